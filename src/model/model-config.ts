@@ -1,0 +1,33 @@
+/** Node of a composed activation's expression tree (FORMAT.md section 2). */
+export type ActivationNode =
+	| { readonly type: 'basis'; readonly op: 'silu' | 'relu' | 'gelu' | 'identity' | 'square' }
+	| { readonly type: 'scale'; readonly child: ActivationNode; readonly factor: number }
+	| { readonly type: 'add' | 'mul'; readonly left: ActivationNode; readonly right: ActivationNode }
+
+/** How the MLP turns its first projection into the second one's input. */
+export type Activation =
+	| { readonly kind: 'gelu' | 'silu' | 'relu' | 'swiglu' | 'universal' | 'kan_spline' }
+	| { readonly kind: 'composed'; readonly graph: ActivationNode }
+
+/** Verified architecture of a network: every number is a positive integer within its limit. */
+export interface ModelConfig {
+	readonly vocabSize: number
+	/** Context length: number of learned positions. */
+	readonly blockSize: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	/** Width of the MLP's hidden layer. */
+	readonly ffnDim: number
+	readonly activation: Activation
+	/** Attention scores pass through cap * tanh(score / cap); null = no cap. */
+	readonly softCap: number | null
+}
+
+/** Number formats in which weights can be served. */
+export type Dtype = 'f32' | 'bf16' | 'int8'
+
+/** Channels of one attention head. */
+export function headDim(config: ModelConfig): number {
+	return config.nEmbd / config.nHead
+}
