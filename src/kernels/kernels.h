@@ -1,0 +1,168 @@
+/*
+ * The ABI between TypeScript and the SIMD kernels: flat C, fixed-width types, caller owns all memory.
+ *
+ * Conventions. Sizes m (rows), k (inputs), n (outputs), d (channels). Activations are row-major f32
+ * with a row stride `ld*` in floats; every activation matrix is allocated with a stride that is a
+ * multiple of 64 and may be written up to that stride. Packed weights, KV blocks and strides are
+ * 64-byte aligned. Arguments are trusted: TypeScript has checked them when the model was loaded.
+ * No function prints, exits or (after kernels_threads_set) allocates.
+ *
+ * Numerics. Results are a function of the inputs alone: not of the ISA, the number of threads or of
+ * rows. Every matmul element is one chain of fused multiply-adds over k = 0 … K-1; every row
+ * reduction uses 16 virtual lanes (lane = index mod 16) and one fixed tree.
+ */
+#ifndef ALPHA_KERNELS_H
+#define ALPHA_KERNELS_H
+
+#include <stdint.h>
+
+#define KERNELS_API __attribute__((visibility("default")))
+
+enum { KERNELS_DTYPE_F32 = 0, KERNELS_DTYPE_BF16 = 1, KERNELS_DTYPE_INT8 = 2 };
+enum {
+    KERNELS_ACT_GELU = 0,
+    KERNELS_ACT_SILU = 1,
+    KERNELS_ACT_RELU = 2,
+    KERNELS_ACT_SWIGLU = 3,
+    KERNELS_ACT_UNIVERSAL = 4,
+    KERNELS_ACT_KAN_SPLINE = 5,
+    KERNELS_ACT_COMPOSED = 6
+};
+/* Postfix program of a composed activation; the value stack is at most 16 deep. */
+enum {
+    KERNELS_OP_SILU = 0,
+    KERNELS_OP_RELU = 1,
+    KERNELS_OP_GELU = 2,
+    KERNELS_OP_IDENTITY = 3,
+    KERNELS_OP_SQUARE = 4,
+    KERNELS_OP_SCALE = 5, /* top *= factors[i] */
+    KERNELS_OP_ADD = 6,
+    KERNELS_OP_MUL = 7
+};
+#define KERNELS_PANEL 64    /* columns of a weight panel */
+#define KERNELS_KV_BLOCK 32 /* tokens of a KV block */
+
+/* ---- selection and threads ------------------------------------------------------------------ */
+
+/* Choose the instruction set: a name of kernels_isa_list, or NULL / "" for the best supported one.
+ * 0, -1 unknown name, -2 not supported by this processor. Call before any op. */
+KERNELS_API int32_t kernels_select(const char *name);
+/* Name in use: "scalar", "avx2", "avx512", "neon". */
+KERNELS_API const char *kernels_isa_name(void);
+/* Names compiled into this library, best first, comma-separated. */
+KERNELS_API const char *kernels_isa_list(void);
+/* 1 when this processor and operating system can run the named set. */
+KERNELS_API int32_t kernels_isa_supported(const char *name);
+/* Size of the pool, the calling thread included: 1 … 64. Threads spin briefly between ops, then
+ * sleep. 0, or -1 when threads could not be created. Ops may be called from one thread at a time. */
+KERNELS_API int32_t kernels_threads_set(int32_t n_threads);
+KERNELS_API int32_t kernels_threads(void);
+
+/* ---- packing: single-threaded, never touches the pool, callable from any thread --------------- */
+
+/* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
+ * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
+ * KERNELS along k, with f32 scales; sums are exact integers. */
+KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
+/* Put src[n_src, k] (row-major, one row per output) at columns column_start … of the packed matrix
+ * dst with k inputs and n outputs in all. dst starts zeroed. */
+KERNELS_API void kernels_pack(int32_t dtype, void *dst, const float *src, int32_t column_start,
+                              int32_t n_src, int32_t k, int32_t n);
+/* Index of the first NaN or infinity, or -1. */
+KERNELS_API int64_t kernels_first_nonfinite(const float *x, int64_t count);
+/*
+ * Parse decimal numbers separated by commas and JSON white space, as they stand between the brackets
+ * of a JSON array, each correctly rounded to double and then to f32. Stops before the closing ']', at
+ * out_max numbers, or, when is_last is 0, before a number that may continue after the text's end.
+ * *consumed = bytes read (also when an error is returned: offset of the fault). Returns the count,
+ * or -1 for text that is not a JSON number list; `null` is an error (it stands for NaN).
+ */
+KERNELS_API int64_t kernels_parse_json_floats(const uint8_t *text, int64_t length, int32_t is_last,
+                                              float *out, int64_t out_max, int64_t *consumed);
+
+/* ---- the network ------------------------------------------------------------------------------ */
+
+/* Bytes of scratch that kernels_matmul needs for at most m rows of k inputs (0 for f32 and bf16). */
+KERNELS_API int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k);
+/* out[m, n] = x[m, k] · w (+ out when accumulate: the chain is completed first, then added once).
+ * w packed. Writes columns up to the next multiple of 64 (zeros beyond n). */
+KERNELS_API void kernels_matmul(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
+                                const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
+                                void *scratch);
+/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; wte, wpe plain row-major with stride d. */
+KERNELS_API void kernels_embed(float *x, int64_t ldx, const float *wte, const float *wpe,
+                               const int32_t *ids, const int32_t *positions, int32_t m, int32_t d);
+/* out = (x - mean) / sqrt(var + 1e-5) * weight + bias, var with 1/d. rows[i] picks x's row for
+ * out's row i; NULL = the same row. */
+KERNELS_API void kernels_layer_norm(float *out, int64_t ldo, const float *x, int64_t ldx,
+                                    const int32_t *rows, const float *weight, const float *bias,
+                                    int32_t m, int32_t d);
+
+/*
+ * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at
+ * kv + b * block_stride (floats). A layer's part of a block: keys [n_head][d_head][32] (transposed:
+ * lanes are tokens), then values [n_head][32][d_pad], d_pad = d_head rounded up to 16, zero padded.
+ */
+/* Floats of one layer of one block. */
+KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head);
+/* Copy k and v of m rows of qkv[m, 3·n_head·d_head] (q | k | v) into slots[i] = block · 32 + offset. */
+KERNELS_API void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
+                                  const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
+/* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
+ * (call again after kernels_threads_set). */
+KERNELS_API int64_t kernels_attention_scratch_bytes(int32_t max_context, int32_t d_head);
+/*
+ * Causal attention of every row over its sequence's blocks. A run is four numbers {first row, rows,
+ * position of the first row, index into tables}: consecutive rows of one sequence; the row at
+ * position p attends to positions 0 … p, found in blocks tables[index + position / 32].
+ * s = q·k / sqrt(d_head), then soft_cap · tanh(s / soft_cap) when soft_cap > 0; w = softmax(s);
+ * out[row, head·d_head …] = Σ w v. Keys and values of the rows themselves are already stored.
+ */
+KERNELS_API void kernels_attention(float *out, int64_t ldo, const float *qkv, int64_t ldq,
+                                   const float *kv, int64_t block_stride, const int32_t *runs,
+                                   int32_t n_runs, const int32_t *tables, int32_t n_head,
+                                   int32_t d_head, float soft_cap, void *scratch);
+/*
+ * Activation in place over u[m, f]. swiglu: u[m, 2f], out = silu(u[:, 0…f)) · u[:, f…2f) into the
+ * first f columns. params: universal {gate[f], skip[f]}, kan_spline {c0[f] … c4[f]}, each array at a
+ * stride of f rounded up to 16 floats; composed: factors[n_ops] (f32), program[n_ops] (int32).
+ */
+KERNELS_API void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
+                                    const float *params, const int32_t *program, int32_t n_ops);
+
+/* ---- sampling over rows of logits -------------------------------------------------------------- */
+
+/* logits[i] = -infinity where bit i of mask is 0. */
+KERNELS_API void kernels_mask_logits(float *logits, const uint32_t *mask, int32_t vocab);
+/* log Σ exp(logits), maximum subtracted. */
+KERNELS_API double kernels_log_sum_exp(const float *logits, int32_t vocab);
+/* The k largest, best first, ties to the lowest id. k ≤ vocab. */
+KERNELS_API void kernels_top_k(const float *logits, int32_t vocab, int32_t k, int32_t *ids,
+                               float *values);
+/* Scratch of kernels_sample, all pool threads together. */
+KERNELS_API int64_t kernels_sample_scratch_bytes(int32_t vocab);
+/*
+ * Draw one token for each of n rows; row i reads logits + rows[i] · ldl.
+ * temperature 0 or top_k 1: arg-max, ties to the lowest id. Else z = logit · (1 / temperature) in f32;
+ * top_k > 0 drops z below the k-th largest (ties stay); p = exp(z - max); top_p < 1 keeps, in order of
+ * (p descending, id ascending), the smallest prefix whose f64 sum reaches top_p of the whole; min_p > 0
+ * drops p < min_p. The draw goes through the kept tokens in id order with f64 sums: the first whose
+ * running sum exceeds u · total. u in [0, 1) has 53 bits: ((x0 >> 5) · 2^26 + (x1 >> 6)) / 2^53 from
+ * Philox4x32-10 (Salmon et al. 2011) with key seeds[2i], seeds[2i+1] and counter {counters[i],
+ * choices[i], 0, 0}. NaN logits count as -infinity; a row without any finite logit gives id 0.
+ */
+KERNELS_API void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab,
+                                int32_t n, const int32_t *rows, const float *temperatures,
+                                const int32_t *top_ks, const float *top_ps, const float *min_ps,
+                                const uint32_t *seeds, const int32_t *choices,
+                                const int32_t *counters, void *scratch);
+
+/* ---- measurement: the machine's own limits, for the benchmark ----------------------------------- */
+
+/* Read `bytes` (multiple of 4096) of buffer once with all pool threads; returns a checksum. */
+KERNELS_API float kernels_measure_read(const void *buffer, int64_t bytes);
+/* iterations × 24 independent vector FMAs on every pool thread; returns floating point operations done
+ * by all threads together (2 per lane and FMA). */
+KERNELS_API double kernels_measure_fma(int64_t iterations);
+
+#endif
