@@ -1,0 +1,175 @@
+/**
+ * Builds `dist/alpha`, one executable with everything inside: kernels, workers, web page, Swagger UI
+ * and the embedded model. `bun build.ts [--if-changed] [--library] [--target bun-linux-arm64]`
+ *
+ * Files travel as Bun's `assets`: the executable finds them beside its bundle, the checkout in their
+ * usual places; `src/commands/embedded.ts` knows both.
+ */
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { compileKernels } from './src/kernels/compile.ts'
+
+type Architecture = 'x64' | 'arm64'
+
+const ROOT = import.meta.dir
+const DIST = join(ROOT, 'dist')
+
+/** Modules that the executable starts with, or as a worker. */
+const ENTRY_POINTS = ['src/main.ts', 'src/engine/worker.ts', 'src/checkpoint/loader-worker.ts']
+
+/** Files and directories that the executable carries, reachable under their last path segment. */
+const ASSETS = ['checkpoints/novels-austen', 'src/ui/page']
+
+/** What `dist/alpha` is a function of, besides the compiler. */
+const SOURCES = [
+	'src/**/*',
+	'checkpoints/novels-austen/*',
+	'bun.lock',
+	'package.json',
+	'tsconfig.json',
+	'build.ts',
+]
+
+/** A failure that is the machine's or the source's, not this script's: the message says it all. */
+export class BuildError extends Error {
+	override readonly name = 'BuildError'
+}
+
+/** Digest of the files' names and contents; modification times do not survive a checkout. */
+async function digestFiles(patterns: readonly string[]): Promise<string> {
+	const paths = new Set<string>()
+	for (const pattern of patterns) {
+		for await (const path of new Bun.Glob(pattern).scan({ cwd: ROOT, dot: true })) paths.add(path)
+	}
+	const hasher = new Bun.CryptoHasher('sha256')
+	for (const path of [...paths].sort()) {
+		const bytes = await Bun.file(join(ROOT, path)).bytes()
+		hasher.update(`${path}\0${bytes.byteLength}\0`)
+		hasher.update(bytes)
+	}
+	return hasher.digest('hex')
+}
+
+/** True when `output` exists and was made from sources with this digest. */
+async function isUpToDate(output: string, digest: string): Promise<boolean> {
+	const stamp = Bun.file(`${output}.sha256`)
+	return (
+		(await Bun.file(output).exists()) && (await stamp.exists()) && (await stamp.text()) === digest
+	)
+}
+
+/** Lets `make` write into an empty directory, then moves its file to `output`: nobody sees half of it. */
+async function produce(
+	output: string,
+	digest: string,
+	make: (path: string) => Promise<void>,
+): Promise<void> {
+	await mkdir(dirname(output), { recursive: true })
+	const workspace = await mkdtemp(join(dirname(output), '.build-'))
+	try {
+		const path = join(workspace, basename(output))
+		await make(path)
+		await rename(path, output)
+		await Bun.write(`${output}.sha256`, digest)
+	} finally {
+		await rm(workspace, { recursive: true, force: true })
+	}
+}
+
+function findCompiler(architecture: Architecture): string {
+	if (architecture !== process.arch) {
+		const cross = architecture === 'arm64' ? 'aarch64-linux-gnu-gcc' : 'x86_64-linux-gnu-gcc'
+		if (Bun.which(cross) !== null) return cross
+		throw new BuildError(
+			`no ${cross} found: install a cross compiler (Debian, Ubuntu: apt install gcc-${architecture === 'arm64' ? 'aarch64' : 'x86-64'}-linux-gnu) and build again.`,
+		)
+	}
+	const compiler = process.env['CC'] ?? ['cc', 'gcc', 'clang'].find((name) => Bun.which(name))
+	if (compiler !== undefined && Bun.which(compiler) !== null) return compiler
+	throw new BuildError(
+		'no C compiler found: install gcc or clang (Debian, Ubuntu: apt install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install) and build again.',
+	)
+}
+
+/** Compiles the kernels into one shared library and returns its path. */
+export async function buildLibrary(options: {
+	architecture: string
+	ifChanged: boolean
+}): Promise<string> {
+	const architecture = options.architecture
+	if (architecture !== 'x64' && architecture !== 'arm64') {
+		throw new BuildError(`the kernels exist for x64 and arm64, not for ${architecture}.`)
+	}
+	const directory = architecture === process.arch ? DIST : join(DIST, architecture)
+	const library = join(directory, 'libkernels.so')
+	const digest = await digestFiles(['src/kernels/**/*.{c,h}', 'src/kernels/compile.ts'])
+	if (options.ifChanged && (await isUpToDate(library, digest))) return library
+	const compiler = findCompiler(architecture)
+	await produce(library, digest, (path) =>
+		compileKernels({ outFile: path, architecture, compiler }),
+	)
+	return library
+}
+
+/** Builds the executable, for this machine or for a Bun target such as `bun-linux-arm64`. */
+async function buildExecutable(options: {
+	target: Bun.Build.CompileTarget | undefined
+	ifChanged: boolean
+}): Promise<void> {
+	const { target, ifChanged } = options
+	const architecture =
+		target === undefined ? process.arch : target.includes('arm64') ? 'arm64' : 'x64'
+	const executable = join(DIST, target === undefined ? 'alpha' : target.replace('bun', 'alpha'))
+	const digest = await digestFiles(SOURCES)
+	if (ifChanged && (await isUpToDate(executable, digest))) return
+	const library = await buildLibrary({ architecture, ifChanged: true })
+	await produce(executable, digest, async (outfile) => {
+		const result = await Bun.build({
+			entrypoints: ENTRY_POINTS.map((path) => join(ROOT, path)),
+			sourcemap: 'inline',
+			throw: false,
+			compile: {
+				...(target === undefined ? {} : { target }),
+				outfile,
+				assets: [...ASSETS.map((path) => join(ROOT, path)), library],
+				// The directory where a server is started must not be able to run code in it.
+				autoloadBunfig: false,
+				autoloadDotenv: false,
+				autoloadTsconfig: false,
+				autoloadPackageJson: false,
+			},
+		})
+		if (!result.success) throw new BuildError(result.logs.map(String).join('\n'))
+	})
+	console.log(
+		`built dist/${basename(executable)}, ${(Bun.file(executable).size / 1e6).toFixed(0)} MB`,
+	)
+}
+
+async function main(): Promise<void> {
+	const { values } = parseArgs({
+		options: {
+			'if-changed': { type: 'boolean', default: false },
+			library: { type: 'boolean', default: false },
+			target: { type: 'string' },
+		},
+	})
+	const ifChanged = values['if-changed']
+	if (values.library) {
+		await buildLibrary({ architecture: process.arch, ifChanged })
+		return
+	}
+	const target = values.target as Bun.Build.CompileTarget | undefined
+	await buildExecutable({ target, ifChanged })
+}
+
+if (import.meta.main) {
+	try {
+		await main()
+	} catch (error) {
+		if (!(error instanceof BuildError)) throw error
+		console.error(error.message)
+		process.exit(1)
+	}
+}

@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+	chmodSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+	LibraryUnavailableError,
+	libraryDirectories,
+	locateLibrary,
+} from '../../src/kernels/library-path.ts'
+
+let directory = ''
+
+beforeEach(() => {
+	directory = mkdtempSync(join(tmpdir(), 'alpha-library-'))
+})
+afterEach(() => {
+	chmodSync(directory, 0o700)
+	rmSync(directory, { recursive: true })
+})
+
+const BYTES = 'the library'
+
+/** A search whose `open` accepts the paths that `accepts` does, and remembers all it was asked for. */
+function search(options: {
+	accepts: (path: string) => boolean
+	memory?: () => number
+	directories?: string[]
+}) {
+	const library = join(directory, 'libkernels.so')
+	writeFileSync(library, BYTES)
+	const opened: string[] = []
+	return {
+		library,
+		opened,
+		createMemoryFile: options.memory ?? (() => openSync(join(directory, 'memory'), 'w+', 0o600)),
+		directories: options.directories ?? [directory],
+		open(path: string) {
+			opened.push(path)
+			if (!options.accepts(path)) throw new Error('failed to map segment')
+		},
+	}
+}
+
+const noMemory = (): number => {
+	throw new Error('memfd_create: not permitted')
+}
+
+describe('locateLibrary', () => {
+	test('prefers a memory file, which then holds the library', () => {
+		const path = locateLibrary(search({ accepts: () => true }))
+		expect(path).toStartWith('/proc/self/fd/')
+		expect(readFileSync(path, 'utf8')).toBe(BYTES)
+	})
+
+	test('takes what Bun unpacks when there are no memory files', () => {
+		const options = search({ accepts: () => true, memory: noMemory })
+		expect(locateLibrary(options)).toBe(options.library)
+	})
+
+	test('copies into the first directory that can be written to, and leaves nothing there', () => {
+		const writable = mkdtempSync(join(directory, 'writable-'))
+		const options = search({
+			accepts: (path) => path.startsWith('/proc/self/fd/'),
+			memory: noMemory,
+			directories: [join(directory, 'missing'), writable],
+		})
+		const path = locateLibrary(options)
+		expect(readFileSync(path, 'utf8')).toBe(BYTES)
+		expect(readdirSync(writable)).toEqual([])
+	})
+
+	test('goes on where a directory is writable and still cannot run code', () => {
+		let copies = 0
+		const options = search({
+			accepts: (path) => path.startsWith('/proc/self/fd/') && ++copies === 2,
+			memory: noMemory,
+			directories: [mkdtempSync(join(directory, 'a-')), mkdtempSync(join(directory, 'b-'))],
+		})
+		expect(locateLibrary(options)).toBe(options.opened.at(-1) ?? '')
+	})
+
+	test('names every refusal and the remedy when nothing works, and leaves no copies', () => {
+		const place = mkdtempSync(join(directory, 'noexec-'))
+		const missing = join(directory, 'missing')
+		const descriptors = readdirSync('/proc/self/fd').length
+		const options = search({
+			accepts: () => false,
+			memory: noMemory,
+			directories: [place, missing],
+		})
+		const attempt = () => locateLibrary(options)
+		expect(attempt).toThrow(LibraryUnavailableError)
+		expect(attempt).toThrow('memory: memfd_create: not permitted')
+		expect(attempt).toThrow(`${place}: failed to map segment`)
+		expect(attempt).toThrow(`${missing}: ENOENT`)
+		expect(attempt).toThrow('Set TMPDIR to a directory')
+		expect(readdirSync(place)).toEqual([])
+		expect(readdirSync('/proc/self/fd').length).toBe(descriptors)
+	})
+})
+
+describe('libraryDirectories', () => {
+	test("begins with the user's choice, ends with our own directories, each once", () => {
+		const directories = libraryDirectories({
+			env: { BUN_TMPDIR: '', TMPDIR: '/tmp', XDG_RUNTIME_DIR: '/run/user/7' },
+			executable: '/opt/alpha/alpha',
+			checkpoints: '/srv/checkpoints',
+		})
+		expect(directories).toEqual([
+			'/tmp',
+			'/run/user/7',
+			'/dev/shm',
+			'/var/tmp',
+			'/opt/alpha',
+			'/srv/checkpoints',
+		])
+	})
+})
