@@ -1,4 +1,4 @@
-/** Counters of the engine, cheap to read at any time. */
+/** Counters of the engine, cheap to read at any time from any thread. */
 export interface EngineStats {
 	readonly running: number
 	readonly waiting: number
@@ -8,4 +8,26 @@ export interface EngineStats {
 	readonly stepsTotal: number
 	readonly kvBlocksUsed: number
 	readonly kvBlocksTotal: number
+}
+
+/** Order of the fields in the shared memory that the worker writes. */
+export const STATS_FIELDS = [
+	'running',
+	'waiting',
+	'promptTokensTotal',
+	'cachedTokensTotal',
+	'generatedTokensTotal',
+	'stepsTotal',
+	'kvBlocksUsed',
+	'kvBlocksTotal',
+] as const satisfies readonly (keyof EngineStats)[]
+
+/** Reads the counters that the worker last wrote. */
+export function readStats(shared: Float64Array): EngineStats {
+	const entries = STATS_FIELDS.map((field, i) => [field, shared[i] ?? 0])
+	return Object.fromEntries(entries) as Record<(typeof STATS_FIELDS)[number], number>
+}
+
+export function writeStats(shared: Float64Array, stats: EngineStats): void {
+	for (const [i, field] of STATS_FIELDS.entries()) shared[i] = stats[field]
 }

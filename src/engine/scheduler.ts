@@ -1,0 +1,161 @@
+/*
+ * Which rows run in the next step: continuous batching at token granularity. Decoding sequences
+ * first, one row each; then chunks of what has to be read, first come, first served. Pure
+ * bookkeeping: no FFI, no clock, no promises.
+ */
+import type { Batch } from '../model/batch.ts'
+import { KV_BLOCK_TOKENS } from '../model/gpt.ts'
+import type { KvCache } from './kv-cache.ts'
+import type { Sequence } from './sequence.ts'
+
+export interface SchedulerLimits {
+	/** Rows of one step (`batchTokensMax`). */
+	readonly rowsMax: number
+	/** Sequences that run at once. */
+	readonly sequencesMax: number
+	/** Rows of a step that may read prompts while other sequences are decoding. */
+	readonly prefillRowsMax: number
+}
+
+/** One sequence's part of a step. */
+export interface ScheduledRun {
+	readonly sequence: Sequence
+	/** Rows of this step. */
+	readonly count: number
+	/** Index of the first row in the batch. */
+	readonly firstRow: number
+	/** Index among the step's logits of this run's first wanted row; -1 = none. */
+	readonly firstLogits: number
+	/** The run ends at the window's end: a token is drawn from its last row. */
+	readonly draws: boolean
+}
+
+export class Scheduler {
+	readonly #cache: KvCache
+	readonly #limits: SchedulerLimits
+	#waiting: Sequence[] = []
+	#running: Sequence[] = []
+	/** Requests whose first choice still reads the prompt that the others will share. */
+	readonly #readingPrompt = new Set<number>()
+
+	constructor(cache: KvCache, limits: SchedulerLimits) {
+		this.#cache = cache
+		this.#limits = limits
+	}
+
+	get runningCount(): number {
+		return this.#running.length
+	}
+
+	get waitingCount(): number {
+		return this.#waiting.length
+	}
+
+	get hasSequences(): boolean {
+		return this.#running.length + this.#waiting.length > 0
+	}
+
+	/** Queues the choices of a request, in choice order. */
+	submit(sequences: readonly Sequence[]): void {
+		const [first] = sequences
+		if (!first) return
+		if (sequences.length > 1) this.#readingPrompt.add(first.requestId)
+		this.#waiting.push(...sequences)
+	}
+
+	/** Every sequence that has not finished. */
+	all(): Sequence[] {
+		return [...this.#running, ...this.#waiting]
+	}
+
+	/** The sequences of a request that have not finished. */
+	find(requestId: number): Sequence[] {
+		return this.all().filter((s) => s.requestId === requestId)
+	}
+
+	/** Takes a sequence out of the batch and frees its blocks. */
+	finish(sequence: Sequence): void {
+		sequence.status = 'finished'
+		sequence.releaseBlocks(this.#cache)
+		this.#running = this.#running.filter((other) => other !== sequence)
+		this.#waiting = this.#waiting.filter((other) => other !== sequence)
+		if (sequence.choice === 0) this.#readingPrompt.delete(sequence.requestId)
+	}
+
+	/** The prompt has been read: the other choices of the request can share its blocks. */
+	promptDone(sequence: Sequence): void {
+		sequence.hasReportedPrompt = true
+		if (sequence.choice === 0) this.#readingPrompt.delete(sequence.requestId)
+	}
+
+	/** Fills the batch with the next step's rows; empty when nothing can run now. */
+	schedule(batch: Batch): ScheduledRun[] {
+		batch.clear()
+		this.#admit()
+		const runs: ScheduledRun[] = []
+		const decoding = this.#running.filter((s) => s.isDecoding && s.blockCount > 0)
+		for (const sequence of decoding) {
+			if (batch.rowCount === this.#limits.rowsMax) break
+			if (!sequence.awaitsMask) runs.push(addRun(batch, sequence, 1))
+		}
+		const free = this.#limits.rowsMax - batch.rowCount
+		let budget = batch.rowCount > 0 ? Math.min(free, this.#limits.prefillRowsMax) : free
+		for (const sequence of this.#running) {
+			if (budget === 0) break
+			if (sequence.isDecoding || sequence.blockCount === 0) continue
+			const count = Math.min(sequence.remaining, budget)
+			if (count === sequence.remaining && sequence.awaitsMask) continue
+			runs.push(addRun(batch, sequence, count))
+			budget -= count
+		}
+		return runs
+	}
+
+	/** Blocks first for sequences that rolled, then for the longest waiting. */
+	#admit(): void {
+		for (const sequence of this.#running) {
+			if (sequence.blockCount === 0 && !sequence.acquireBlocks(this.#cache)) return
+		}
+		const stillWaiting: Sequence[] = []
+		let isFull = false
+		for (const sequence of this.#waiting) {
+			isFull ||= this.#running.length === this.#limits.sequencesMax
+			const sharesLater = sequence.choice > 0 && this.#readingPrompt.has(sequence.requestId)
+			if (isFull || sharesLater || !this.#start(sequence)) {
+				stillWaiting.push(sequence)
+				// Nobody overtakes a sequence that waits for blocks.
+				if (!sharesLater) isFull = true
+			}
+		}
+		this.#waiting = stillWaiting
+	}
+
+	#start(sequence: Sequence): boolean {
+		if (!sequence.acquireBlocks(this.#cache)) return false
+		sequence.cachedTokens = sequence.computed
+		sequence.status = 'running'
+		this.#running.push(sequence)
+		return true
+	}
+}
+
+/** Adds a sequence's next `count` tokens as one run of rows. */
+function addRun(batch: Batch, sequence: Sequence, count: number): ScheduledRun {
+	const { computed, window, blocks } = sequence
+	const firstRow = batch.rowCount
+	batch.addRun(count, computed, blocks, Math.ceil((computed + count) / KV_BLOCK_TOKENS))
+	const draws = sequence.purpose === 'generate' && computed + count === sequence.length
+	const scores = sequence.request.promptLogprobs !== null && !sequence.hasReportedPrompt
+	let firstLogits = -1
+	for (let i = 0; i < count; i++) {
+		const position = computed + i
+		const block = blocks[Math.floor(position / KV_BLOCK_TOKENS)]!
+		batch.addRow(window[position]!, position, block * KV_BLOCK_TOKENS + (position % KV_BLOCK_TOKENS))
+		const isDrawn = draws && i === count - 1
+		if (scores || isDrawn) {
+			const index = batch.wantLogits()
+			if (firstLogits < 0) firstLogits = index
+		}
+	}
+	return { sequence, count, firstRow, firstLogits, draws }
+}

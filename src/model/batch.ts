@@ -1,0 +1,74 @@
+/** Limits that size the buffers of a model when it is loaded. */
+export interface BatchLimits {
+	/** Rows (tokens) of one step. */
+	readonly rowsMax: number
+	/** Sequences of one step. */
+	readonly sequencesMax: number
+	/** KV blocks of the longest sequence. */
+	readonly blocksPerSequence: number
+}
+
+/**
+ * The rows of one step as the kernels read them: flat arrays, filled anew each step, never
+ * reallocated. Rows of one sequence are consecutive and form a run.
+ */
+export class Batch {
+	rowCount = 0
+	/** Token id of each row. */
+	readonly tokenIds: Int32Array
+	/** Position of each row in its sequence's window. */
+	readonly positions: Int32Array
+	/** Where each row's keys and values go: block * 32 + offset. */
+	readonly slots: Int32Array
+	runCount = 0
+	/** Per run: first row, rows, position of the first row, index into `tables`. */
+	readonly runs: Int32Array
+	/** Block tables of all runs, one after another. */
+	readonly tables: Int32Array
+	logitRowCount = 0
+	/** Rows whose logits are wanted, in order. */
+	readonly logitRows: Int32Array
+
+	constructor(limits: BatchLimits) {
+		this.tokenIds = new Int32Array(limits.rowsMax)
+		this.positions = new Int32Array(limits.rowsMax)
+		this.slots = new Int32Array(limits.rowsMax)
+		this.runs = new Int32Array(limits.sequencesMax * 4)
+		this.tables = new Int32Array(limits.sequencesMax * limits.blocksPerSequence)
+		this.logitRows = new Int32Array(limits.rowsMax)
+	}
+
+	#tableLength = 0
+
+	clear(): void {
+		this.rowCount = 0
+		this.runCount = 0
+		this.logitRowCount = 0
+		this.#tableLength = 0
+	}
+
+	/** Begins a run of `count` rows whose first row stands at `position`; rows follow by `addRow`. */
+	addRun(count: number, position: number, blocks: Int32Array, blockCount: number): void {
+		const at = this.runCount * 4
+		this.runs[at] = this.rowCount
+		this.runs[at + 1] = count
+		this.runs[at + 2] = position
+		this.runs[at + 3] = this.#tableLength
+		for (let i = 0; i < blockCount; i++) this.tables[this.#tableLength + i] = blocks[i]!
+		this.#tableLength += blockCount
+		this.runCount++
+	}
+
+	addRow(tokenId: number, position: number, slot: number): void {
+		const row = this.rowCount++
+		this.tokenIds[row] = tokenId
+		this.positions[row] = position
+		this.slots[row] = slot
+	}
+
+	/** Asks for the logits of the row added last; returns the index of its logits. */
+	wantLogits(): number {
+		this.logitRows[this.logitRowCount] = this.rowCount - 1
+		return this.logitRowCount++
+	}
+}
