@@ -1,0 +1,175 @@
+/**
+ * C to one shared library: the plain sources once, kernels_isa.c once per instruction set. Used by
+ * build.ts and by the test preload; never part of the executable.
+ */
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+
+export type KernelTarget = 'x64' | 'arm64'
+
+export interface CompileOptions {
+	/** Where the library goes; replaced atomically. `<outPath>.key` beside it tells when to skip. */
+	readonly outPath: string
+	/** Default: the processor that runs this. Another one needs its Debian cross compiler. */
+	readonly target?: KernelTarget
+	/** Adds the naive double-precision versions of the ops (reference.c), for tests. */
+	readonly withReference?: boolean
+}
+
+const sourceDirectory = import.meta.dir
+
+const commonFlags = [
+	'-std=c11',
+	'-D_GNU_SOURCE',
+	'-O3',
+	'-Wall',
+	'-Wextra',
+	'-Werror',
+	'-Wshadow',
+	'-Wvla',
+	'-fPIC',
+	'-fvisibility=hidden',
+	'-ffp-contract=off',
+	'-fno-math-errno',
+	'-pthread',
+]
+
+/** Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
+const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly string[]>>>> = {
+	x64: {
+		scalar: [],
+		avx2: ['-mavx2', '-mfma'],
+		avx512: [
+			'-mavx512f',
+			'-mavx512bw',
+			'-mavx512vl',
+			'-mavx512dq',
+			'-mavx512vnni',
+			'-mavx2',
+			'-mfma',
+			'-mprefer-vector-width=512',
+		],
+	},
+	arm64: {
+		scalar: [],
+		neon: ['-march=armv8-a'],
+		neon_dotprod: ['-march=armv8.2-a+dotprod'],
+	},
+}
+
+const crossCompilers: Readonly<Record<KernelTarget, string>> = {
+	x64: 'x86_64-linux-gnu-gcc',
+	arm64: 'aarch64-linux-gnu-gcc',
+}
+
+/** The command line per object file and the one that links them. */
+interface CompilePlan {
+	readonly objects: readonly { readonly name: string; readonly args: readonly string[] }[]
+	readonly linkArgs: readonly string[]
+}
+
+/** The machine's own target. Throws on a processor for which there is no vector code. */
+export function hostTarget(): KernelTarget {
+	if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
+	throw new Error(`expected an x64 or arm64 processor, got ${process.arch}`)
+}
+
+/**
+ * Compiles the kernels to `outPath` unless sources, flags and compiler are those of the library that
+ * is already there. Returns whether it compiled. Throws with one sentence when there is no compiler
+ * and with the compiler's own words when it refuses the code.
+ */
+export async function compileKernels(options: CompileOptions): Promise<boolean> {
+	const target = options.target ?? hostTarget()
+	const compiler = compilerFor(target)
+	const plan = planFor(target, options.withReference ?? false)
+	const key = keyOf(compiler, plan)
+	const keyPath = `${options.outPath}.key`
+	if (existsSync(options.outPath) && existsSync(keyPath) && readFileSync(keyPath, 'utf8') === key) {
+		return false
+	}
+	mkdirSync(dirname(options.outPath), { recursive: true })
+	const workDirectory = mkdtempSync(join(dirname(options.outPath), '.kernels-'))
+	try {
+		await Promise.all(
+			plan.objects.map(({ name, args }) =>
+				runCompiler([compiler, ...args, '-c', '-o', join(workDirectory, name)]),
+			),
+		)
+		const objects = plan.objects.map(({ name }) => join(workDirectory, name))
+		const library = join(workDirectory, 'libkernels.so')
+		await runCompiler([compiler, '-shared', '-o', library, ...objects, ...plan.linkArgs])
+		// Renamed, never overwritten: a process may have the old one mapped.
+		renameSync(library, options.outPath)
+		writeFileSync(keyPath, key)
+	} finally {
+		rmSync(workDirectory, { recursive: true, force: true })
+	}
+	return true
+}
+
+function compilerFor(target: KernelTarget): string {
+	const compiler = target === hostTarget() ? (process.env['CC'] ?? 'cc') : crossCompilers[target]
+	if (Bun.which(compiler) === null) {
+		throw new Error(
+			`The kernels need a C compiler, but "${compiler}" was not found: install gcc or clang (Debian and Ubuntu: apt install ${target === hostTarget() ? 'gcc libc6-dev' : `gcc-${crossCompilers[target].replace('-gcc', '')}`}; Fedora: dnf install gcc).`,
+		)
+	}
+	return compiler
+}
+
+function planFor(target: KernelTarget, withReference: boolean): CompilePlan {
+	const isas = Object.keys(isaFlags[target])
+	const defineIsas = isas.map((isa) => `-DKERNELS_HAVE_${isa}`)
+	const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c', 'philox.c']
+	if (withReference) plainSources.push('reference.c')
+	return {
+		objects: [
+			...plainSources
+				.filter((source) => existsSync(join(sourceDirectory, source)))
+				.map((source) => ({
+					name: source.replace(/\.c$/, '.o'),
+					args: [...commonFlags, ...defineIsas, join(sourceDirectory, source)],
+				})),
+			...isas.map((isa) => ({
+				name: `isa_${isa}.o`,
+				args: [
+					...commonFlags,
+					...(isaFlags[target][isa] ?? []),
+					`-DISA=${isa}`,
+					`-DISA_HEADER="isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
+					join(sourceDirectory, 'kernels_isa.c'),
+				],
+			})),
+		],
+		linkArgs: ['-pthread', '-lm', '-Wl,-z,defs'],
+	}
+}
+
+/** Everything that decides what comes out. */
+function keyOf(compiler: string, plan: CompilePlan): string {
+	const hasher = new Bun.CryptoHasher('sha256')
+	hasher.update(JSON.stringify(plan))
+	hasher.update(Bun.spawnSync([compiler, '--version']).stdout)
+	const files = readdirSync(sourceDirectory, { recursive: true, encoding: 'utf8' })
+	for (const file of files.filter((name) => /\.[ch]$/.test(name)).sort()) {
+		hasher.update(file)
+		hasher.update(readFileSync(join(sourceDirectory, file)))
+	}
+	return hasher.digest('hex')
+}
+
+async function runCompiler(command: readonly string[]): Promise<void> {
+	const child = Bun.spawn([...command], { stdout: 'ignore', stderr: 'pipe' })
+	const [status, text] = await Promise.all([child.exited, new Response(child.stderr).text()])
+	if (status !== 0) throw new Error(`the C compiler failed: ${command.join(' ')}\n${text}`)
+}
