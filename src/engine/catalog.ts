@@ -1,4 +1,4 @@
-import type { ModelConfig, Dtype } from '../model/model-config.ts'
+import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Generation, GenerationRequest } from './generation.ts'
 

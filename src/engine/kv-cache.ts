@@ -7,8 +7,9 @@
  * content id names one exact token prefix and is never given out twice, and tokens are compared, so
  * a hash collision cannot serve wrong keys.
  */
+
+import { kvBlockTokens } from '../kernels/binding.ts'
 import { assert } from '../lib/assert.ts'
-import { KV_BLOCK_TOKENS } from '../model/gpt.ts'
 
 /** Content id of the empty prefix. */
 export const ROOT_CONTENT = 0
@@ -39,7 +40,7 @@ export class KvCache {
 	constructor(blockCount: number) {
 		this.blockCount = blockCount
 		this.#references = new Int32Array(blockCount)
-		this.#tokens = new Int32Array(blockCount * KV_BLOCK_TOKENS)
+		this.#tokens = new Int32Array(blockCount * kvBlockTokens)
 		this.#contentIds = new Float64Array(blockCount)
 		this.#parentIds = new Float64Array(blockCount)
 		this.#next = new Int32Array(blockCount + 1)
@@ -65,11 +66,11 @@ export class KvCache {
 	 * reference on each and writes them to `blocks`. Never covers the last token, whose logits are needed.
 	 */
 	match(window: Int32Array, length: number, blocks: Int32Array): PrefixMatch {
-		const full = Math.floor((length - 1) / KV_BLOCK_TOKENS)
+		const full = Math.floor((length - 1) / kvBlockTokens)
 		let contentId = ROOT_CONTENT
 		let blockCount = 0
 		while (blockCount < full) {
-			const block = this.#find(contentId, window, blockCount * KV_BLOCK_TOKENS)
+			const block = this.#find(contentId, window, blockCount * kvBlockTokens)
 			if (block === NONE) break
 			if (this.#references[block]! === 0) this.#unlink(block)
 			this.#references[block]!++
@@ -103,8 +104,8 @@ export class KvCache {
 		this.#blockByHash.set(hash, block)
 		this.#contentIds[block] = contentId
 		this.#parentIds[block] = parentId
-		for (let i = 0; i < KV_BLOCK_TOKENS; i++) {
-			this.#tokens[block * KV_BLOCK_TOKENS + i] = window[start + i]!
+		for (let i = 0; i < kvBlockTokens; i++) {
+			this.#tokens[block * kvBlockTokens + i] = window[start + i]!
 		}
 		return contentId
 	}
@@ -124,15 +125,15 @@ export class KvCache {
 	#find(parentId: number, window: Int32Array, start: number): number {
 		const block = this.#blockByHash.get(prefixHash(parentId, window, start))
 		if (block === undefined || this.#parentIds[block] !== parentId) return NONE
-		for (let i = 0; i < KV_BLOCK_TOKENS; i++) {
-			if (this.#tokens[block * KV_BLOCK_TOKENS + i] !== window[start + i]) return NONE
+		for (let i = 0; i < kvBlockTokens; i++) {
+			if (this.#tokens[block * kvBlockTokens + i] !== window[start + i]) return NONE
 		}
 		return block
 	}
 
 	#forget(block: number): void {
 		if (this.#contentIds[block]! === 0) return
-		const start = block * KV_BLOCK_TOKENS
+		const start = block * kvBlockTokens
 		this.#blockByHash.delete(prefixHash(this.#parentIds[block]!, this.#tokens, start))
 		this.#contentIds[block] = 0
 	}
@@ -164,7 +165,7 @@ export class KvCache {
 function prefixHash(parentId: number, tokens: Int32Array, start: number): number {
 	let low = Math.imul(parentId | 0, 0x9e3779b1) ^ 0x2545f491
 	let high = Math.imul(Math.floor(parentId / 2 ** 32) | 0, 0x85ebca6b) ^ low
-	for (let i = 0; i < KV_BLOCK_TOKENS; i++) {
+	for (let i = 0; i < kvBlockTokens; i++) {
 		const token = tokens[start + i]!
 		low = Math.imul(low ^ token, 0x01000193)
 		low ^= low >>> 15

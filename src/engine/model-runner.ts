@@ -2,8 +2,8 @@
  * One loaded model at work. `step` is the whole loop: schedule, forward, sample, commit. Token ids
  * in, step output out; nothing here knows text.
  */
-import type { Kernels } from '../kernels/binding.ts'
-import { Gpt, KV_BLOCK_TOKENS, kvBlockFloats } from '../model/gpt.ts'
+import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
+import { Gpt, kvBlockFloats } from '../model/gpt.ts'
 import { weightLayout } from '../model/weights.ts'
 import type { GenerationRequest, TokenLogprob } from './generation.ts'
 import { KvCache } from './kv-cache.ts'
@@ -42,7 +42,7 @@ export class ModelRunner {
 
 	constructor(kernels: Kernels, model: LoadModel) {
 		const { config, limits } = model
-		const blocksPerSequence = Math.ceil(config.blockSize / KV_BLOCK_TOKENS)
+		const blocksPerSequence = Math.ceil(config.blockSize / kvBlockTokens)
 		const blockBytes = kvBlockFloats(kernels, config) * 4
 		const blocksUseful = blocksPerSequence * limits.sequencesMax
 		const blocksAffordable = Math.floor(limits.kvBytesMax / blockBytes)

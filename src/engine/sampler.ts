@@ -117,10 +117,7 @@ export class Sampler {
 		if (k === 0) return []
 		const pointers = this.#pointers
 		this.#kernels.topK(this.#rowPointer(logitsRow), vocabSize, k, pointers[10]!, pointers[11]!)
-		return Array.from({ length: k }, (_, i) => [
-			this.#topIds[i]!,
-			this.#topValues[i]! - logSumExp,
-		])
+		return Array.from({ length: k }, (_, i) => [this.#topIds[i]!, this.#topValues[i]! - logSumExp])
 	}
 
 	/** Raw log-probability of one token with the row's alternatives; before `add` edits the row. */
@@ -161,8 +158,7 @@ export class Sampler {
 				}
 			}
 			for (const [tokenId, count] of counts) {
-				logits[base + tokenId]! -=
-					sampling.presencePenalty + sampling.frequencyPenalty * count
+				logits[base + tokenId]! -= sampling.presencePenalty + sampling.frequencyPenalty * count
 			}
 		}
 		for (const [tokenId, bias] of sampling.logitBias) logits[base + tokenId]! += bias

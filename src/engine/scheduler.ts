@@ -3,8 +3,9 @@
  * first, one row each; then chunks of what has to be read, first come, first served. Pure
  * bookkeeping: no FFI, no clock, no promises.
  */
+
+import { kvBlockTokens } from '../kernels/binding.ts'
 import type { Batch } from '../model/batch.ts'
-import { KV_BLOCK_TOKENS } from '../model/gpt.ts'
 import type { KvCache } from './kv-cache.ts'
 import type { Sequence } from './sequence.ts'
 
@@ -143,14 +144,14 @@ export class Scheduler {
 function addRun(batch: Batch, sequence: Sequence, count: number): ScheduledRun {
 	const { computed, window, blocks } = sequence
 	const firstRow = batch.rowCount
-	batch.addRun(count, computed, blocks, Math.ceil((computed + count) / KV_BLOCK_TOKENS))
+	batch.addRun(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
 	const draws = sequence.purpose === 'generate' && computed + count === sequence.length
 	const scores = sequence.request.promptLogprobs !== null && !sequence.hasReportedPrompt
 	let firstLogits = -1
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
-		const block = blocks[Math.floor(position / KV_BLOCK_TOKENS)]!
-		batch.addRow(window[position]!, position, block * KV_BLOCK_TOKENS + (position % KV_BLOCK_TOKENS))
+		const block = blocks[Math.floor(position / kvBlockTokens)]!
+		batch.addRow(window[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
 		const isDrawn = draws && i === count - 1
 		if (scores || isDrawn) {
 			const index = batch.wantLogits()

@@ -1,4 +1,4 @@
-import { KV_BLOCK_TOKENS } from '../model/gpt.ts'
+import { kvBlockTokens } from '../kernels/binding.ts'
 import type { GenerationRequest } from './generation.ts'
 import { type KvCache, ROOT_CONTENT } from './kv-cache.ts'
 
@@ -63,7 +63,7 @@ export class Sequence {
 		this.length = prompt.length
 		this.promptLength = prompt.length
 		const longest = Math.min(blockSize, prompt.length + request.maxTokens)
-		this.blocks = new Int32Array(Math.ceil(longest / KV_BLOCK_TOKENS))
+		this.blocks = new Int32Array(Math.ceil(longest / kvBlockTokens))
 		const { repetitionPenalty, presencePenalty, frequencyPenalty } = request.sampling
 		const penalized = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
 		this.generatedCounts = penalized ? new Map() : null
@@ -113,7 +113,7 @@ export class Sequence {
 		}
 		for (let i = match.blockCount; i < this.blocks.length; i++) this.blocks[i] = cache.allocate()
 		this.blockCount = this.blocks.length
-		this.computed = match.blockCount * KV_BLOCK_TOKENS
+		this.computed = match.blockCount * kvBlockTokens
 		this.#registeredBlocks = match.blockCount
 		this.#contentId = match.contentId
 		return true
@@ -127,8 +127,8 @@ export class Sequence {
 	/** Notes that `count` more tokens are computed and offers blocks that became full for reuse. */
 	advance(count: number, cache: KvCache): void {
 		this.computed += count
-		while ((this.#registeredBlocks + 1) * KV_BLOCK_TOKENS <= this.computed) {
-			const start = this.#registeredBlocks * KV_BLOCK_TOKENS
+		while ((this.#registeredBlocks + 1) * kvBlockTokens <= this.computed) {
+			const start = this.#registeredBlocks * kvBlockTokens
 			const block = this.blocks[this.#registeredBlocks]!
 			this.#contentId = cache.register(block, this.#contentId, this.window, start)
 			this.#registeredBlocks++

@@ -15,11 +15,10 @@ declare const self: {
 
 class EngineWorker {
 	#kernels: Kernels | null = null
-	#inbox = new Int32Array(1)
-	#stats = new Float64Array(STATS_FIELDS.length)
+	#inbox: Int32Array = new Int32Array(1)
+	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
 	#received = 0
 	readonly #runners = new Map<number, ModelRunner>()
-	readonly #modelOfRequest = new Map<number, number>()
 	/** Counters of models that are no longer loaded. */
 	readonly #past = new Map<keyof EngineStats, number>()
 	#isRunning = false
@@ -47,31 +46,28 @@ class EngineWorker {
 			case 'embed': {
 				const runner = this.#runners.get(message.modelKey)
 				assert(runner, 'requests are for loaded models')
-				this.#modelOfRequest.set(message.requestId, message.modelKey)
 				if (message.type === 'submit') runner.submit(message.requestId, message.request)
 				else runner.submitEmbedding(message.requestId, message.request)
 				break
 			}
 			case 'allow':
-				this.#runnerOf(message.requestId)?.allow(message.requestId, message.choice, message.mask)
+				for (const runner of this.#runners.values()) {
+					runner.allow(message.requestId, message.choice, message.mask)
+				}
 				break
 			case 'stop-choice':
-				this.#runnerOf(message.requestId)?.abort(message.requestId, message.choice)
+				for (const runner of this.#runners.values()) {
+					runner.abort(message.requestId, message.choice)
+				}
 				break
 			case 'abort':
-				this.#runnerOf(message.requestId)?.abort(message.requestId)
-				this.#modelOfRequest.delete(message.requestId)
+				for (const runner of this.#runners.values()) runner.abort(message.requestId)
 				break
 			default:
 				assertNever(message)
 		}
 		this.#writeStats()
 		this.#run()
-	}
-
-	#runnerOf(requestId: number): ModelRunner | undefined {
-		const modelKey = this.#modelOfRequest.get(requestId)
-		return modelKey === undefined ? undefined : this.#runners.get(modelKey)
 	}
 
 	#load(message: ToWorker & { type: 'load' }): void {

@@ -1,9 +1,5 @@
+import { kernelOps } from '../kernels/binding.ts'
 import type { ActivationNode } from './model-config.ts'
-
-/** Kernel op codes of a composed activation (kernels.h). */
-const BASIS_CODE = { silu: 0, relu: 1, gelu: 2, identity: 3, square: 4 } as const
-const SCALE_CODE = 5
-const COMBINE_CODE = { add: 6, mul: 7 } as const
 
 /** An activation graph as a postfix program: one op code and one factor per step. */
 export interface ActivationProgram {
@@ -22,14 +18,14 @@ export function compileActivation(graph: ActivationNode): ActivationProgram {
 	}
 	const visit = (node: ActivationNode): void => {
 		if (node.type === 'basis') {
-			emit(BASIS_CODE[node.op])
+			emit(kernelOps[node.op])
 		} else if (node.type === 'scale') {
 			visit(node.child)
-			emit(SCALE_CODE, node.factor)
+			emit(kernelOps.scale, node.factor)
 		} else {
 			visit(node.left)
 			visit(node.right)
-			emit(COMBINE_CODE[node.type])
+			emit(kernelOps[node.type])
 		}
 	}
 	visit(graph)

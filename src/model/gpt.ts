@@ -2,29 +2,20 @@
  * The forward pass: reads like the paper, one kernel call per operation, pointers computed once.
  * Knows rows, positions and KV blocks; nothing of requests, sampling or files.
  */
-import { type Kernels, pointerOf } from '../kernels/binding.ts'
+import {
+	type Kernels,
+	kernelActivations,
+	kernelDtypes,
+	panelColumns,
+	pointerOf,
+} from '../kernels/binding.ts'
 import { assert } from '../lib/assert.ts'
 import { type ActivationProgram, compileActivation } from './activation-program.ts'
 import { Batch, type BatchLimits } from './batch.ts'
 import { headDim, type ModelConfig } from './model-config.ts'
-import { arenaBase, DTYPE_CODE, type WeightLayout } from './weights.ts'
+import { arenaBase, type WeightLayout } from './weights.ts'
 
-/** Tokens of one KV block (KERNELS_KV_BLOCK). */
-export const KV_BLOCK_TOKENS = 32
-/** Row strides are multiples of the kernels' weight panel. */
-const PANEL = 64
 const ALIGNMENT_BYTES = 64
-
-/** Kernel numbers of the activations (kernels.h). */
-const ACTIVATION_CODE = {
-	gelu: 0,
-	silu: 1,
-	relu: 2,
-	swiglu: 3,
-	universal: 4,
-	kan_spline: 5,
-	composed: 6,
-} as const
 
 interface LayerPointers {
 	readonly ln1Weight: number
@@ -44,7 +35,7 @@ export function kvBlockFloats(kernels: Kernels, config: ModelConfig): number {
 }
 
 function stride(columns: number): number {
-	return Math.ceil(columns / PANEL) * PANEL
+	return Math.ceil(columns / panelColumns) * panelColumns
 }
 
 /** One loaded network with its KV blocks and activation buffers, all sized at construction. */
@@ -101,7 +92,7 @@ export class Gpt {
 		const { config } = layout
 		this.config = config
 		this.#kernels = kernels
-		this.#dtype = DTYPE_CODE[layout.dtype]
+		this.#dtype = kernelDtypes[layout.dtype]
 		this.#arena = arena
 		this.batch = new Batch(limits)
 		const rows = limits.rowsMax
@@ -140,15 +131,11 @@ export class Gpt {
 				ln2Bias: slot(`${at}ln2.bias`),
 				mlpUp: slot(`${at}mlp.up`),
 				mlpDown: slot(`${at}mlp.down`),
-				activation: layout.offsets.has(learned)
-					? slot(learned)
-					: pointerOf(this.#program.factors),
+				activation: layout.offsets.has(learned) ? slot(learned) : pointerOf(this.#program.factors),
 			}
 		})
 		const scratchBytes = Math.max(
-			...[config.nEmbd, config.ffnDim].map((k) =>
-				kernels.matmulScratchBytes(this.#dtype, rows, k),
-			),
+			...[config.nEmbd, config.ffnDim].map((k) => kernels.matmulScratchBytes(this.#dtype, rows, k)),
 			kernels.attentionScratchBytes(config.blockSize, headDim(config)),
 		)
 		this.#pointers = {
@@ -195,7 +182,7 @@ export class Gpt {
 		const dHead = headDim(config)
 		const softCap = config.softCap ?? 0
 		const upColumns = config.activation.kind === 'swiglu' ? 2 * ffnDim : ffnDim
-		const activation = ACTIVATION_CODE[config.activation.kind]
+		const activation = kernelActivations[config.activation.kind]
 
 		k.embed(p.x, ldx, p.wte, p.wpe, p.tokenIds, p.positions, m, nEmbd)
 		let kv = p.kv

@@ -1,11 +1,7 @@
-import type { Kernels } from '../kernels/binding.ts'
-import { pointerOf } from '../kernels/binding.ts'
+import { type Kernels, kernelDtypes, pointerOf } from '../kernels/binding.ts'
 import { assert } from '../lib/assert.ts'
 import type { Dtype, ModelConfig } from './model-config.ts'
 import { type ModelTensors, modelTensors } from './tensor-specs.ts'
-
-/** The kernels' number for each dtype (kernels.h). */
-export const DTYPE_CODE: Readonly<Record<Dtype, number>> = { f32: 0, bf16: 1, int8: 2 }
 
 /** Cache line: every slot starts on one. */
 const ALIGNMENT = 64
@@ -34,7 +30,7 @@ export function weightLayout(kernels: Kernels, config: ModelConfig, dtype: Dtype
 			bytes += slot.floats * 4
 		} else {
 			matrices.set(slot.name, { k: slot.k, n: slot.n })
-			bytes += kernels.packedBytes(DTYPE_CODE[dtype], slot.k, slot.n)
+			bytes += kernels.packedBytes(kernelDtypes[dtype], slot.k, slot.n)
 		}
 		bytes = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 	}
@@ -73,7 +69,7 @@ export function packTensor(
 	assert(matrix, `slot ${target.slot} is packed`)
 	const rows = spec.shape[0] ?? 0
 	kernels.pack(
-		DTYPE_CODE[layout.dtype],
+		kernelDtypes[layout.dtype],
 		base + slotOffset,
 		pointerOf(data),
 		target.columnStart,

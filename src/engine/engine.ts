@@ -1,0 +1,267 @@
+/*
+ * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
+ * worker; this file passes messages and keeps count of what is under way.
+ */
+import { contextLengthExceeded, internalError, unavailable } from '../lib/api-errors.ts'
+import { assert, assertNever } from '../lib/assert.ts'
+import type { GenerationRequest, TokenEvent } from './generation.ts'
+import { GenerationStream } from './generation-stream.ts'
+import {
+	FINISH_CODES,
+	type FromWorker,
+	type LoadModel,
+	type RunnerLimits,
+	type StepOutput,
+	type ToWorker,
+} from './messages.ts'
+import { type EngineStats, readStats, STATS_FIELDS } from './stats.ts'
+
+export interface EngineOptions {
+	/** Freshly spawned `worker.ts`: only the composition root spawns workers. */
+	readonly worker: Worker
+	readonly libraryPath: string
+	/** '' = the best instruction set that runs here. */
+	readonly isa: string
+	readonly threads: number
+	readonly limits: RunnerLimits
+	/** Choices that may wait beyond those that run; more are refused with 503. */
+	readonly queueLengthMax: number
+	readonly log: (message: string) => void
+}
+
+interface PendingEmbedding {
+	resolve(mean: Float32Array): void
+	reject(error: unknown): void
+}
+
+interface PendingLoad {
+	resolve(): void
+	reject(error: Error): void
+}
+
+/** Share of the newest request in the running mean of request durations. */
+const DURATION_SMOOTHING = 0.1
+const RETRY_SECONDS_MAX = 60
+
+export class Engine {
+	readonly #options: EngineOptions
+	readonly #inbox = new Int32Array(new SharedArrayBuffer(4))
+	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
+	readonly #streams = new Map<number, GenerationStream>()
+	readonly #embeddings = new Map<number, PendingEmbedding>()
+	readonly #loads = new Map<number, PendingLoad>()
+	readonly #unloads = new Map<number, () => void>()
+	#lastId = 0
+	/** Choices submitted and not ended. */
+	#choicesUnderWay = 0
+	#meanRequestSeconds = 1
+	#failure: Error | null = null
+
+	private constructor(options: EngineOptions) {
+		this.#options = options
+	}
+
+	/** Starts the worker. Rejects when it cannot open the kernel library. */
+	static async start(options: EngineOptions): Promise<Engine> {
+		const engine = new Engine(options)
+		await new Promise<void>((resolve, reject) => {
+			options.worker.addEventListener('error', (event) => {
+				const error = new Error(`engine worker failed: ${event.message}`)
+				reject(error)
+				engine.#fail(error)
+			})
+			options.worker.addEventListener('message', (event: MessageEvent<FromWorker>) => {
+				if (event.data.type === 'ready') resolve()
+				else engine.#receive(event.data)
+			})
+			engine.#post({
+				type: 'start',
+				libraryPath: options.libraryPath,
+				isa: options.isa,
+				threads: options.threads,
+				inbox: engine.#inbox.buffer as SharedArrayBuffer,
+				stats: engine.#stats.buffer as SharedArrayBuffer,
+			})
+		})
+		return engine
+	}
+
+	get stats(): EngineStats {
+		return readStats(this.#stats)
+	}
+
+	/** Hands packed weights to the worker; resolves to the key by which requests name the model. */
+	async load(model: Omit<LoadModel, 'modelKey' | 'limits'>): Promise<number> {
+		const modelKey = ++this.#lastId
+		await new Promise<void>((resolve, reject) => {
+			this.#loads.set(modelKey, { resolve, reject })
+			this.#post({ type: 'load', modelKey, limits: this.#options.limits, ...model })
+		})
+		return modelKey
+	}
+
+	/** Frees a model of which no request is under way. */
+	async unload(modelKey: number): Promise<void> {
+		await new Promise<void>((resolve) => {
+			this.#unloads.set(modelKey, resolve)
+			this.#post({ type: 'unload', modelKey })
+		})
+	}
+
+	/**
+	 * Starts a request. Throws ApiError 503 `overloaded` when the queue is full and 400
+	 * `context_length_exceeded` when the prompt does not fit and must not be cut.
+	 */
+	generate(
+		modelKey: number,
+		contextLength: number,
+		request: GenerationRequest,
+		signal?: AbortSignal,
+	): GenerationStream {
+		const promptTokens = request.promptTokenIds.length
+		if (request.truncation === 'disabled' && promptTokens > contextLength - 1) {
+			throw contextLengthExceeded('prompt', contextLength, promptTokens)
+		}
+		this.#admit(request.n)
+		const requestId = ++this.#lastId
+		const startedAt = performance.now()
+		const onAbort = () => stream.abort()
+		const stream = new GenerationStream(request.n, {
+			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, choice }),
+			allow: (choice, mask) => this.#post({ type: 'allow', requestId, choice, mask }),
+			abort: () => this.#post({ type: 'abort', requestId }),
+			ended: () => {
+				signal?.removeEventListener('abort', onAbort)
+				this.#streams.delete(requestId)
+				this.#release(request.n, startedAt)
+			},
+		})
+		this.#streams.set(requestId, stream)
+		this.#post({ type: 'submit', requestId, modelKey, request })
+		if (signal?.aborted) stream.abort()
+		else signal?.addEventListener('abort', onAbort)
+		return stream
+	}
+
+	/** Mean of the final hidden states over the tokens, [nEmbd]. */
+	async embed(
+		modelKey: number,
+		request: GenerationRequest,
+		signal?: AbortSignal,
+	): Promise<Float32Array> {
+		this.#admit(1)
+		const requestId = ++this.#lastId
+		const startedAt = performance.now()
+		const onAbort = () => {
+			this.#post({ type: 'abort', requestId })
+			this.#embeddings.get(requestId)?.reject(signal?.reason)
+		}
+		try {
+			return await new Promise<Float32Array>((resolve, reject) => {
+				this.#embeddings.set(requestId, { resolve, reject })
+				this.#post({ type: 'embed', requestId, modelKey, request })
+				signal?.addEventListener('abort', onAbort)
+				if (signal?.aborted) onAbort()
+			})
+		} finally {
+			signal?.removeEventListener('abort', onAbort)
+			this.#embeddings.delete(requestId)
+			this.#release(1, startedAt)
+		}
+	}
+
+	/** Ends everything that runs and stops the worker. */
+	close(): void {
+		this.#fail(unavailable('shutting_down', 'The server is shutting down.', 1))
+		this.#options.worker.terminate()
+	}
+
+	#admit(choices: number): void {
+		if (this.#failure) throw internalError(this.#failure)
+		const { limits, queueLengthMax } = this.#options
+		const waiting = this.#choicesUnderWay - limits.sequencesMax
+		if (waiting + choices > queueLengthMax) {
+			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / limits.sequencesMax)
+			const retryAfter = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
+			const message = `The server is overloaded: ${waiting} requests are waiting.`
+			throw unavailable('overloaded', message, retryAfter)
+		}
+		this.#choicesUnderWay += choices
+	}
+
+	#release(choices: number, startedAt: number): void {
+		this.#choicesUnderWay -= choices
+		const seconds = (performance.now() - startedAt) / 1000
+		this.#meanRequestSeconds += DURATION_SMOOTHING * (seconds - this.#meanRequestSeconds)
+	}
+
+	#post(message: ToWorker): void {
+		Atomics.add(this.#inbox, 0, 1)
+		this.#options.worker.postMessage(message)
+	}
+
+	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
+		switch (message.type) {
+			case 'step':
+				this.#deliver(message.output)
+				return
+			case 'loaded':
+				this.#loads.get(message.modelKey)?.resolve()
+				this.#loads.delete(message.modelKey)
+				return
+			case 'load-failed':
+				this.#loads.get(message.modelKey)?.reject(new Error(message.message))
+				this.#loads.delete(message.modelKey)
+				return
+			case 'unloaded':
+				this.#unloads.get(message.modelKey)?.()
+				this.#unloads.delete(message.modelKey)
+				return
+			case 'failure': {
+				this.#options.log(`engine: ${message.message}`)
+				const error = internalError(message.message)
+				for (const requestId of message.requestIds) {
+					this.#streams.get(requestId)?.fail(error)
+					this.#embeddings.get(requestId)?.reject(error)
+				}
+				return
+			}
+			default:
+				assertNever(message)
+		}
+	}
+
+	#deliver(output: StepOutput): void {
+		for (const { requestId, promptTokens, cachedTokens, logprobs } of output.prompts) {
+			const event = { type: 'prompt', promptTokens, cachedTokens } as const
+			this.#streams.get(requestId)?.push(logprobs ? { ...event, logprobs } : event)
+		}
+		const { tokens, finishes } = output
+		for (let i = 0; i < tokens.length; i += 3) {
+			const event = { type: 'token', choice: tokens[i + 1]!, tokenId: tokens[i + 2]! } as const
+			const logprob = output.logprobs?.[i / 3]
+			const told: TokenEvent = logprob ? { ...event, logprob } : event
+			this.#streams.get(tokens[i]!)?.push(told)
+		}
+		for (let i = 0; i < finishes.length; i += 3) {
+			const finishReason = FINISH_CODES[finishes[i + 2]!]
+			assert(finishReason, 'the worker sends known finish codes')
+			this.#streams.get(finishes[i]!)?.push({
+				type: 'finish',
+				choice: finishes[i + 1]!,
+				finishReason,
+			})
+		}
+		for (const { requestId, mean } of output.embeddings) {
+			this.#embeddings.get(requestId)?.resolve(mean)
+		}
+	}
+
+	#fail(error: Error): void {
+		this.#failure = error
+		const told = error.name === 'ApiError' ? error : internalError(error)
+		for (const stream of [...this.#streams.values()]) stream.fail(told)
+		for (const embedding of [...this.#embeddings.values()]) embedding.reject(told)
+		for (const load of this.#loads.values()) load.reject(error)
+	}
+}
