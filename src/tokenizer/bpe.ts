@@ -1,0 +1,135 @@
+import { MergeQueue } from './merge-queue.ts'
+import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
+import { Vocabulary } from './vocabulary.ts'
+
+/** The trainer's encoder gives its queue room for this many entries beyond the text's tokens. */
+const QUEUE_SPARE_ENTRIES = 1_000_000
+
+/**
+ * Byte-pair encoding over code points with reserved tokens (FORMAT.md 3.2), O(n log n).
+ *
+ * `plain` is defined as one left-to-right pass per merge in rank order. Taking pairs by
+ * (rank, position) gives the same ids: a merge only refers to ids below the one it makes (the spec is
+ * verified), so a pair that a merge brings about has a higher rank, and when the first pair of a rank
+ * is taken all pairs of that rank are already queued.
+ */
+export function createBpeTokenizer(spec: TokenizerSpec): Tokenizer {
+	const vocabulary = new Vocabulary(spec.vocab)
+	const merges = new MergeTable(spec)
+	const scan = createScanner(spec, vocabulary)
+
+	return {
+		spec,
+		encode: (text) => merges.apply(scan(text, true)),
+		encodePlain: (text) => merges.apply(scan(text, false)),
+		decode: (ids) => vocabulary.join(ids),
+		tokenText: (id) => vocabulary.textOf(id),
+		specialTokenId: (text) =>
+			spec.specialTokens.includes(text) ? vocabulary.idOf(text) : undefined,
+		startTokenId: vocabulary.startTokenId,
+		createDecoder: () => vocabulary.createJoiningDecoder(),
+	}
+}
+
+type Scanner = (text: string, readsSpecialTokens: boolean) => number[]
+
+/** Step 1: text to ids of characters and reserved tokens, in one scan from the left. */
+function createScanner(spec: TokenizerSpec, vocabulary: Vocabulary): Scanner {
+	const idByCodePoint = vocabulary.codePointIds()
+	const specialByFirstUnit = new Map<number, [text: string, id: number][]>()
+	for (const text of spec.specialTokens) {
+		const firstUnit = text.charCodeAt(0)
+		const group = specialByFirstUnit.get(firstUnit) ?? []
+		group.push([text, vocabulary.idOf(text)!])
+		specialByFirstUnit.set(firstUnit, group)
+	}
+
+	return (text, readsSpecialTokens) => {
+		const ids: number[] = []
+		for (let at = 0; at < text.length; ) {
+			const group = readsSpecialTokens ? specialByFirstUnit.get(text.charCodeAt(at)) : undefined
+			const special = group?.find(([token]) => text.startsWith(token, at))
+			if (special !== undefined) {
+				ids.push(special[1])
+				at += special[0].length
+				continue
+			}
+			const codePoint = text.codePointAt(at)!
+			at += codePoint > 0xffff ? 2 : 1
+			const id = idByCodePoint[codePoint] ?? -1
+			if (id >= 0) ids.push(id)
+		}
+		return ids
+	}
+}
+
+/** Step 2: the merges, with the rank of every mergeable pair. */
+class MergeTable {
+	readonly #order: 'plain' | 'queue'
+	readonly #vocabSize: number
+	/** Id that merge 0 makes; merge `rank` makes `firstResult + rank`. */
+	readonly #firstResult: number
+	readonly #ranks = new Map<number, number>()
+
+	constructor(spec: TokenizerSpec) {
+		this.#order = spec.mergeOrder
+		this.#vocabSize = spec.vocab.length
+		this.#firstResult = spec.vocab.length - spec.merges.length
+		for (const [rank, [left, right]] of spec.merges.entries()) {
+			const pair = this.#pairKey(left, right)
+			// The first merge of a pair leaves none for a later one.
+			if (!this.#ranks.has(pair)) this.#ranks.set(pair, rank)
+		}
+	}
+
+	/** Ids after all merges; `ids` is used up. */
+	apply(ids: number[]): number[] {
+		if (this.#ranks.size === 0 || ids.length < 2) return ids
+		const tokens = Int32Array.from(ids)
+		const next = new Int32Array(tokens.length)
+		const previous = new Int32Array(tokens.length)
+		const queue = new MergeQueue(this.#queueCapacity(tokens.length), this.#order)
+		for (let at = 0; at < tokens.length; at++) {
+			next[at] = at + 1
+			previous[at] = at - 1
+			this.#queuePair(queue, tokens, at, at + 1)
+		}
+		while (!queue.isEmpty) {
+			const rank = queue.topRank
+			const at = queue.pop()
+			const right = next[at]!
+			if (tokens[at]! < 0 || this.#rankOf(tokens, at, right) !== rank) continue
+			tokens[at] = this.#firstResult + rank
+			tokens[right] = -1
+			const after = next[right]!
+			next[at] = after
+			if (after < tokens.length) previous[after] = at
+			this.#queuePair(queue, tokens, previous[at]!, at)
+			this.#queuePair(queue, tokens, at, after)
+		}
+		let length = 0
+		for (let at = 0; at < tokens.length; at = next[at]!) ids[length++] = tokens[at]!
+		ids.length = length
+		return ids
+	}
+
+	/** Each merge takes one entry and adds two at most, so 2n is enough; `queue` may have less. */
+	#queueCapacity(tokenCount: number): number {
+		const enough = 2 * tokenCount
+		return this.#order === 'plain' ? enough : Math.min(enough, tokenCount + QUEUE_SPARE_ENTRIES)
+	}
+
+	#queuePair(queue: MergeQueue, tokens: Int32Array, left: number, right: number): void {
+		const rank = this.#rankOf(tokens, left, right)
+		if (rank !== undefined) queue.push(rank, left)
+	}
+
+	#rankOf(tokens: Int32Array, left: number, right: number): number | undefined {
+		if (left < 0 || right >= tokens.length) return undefined
+		return this.#ranks.get(this.#pairKey(tokens[left]!, tokens[right]!))
+	}
+
+	#pairKey(left: number, right: number): number {
+		return left * this.#vocabSize + right
+	}
+}

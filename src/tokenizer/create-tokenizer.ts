@@ -1,0 +1,19 @@
+import { assertNever } from '../lib/assert.ts'
+import { createBpeTokenizer } from './bpe.ts'
+import { createCharTokenizer } from './char.ts'
+import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
+import { createWordTokenizer } from './word.ts'
+
+/** The tokenizer of a verified spec (see `parseTokenizerSpec`). Cost: linear in the vocabulary. */
+export function createTokenizer(spec: TokenizerSpec): Tokenizer {
+	switch (spec.type) {
+		case 'bpe':
+			return createBpeTokenizer(spec)
+		case 'char':
+			return createCharTokenizer(spec)
+		case 'word':
+			return createWordTokenizer(spec)
+		default:
+			return assertNever(spec.type)
+	}
+}
