@@ -3,88 +3,73 @@
  * bun:ffi. Pointers are numbers (computed once by `pointerOf`, a call then costs some 10 ns); 64-bit
  * arguments and results are numbers too, `i64_fast` never makes a BigInt below 2^53.
  */
-import { dlopen, type FFIFunction, ptr } from 'bun:ffi'
+import { dlopen, type FFIFunction, FFIType, ptr } from 'bun:ffi'
 
+const { ptr: pointer, cstring, i32, i64_fast: i64, f32, f64, void: none } = FFIType
+
+function returns(type: FFIType, ...args: FFIType[]): FFIFunction {
+	return { args, returns: type }
+}
+
+/** Result first, then the arguments. */
 const symbols: Readonly<Record<string, FFIFunction>> = {
-	select: { args: ['ptr'], returns: 'i32' },
-	isa_name: { args: [], returns: 'cstring' },
-	isa_list: { args: [], returns: 'cstring' },
-	isa_supported: { args: ['ptr'], returns: 'i32' },
-	threads_set: { args: ['i32'], returns: 'i32' },
-	threads: { args: [], returns: 'i32' },
-	packed_bytes: { args: ['i32', 'i32', 'i32'], returns: 'i64_fast' },
-	pack: { args: ['i32', 'ptr', 'ptr', 'i32', 'i32', 'i32', 'i32'], returns: 'void' },
-	first_nonfinite: { args: ['ptr', 'i64_fast'], returns: 'i64_fast' },
-	parse_json_floats: {
-		args: ['ptr', 'i64_fast', 'i32', 'ptr', 'i64_fast', 'ptr'],
-		returns: 'i64_fast',
-	},
-	matmul_scratch_bytes: { args: ['i32', 'i32', 'i32'], returns: 'i64_fast' },
-	matmul: {
-		args: ['i32', 'ptr', 'i64_fast', 'ptr', 'i64_fast', 'ptr', 'i32', 'i32', 'i32', 'i32', 'ptr'],
-		returns: 'void',
-	},
-	embed: {
-		args: ['ptr', 'i64_fast', 'ptr', 'ptr', 'ptr', 'ptr', 'i32', 'i32'],
-		returns: 'void',
-	},
-	layer_norm: {
-		args: ['ptr', 'i64_fast', 'ptr', 'i64_fast', 'ptr', 'ptr', 'ptr', 'i32', 'i32'],
-		returns: 'void',
-	},
-	kv_layer_floats: { args: ['i32', 'i32'], returns: 'i64_fast' },
-	kv_store: {
-		args: ['ptr', 'i64_fast', 'ptr', 'i64_fast', 'ptr', 'i32', 'i32', 'i32'],
-		returns: 'void',
-	},
-	attention_scratch_bytes: { args: ['i32', 'i32'], returns: 'i64_fast' },
-	attention: {
-		args: [
-			'ptr',
-			'i64_fast',
-			'ptr',
-			'i64_fast',
-			'ptr',
-			'i64_fast',
-			'ptr',
-			'i32',
-			'ptr',
-			'i32',
-			'i32',
-			'f32',
-			'ptr',
-		],
-		returns: 'void',
-	},
-	activation: {
-		args: ['i32', 'ptr', 'i64_fast', 'i32', 'i32', 'ptr', 'ptr', 'i32'],
-		returns: 'void',
-	},
-	mask_logits: { args: ['ptr', 'ptr', 'i32'], returns: 'void' },
-	log_sum_exp: { args: ['ptr', 'i32'], returns: 'f64' },
-	top_k: { args: ['ptr', 'i32', 'i32', 'ptr', 'ptr'], returns: 'void' },
-	sample_scratch_bytes: { args: ['i32'], returns: 'i64_fast' },
-	sample: {
-		args: [
-			'ptr',
-			'ptr',
-			'i64_fast',
-			'i32',
-			'i32',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-			'ptr',
-		],
-		returns: 'void',
-	},
-	measure_read: { args: ['ptr', 'i64_fast'], returns: 'f32' },
-	measure_fma: { args: ['i64_fast'], returns: 'f64' },
+	select: returns(i32, pointer),
+	isa_name: returns(cstring),
+	isa_list: returns(cstring),
+	isa_supported: returns(i32, pointer),
+	threads_set: returns(i32, i32),
+	threads: returns(i32),
+	packed_bytes: returns(i64, i32, i32, i32),
+	pack: returns(none, i32, pointer, pointer, i32, i32, i32, i32),
+	first_nonfinite: returns(i64, pointer, i64),
+	parse_json_floats: returns(i64, pointer, i64, i32, pointer, i64, pointer),
+	matmul_scratch_bytes: returns(i64, i32, i32, i32),
+	matmul: returns(none, i32, pointer, i64, pointer, i64, pointer, i32, i32, i32, i32, pointer),
+	embed: returns(none, pointer, i64, pointer, pointer, pointer, pointer, i32, i32),
+	layer_norm: returns(none, pointer, i64, pointer, i64, pointer, pointer, pointer, i32, i32),
+	kv_layer_floats: returns(i64, i32, i32),
+	kv_store: returns(none, pointer, i64, pointer, i64, pointer, i32, i32, i32),
+	attention_scratch_bytes: returns(i64, i32, i32),
+	attention: returns(
+		none,
+		pointer,
+		i64,
+		pointer,
+		i64,
+		pointer,
+		i64,
+		pointer,
+		i32,
+		pointer,
+		i32,
+		i32,
+		f32,
+		pointer,
+	),
+	activation: returns(none, i32, pointer, i64, i32, i32, pointer, pointer, i32),
+	mask_logits: returns(none, pointer, pointer, i32),
+	log_sum_exp: returns(f64, pointer, i32),
+	top_k: returns(none, pointer, i32, i32, pointer, pointer),
+	sample_scratch_bytes: returns(i64, i32),
+	sample: returns(
+		none,
+		pointer,
+		pointer,
+		i64,
+		i32,
+		i32,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+		pointer,
+	),
+	measure_read: returns(f32, pointer, i64),
+	measure_fma: returns(f64, i64),
 }
 
 /** Address in this process's memory; 0 is NULL. */
@@ -262,6 +247,15 @@ export function openKernels(path: string): Kernels {
 		isaList: () => String(isaList()).split(','),
 		isaSupported: (isa: string) => isaSupported(cString(isa)) === 1,
 	}
+}
+
+/** Descriptor of a new, empty file that exists only in memory; throws where the system has none. */
+export function createMemoryFile(): number {
+	const libc = dlopen('libc.so.6', { memfd_create: { args: ['ptr', 'u32'], returns: 'i32' } })
+	const closeOnExec = 1
+	const fd = libc.symbols.memfd_create(cString('libkernels.so'), closeOnExec)
+	if (fd < 0) throw new Error('the system refuses memory files')
+	return fd
 }
 
 /**
