@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import type { Engine } from '../../src/engine/engine.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
+import { ApiError } from '../../src/lib/errors.ts'
+import { randomModel, tinyConfig } from '../helpers/random-model.ts'
+import { complete, libraryPath, startEngine } from '../helpers/test-engine.ts'
+import { generationRequest, greedy } from './requests.ts'
+
+const config = tinyConfig()
+const sampling = { ...greedy, temperature: 1, seed: 42 }
+const prompt = Array.from({ length: 20 }, (_, i) => (i * 7) % config.vocabSize)
+
+let engine: Engine
+let model: { key: number; contextLength: number }
+
+beforeAll(async () => {
+	const kernels = openKernels(libraryPath)
+	kernels.select('')
+	engine = await startEngine({ queueLengthMax: 8, sequencesMax: 16 })
+	const key = await engine.load(randomModel(kernels, config))
+	model = { key, contextLength: config.blockSize }
+})
+
+afterAll(() => engine.close())
+
+describe('engine', () => {
+	test('generates as many tokens as asked for and says why it ended', async () => {
+		const { promptTokens, choices } = await complete(engine, model, generationRequest(prompt))
+		expect(promptTokens).toBe(20)
+		expect(choices[0]!.tokenIds).toHaveLength(16)
+		expect(choices[0]!.finishReason).toBe('length')
+	})
+
+	test('rolls its window far beyond the context length', async () => {
+		const request = generationRequest(prompt, { maxTokens: 2048, sampling })
+		const { choices } = await complete(engine, model, request)
+		expect(choices[0]!.tokenIds).toHaveLength(2048)
+	})
+
+	test('generates after a roll what a fresh prompt of the kept half gives', async () => {
+		const first = await complete(engine, model, generationRequest(prompt, { maxTokens: 60 }))
+		const all = [...prompt, ...first.choices[0]!.tokenIds]
+		const kept = all.slice(config.blockSize / 2, config.blockSize)
+		const again = await complete(engine, model, generationRequest(kept, { maxTokens: 16 }))
+		expect(again.choices[0]!.tokenIds).toEqual(all.slice(config.blockSize))
+	})
+
+	test('stops at the end of the context when truncation is disabled', async () => {
+		const request = generationRequest(prompt, { maxTokens: 2048, truncation: 'disabled' })
+		const { choices } = await complete(engine, model, request)
+		expect(choices[0]!.tokenIds).toHaveLength(config.blockSize - prompt.length)
+		expect(choices[0]!.finishReason).toBe('length')
+	})
+
+	test('refuses a prompt that does not fit when truncation is disabled', () => {
+		const long = Array.from({ length: 64 }, () => 1)
+		const request = generationRequest(long, { truncation: 'disabled' })
+		expect(() => engine.generate(model.key, model.contextLength, request)).toThrow(
+			"This model's maximum context length is 64 tokens. However, your prompt has 64 tokens.",
+		)
+	})
+
+	test('keeps the end of a prompt that does not fit', async () => {
+		const long = Array.from({ length: 200 }, (_, i) => (i * 13) % config.vocabSize)
+		const cut = await complete(engine, model, generationRequest(long))
+		const end = await complete(engine, model, generationRequest(long.slice(-63)))
+		expect(cut.promptTokens).toBe(63)
+		expect(cut.choices).toEqual(end.choices)
+	})
+
+	test('ends with stop at a stop token, which is not part of the answer', async () => {
+		const free = await complete(engine, model, generationRequest(prompt, { sampling }))
+		const tokens = free.choices[0]!.tokenIds
+		const stop = tokens[5]!
+		const request = generationRequest(prompt, { sampling, stopTokenIds: [stop] })
+		const { choices } = await complete(engine, model, request)
+		expect(choices[0]!.tokenIds).toEqual(tokens.slice(0, tokens.indexOf(stop)))
+		expect(choices[0]!.finishReason).toBe('stop')
+	})
+
+	test('does not stop before the least number of tokens', async () => {
+		const free = await complete(engine, model, generationRequest(prompt))
+		const stop = free.choices[0]!.tokenIds[0]!
+		const request = generationRequest(prompt, { stopTokenIds: [stop], minTokens: 5 })
+		const { choices } = await complete(engine, model, request)
+		expect(choices[0]!.tokenIds.length).toBeGreaterThanOrEqual(5)
+		expect(choices[0]!.tokenIds).not.toContain(stop)
+	})
+
+	test('scores a prompt without generating', async () => {
+		const request = generationRequest(prompt, { maxTokens: 0, promptLogprobs: 2 })
+		const { promptLogprobs, choices } = await complete(engine, model, request)
+		expect(promptLogprobs).toHaveLength(20)
+		expect(promptLogprobs![0]).toBeNull()
+		for (const logprob of promptLogprobs!.slice(1)) expect(logprob).toBeLessThan(0)
+		expect(choices[0]).toEqual({ tokenIds: [], logprobs: [], finishReason: 'length' })
+	})
+
+	test('gives generated tokens the log-probability that scoring the whole text gives them', async () => {
+		const request = generationRequest(prompt, { sampling, logprobs: 0 })
+		const { choices } = await complete(engine, model, request)
+		const { tokenIds, logprobs } = choices[0]!
+		const whole = [...prompt, ...tokenIds]
+		const scored = await complete(
+			engine,
+			model,
+			generationRequest(whole, { maxTokens: 0, promptLogprobs: 0 }),
+		)
+		expect(scored.promptLogprobs!.slice(prompt.length)).toEqual([...logprobs])
+	})
+
+	test('reports raw log-probabilities whatever bias and penalties do', async () => {
+		const bias = { ...greedy, logitBias: [[3, 100]] as const, frequencyPenalty: 1 }
+		const request = generationRequest(prompt, { sampling: bias, logprobs: 0, maxTokens: 1 })
+		const { choices } = await complete(engine, model, request)
+		expect(choices[0]!.tokenIds).toEqual([3])
+		expect(choices[0]!.logprobs[0]).toBeLessThan(-0.1)
+	})
+
+	test('draws the choices of one request differently and repeatably', async () => {
+		const request = generationRequest(prompt, { n: 3, sampling })
+		const first = await complete(engine, model, request)
+		const second = await complete(engine, model, request)
+		expect(first.choices).toEqual(second.choices)
+		expect(first.choices[0]!.tokenIds).not.toEqual(first.choices[1]!.tokenIds)
+	})
+
+	test('reuses the blocks of a prompt that was read before', async () => {
+		const long = Array.from({ length: 50 }, (_, i) => (i * 11 + 5) % config.vocabSize)
+		const cold = await complete(engine, model, generationRequest(long))
+		const warm = await complete(engine, model, generationRequest(long))
+		expect([cold.cachedTokens, warm.cachedTokens]).toEqual([0, 32])
+		expect(warm.choices).toEqual(cold.choices)
+	})
+
+	test('frees every block when the client leaves', async () => {
+		const request = generationRequest(prompt, { maxTokens: 2048, n: 4 })
+		for await (const event of engine.generate(model.key, model.contextLength, request)) {
+			if (event.type === 'token') break
+		}
+		await complete(engine, model, generationRequest(prompt, { maxTokens: 1 }))
+		expect(engine.stats.running).toBe(0)
+		expect(engine.stats.kvBlocksUsed).toBe(0)
+	})
+
+	test('obeys an abort signal', async () => {
+		const controller = new AbortController()
+		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const { key, contextLength } = model
+		let count = 0
+		for await (const _ of engine.generate(key, contextLength, request, controller.signal)) {
+			if (++count === 5) controller.abort()
+		}
+		expect(count).toBeLessThan(2048)
+	})
+
+	test('ends one choice early and goes on with the others', async () => {
+		const request = generationRequest(prompt, { n: 2, maxTokens: 30, sampling })
+		const generation = engine.generate(model.key, model.contextLength, request)
+		const counts = [0, 0]
+		for await (const event of generation) {
+			if (event.type !== 'token') continue
+			counts[event.choice]!++
+			if (event.choice === 0 && counts[0] === 3) generation.stopChoice(0)
+		}
+		expect(counts).toEqual([3, 30])
+	})
+
+	test('draws a constrained choice only from the allowed tokens', async () => {
+		const request = generationRequest(prompt, { constrained: true, maxTokens: 8, sampling })
+		const generation = engine.generate(model.key, model.contextLength, request)
+		const mask = new Uint32Array(Math.ceil(config.vocabSize / 32))
+		mask[0] = 0b110000
+		generation.allow(0, mask)
+		const tokens: number[] = []
+		for await (const event of generation) {
+			if (event.type !== 'token') continue
+			tokens.push(event.tokenId)
+			generation.allow(0, mask)
+		}
+		expect(tokens).toHaveLength(8)
+		for (const token of tokens) expect([4, 5]).toContain(token)
+	})
+
+	test('refuses more requests than its queue holds, with a time to retry', async () => {
+		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const { key, contextLength } = model
+		const streams = Array.from({ length: 24 }, () => engine.generate(key, contextLength, request))
+		let refusal: unknown
+		try {
+			engine.generate(key, contextLength, request)
+		} catch (error) {
+			refusal = error
+		}
+		for (const stream of streams) stream.abort()
+		expect(refusal).toBeInstanceOf(ApiError)
+		expect((refusal as ApiError).status).toBe(503)
+		expect((refusal as ApiError).retryAfterSeconds).toBeGreaterThanOrEqual(1)
+		expect((await complete(engine, model, generationRequest(prompt))).choices).toHaveLength(1)
+	})
+
+	test('embeds a text as the mean of its final hidden states', async () => {
+		const one = await engine.embed(model.key, generationRequest(prompt))
+		const two = await engine.embed(model.key, generationRequest(prompt))
+		expect(one).toEqual(two)
+		expect(one).toHaveLength(config.nEmbd)
+		expect(one.some((value) => value !== 0)).toBe(true)
+	})
+})
