@@ -227,6 +227,11 @@ export function unavailable(
 	return new ApiError({ status: 503, type: serverError, code, message, retryAfterSeconds })
 }
 
+/** 507: the model is larger than the memory that models may use. */
+export function insufficientMemory(message: string): ApiError {
+	return new ApiError({ status: 507, type: serverError, code: 'insufficient_memory', message })
+}
+
 function badRequest(code: string, param: string | null, message: string): ApiError {
 	return new ApiError({ status: 400, type: invalidRequest, code, param, message })
 }

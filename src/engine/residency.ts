@@ -1,0 +1,171 @@
+/*
+ * Which models are in memory: loaded on first use, once however many ask, within a budget of bytes,
+ * least recently used out first, never one in use. Knows neither files nor the engine.
+ */
+import { insufficientMemory, unavailable } from '../lib/api-errors.ts'
+import { assert } from '../lib/assert.ts'
+
+/** How to bring a model into memory and out of it. */
+export interface ModelSource<Model> {
+	/** Bytes that the model will take, known before anything is allocated. */
+	estimateBytes(): Promise<number>
+	load(): Promise<Model>
+}
+
+/** A model held in memory until `release`. */
+export interface Pin<Model> {
+	readonly model: Model
+	readonly bytes: number
+	release(): void
+}
+
+export interface ResidentModel {
+	readonly key: string
+	readonly state: 'loading' | 'loaded'
+	readonly bytes: number
+	readonly pins: number
+}
+
+interface Entry<Model> {
+	readonly key: string
+	readonly promise: Promise<Model>
+	model: Model | undefined
+	bytes: number
+	pins: number
+	lastUse: number
+	/** Nobody will ask for it again: goes as soon as nobody uses it. */
+	isStale: boolean
+}
+
+export interface ResidencyOptions<Model> {
+	readonly bytesMax: number
+	readonly unload: (model: Model) => Promise<void>
+}
+
+const RETRY_SECONDS = 2
+const MIB = 2 ** 20
+
+export class Residency<Model> {
+	readonly #options: ResidencyOptions<Model>
+	readonly #entries = new Map<string, Entry<Model>>()
+	#clock = 0
+
+	constructor(options: ResidencyOptions<Model>) {
+		this.#options = options
+	}
+
+	/** Bytes of everything loaded or being loaded. */
+	get bytes(): number {
+		let sum = 0
+		for (const entry of this.#entries.values()) sum += entry.bytes
+		return sum
+	}
+
+	get bytesMax(): number {
+		return this.#options.bytesMax
+	}
+
+	list(): ResidentModel[] {
+		return [...this.#entries.values()].map(({ key, model, bytes, pins }) => ({
+			key,
+			state: model === undefined ? 'loading' : 'loaded',
+			bytes,
+			pins,
+		}))
+	}
+
+	/**
+	 * Pins the model of this key, loading it if necessary. Throws ApiError 507 when it can never fit,
+	 * 503 when models in use leave no room, and whatever `load` throws.
+	 */
+	async acquire(key: string, source: ModelSource<Model>): Promise<Pin<Model>> {
+		const entry = this.#entries.get(key) ?? this.#start(key, source)
+		entry.pins++
+		try {
+			const model = await entry.promise
+			entry.lastUse = ++this.#clock
+			let isReleased = false
+			const release = () => {
+				if (isReleased) return
+				isReleased = true
+				this.#unpin(entry)
+			}
+			return { model, bytes: entry.bytes, release }
+		} catch (error) {
+			entry.pins--
+			throw error
+		}
+	}
+
+	/** Takes a model out of memory: at once, or as soon as nobody uses it. */
+	async drop(key: string): Promise<void> {
+		const entry = this.#entries.get(key)
+		if (!entry) return
+		entry.isStale = true
+		if (entry.pins === 0 && entry.model !== undefined) await this.#evict(entry)
+	}
+
+	#start(key: string, source: ModelSource<Model>): Entry<Model> {
+		const load = async () => {
+			const bytes = await source.estimateBytes()
+			await this.#makeRoom(entry, bytes)
+			const model = await source.load()
+			entry.model = model
+			return model
+		}
+		const promise = Promise.resolve().then(load)
+		const entry: Entry<Model> = {
+			key,
+			promise,
+			model: undefined,
+			bytes: 0,
+			pins: 0,
+			lastUse: 0,
+			isStale: false,
+		}
+		this.#entries.set(key, entry)
+		promise.catch(() => this.#forget(entry))
+		return entry
+	}
+
+	/** Reserves in the same turn in which it found room: another load may be looking too. */
+	async #makeRoom(entry: Entry<Model>, bytes: number): Promise<void> {
+		const { bytesMax } = this.#options
+		if (bytes > bytesMax) {
+			throw insufficientMemory(
+				`The model needs ${mebibytes(bytes)}, but models may use ${mebibytes(bytesMax)} in all.`,
+			)
+		}
+		while (this.bytes + bytes > bytesMax) {
+			const oldest = [...this.#entries.values()]
+				.filter((other) => other.pins === 0 && other.model !== undefined)
+				.sort((a, b) => a.lastUse - b.lastUse)[0]
+			if (!oldest) {
+				const inUse = `${mebibytes(this.bytes)} of ${mebibytes(bytesMax)} are in use`
+				const message = `The model needs ${mebibytes(bytes)}, but ${inUse} by other models.`
+				throw unavailable('overloaded', message, RETRY_SECONDS)
+			}
+			await this.#evict(oldest)
+		}
+		entry.bytes = bytes
+	}
+
+	#unpin(entry: Entry<Model>): void {
+		entry.pins--
+		assert(entry.pins >= 0, 'a model is released as often as it was acquired')
+		if (entry.isStale && entry.pins === 0) void this.#evict(entry)
+	}
+
+	async #evict(entry: Entry<Model>): Promise<void> {
+		this.#forget(entry)
+		if (entry.model !== undefined) await this.#options.unload(entry.model)
+	}
+
+	#forget(entry: Entry<Model>): void {
+		if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key)
+	}
+}
+
+function mebibytes(bytes: number): string {
+	return `${Math.ceil(bytes / MIB)} MiB`
+}
