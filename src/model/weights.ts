@@ -44,8 +44,9 @@ export function arenaBase(arena: SharedArrayBuffer): number {
 }
 
 /**
- * Puts one checkpoint tensor into its place of a zero-filled arena of `layout.totalBytes`. The caller
- * has verified the tensor's shape and that its numbers are finite; `data` is row-major f32.
+ * Puts a checkpoint tensor, or the rows of it from `firstRow` on, into its place of a zero-filled arena
+ * of `layout.totalBytes`. The caller has verified the tensor's shape and that its numbers are finite;
+ * `data` is row-major f32, whole rows.
  */
 export function packTensor(
 	kernels: Kernels,
@@ -53,6 +54,7 @@ export function packTensor(
 	arena: SharedArrayBuffer,
 	name: string,
 	data: Float32Array,
+	firstRow = 0,
 ): void {
 	const spec = layout.tensors.tensors.get(name)
 	assert(spec, `tensor ${name} belongs to the model`)
@@ -60,20 +62,21 @@ export function packTensor(
 	const slotOffset = layout.offsets.get(target.slot)
 	assert(slotOffset !== undefined, `slot ${target.slot} exists`)
 	const base = arenaBase(arena)
+	const rowLength = spec.shape.slice(1).reduce((product, size) => product * size, 1)
 	if (target.kind === 'plain') {
 		const arenaStart = base - pointerOf(new Uint8Array(arena))
-		new Float32Array(arena, arenaStart + slotOffset + target.offset * 4, data.length).set(data)
+		const floats = target.offset + firstRow * rowLength
+		new Float32Array(arena, arenaStart + slotOffset + floats * 4, data.length).set(data)
 		return
 	}
 	const matrix = layout.matrices.get(target.slot)
 	assert(matrix, `slot ${target.slot} is packed`)
-	const rows = spec.shape[0] ?? 0
 	kernels.pack(
 		kernelDtypes[layout.dtype],
 		base + slotOffset,
 		pointerOf(data),
-		target.columnStart,
-		rows,
+		target.columnStart + firstRow,
+		data.length / rowLength,
 		matrix.k,
 		matrix.n,
 	)
