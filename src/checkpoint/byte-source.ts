@@ -1,0 +1,79 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { CheckpointError } from './checkpoint-error.ts'
+
+/** Bytes with positional reads: a checkpoint file, or the one inside the executable. */
+export interface ByteSource extends Disposable {
+	readonly size: number
+	/** Fills `into` with the bytes from `position` on; throws CheckpointError where they do not exist. */
+	read(into: Uint8Array, position: number): void
+}
+
+/**
+ * Opens a regular file. A symbolic link, a device or a FIFO in its place is refused without being
+ * followed or waited for. Throws CheckpointError.
+ */
+export function openFileSource(path: string): ByteSource {
+	const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+	const fd = reading(() => openSync(path, flags))
+	try {
+		const stat = reading(() => fstatSync(fd))
+		if (!stat.isFile()) {
+			throw new CheckpointError('expected a regular file', { fault: 'unreadable' })
+		}
+		return fileSource(fd, stat.size)
+	} catch (error) {
+		closeSync(fd)
+		throw error
+	}
+}
+
+function fileSource(fd: number, size: number): ByteSource {
+	return {
+		size,
+		read(into, position) {
+			checkRange(size, into.byteLength, position)
+			for (let done = 0; done < into.byteLength; ) {
+				const count = reading(() =>
+					readSync(fd, into, done, into.byteLength - done, position + done),
+				)
+				if (count === 0) {
+					throw new CheckpointError('the file became shorter while it was read', {
+						fault: 'unreadable',
+					})
+				}
+				done += count
+			}
+		},
+		[Symbol.dispose]: () => closeSync(fd),
+	}
+}
+
+/** A source over bytes in memory, which the caller keeps unchanged. */
+export function memorySource(bytes: Uint8Array): ByteSource {
+	return {
+		size: bytes.byteLength,
+		read(into, position) {
+			checkRange(bytes.byteLength, into.byteLength, position)
+			into.set(bytes.subarray(position, position + into.byteLength))
+		},
+		[Symbol.dispose]: () => {},
+	}
+}
+
+function checkRange(size: number, length: number, position: number): void {
+	if (position + length > size) {
+		throw new CheckpointError(
+			`expected ${length} bytes at offset ${position}, found the end of the file at ${size}`,
+		)
+	}
+}
+
+/** Runs a system call; its error becomes one without a path. */
+function reading<T>(call: () => T): T {
+	try {
+		return call()
+	} catch (cause) {
+		const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+		throw new CheckpointError(`the file cannot be read (${code})`, { fault: 'unreadable', cause })
+	}
+}

@@ -1,0 +1,153 @@
+/*
+ * The binary form: "ALPH", u32 header length, a JSON header, then the tensors' little-endian f32 in the
+ * order of `header.tensors` without padding (FORMAT.md 1.2). The file's length follows from its header.
+ */
+import { describeValue } from '../../lib/describe-value.ts'
+import type { ByteSource } from '../byte-source.ts'
+import { CheckpointError } from '../checkpoint-error.ts'
+import type { CheckpointFile, StoredTensor } from '../checkpoint-file.ts'
+import { parseJson } from './json-cursor.ts'
+import { elementsOf, parseShape, TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-shape.ts'
+
+const MAGIC = [0x41, 0x4c, 0x50, 0x48]
+
+/** Magic and header length. */
+export const PREAMBLE_BYTES = 8
+
+/** Longest header; a vocabulary of 100,000 entries with its merges needs some 5 MB. */
+export const HEADER_BYTES_MAX = 2 ** 26
+
+const PARAMETER_PREFIX = 'p.'
+
+export function isBinaryForm(start: Uint8Array): boolean {
+	return MAGIC.every((byte, i) => start[i] === byte)
+}
+
+/** Reads and checks the header of a binary checkpoint, its length included. */
+export function openBinary(source: ByteSource): CheckpointFile {
+	const preamble = new Uint8Array(PREAMBLE_BYTES)
+	source.read(preamble, 0)
+	const headerBytes = headerLength(preamble)
+	if (PREAMBLE_BYTES + headerBytes > source.size) {
+		throw new CheckpointError(
+			`expected a header of ${headerBytes} bytes, found a file of ${source.size}`,
+		)
+	}
+	const bytes = new Uint8Array(headerBytes)
+	source.read(bytes, PREAMBLE_BYTES)
+	const header = parseHeader(bytes)
+	const { entries, end } = layOut(header['tensors'], PREAMBLE_BYTES + headerBytes)
+	if (end !== source.size) {
+		throw new CheckpointError(
+			`expected a file of ${end} bytes by its header, found one of ${source.size}`,
+		)
+	}
+	return {
+		form: 'binary',
+		modelConfig: header['modelConfig'],
+		tokenizerArtifacts: header['tokenizerArtifacts'],
+		step: header['step'],
+		tensors: parameters(source, entries),
+	}
+}
+
+/** Length of the header by the file's first 8 bytes. */
+export function headerLength(preamble: Uint8Array): number {
+	const view = new DataView(preamble.buffer, preamble.byteOffset, preamble.byteLength)
+	const length = view.getUint32(MAGIC.length, true)
+	if (length > HEADER_BYTES_MAX) {
+		throw new CheckpointError(
+			`expected a header of at most ${HEADER_BYTES_MAX} bytes, found ${length}`,
+		)
+	}
+	return length
+}
+
+/** Length of the whole file by its header. Throws CheckpointError for a header that makes no sense. */
+export function declaredLength(headerJson: Uint8Array): number {
+	return layOut(parseHeader(headerJson)['tensors'], PREAMBLE_BYTES + headerJson.byteLength).end
+}
+
+function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+	const header = parseJson(bytes, 'header')
+	if (typeof header !== 'object' || header === null || Array.isArray(header)) {
+		throw new CheckpointError(`header: expected an object, found ${describeValue(header)}`)
+	}
+	return header as Readonly<Record<string, unknown>>
+}
+
+interface TensorEntry {
+	readonly name: string
+	readonly shape: unknown
+	readonly elements: number
+	readonly offset: number
+}
+
+/** Gives each declared tensor its offset; `end` is where the last one ends. */
+function layOut(json: unknown, dataStart: number): { entries: TensorEntry[]; end: number } {
+	if (!Array.isArray(json) || json.length > TENSOR_COUNT_MAX) {
+		throw new CheckpointError(
+			`header.tensors: expected an array of at most ${TENSOR_COUNT_MAX}, found ${describeValue(json)}`,
+		)
+	}
+	let end = dataStart
+	const entries = json.map((item: unknown, i): TensorEntry => {
+		const at = `header.tensors[${i}]`
+		const { name, shape, elements } = (item ?? {}) as Readonly<Record<string, unknown>>
+		if (typeof name !== 'string' || name.length > TENSOR_NAME_LENGTH_MAX) {
+			throw new CheckpointError(`${at}.name: expected a name, found ${describeValue(name)}`)
+		}
+		if (!Number.isSafeInteger(elements) || (elements as number) < 0) {
+			throw new CheckpointError(
+				`${at}.elements: expected a count of numbers, found ${describeValue(elements)}`,
+			)
+		}
+		const offset = end
+		end += (elements as number) * Float32Array.BYTES_PER_ELEMENT
+		if (!Number.isSafeInteger(end)) {
+			throw new CheckpointError(
+				`${at}.elements: expected a size that fits a file, found ${elements}`,
+			)
+		}
+		return { name, shape, elements: elements as number, offset }
+	})
+	return { entries, end }
+}
+
+function parameters(
+	source: ByteSource,
+	entries: readonly TensorEntry[],
+): ReadonlyMap<string, StoredTensor> {
+	const tensors = new Map<string, StoredTensor>()
+	for (const entry of entries) {
+		if (!entry.name.startsWith(PARAMETER_PREFIX)) continue
+		const name = entry.name.slice(PARAMETER_PREFIX.length)
+		const shape = parseShape(entry.shape, name)
+		if (elementsOf(shape) !== entry.elements) {
+			throw new CheckpointError(
+				`${name}: expected ${elementsOf(shape)} elements by its shape, found ${entry.elements}`,
+			)
+		}
+		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, found twice`)
+		tensors.set(name, {
+			name,
+			shape,
+			elementsMax: entry.elements,
+			open: () => openTensor(source, entry),
+		})
+	}
+	return tensors
+}
+
+function openTensor(source: ByteSource, entry: TensorEntry) {
+	let position = entry.offset
+	return {
+		read(out: Float32Array): void {
+			// The platforms that we run on are little-endian, like the file.
+			source.read(new Uint8Array(out.buffer, out.byteOffset, out.byteLength), position)
+			position += out.byteLength
+		},
+		// The header fixed the element count and its shape agrees with it.
+		expectEnd(): void {},
+	}
+}

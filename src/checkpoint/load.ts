@@ -1,0 +1,111 @@
+import type { Kernels } from '../kernels/binding.ts'
+import type { Dtype, ModelConfig } from '../model/model-config.ts'
+import { packTensor, weightLayout } from '../model/weights.ts'
+import type { TokenizerSpec } from '../tokenizer/tokenizer.ts'
+import type { ByteSource } from './byte-source.ts'
+import { openCheckpoint } from './checkpoint-file.ts'
+import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
+
+/** What is known of a checkpoint without its numbers. Plain data: crosses threads. */
+export interface CheckpointInfo {
+	readonly form: 'json' | 'binary'
+	readonly config: ModelConfig
+	readonly tokenizerSpec: TokenizerSpec
+	/** Training step that the file names, or null. */
+	readonly step: number | null
+	readonly parameterCount: number
+	/** Memory that its weights take when loaded in the dtype asked for. */
+	readonly arenaBytes: number
+}
+
+/** A model ready to be computed with. Plain data: crosses threads, the arena without a copy. */
+export interface LoadedCheckpoint extends CheckpointInfo {
+	readonly dtype: Dtype
+	/** Packed weights by `weightLayout`. */
+	readonly arena: SharedArrayBuffer
+	/**
+	 * 16 hex digits over config, tokenizer and every parameter's f32 bits; the same model has the same
+	 * digest in both forms. Not cryptographic: it tells versions apart, it does not prove an origin.
+	 */
+	readonly digest: string
+}
+
+/** Verifies everything but the numbers. Throws CheckpointError. */
+export function inspectCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+): CheckpointInfo {
+	const file = openCheckpoint(source)
+	return describe(kernels, file.form, verifyStructure(file), dtype)
+}
+
+/** Verifies a checkpoint to its last number without keeping it. Throws CheckpointError. */
+export function verifyCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+): CheckpointInfo {
+	const file = openCheckpoint(source)
+	const checkpoint = verifyStructure(file)
+	readTensors(kernels, checkpoint, () => {})
+	return describe(kernels, file.form, checkpoint, dtype)
+}
+
+/**
+ * Verifies a checkpoint and packs it for the kernels, block by block: memory stays at the arena plus
+ * a few MiB. `allocate` gives the zero-filled arena, or throws. Throws CheckpointError.
+ */
+export function loadCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+	allocate: (bytes: number) => SharedArrayBuffer,
+): LoadedCheckpoint {
+	const file = openCheckpoint(source)
+	const checkpoint = verifyStructure(file)
+	const layout = weightLayout(kernels, checkpoint.config, dtype)
+	const arena = allocate(layout.totalBytes)
+	const digest = new ModelDigest(checkpoint)
+	readTensors(kernels, checkpoint, ({ tensor, firstRow, data }) => {
+		digest.update(tensor.name, data)
+		packTensor(kernels, layout, arena, tensor.name, data, firstRow)
+	})
+	return {
+		...describe(kernels, file.form, checkpoint, dtype),
+		dtype,
+		arena,
+		digest: digest.finish(),
+	}
+}
+
+function describe(
+	kernels: Kernels,
+	form: CheckpointInfo['form'],
+	checkpoint: VerifiedCheckpoint,
+	dtype: Dtype,
+): CheckpointInfo {
+	const { config, tokenizerSpec, step, parameterCount } = checkpoint
+	const arenaBytes = weightLayout(kernels, config, dtype).totalBytes
+	return { form, config, tokenizerSpec, step, parameterCount, arenaBytes }
+}
+
+/** Chains xxHash64 over each tensor; independent of the order in which a file stores them. */
+class ModelDigest {
+	readonly #head: string
+	readonly #tensors = new Map<string, bigint>()
+
+	constructor({ config, tokenizerSpec }: VerifiedCheckpoint) {
+		this.#head = JSON.stringify([config, tokenizerSpec])
+	}
+
+	update(name: string, data: Float32Array): void {
+		this.#tensors.set(name, Bun.hash.xxHash64(data, this.#tensors.get(name) ?? 0n))
+	}
+
+	finish(): string {
+		const lines = [...this.#tensors].map(([name, hash]) => `${name} ${hash}`)
+		const hash = Bun.hash.xxHash64([this.#head, ...lines.sort()].join('\n'))
+		return hash.toString(16).padStart(16, '0')
+	}
+}
