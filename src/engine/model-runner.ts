@@ -4,10 +4,11 @@
  */
 import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
 import { Gpt, kvBlockFloats } from '../model/gpt.ts'
+import type { ModelConfig } from '../model/model-config.ts'
 import { weightLayout } from '../model/weights.ts'
 import type { GenerationRequest, TokenLogprob } from './generation.ts'
 import { KvCache } from './kv-cache.ts'
-import type { LoadModel, PromptReport, StepOutput } from './messages.ts'
+import type { LoadModel, PromptReport, RunnerLimits, StepOutput } from './messages.ts'
 import { FINISH_CODES } from './messages.ts'
 import { Sampler } from './sampler.ts'
 import { type ScheduledRun, Scheduler } from './scheduler.ts'
@@ -27,6 +28,19 @@ interface PendingDraw {
 	} | null
 }
 
+/** KV blocks of a model: what its sequences can use, within the budget, and at least one context. */
+function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+	const perSequence = Math.ceil(config.blockSize / kvBlockTokens)
+	const affordable = Math.floor(limits.kvBytesMax / (kvBlockFloats(kernels, config) * 4))
+	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
+}
+
+/** Most memory that a model's keys, values and activations take beside its weights, in bytes. */
+export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, config)
+	return (kv + Gpt.activationFloats(config, limits.batchTokensMax)) * 4
+}
+
 export class ModelRunner {
 	readonly #gpt: Gpt
 	readonly #cache: KvCache
@@ -43,10 +57,7 @@ export class ModelRunner {
 	constructor(kernels: Kernels, model: LoadModel) {
 		const { config, limits } = model
 		const blocksPerSequence = Math.ceil(config.blockSize / kvBlockTokens)
-		const blockBytes = kvBlockFloats(kernels, config) * 4
-		const blocksUseful = blocksPerSequence * limits.sequencesMax
-		const blocksAffordable = Math.floor(limits.kvBytesMax / blockBytes)
-		const blocks = Math.max(blocksPerSequence, Math.min(blocksUseful, blocksAffordable))
+		const blocks = kvBlockCount(kernels, config, limits)
 		const layout = weightLayout(kernels, config, model.dtype)
 		const batchLimits = {
 			rowsMax: limits.batchTokensMax,

@@ -38,6 +38,16 @@ function stride(columns: number): number {
 	return Math.ceil(columns / panelColumns) * panelColumns
 }
 
+/** Outputs of the MLP's first projection; swiglu computes gate and value at once. */
+function mlpUpColumns({ activation, ffnDim }: ModelConfig): number {
+	return activation.kind === 'swiglu' ? 2 * ffnDim : ffnDim
+}
+
+/** Row stride of the buffer that holds q, k and v, and later the MLP's hidden layer. */
+function wideStride(config: ModelConfig): number {
+	return stride(Math.max(3 * config.nEmbd, mlpUpColumns(config)))
+}
+
 /** One loaded network with its KV blocks and activation buffers, all sized at construction. */
 export class Gpt {
 	readonly config: ModelConfig
@@ -98,8 +108,7 @@ export class Gpt {
 		const rows = limits.rowsMax
 
 		this.hiddenStride = stride(config.nEmbd)
-		const upColumns = config.activation.kind === 'swiglu' ? 2 * config.ffnDim : config.ffnDim
-		this.#wideStride = stride(Math.max(3 * config.nEmbd, upColumns))
+		this.#wideStride = wideStride(config)
 		this.logitStride = stride(config.vocabSize)
 		this.logits = this.#allocate(rows * this.logitStride)
 		this.logitsPointer = pointerOf(this.logits)
@@ -160,6 +169,12 @@ export class Gpt {
 		}
 	}
 
+	/** Floats of all activation buffers for steps of `rows` rows. */
+	static activationFloats(config: ModelConfig, rows: number): number {
+		const hidden = stride(config.nEmbd)
+		return rows * (3 * hidden + wideStride(config) + stride(config.vocabSize))
+	}
+
 	/** Zeroed floats at a 64-byte aligned address. Untouched pages cost no memory. */
 	#allocate(floats: number): Float32Array {
 		const buffer = new Float32Array(floats + ALIGNMENT_BYTES / 4)
@@ -181,7 +196,7 @@ export class Gpt {
 		const ldw = this.#wideStride
 		const dHead = headDim(config)
 		const softCap = config.softCap ?? 0
-		const upColumns = config.activation.kind === 'swiglu' ? 2 * ffnDim : ffnDim
+		const upColumns = mlpUpColumns(config)
 		const activation = kernelActivations[config.activation.kind]
 
 		k.embed(p.x, ldx, p.wte, p.wpe, p.tokenIds, p.positions, m, nEmbd)

@@ -1,0 +1,48 @@
+import { serveOptions } from '../config.ts'
+import type { ModelCard } from '../engine/catalog.ts'
+import { formatHelp, parseOptions, UsageError } from '../lib/options.ts'
+import type { Command } from './command.ts'
+import { readMachine } from './machine.ts'
+import { openModels } from './runtime.ts'
+
+function modelsOptions() {
+	const { checkpoints, embeddedModel } = serveOptions(readMachine())
+	return { checkpoints, embeddedModel }
+}
+
+export const modelsCommand: Command = {
+	name: 'models',
+	usage: '',
+	summary: 'list the models that would be served',
+	optionsHelp: () => formatHelp(modelsOptions()),
+	async run(context) {
+		const { values, positionals } = parseOptions(modelsOptions(), context)
+		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
+		const { served, damaged } = await openModels(values)
+		context.print(formatModels(served, damaged))
+		return 0
+	},
+}
+
+/** A table of models, then the runs that cannot be served with the reason. */
+export function formatModels(served: readonly ModelCard[], damaged: readonly ModelCard[]): string {
+	const rows = [
+		['MODEL', 'STEP', 'CONTEXT', 'LOSS', 'SAVED'],
+		...served.map((card) => [
+			card.embedded ? `${card.id} (embedded)` : card.id,
+			String(card.step),
+			card.contextLength === null ? '-' : String(card.contextLength),
+			card.lastLoss === null ? '-' : card.lastLoss.toFixed(3),
+			card.embedded ? '-' : new Date(card.mtimeMs).toISOString().slice(0, 16).replace('T', ' '),
+		]),
+	]
+	const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+	const lines = rows.map((row) =>
+		row
+			.map((cell, column) => cell.padEnd(widths[column]!))
+			.join('  ')
+			.trimEnd(),
+	)
+	for (const { id, reason } of damaged) lines.push(`${id}: cannot be served: ${reason}`)
+	return `${lines.join('\n')}\n`
+}

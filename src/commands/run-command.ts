@@ -1,0 +1,66 @@
+import { suggestion, UsageError } from '../lib/options.ts'
+import type { Command, CommandContext } from './command.ts'
+import { generateCommand } from './generate.ts'
+import { modelsCommand } from './models.ts'
+import { serveCommand } from './serve.ts'
+import { uploadCommand } from './upload.ts'
+
+const commands: readonly Command[] = [serveCommand, generateCommand, modelsCommand, uploadCommand]
+
+/** Exit status for a command line that cannot be obeyed, as in sysexits. */
+const USAGE_STATUS = 64
+
+/** Runs the command that argv names; without one, `serve`. Returns the exit status. */
+export async function runCommand(context: CommandContext): Promise<number> {
+	const { argv, print, warn } = context
+	const [first] = argv
+	try {
+		if (first === '--version' || first === 'version') {
+			print(`alpha ${context.version}\n`)
+			return 0
+		}
+		const hasName = first !== undefined && !first.startsWith('-')
+		const command = hasName ? findCommand(first) : serveCommand
+		const rest = hasName ? argv.slice(1) : argv
+		if (command === null || rest.includes('--help') || rest.includes('-h')) {
+			print(command === null || !hasName ? overview() : details(command))
+			return 0
+		}
+		return await command.run({ ...context, argv: rest })
+	} catch (error) {
+		if (!(error instanceof UsageError)) throw error
+		warn(`alpha: ${error.message}\nalpha --help lists commands and options.\n`)
+		return USAGE_STATUS
+	}
+}
+
+/** The command of that name; null for `help`. */
+function findCommand(name: string): Command | null {
+	if (name === 'help') return null
+	const command = commands.find((candidate) => candidate.name === name)
+	if (command) return command
+	const names = commands.map((candidate) => candidate.name)
+	throw new UsageError(`unknown command "${name}"${suggestion(name, names)}`)
+}
+
+function overview(): string {
+	const width = Math.max(...commands.map(({ name, usage }) => `${name} ${usage}`.length))
+	return [
+		'Alpha serves small GPT models trained from scratch.',
+		'',
+		'Usage: alpha [COMMAND] [OPTIONS]',
+		'',
+		...commands.map(
+			({ name, usage, summary }) => `  ${`${name} ${usage}`.padEnd(width)}  ${summary}`,
+		),
+		'  --version, --help',
+		'',
+		'Options of serve, which is what alpha does without a command:',
+		serveCommand.optionsHelp(),
+		'',
+	].join('\n')
+}
+
+function details({ name, usage, summary, optionsHelp }: Command): string {
+	return [`Usage: alpha ${name} ${usage}`, '', summary, '', optionsHelp(), ''].join('\n')
+}

@@ -1,0 +1,64 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openFileSource } from '../../src/checkpoint/byte-source.ts'
+import { type LoadedCheckpoint, loadCheckpoint } from '../../src/checkpoint/load.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
+import type { Dtype } from '../../src/model/model-config.ts'
+
+const fixtures = join(import.meta.dir, '../fixtures')
+const checkpoints = join(import.meta.dir, '../../checkpoints')
+
+/** What the trainer's own code computes (test/fixtures/README.md). */
+export interface Expected {
+	readonly about: { readonly checkpoint: string }
+	readonly forward: readonly {
+		readonly name: string
+		readonly ids: readonly number[]
+		readonly argmax: number
+		readonly top_gap: number
+		readonly logits: readonly number[]
+	}[]
+	readonly greedy: readonly {
+		readonly name: string
+		readonly prompt_ids: readonly number[]
+		readonly ids: readonly number[]
+		readonly finish_reason: string
+	}[]
+}
+
+export interface TrainedModel {
+	readonly name: string
+	readonly checkpointPath: string
+	readonly expected: Expected
+}
+
+/** Every checkpoint that the trainer wrote, the embedded model included. */
+export function trainedModels(): TrainedModel[] {
+	const names = readdirSync(fixtures, { withFileTypes: true })
+		.filter((entry) => entry.isDirectory())
+		.map((entry) => entry.name)
+		.sort()
+	const models = names.map((name): TrainedModel => {
+		const expected = readExpected(join(fixtures, name, 'expected.json'))
+		return { name, expected, checkpointPath: join(fixtures, name, expected.about.checkpoint) }
+	})
+	return [...models, embeddedModel()]
+}
+
+export function embeddedModel(): TrainedModel {
+	return {
+		name: 'novels-austen',
+		expected: readExpected(join(fixtures, 'novels-austen.expected.json')),
+		checkpointPath: join(checkpoints, 'novels-austen/checkpoint-5600.json'),
+	}
+}
+
+function readExpected(path: string): Expected {
+	return JSON.parse(readFileSync(path, 'utf8')) as Expected
+}
+
+/** Loads a trained model as the server does, in this thread. */
+export function loadTrained(kernels: Kernels, model: TrainedModel, dtype: Dtype): LoadedCheckpoint {
+	using source = openFileSource(model.checkpointPath)
+	return loadCheckpoint(kernels, source, dtype, (bytes) => new SharedArrayBuffer(bytes))
+}
