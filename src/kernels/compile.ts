@@ -130,7 +130,7 @@ function compilerFor(target: KernelTarget): string {
 function planFor(target: KernelTarget, withReference: boolean): CompilePlan {
 	const isas = Object.keys(isaFlags[target])
 	const defineIsas = isas.map((isa) => `-DKERNELS_HAVE_${isa}`)
-	const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c', 'philox.c']
+	const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c']
 	if (withReference) plainSources.push('reference.c')
 	return {
 		objects: [

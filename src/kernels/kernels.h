@@ -1,5 +1,6 @@
 /*
- * The ABI between TypeScript and the SIMD kernels: flat C, fixed-width types, caller owns all memory.
+ * The ABI between TypeScript and the SIMD kernels: flat C, fixed-width types, caller owns all
+ * memory.
  *
  * Conventions. Sizes m (rows), k (inputs), n (outputs), d (channels). Activations are row-major f32
  * with a row stride `ld*` in floats; every activation matrix is allocated with a stride that is a
@@ -42,27 +43,28 @@ enum {
 #define KERNELS_PANEL 64    /* columns of a weight panel */
 #define KERNELS_KV_BLOCK 32 /* tokens of a KV block */
 
-/* ---- selection and threads ------------------------------------------------------------------ */
+/* ---- selection and threads ---- */
 
 /* Choose the instruction set: a name of kernels_isa_list, or NULL / "" for the best supported one.
  * 0, -1 unknown name, -2 not supported by this processor. Call before any op. */
 KERNELS_API int32_t kernels_select(const char *name);
-/* Name in use: "scalar", "avx2", "avx512", "neon". */
+/* Name in use: "avx512", "avx2", "neon_dotprod", "neon" or "scalar". */
 KERNELS_API const char *kernels_isa_name(void);
 /* Names compiled into this library, best first, comma-separated. */
 KERNELS_API const char *kernels_isa_list(void);
 /* 1 when this processor and operating system can run the named set. */
 KERNELS_API int32_t kernels_isa_supported(const char *name);
 /* Size of the pool, the calling thread included: 1 … 64. Threads spin briefly between ops, then
- * sleep. 0, or -1 when threads could not be created. Ops may be called from one thread at a time. */
+ * sleep. 0, or -1 when threads could not be created. Ops may be called from one thread at a time.
+ */
 KERNELS_API int32_t kernels_threads_set(int32_t n_threads);
 KERNELS_API int32_t kernels_threads(void);
 
-/* ---- packing: single-threaded, never touches the pool, callable from any thread --------------- */
+/* ---- packing: single-threaded, never touches the pool, callable from any thread- */
 
 /* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
  * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
- * KERNELS along k, with f32 scales; sums are exact integers. */
+ * 64 inputs, f32 scales. */
 KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
 /* Put src[n_src, k] (row-major, one row per output) at columns column_start … of the packed matrix
  * dst with k inputs and n outputs in all. dst starts zeroed. */
@@ -71,18 +73,20 @@ KERNELS_API void kernels_pack(int32_t dtype, void *dst, const float *src, int32_
 /* Index of the first NaN or infinity, or -1. */
 KERNELS_API int64_t kernels_first_nonfinite(const float *x, int64_t count);
 /*
- * Parse decimal numbers separated by commas and JSON white space, as they stand between the brackets
- * of a JSON array, each correctly rounded to double and then to f32. Stops before the closing ']', at
- * out_max numbers, or, when is_last is 0, before a number that may continue after the text's end.
- * *consumed = bytes read (also when an error is returned: offset of the fault). Returns the count,
- * or -1 for text that is not a JSON number list; `null` is an error (it stands for NaN).
+ * Parse decimal numbers separated by commas and JSON white space, as they stand between the
+ * brackets of a JSON array, each correctly rounded to double and then to f32. Stops before the
+ * closing ']', at out_max numbers, or, when is_last is 0, before a number that may continue after
+ * the text's end. *consumed = bytes read (also when an error is returned: offset of the fault).
+ * Returns the count, or -1 for text that is not a JSON number list; `null` is an error (it stands
+ * for NaN).
  */
 KERNELS_API int64_t kernels_parse_json_floats(const uint8_t *text, int64_t length, int32_t is_last,
                                               float *out, int64_t out_max, int64_t *consumed);
 
-/* ---- the network ------------------------------------------------------------------------------ */
+/* ---- the network ---- */
 
-/* Bytes of scratch that kernels_matmul needs for at most m rows of k inputs (0 for f32 and bf16). */
+/* Bytes of scratch that kernels_matmul needs for at most m rows of k inputs (0 for f32 and bf16).
+ */
 KERNELS_API int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k);
 /* out[m, n] = x[m, k] · w (+ out when accumulate: the chain is completed first, then added once).
  * w packed. Writes columns up to the next multiple of 64 (zeros beyond n). */
@@ -105,7 +109,8 @@ KERNELS_API void kernels_layer_norm(float *out, int64_t ldo, const float *x, int
  */
 /* Floats of one layer of one block. */
 KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head);
-/* Copy k and v of m rows of qkv[m, 3·n_head·d_head] (q | k | v) into slots[i] = block · 32 + offset. */
+/* Copy k and v of m rows of qkv[m, 3·n_head·d_head] (q | k | v) into slots[i] = block · 32 +
+ * offset. */
 KERNELS_API void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
                                   const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
 /* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
@@ -124,13 +129,13 @@ KERNELS_API void kernels_attention(float *out, int64_t ldo, const float *qkv, in
                                    int32_t d_head, float soft_cap, void *scratch);
 /*
  * Activation in place over u[m, f]. swiglu: u[m, 2f], out = silu(u[:, 0…f)) · u[:, f…2f) into the
- * first f columns. params: universal {gate[f], skip[f]}, kan_spline {c0[f] … c4[f]}, each array at a
- * stride of f rounded up to 16 floats; composed: factors[n_ops] (f32), program[n_ops] (int32).
+ * first f columns. params: universal {gate[f], skip[f]}, kan_spline {c0[f] … c4[f]}, each array at
+ * a stride of f rounded up to 16 floats; composed: factors[n_ops] (f32), program[n_ops] (int32).
  */
 KERNELS_API void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                                     const float *params, const int32_t *program, int32_t n_ops);
 
-/* ---- sampling over rows of logits -------------------------------------------------------------- */
+/* ---- sampling over rows of logits ---- */
 
 /* logits[i] = -infinity where bit i of mask is 0. */
 KERNELS_API void kernels_mask_logits(float *logits, const uint32_t *mask, int32_t vocab);
@@ -143,13 +148,14 @@ KERNELS_API void kernels_top_k(const float *logits, int32_t vocab, int32_t k, in
 KERNELS_API int64_t kernels_sample_scratch_bytes(int32_t vocab);
 /*
  * Draw one token for each of n rows; row i reads logits + rows[i] · ldl.
- * temperature 0 or top_k 1: arg-max, ties to the lowest id. Else z = logit · (1 / temperature) in f32;
- * top_k > 0 drops z below the k-th largest (ties stay); p = exp(z - max); top_p < 1 keeps, in order of
- * (p descending, id ascending), the smallest prefix whose f64 sum reaches top_p of the whole; min_p > 0
- * drops p < min_p. The draw goes through the kept tokens in id order with f64 sums: the first whose
- * running sum exceeds u · total. u in [0, 1) has 53 bits: ((x0 >> 5) · 2^26 + (x1 >> 6)) / 2^53 from
- * Philox4x32-10 (Salmon et al. 2011) with key seeds[2i], seeds[2i+1] and counter {counters[i],
- * choices[i], 0, 0}. NaN logits count as -infinity; a row without any finite logit gives id 0.
+ * temperature 0 or top_k 1: arg-max, ties to the lowest id. Else z = logit · (1 / temperature) in
+ * f32; top_k > 0 drops z below the k-th largest (ties stay); p = exp(z - max); top_p < 1 keeps, in
+ * order of (p descending, id ascending), the smallest prefix whose f64 sum reaches top_p of the
+ * whole; min_p > 0 drops p < min_p. The draw goes through the kept tokens in id order with f64
+ * sums: the first whose running sum exceeds u · total. u in [0, 1) has 53 bits: ((x0 >> 5) · 2^26 +
+ * (x1 >> 6)) / 2^53 from Philox4x32-10 (Salmon et al. 2011) with key seeds[2i], seeds[2i+1] and
+ * counter {counters[i], choices[i], 0, 0}. NaN logits count as -infinity; a row without any finite
+ * logit gives id 0.
  */
 KERNELS_API void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab,
                                 int32_t n, const int32_t *rows, const float *temperatures,
@@ -157,12 +163,12 @@ KERNELS_API void kernels_sample(int32_t *out_ids, const float *logits, int64_t l
                                 const uint32_t *seeds, const int32_t *choices,
                                 const int32_t *counters, void *scratch);
 
-/* ---- measurement: the machine's own limits, for the benchmark ----------------------------------- */
+/* ---- measurement: the machine's own limits, for the benchmark ---- */
 
 /* Read `bytes` (multiple of 4096) of buffer once with all pool threads; returns a checksum. */
 KERNELS_API float kernels_measure_read(const void *buffer, int64_t bytes);
-/* iterations × 24 independent vector FMAs on every pool thread; returns floating point operations done
- * by all threads together (2 per lane and FMA). */
+/* iterations × 24 independent vector FMAs on every pool thread; returns floating point operations
+ * done by all threads together (2 per lane and FMA). */
 KERNELS_API double kernels_measure_fma(int64_t iterations);
 
 #endif

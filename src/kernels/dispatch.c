@@ -1,0 +1,205 @@
+/*
+ * Which instruction set runs: detected when the library is opened, replaced by kernels_select. Each
+ * exported op is one call through the table of that set.
+ */
+#include "kernel_table.h"
+#include "threads.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#define HWCAP_DOT_PRODUCT (1ul << 20)
+#endif
+
+typedef struct {
+    const char *name;
+    const kernel_table *table;
+    int32_t (*is_supported)(void);
+} isa_entry;
+
+static int32_t has_baseline(void) { return 1; }
+
+/* __builtin_cpu_supports also asks whether the operating system saves the wide registers. */
+#if defined(__x86_64__)
+extern const kernel_table kernel_table_avx2, kernel_table_avx512;
+static int32_t has_avx2(void) {
+    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+}
+static int32_t has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
+           __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+           __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+}
+#elif defined(__aarch64__)
+extern const kernel_table kernel_table_neon, kernel_table_neon_dotprod;
+static int32_t has_dotprod(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
+#else
+    return 1;
+#endif
+}
+#endif
+extern const kernel_table kernel_table_scalar;
+
+/* Best first. */
+static const isa_entry isas[] = {
+#if defined(__x86_64__)
+    {"avx512", &kernel_table_avx512, has_avx512},
+    {"avx2", &kernel_table_avx2, has_avx2},
+#elif defined(__aarch64__)
+    {"neon_dotprod", &kernel_table_neon_dotprod, has_dotprod},
+    {"neon", &kernel_table_neon, has_baseline},
+#endif
+    {"scalar", &kernel_table_scalar, has_baseline},
+};
+#define N_ISAS ((int32_t)(sizeof isas / sizeof isas[0]))
+
+static const isa_entry *active;
+
+static const isa_entry *find_isa(const char *name) {
+    for (int32_t i = 0; i < N_ISAS; i++)
+        if (strcmp(isas[i].name, name) == 0)
+            return &isas[i];
+    return NULL;
+}
+
+__attribute__((constructor)) static void select_best(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#endif
+    active = isas;
+    while (!active->is_supported())
+        active++;
+}
+
+int32_t kernels_select(const char *name) {
+    if (name == NULL || name[0] == '\0') {
+        select_best();
+        return 0;
+    }
+    const isa_entry *isa = find_isa(name);
+    if (isa == NULL)
+        return -1;
+    if (!isa->is_supported())
+        return -2;
+    active = isa;
+    return 0;
+}
+
+const char *kernels_isa_name(void) { return active->name; }
+
+const char *kernels_isa_list(void) {
+#if defined(__x86_64__)
+    return "avx512,avx2,scalar";
+#elif defined(__aarch64__)
+    return "neon_dotprod,neon,scalar";
+#else
+    return "scalar";
+#endif
+}
+
+int32_t kernels_isa_supported(const char *name) {
+    const isa_entry *isa = find_isa(name);
+    return isa != NULL && isa->is_supported();
+}
+
+int32_t kernels_threads_set(int32_t n_threads) { return pool_resize(n_threads); }
+int32_t kernels_threads(void) { return pool_threads(); }
+
+/* ---- sizes ---- */
+
+static int64_t round_up(int64_t count, int64_t multiple) {
+    return (count + multiple - 1) / multiple * multiple;
+}
+
+int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n) {
+    int64_t n_panels = round_up(n, KERNELS_PANEL) / KERNELS_PANEL;
+    if (dtype == KERNELS_DTYPE_F32)
+        return n_panels * k * KERNELS_PANEL * 4;
+    if (dtype == KERNELS_DTYPE_BF16)
+        return n_panels * k * KERNELS_PANEL * 2;
+    int64_t n_groups = round_up(k, INT8_GROUP) / INT8_GROUP;
+    return n_panels * KERNELS_PANEL * (n_groups * 4 + round_up(k, 4));
+}
+
+int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k) {
+    if (dtype != KERNELS_DTYPE_INT8)
+        return 0;
+    /* Per row: quantised inputs, then a scale and a sum per group; ops/matmul_int8.h. */
+    return m * (round_up(k, INT8_GROUP) + round_up(k, INT8_GROUP) / INT8_GROUP * 8);
+}
+
+int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head) {
+    return (int64_t)n_head * KERNELS_KV_BLOCK * (d_head + round_up(d_head, 16));
+}
+
+int64_t kernels_attention_scratch_bytes(int32_t max_context, int32_t d_head) {
+    (void)d_head;
+    return pool_threads() * TILE_ROWS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
+}
+
+int64_t kernels_sample_scratch_bytes(int32_t vocab) {
+    /* Arrays of `vocab` words per thread; ops/sampling.h names them. */
+    return (int64_t)pool_threads() * SAMPLE_ARRAYS * round_up(vocab, 16) * 4;
+}
+
+/* ---- trampolines ---- */
+
+void kernels_pack(int32_t dtype, void *dst, const float *src, int32_t column_start, int32_t n_src,
+                  int32_t k, int32_t n) {
+    active->table->pack(dtype, dst, src, column_start, n_src, k, n);
+}
+int64_t kernels_first_nonfinite(const float *x, int64_t count) {
+    return active->table->first_nonfinite(x, count);
+}
+void kernels_matmul(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
+                    const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
+                    void *scratch) {
+    active->table->matmul(dtype, out, ldo, x, ldx, w, m, k, n, accumulate, scratch);
+}
+void kernels_embed(float *x, int64_t ldx, const float *wte, const float *wpe, const int32_t *ids,
+                   const int32_t *positions, int32_t m, int32_t d) {
+    active->table->embed(x, ldx, wte, wpe, ids, positions, m, d);
+}
+void kernels_layer_norm(float *out, int64_t ldo, const float *x, int64_t ldx, const int32_t *rows,
+                        const float *weight, const float *bias, int32_t m, int32_t d) {
+    active->table->layer_norm(out, ldo, x, ldx, rows, weight, bias, m, d);
+}
+void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
+                      const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head) {
+    active->table->kv_store(kv, block_stride, qkv, ldq, slots, m, n_head, d_head);
+}
+void kernels_attention(float *out, int64_t ldo, const float *qkv, int64_t ldq, const float *kv,
+                       int64_t block_stride, const int32_t *runs, int32_t n_runs,
+                       const int32_t *tables, int32_t n_head, int32_t d_head, float soft_cap,
+                       void *scratch) {
+    active->table->attention(out, ldo, qkv, ldq, kv, block_stride, runs, n_runs, tables, n_head,
+                             d_head, soft_cap, scratch);
+}
+void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
+                        const float *params, const int32_t *program, int32_t n_ops) {
+    active->table->activation(activation, u, ldu, m, f, params, program, n_ops);
+}
+void kernels_mask_logits(float *logits, const uint32_t *mask, int32_t vocab) {
+    active->table->mask_logits(logits, mask, vocab);
+}
+double kernels_log_sum_exp(const float *logits, int32_t vocab) {
+    return active->table->log_sum_exp(logits, vocab);
+}
+void kernels_top_k(const float *logits, int32_t vocab, int32_t k, int32_t *ids, float *values) {
+    active->table->top_k(logits, vocab, k, ids, values);
+}
+void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab, int32_t n,
+                    const int32_t *rows, const float *temperatures, const int32_t *top_ks,
+                    const float *top_ps, const float *min_ps, const uint32_t *seeds,
+                    const int32_t *choices, const int32_t *counters, void *scratch) {
+    active->table->sample(out_ids, logits, ldl, vocab, n, rows, temperatures, top_ks, top_ps,
+                          min_ps, seeds, choices, counters, scratch);
+}
+float kernels_measure_read(const void *buffer, int64_t bytes) {
+    return active->table->measure_read(buffer, bytes);
+}
+double kernels_measure_fma(int64_t iterations) { return active->table->measure_fma(iterations); }

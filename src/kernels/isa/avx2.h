@@ -1,0 +1,147 @@
+/* AVX2 and FMA: the virtual vector is two registers. isa/scalar.h says what each function means. */
+#include <immintrin.h>
+
+typedef struct {
+    __m256 lo, hi;
+} vf32;
+typedef struct {
+    __m256i lo, hi;
+} vi32;
+typedef vf32 vmask; /* all ones or all zeros per lane */
+typedef vi32 vq8;
+typedef struct {
+    __m256i value, magnitude;
+} vq8_row;
+
+/* Vectors of accumulators that a register tile may hold. */
+#define TILE_BUDGET 6
+#define TILE_BUDGET_INT8 3
+
+static inline vf32 vf32_of(__m256 lo, __m256 hi) { return (vf32){lo, hi}; }
+static inline vi32 vi32_of(__m256i lo, __m256i hi) { return (vi32){lo, hi}; }
+
+static inline vmask vmask_first(int32_t n) {
+    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i low = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
+    __m256i high = _mm256_cmpgt_epi32(_mm256_set1_epi32(n - 8), lane);
+    return vf32_of(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high));
+}
+static inline uint32_t vmask_bits(vmask mask) {
+    return (uint32_t)_mm256_movemask_ps(mask.lo) | (uint32_t)_mm256_movemask_ps(mask.hi) << 8;
+}
+
+static inline vf32 vf32_zero(void) { return vf32_of(_mm256_setzero_ps(), _mm256_setzero_ps()); }
+static inline vf32 vf32_set1(float x) { return vf32_of(_mm256_set1_ps(x), _mm256_set1_ps(x)); }
+static inline vf32 vf32_load(const float *p) {
+    return vf32_of(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
+}
+static inline void vf32_store(float *p, vf32 v) {
+    _mm256_storeu_ps(p, v.lo);
+    _mm256_storeu_ps(p + 8, v.hi);
+}
+static inline vf32 vf32_load_n(const float *p, int32_t n) {
+    vmask mask = vmask_first(n);
+    return vf32_of(_mm256_maskload_ps(p, _mm256_castps_si256(mask.lo)),
+                   _mm256_maskload_ps(p + 8, _mm256_castps_si256(mask.hi)));
+}
+static inline void vf32_store_n(float *p, vf32 v, int32_t n) {
+    vmask mask = vmask_first(n);
+    _mm256_maskstore_ps(p, _mm256_castps_si256(mask.lo), v.lo);
+    _mm256_maskstore_ps(p + 8, _mm256_castps_si256(mask.hi), v.hi);
+}
+static inline vf32 vf32_add(vf32 a, vf32 b) {
+    return vf32_of(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_sub(vf32 a, vf32 b) {
+    return vf32_of(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_mul(vf32 a, vf32 b) {
+    return vf32_of(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_div(vf32 a, vf32 b) {
+    return vf32_of(_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_fma(vf32 a, vf32 b, vf32 c) {
+    return vf32_of(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
+}
+static inline vf32 vf32_max(vf32 a, vf32 b) {
+    return vf32_of(_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_min(vf32 a, vf32 b) {
+    return vf32_of(_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi));
+}
+static inline vf32 vf32_abs(vf32 a) {
+    __m256 sign = _mm256_set1_ps(-0.0f);
+    return vf32_of(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi));
+}
+static inline vmask vf32_gt(vf32 a, vf32 b) {
+    return vf32_of(_mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ));
+}
+static inline vmask vf32_ge(vf32 a, vf32 b) {
+    return vf32_of(_mm256_cmp_ps(a.lo, b.lo, _CMP_GE_OQ), _mm256_cmp_ps(a.hi, b.hi, _CMP_GE_OQ));
+}
+static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
+    return vf32_of(_mm256_blendv_ps(no.lo, yes.lo, mask.lo),
+                   _mm256_blendv_ps(no.hi, yes.hi, mask.hi));
+}
+static inline float vf32_sum(vf32 v) {
+    __m256 eight = _mm256_add_ps(v.lo, v.hi);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline vi32 vf32_as_bits(vf32 v) {
+    return vi32_of(_mm256_castps_si256(v.lo), _mm256_castps_si256(v.hi));
+}
+static inline vf32 vf32_from_bits(vi32 v) {
+    return vf32_of(_mm256_castsi256_ps(v.lo), _mm256_castsi256_ps(v.hi));
+}
+static inline vi32 vi32_set1(int32_t x) {
+    return vi32_of(_mm256_set1_epi32(x), _mm256_set1_epi32(x));
+}
+static inline vi32 vi32_load(const void *p) {
+    const __m256i *words = (const __m256i *)p;
+    return vi32_of(_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1));
+}
+static inline vi32 vi32_add(vi32 a, vi32 b) {
+    return vi32_of(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));
+}
+static inline vi32 vi32_sub(vi32 a, vi32 b) {
+    return vi32_of(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi));
+}
+static inline vi32 vi32_and(vi32 a, vi32 b) {
+    return vi32_of(_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi));
+}
+static inline vi32 vi32_half(vi32 a) {
+    return vi32_of(_mm256_srai_epi32(a.lo, 1), _mm256_srai_epi32(a.hi, 1));
+}
+static inline vi32 vi32_shl16(vi32 a) {
+    return vi32_of(_mm256_slli_epi32(a.lo, 16), _mm256_slli_epi32(a.hi, 16));
+}
+static inline vi32 vi32_shl23(vi32 a) {
+    return vi32_of(_mm256_slli_epi32(a.lo, 23), _mm256_slli_epi32(a.hi, 23));
+}
+static inline vf32 vi32_to_float(vi32 v) {
+    return vf32_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi));
+}
+
+/* maddubs multiplies unsigned with signed bytes and adds pairs in 16 bits: |x| times w with x's
+ * sign put on w. Magnitudes are at most 127, so a pair is at most 2 · 127² < 2^15 and never
+ * saturates. */
+static inline vi32 vq8_start(int32_t sum_of_x) {
+    (void)sum_of_x;
+    return vi32_set1(0);
+}
+static inline vq8 vq8_weights(const int8_t *p) { return vi32_load(p); }
+static inline vq8_row vq8_broadcast(int32_t four_bytes) {
+    __m256i value = _mm256_set1_epi32(four_bytes);
+    return (vq8_row){value, _mm256_abs_epi8(value)};
+}
+static inline __m256i vq8_dot_half(__m256i acc, __m256i w, vq8_row x) {
+    __m256i pairs = _mm256_maddubs_epi16(x.magnitude, _mm256_sign_epi8(w, x.value));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
+    return vi32_of(vq8_dot_half(acc.lo, w.lo, x), vq8_dot_half(acc.hi, w.hi, x));
+}

@@ -1,0 +1,67 @@
+/* AVX-512 F, BW, VL, DQ and VNNI: the virtual vector is one register. isa/scalar.h says what each
+ * function means. */
+#include <immintrin.h>
+
+typedef __m512 vf32;
+typedef __m512i vi32;
+typedef __mmask16 vmask;
+typedef __m512i vq8;
+typedef __m512i vq8_row;
+
+/* Vectors of accumulators that a register tile may hold. */
+#define TILE_BUDGET 24
+#define TILE_BUDGET_INT8 12
+
+static inline vmask vmask_first(int32_t n) { return (vmask)((1u << n) - 1u); }
+static inline uint32_t vmask_bits(vmask mask) { return mask; }
+
+static inline vf32 vf32_zero(void) { return _mm512_setzero_ps(); }
+static inline vf32 vf32_set1(float x) { return _mm512_set1_ps(x); }
+static inline vf32 vf32_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf32_store(float *p, vf32 v) { _mm512_storeu_ps(p, v); }
+static inline vf32 vf32_load_n(const float *p, int32_t n) {
+    return _mm512_maskz_loadu_ps(vmask_first(n), p);
+}
+static inline void vf32_store_n(float *p, vf32 v, int32_t n) {
+    _mm512_mask_storeu_ps(p, vmask_first(n), v);
+}
+static inline vf32 vf32_add(vf32 a, vf32 b) { return _mm512_add_ps(a, b); }
+static inline vf32 vf32_sub(vf32 a, vf32 b) { return _mm512_sub_ps(a, b); }
+static inline vf32 vf32_mul(vf32 a, vf32 b) { return _mm512_mul_ps(a, b); }
+static inline vf32 vf32_div(vf32 a, vf32 b) { return _mm512_div_ps(a, b); }
+static inline vf32 vf32_fma(vf32 a, vf32 b, vf32 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf32 vf32_max(vf32 a, vf32 b) { return _mm512_max_ps(a, b); }
+static inline vf32 vf32_min(vf32 a, vf32 b) { return _mm512_min_ps(a, b); }
+static inline vf32 vf32_abs(vf32 a) { return _mm512_abs_ps(a); }
+static inline vmask vf32_gt(vf32 a, vf32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+static inline vmask vf32_ge(vf32 a, vf32 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
+static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
+    return _mm512_mask_blend_ps(mask, no, yes);
+}
+static inline float vf32_sum(vf32 v) {
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline vi32 vf32_as_bits(vf32 v) { return _mm512_castps_si512(v); }
+static inline vf32 vf32_from_bits(vi32 v) { return _mm512_castsi512_ps(v); }
+static inline vi32 vi32_set1(int32_t x) { return _mm512_set1_epi32(x); }
+static inline vi32 vi32_load(const void *p) { return _mm512_loadu_si512(p); }
+static inline vi32 vi32_add(vi32 a, vi32 b) { return _mm512_add_epi32(a, b); }
+static inline vi32 vi32_sub(vi32 a, vi32 b) { return _mm512_sub_epi32(a, b); }
+static inline vi32 vi32_and(vi32 a, vi32 b) { return _mm512_and_si512(a, b); }
+static inline vi32 vi32_half(vi32 a) { return _mm512_srai_epi32(a, 1); }
+static inline vi32 vi32_shl16(vi32 a) { return _mm512_slli_epi32(a, 16); }
+static inline vi32 vi32_shl23(vi32 a) { return _mm512_slli_epi32(a, 23); }
+static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps(v); }
+
+/* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
+ * at -128 · Σx. */
+static inline vi32 vq8_start(int32_t sum_of_x) { return _mm512_set1_epi32(-128 * sum_of_x); }
+static inline vq8 vq8_weights(const int8_t *p) {
+    return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128));
+}
+static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm512_set1_epi32(four_bytes); }
+static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) { return _mm512_dpbusd_epi32(acc, w, x); }

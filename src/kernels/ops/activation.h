@@ -1,0 +1,108 @@
+/*
+ * The MLP's nonlinearity, in place and element by element; formulas in kernels.h. About 20
+ * operations per exponential. The last vector of a row stores only the row's own columns.
+ */
+
+#define STACK_MAX 16
+
+typedef struct {
+    int32_t activation;
+    float *u;
+    int64_t ldu;
+    int32_t f;
+    const float *params;
+    const int32_t *program;
+    int32_t n_ops;
+} activation_job;
+
+/* The composed activation's postfix program on one vector. */
+static vf32 run_program(const activation_job *job, vf32 x) {
+    vf32 stack[STACK_MAX];
+    int32_t top = -1;
+    for (int32_t i = 0; i < job->n_ops; i++) {
+        switch (job->program[i]) {
+        case KERNELS_OP_SILU:
+            stack[++top] = vf32_silu(x);
+            break;
+        case KERNELS_OP_RELU:
+            stack[++top] = vf32_relu(x);
+            break;
+        case KERNELS_OP_GELU:
+            stack[++top] = vf32_gelu(x);
+            break;
+        case KERNELS_OP_IDENTITY:
+            stack[++top] = x;
+            break;
+        case KERNELS_OP_SQUARE:
+            stack[++top] = vf32_mul(x, x);
+            break;
+        case KERNELS_OP_SCALE:
+            stack[top] = vf32_mul(stack[top], vf32_set1(job->params[i]));
+            break;
+        case KERNELS_OP_ADD:
+            top--;
+            stack[top] = vf32_add(stack[top], stack[top + 1]);
+            break;
+        default:
+            top--;
+            stack[top] = vf32_mul(stack[top], stack[top + 1]);
+        }
+    }
+    return stack[0];
+}
+
+static inline vf32 universal(const float *params, int64_t stride, vf32 x) {
+    vf32 silu = vf32_mul(vf32_silu(x), vf32_load(params));
+    return vf32_fma(x, vf32_load(params + stride), silu);
+}
+
+static inline vf32 kan_spline(const float *params, int64_t stride, vf32 x) {
+    vf32 sum = vf32_mul(vf32_silu(x), vf32_load(params));
+    sum = vf32_fma(vf32_relu(x), vf32_load(params + stride), sum);
+    sum = vf32_fma(vf32_gelu(x), vf32_load(params + 2 * stride), sum);
+    sum = vf32_fma(x, vf32_load(params + 3 * stride), sum);
+    return vf32_fma(vf32_mul(x, x), vf32_load(params + 4 * stride), sum);
+}
+
+/* Columns i … i + 15 of a row. */
+static inline vf32 activate(const activation_job *job, const float *u, int32_t i, int32_t lanes) {
+    const int64_t stride = (job->f + 15) / 16 * 16;
+    vf32 x = lanes < 16 ? vf32_load_n(u + i, lanes) : vf32_load(u + i);
+    switch (job->activation) {
+    case KERNELS_ACT_GELU:
+        return vf32_gelu(x);
+    case KERNELS_ACT_SILU:
+        return vf32_silu(x);
+    case KERNELS_ACT_RELU:
+        return vf32_relu(x);
+    case KERNELS_ACT_SWIGLU: {
+        const float *up = u + job->f + i;
+        return vf32_mul(vf32_silu(x), lanes < 16 ? vf32_load_n(up, lanes) : vf32_load(up));
+    }
+    case KERNELS_ACT_UNIVERSAL:
+        return universal(job->params + i, stride, x);
+    case KERNELS_ACT_KAN_SPLINE:
+        return kan_spline(job->params + i, stride, x);
+    default:
+        return run_program(job, x);
+    }
+}
+
+static void activate_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    (void)thread;
+    const activation_job *job = context;
+    for (int64_t row = begin; row < end; row++) {
+        float *u = job->u + row * job->ldu;
+        int32_t i = 0;
+        for (; i + 16 <= job->f; i += 16)
+            vf32_store(u + i, activate(job, u, i, 16));
+        if (i < job->f)
+            vf32_store_n(u + i, activate(job, u, i, job->f - i), job->f - i);
+    }
+}
+
+static void FN(activation)(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
+                           const float *params, const int32_t *program, int32_t n_ops) {
+    activation_job job = {activation, u, ldu, f, params, program, n_ops};
+    pool_run(activate_rows, &job, m, 1 + WORK_MIN / 4 / (f + 1));
+}

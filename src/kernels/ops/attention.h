@@ -1,0 +1,286 @@
+/*
+ * Causal attention over KV blocks of 32 tokens (layout in kernels.h): scores, softmax, weighted sum
+ * of values, for up to six consecutive rows of one sequence and one head at a time.
+ *
+ * Numerics, the same however a prompt was cut into chunks: a score is one chain over the channels
+ * (lanes are tokens); maximum and sum of a row run over 16 lanes (lane = position mod 16); a value
+ * channel is four chains (position mod 4) over the positions in order, added as (0 + 1) + (2 + 3).
+ * Nothing beyond a row's own position enters its arithmetic. Cost: 4 · d_head operations per row,
+ * head and position.
+ */
+
+#define KV_BLOCK KERNELS_KV_BLOCK
+#define CHAINS 4
+#define D_HEAD_PIECE 16
+
+typedef struct {
+    float *out;
+    int64_t ldo;
+    const float *qkv;
+    int64_t ldq;
+    const float *kv;
+    int64_t block_stride;
+    const int32_t *runs;
+    int32_t n_runs;
+    const int32_t *tables;
+    int32_t n_head, d_head;
+    float scale, soft_cap;
+    float *scratch;
+    int64_t scratch_stride; /* floats per row: the longest context, in whole blocks */
+} attention_job;
+
+/* Up to TILE_ROWS rows of one run. */
+typedef struct {
+    int32_t row, n_rows, position;
+    const int32_t *blocks;
+} attention_tile;
+
+static inline const float *keys_of(const attention_job *job, int32_t block, int32_t head) {
+    return job->kv + block * job->block_stride + (int64_t)head * job->d_head * KV_BLOCK;
+}
+
+static inline const float *values_of(const attention_job *job, int32_t block, int32_t head) {
+    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
+    return job->kv + block * job->block_stride +
+           (int64_t)KV_BLOCK * (job->n_head * job->d_head + head * d_pad);
+}
+
+/* scores[r][0 … 31] = q[r] · keys of one block; vecs = 2 does both halves at once. */
+INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t ldq,
+                        const float *keys, int32_t d_head, const int32_t rows, const int32_t vecs) {
+    UNROLL for (int32_t half = 0; half < 2; half += vecs) {
+        vf32 acc[TILE_ROWS][2];
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_zero();
+        }
+        for (int32_t c = 0; c < d_head; c++) {
+            vf32 key[2];
+            UNROLL for (int32_t v = 0; v < vecs; v++) key[v] =
+                vf32_load(keys + c * KV_BLOCK + 16 * (half + v));
+            UNROLL for (int32_t r = 0; r < rows; r++) {
+                vf32 qr = vf32_set1(q[r * ldq + c]);
+                UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] =
+                    vf32_fma(qr, key[v], acc[r][v]);
+            }
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t v = 0; v < vecs; v++)
+                vf32_store(scores + r * stride + 16 * (half + v), acc[r][v]);
+        }
+    }
+}
+
+/* Scores of one row become weights exp(s - max); returns 1 / their sum. */
+static float softmax_row(const attention_job *job, float *scores, int32_t position) {
+    const vf32 scale = vf32_set1(job->scale), cap = vf32_set1(job->soft_cap);
+    const vf32 lowest = vf32_set1(-INFINITY);
+    const int32_t last = position / 16 * 16;
+    vf32 largest = lowest;
+    for (int32_t t = 0; t <= last; t += 16) {
+        vf32 s = vf32_mul(vf32_load(scores + t), scale);
+        if (job->soft_cap > 0)
+            s = vf32_mul(cap, vf32_tanh(vf32_div(s, cap)));
+        if (t == last)
+            s = vf32_select(vmask_first(position - last + 1), s, lowest);
+        vf32_store(scores + t, s);
+        largest = vf32_max(s, largest);
+    }
+    const vf32 max = vf32_set1(vf32_max_of(largest));
+    vf32 sum = vf32_zero();
+    for (int32_t t = 0; t <= last; t += 16) {
+        vf32 weight = vf32_exp(vf32_sub(vf32_load(scores + t), max));
+        vf32_store(scores + t, weight);
+        sum = vf32_add(sum, weight);
+    }
+    return 1.0f / vf32_sum(sum);
+}
+
+/*
+ * Chains of 16 value channels for positions 0 … n-1 (n a multiple of 4), all rows together:
+ * partial[r][chain]. `wide` chains run side by side, as many as fit into registers.
+ */
+INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
+                         const attention_tile *tile, int32_t head, int32_t channel, int32_t n,
+                         const float *weights, const int32_t rows, const int32_t wide) {
+    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
+    for (int32_t chain = 0; chain < CHAINS; chain += wide) {
+        vf32 acc[TILE_ROWS][CHAINS];
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t c = 0; c < wide; c++) acc[r][c] = vf32_zero();
+        }
+        for (int32_t start = 0; start < n; start += KV_BLOCK) {
+            const int32_t count = n - start < KV_BLOCK ? n - start : KV_BLOCK;
+            const float *values = values_of(job, tile->blocks[start / KV_BLOCK], head) + channel;
+            for (int32_t t = chain; t < count; t += CHAINS) {
+                UNROLL for (int32_t c = 0; c < wide; c++) {
+                    vf32 value = vf32_load(values + (t + c) * d_pad);
+                    UNROLL for (int32_t r = 0; r < rows; r++) {
+                        vf32 w = vf32_set1(weights[r * job->scratch_stride + start + t + c]);
+                        acc[r][c] = vf32_fma(w, value, acc[r][c]);
+                    }
+                }
+            }
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t c = 0; c < wide; c++) vf32_store(partial[r][chain + c], acc[r][c]);
+        }
+    }
+}
+
+/* Row r of a tile: the positions that not all rows share, then the sum of its chains. */
+static vf32 finish_chains(float (*partial)[16], const attention_job *job,
+                          const attention_tile *tile, int32_t head, int32_t channel, int32_t shared,
+                          int32_t position, const float *weights) {
+    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
+    for (int32_t t = shared; t <= position; t++) {
+        const float *values = values_of(job, tile->blocks[t / KV_BLOCK], head) + channel;
+        float *chain = partial[t % CHAINS];
+        vf32 value = vf32_load(values + t % KV_BLOCK * d_pad);
+        vf32_store(chain, vf32_fma(vf32_set1(weights[t]), value, vf32_load(chain)));
+    }
+    vf32 even = vf32_add(vf32_load(partial[0]), vf32_load(partial[1]));
+    vf32 odd = vf32_add(vf32_load(partial[2]), vf32_load(partial[3]));
+    return vf32_add(even, odd);
+}
+
+INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t head,
+                   float *weights, const int32_t rows) {
+    const int64_t stride = job->scratch_stride;
+    const float *q = job->qkv + tile->row * job->ldq + (int64_t)head * job->d_head;
+    const int32_t last = tile->position + rows - 1;
+    for (int32_t t = 0; t <= last; t += KV_BLOCK)
+        score_block(weights + t, stride, q, job->ldq,
+                    keys_of(job, tile->blocks[t / KV_BLOCK], head), job->d_head, rows,
+                    rows * 2 <= TILE_BUDGET ? 2 : 1);
+    float inverse[TILE_ROWS];
+    for (int32_t r = 0; r < rows; r++)
+        inverse[r] = softmax_row(job, weights + r * stride, tile->position + r);
+    const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
+    for (int32_t channel = 0; channel < job->d_head; channel += D_HEAD_PIECE) {
+        float partial[TILE_ROWS][CHAINS][16];
+        value_chains(partial, job, tile, head, channel, shared, weights, rows,
+                     TILE_VECS(rows, TILE_BUDGET));
+        for (int32_t r = 0; r < rows; r++) {
+            vf32 sum = finish_chains(partial[r], job, tile, head, channel, shared,
+                                     tile->position + r, weights + r * stride);
+            float *out = job->out + (tile->row + r) * job->ldo + head * job->d_head + channel;
+            int32_t lanes = job->d_head - channel < 16 ? job->d_head - channel : 16;
+            vf32_store_n(out, vf32_mul(sum, vf32_set1(inverse[r])), lanes);
+        }
+    }
+}
+
+static void attend_head(const attention_job *job, const attention_tile *tile, int32_t head,
+                        int32_t thread) {
+    float *weights = job->scratch + thread * TILE_ROWS * job->scratch_stride;
+    switch (tile->n_rows) {
+    case 1:
+        attend(job, tile, head, weights, 1);
+        break;
+    case 2:
+        attend(job, tile, head, weights, 2);
+        break;
+    case 3:
+        attend(job, tile, head, weights, 3);
+        break;
+    case 4:
+        attend(job, tile, head, weights, 4);
+        break;
+    case 5:
+        attend(job, tile, head, weights, 5);
+        break;
+    default:
+        attend(job, tile, head, weights, 6);
+    }
+}
+
+static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+/* Units: tiles of all runs in order × heads. */
+static void attend_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    const attention_job *job = context;
+    const int32_t *run = job->runs;
+    int64_t tile_index = begin / job->n_head;
+    while (tile_index >= tiles_of(run[1])) {
+        tile_index -= tiles_of(run[1]);
+        run += 4;
+    }
+    int32_t head = (int32_t)(begin % job->n_head);
+    for (int64_t unit = begin; unit < end; unit++) {
+        int32_t first = (int32_t)tile_index * TILE_ROWS;
+        attention_tile tile = {
+            .row = run[0] + first,
+            .n_rows = run[1] - first < TILE_ROWS ? run[1] - first : TILE_ROWS,
+            .position = run[2] + first,
+            .blocks = job->tables + run[3],
+        };
+        attend_head(job, &tile, head, thread);
+        if (++head < job->n_head)
+            continue;
+        head = 0;
+        if (++tile_index < tiles_of(run[1]))
+            continue;
+        tile_index = 0;
+        do
+            run += 4;
+        while (unit + 1 < end && run[1] == 0);
+    }
+}
+
+static void FN(attention)(float *out, int64_t ldo, const float *qkv, int64_t ldq, const float *kv,
+                          int64_t block_stride, const int32_t *runs, int32_t n_runs,
+                          const int32_t *tables, int32_t n_head, int32_t d_head, float soft_cap,
+                          void *scratch) {
+    attention_job job = {
+        out,      ldo,     qkv,    ldq,    kv,     block_stride,
+        runs,     n_runs,  tables, n_head, d_head, 1.0f / sqrtf((float)d_head),
+        soft_cap, scratch, 0,
+    };
+    int64_t n_tiles = 0, positions = 0;
+    for (int32_t i = 0; i < n_runs; i++) {
+        const int32_t *run = runs + 4 * i;
+        n_tiles += tiles_of(run[1]);
+        positions += (int64_t)run[1] * (run[2] + run[1]);
+        int64_t context = (run[2] + run[1] + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+        job.scratch_stride = context > job.scratch_stride ? context : job.scratch_stride;
+    }
+    int64_t n_units = n_tiles * n_head;
+    int64_t work = positions * n_head * d_head * 2;
+    int64_t grain = n_units >= 8 * pool_threads() * n_head ? n_head : 1;
+    pool_run(attend_units, &job, n_units, work < 2 * WORK_MIN ? n_units : grain);
+}
+
+typedef struct {
+    float *kv;
+    int64_t block_stride;
+    const float *qkv;
+    int64_t ldq;
+    const int32_t *slots;
+    int32_t m, n_head, d_head;
+} kv_store_job;
+
+static void store_heads(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    (void)thread;
+    const kv_store_job *job = context;
+    const int32_t d_head = job->d_head, width = job->n_head * d_head;
+    const int32_t d_pad = (d_head + 15) / 16 * 16;
+    for (int32_t row = 0; row < job->m; row++) {
+        const float *k = job->qkv + row * job->ldq + width, *v = k + width;
+        const int32_t offset = job->slots[row] % KV_BLOCK;
+        float *block = job->kv + job->slots[row] / KV_BLOCK * job->block_stride;
+        for (int64_t head = begin; head < end; head++) {
+            float *keys = block + head * d_head * KV_BLOCK + offset;
+            float *values = block + (int64_t)KV_BLOCK * width + (head * KV_BLOCK + offset) * d_pad;
+            for (int32_t c = 0; c < d_head; c++)
+                keys[c * KV_BLOCK] = k[head * d_head + c];
+            memcpy(values, v + head * d_head, (size_t)d_head * sizeof(float));
+            memset(values + d_head, 0, (size_t)(d_pad - d_head) * sizeof(float));
+        }
+    }
+}
+
+static void FN(kv_store)(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
+                         const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head) {
+    kv_store_job job = {kv, block_stride, qkv, ldq, slots, m, n_head, d_head};
+    pool_run(store_heads, &job, n_head, 1 + WORK_MIN / 2 / (m * d_head + 1));
+}

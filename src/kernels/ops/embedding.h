@@ -1,0 +1,12 @@
+/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; plain row-major tables. */
+
+static void FN(embed)(float *x, int64_t ldx, const float *wte, const float *wpe, const int32_t *ids,
+                      const int32_t *positions, int32_t m, int32_t d) {
+    for (int32_t row = 0; row < m; row++) {
+        const float *token = wte + (int64_t)ids[row] * d;
+        const float *position = wpe + (int64_t)positions[row] * d;
+        float *out = x + row * ldx;
+        for (int32_t i = 0; i < d; i++)
+            out[i] = token[i] + position[i];
+    }
+}

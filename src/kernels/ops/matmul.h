@@ -1,0 +1,128 @@
+/*
+ * out[m, n] = x[m, k] · w[k, n], f32 and bf16 weights in panels of 64 columns (ops/pack.h).
+ *
+ * Every element is one chain of fused multiply-adds over k; lanes are columns. A register tile is
+ * `rows` × `vecs` vectors; with one row it streams the panel at memory speed, with six it is bound
+ * by arithmetic: 2·m·k·n operations over k·n weights read once per 96 rows. For many rows, k is cut
+ * into pieces that stay in the L2 cache; partial chains are stored and taken up again, which
+ * changes nothing in the result.
+ */
+
+#define ROWS_PER_PASS 96
+#define K_PER_PASS 256
+/* Bytes that the streaming tile asks for ahead of its loads. */
+#define PREFETCH_BYTES 2048
+/* Multiply-adds of a unit below which waking a thread costs more than it saves. */
+#define WORK_MIN 32768
+
+typedef struct {
+    int32_t dtype;
+    float *out;
+    int64_t ldo;
+    const float *x;
+    int64_t ldx;
+    const void *w;
+    int32_t m, k, n, accumulate;
+    int64_t n_panels;
+    int32_t rows_per_unit;
+    const void *scratch;
+} matmul_job;
+
+/* Vectors per tile: 4, 2 or 1, so that the accumulators stay in registers. */
+#define TILE_VECS(rows, budget)                                                                    \
+    ((rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) || (rows) == 1 ? 2 : 1)
+
+/* Vector `vec` (of 4) of a panel row. */
+static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec) {
+    if (dtype == KERNELS_DTYPE_F32)
+        return vf32_load((const float *)panel_row + 16 * vec);
+    vi32 words = vi32_load(panel_row + 64 * (vec / 2));
+    if (vec % 2 == 0)
+        return vf32_from_bits(vi32_shl16(words));
+    return vf32_from_bits(vi32_and(words, vi32_set1((int32_t)0xffff0000)));
+}
+
+typedef struct {
+    const float *x;
+    int64_t ldx;
+    const char *panel; /* at the tile's first input */
+    int32_t k;
+    const float *start; /* partial chains [rows][64], NULL = zeros */
+    float *out;
+    int64_t ldo;
+    int32_t is_added; /* the finished chain is added to out */
+} tile_job;
+
+INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t rows,
+                        const int32_t vecs, const int32_t vec_first) {
+    const int64_t row_bytes = dtype == KERNELS_DTYPE_F32 ? KERNELS_PANEL * 4 : KERNELS_PANEL * 2;
+    vf32 acc[TILE_ROWS][4];
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            acc[r][v] = job->start == NULL
+                            ? vf32_zero()
+                            : vf32_load(job->start + r * KERNELS_PANEL + 16 * (vec_first + v));
+        }
+    }
+    const char *panel = job->panel;
+    const float *x = job->x;
+    for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
+        vf32 w[4];
+        UNROLL for (int32_t v = 0; v < vecs; v++) w[v] = panel_load(dtype, panel, vec_first + v);
+        if (rows <= 2)
+            for (int32_t line = 0; line < row_bytes; line += 64)
+                __builtin_prefetch(panel + PREFETCH_BYTES + line);
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            vf32 xr = vf32_set1(x[r * job->ldx + i]);
+            UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_fma(xr, w[v], acc[r][v]);
+        }
+    }
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            float *out = job->out + r * job->ldo + 16 * (vec_first + v);
+            vf32_store(out, job->is_added ? vf32_add(vf32_load(out), acc[r][v]) : acc[r][v]);
+        }
+    }
+}
+
+INLINE void matmul_rows(const tile_job *job, const int32_t dtype, const int32_t rows) {
+    const int32_t vecs = TILE_VECS(rows, TILE_BUDGET);
+    UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) matmul_tile(job, dtype, rows, vecs, vec);
+}
+
+static void matmul_rows_any(const tile_job *job, int32_t dtype, int32_t rows) {
+#define CASE(n)                                                                                    \
+    case n:                                                                                        \
+        if (dtype == KERNELS_DTYPE_F32)                                                            \
+            matmul_rows(job, KERNELS_DTYPE_F32, n);                                                \
+        else                                                                                       \
+            matmul_rows(job, KERNELS_DTYPE_BF16, n);                                               \
+        break;
+    switch (rows) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
+#undef CASE
+}
+
+/* One panel for rows row … row + n_rows - 1. */
+static void matmul_panel(const matmul_job *job, int64_t panel, int32_t row, int32_t n_rows) {
+    _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL];
+    const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
+    const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
+    for (int32_t k = 0; k < job->k; k += k_piece) {
+        const int32_t is_last = k + k_piece >= job->k;
+        for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
+            float *kept = partial + r * KERNELS_PANEL;
+            float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
+            tile_job tile = {
+                .x = job->x + (row + r) * job->ldx + k,
+                .ldx = job->ldx,
+                .panel = (const char *)job->w + (panel * job->k + k) * row_bytes,
+                .k = is_last ? job->k - k : k_piece,
+                .start = k == 0 ? NULL : kept,
+                .out = is_last ? out : kept,
+                .ldo = is_last ? job->ldo : KERNELS_PANEL,
+                .is_added = is_last && job->accumulate,
+            };
+            matmul_rows_any(&tile, job->dtype, n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS);
+        }
+    }
+}

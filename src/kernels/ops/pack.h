@@ -1,0 +1,90 @@
+/*
+ * Weights into column panels of 64, [ceil(n/64)][k][64], and checks of what comes from files.
+ *
+ * f32   panel row = 64 floats.
+ * bf16  panel row = 32 words; word j of half h holds column 32h + j low and column 32h + 16 + j
+ * high, so one load gives two vectors by a shift and a mask. int8  per group of 64 inputs: 64 f32
+ * scales, then [16 quads][64 columns][4 inputs]; the last group has as many quads as it needs. q =
+ * x · 127 / max|x| to nearest even, scale = max|x| / 127.
+ */
+
+static inline uint32_t float_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* Upper half of the float nearest to x with 8 bits of significand, ties to even. x is finite. */
+static inline uint32_t bf16_bits(float x) {
+    uint32_t bits = float_bits(x);
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+/* To the nearest integer, ties to even, without a library call. |x| < 2^22. */
+static inline int32_t round_to_int(float x) {
+    return (int32_t)(float_bits(x + ROUNDING_SHIFT) - float_bits(ROUNDING_SHIFT));
+}
+
+/* A group whose largest magnitude is below this counts as zeros: its inverse would overflow. */
+#define INT8_MAGNITUDE_MIN 1e-30f
+
+static inline int64_t int8_panel_bytes(int32_t k) {
+    int64_t n_groups = (k + INT8_GROUP - 1) / INT8_GROUP;
+    return (n_groups * 4 + (k + 3) / 4 * 4) * (int64_t)KERNELS_PANEL;
+}
+
+static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, int32_t k) {
+    for (int32_t start = 0; start < k; start += INT8_GROUP) {
+        int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
+        float magnitude = 0;
+        for (int32_t i = 0; i < count; i++)
+            magnitude = fabsf(src[start + i]) > magnitude ? fabsf(src[start + i]) : magnitude;
+        if (magnitude < INT8_MAGNITUDE_MIN)
+            magnitude = 0;
+        float scale = magnitude / 127;
+        float inverse = magnitude > 0 ? 127 / magnitude : 0;
+        memcpy(panel + 4 * column, &scale, sizeof scale);
+        int8_t *quads = (int8_t *)panel + 4 * KERNELS_PANEL;
+        for (int32_t i = 0; i < count; i++)
+            quads[(i / 4 * KERNELS_PANEL + column) * 4 + i % 4] =
+                (int8_t)round_to_int(src[start + i] * inverse);
+        panel += 4 * KERNELS_PANEL * (1 + (count + 3) / 4);
+    }
+}
+
+static void FN(pack)(int32_t dtype, void *dst, const float *src, int32_t column_start,
+                     int32_t n_src, int32_t k, int32_t n) {
+    (void)n;
+    for (int32_t i = 0; i < n_src; i++) {
+        const float *row = src + (int64_t)i * k;
+        int64_t panel = (column_start + i) / KERNELS_PANEL;
+        int32_t column = (column_start + i) % KERNELS_PANEL;
+        if (dtype == KERNELS_DTYPE_F32) {
+            float *to = (float *)dst + panel * k * KERNELS_PANEL + column;
+            for (int32_t j = 0; j < k; j++)
+                to[(int64_t)j * KERNELS_PANEL] = row[j];
+        } else if (dtype == KERNELS_DTYPE_BF16) {
+            int32_t half = column / 32, word = column % 16, is_high = column / 16 % 2;
+            uint16_t *to = (uint16_t *)dst + panel * k * KERNELS_PANEL;
+            to += (half * 16 + word) * 2 + is_high;
+            for (int32_t j = 0; j < k; j++)
+                to[(int64_t)j * KERNELS_PANEL] = (uint16_t)bf16_bits(row[j]);
+        } else {
+            pack_column_int8((uint8_t *)dst + panel * int8_panel_bytes(k), column, row, k);
+        }
+    }
+}
+
+static int64_t FN(first_nonfinite)(const float *x, int64_t count) {
+    const uint32_t exponent = 0x7f800000;
+    for (int64_t start = 0; start < count; start += 1024) {
+        int64_t end = start + 1024 < count ? start + 1024 : count;
+        uint32_t n_bad = 0;
+        for (int64_t i = start; i < end; i++)
+            n_bad += (float_bits(x[i]) & exponent) == exponent;
+        for (int64_t i = start; n_bad != 0 && i < end; i++)
+            if ((float_bits(x[i]) & exponent) == exponent)
+                return i;
+    }
+    return -1;
+}

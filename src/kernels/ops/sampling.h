@@ -1,0 +1,341 @@
+/*
+ * From a row of logits to a token. Selection compares 16 logits at a time against the worst
+ * candidate so far and touches a heap only when one is better, so that the cost is one read of the
+ * row; the nucleus (top-p) is sorted only as far down as it can reach. Order and definition of the
+ * filters: kernels_sample in kernels.h.
+ */
+
+/* ---- the k best: a heap whose root is the worst of them ---- */
+
+static inline int32_t is_worse(float value, int32_t id, float than_value, int32_t than_id) {
+    return value < than_value || (value == than_value && id > than_id);
+}
+
+static void sift_down(float *values, int32_t *ids, int32_t size, float value, int32_t id) {
+    int32_t at = 0;
+    for (;;) {
+        int32_t child = 2 * at + 1;
+        if (child >= size)
+            break;
+        if (child + 1 < size &&
+            is_worse(values[child + 1], ids[child + 1], values[child], ids[child]))
+            child++;
+        if (!is_worse(values[child], ids[child], value, id))
+            break;
+        values[at] = values[child];
+        ids[at] = ids[child];
+        at = child;
+    }
+    values[at] = value;
+    ids[at] = id;
+}
+
+static void sift_up(float *values, int32_t *ids, int32_t at, float value, int32_t id) {
+    while (at > 0 && is_worse(value, id, values[(at - 1) / 2], ids[(at - 1) / 2])) {
+        values[at] = values[(at - 1) / 2];
+        ids[at] = ids[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    values[at] = value;
+    ids[at] = id;
+}
+
+/* NaN counts as -infinity. */
+static inline vf32 load_logits(const float *x, int32_t left) {
+    const vf32 lowest = vf32_set1(-INFINITY);
+    if (left >= 16)
+        return vf32_max(vf32_load(x), lowest);
+    return vf32_select(vmask_first(left), vf32_max(vf32_load_n(x, left), lowest), lowest);
+}
+
+/* Fill a heap with the k largest of x[n], ties to the lower id. 1 ≤ k ≤ n. */
+static void select_largest(const float *x, int32_t n, int32_t k, float *values, int32_t *ids) {
+    for (int32_t i = 0; i < k; i++)
+        sift_up(values, ids, i, x[i] > -INFINITY ? x[i] : -INFINITY, i);
+    for (int32_t i = k; i < n; i += 16) {
+        vf32 candidates = load_logits(x + i, n - i);
+        uint32_t better = vmask_bits(vf32_gt(candidates, vf32_set1(values[0])));
+        for (; better != 0; better &= better - 1) {
+            int32_t id = i + __builtin_ctz(better);
+            if (x[id] > values[0])
+                sift_down(values, ids, k, x[id], id);
+        }
+    }
+}
+
+static void FN(top_k)(const float *logits, int32_t vocab, int32_t k, int32_t *ids, float *values) {
+    if (k <= 0)
+        return;
+    select_largest(logits, vocab, k, values, ids);
+    /* The worst goes to the end, again and again. */
+    for (int32_t size = k - 1; size > 0; size--) {
+        float value = values[size];
+        int32_t id = ids[size];
+        values[size] = values[0];
+        ids[size] = ids[0];
+        sift_down(values, ids, size, value, id);
+    }
+}
+
+static void FN(mask_logits)(float *logits, const uint32_t *mask, int32_t vocab) {
+    for (int32_t i = 0; i < vocab; i++)
+        logits[i] = (mask[i >> 5] >> (i & 31) & 1) != 0 ? logits[i] : -INFINITY;
+}
+
+static float max_logit(const float *logits, int32_t vocab) {
+    vf32 largest = vf32_set1(-INFINITY);
+    for (int32_t i = 0; i < vocab; i += 16)
+        largest = vf32_max(load_logits(logits + i, vocab - i), largest);
+    return vf32_max_of(largest);
+}
+
+static double FN(log_sum_exp)(const float *logits, int32_t vocab) {
+    const float max = max_logit(logits, vocab);
+    if (max == -INFINITY || max == INFINITY)
+        return max;
+    double sums[16] = {0};
+    for (int32_t i = 0; i < vocab; i += 16) {
+        float powers[16];
+        vf32_store(powers, vf32_exp(vf32_sub(load_logits(logits + i, vocab - i), vf32_set1(max))));
+        for (int32_t lane = 0; lane < 16; lane++)
+            sums[lane] += (double)powers[lane];
+    }
+    for (int32_t width = 8; width > 0; width /= 2)
+        for (int32_t i = 0; i < width; i++)
+            sums[i] += sums[i + width];
+    return (double)max + log_f64(sums[0]);
+}
+
+/* ---- drawing ---- */
+
+typedef struct {
+    int32_t *out_ids;
+    const float *logits;
+    int64_t ldl;
+    int32_t vocab;
+    const int32_t *rows;
+    const float *temperatures;
+    const int32_t *top_ks;
+    const float *top_ps, *min_ps;
+    const uint32_t *seeds;
+    const int32_t *choices, *counters;
+    uint32_t *scratch;
+} sample_job;
+
+/* Tokens that are still in the draw, by rising id. */
+typedef struct {
+    float *p;
+    int32_t *ids;
+    int32_t count;
+} candidates;
+
+/* Scratch of one thread: SAMPLE_ARRAYS arrays of `vocab` words, rounded up to 16. */
+typedef struct {
+    float *z;
+    candidates kept;
+    uint32_t *keys, *other_keys;
+    int32_t *order, *other_order;
+} sample_scratch;
+
+static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
+    const int64_t stride = (job->vocab + 15) / 16 * 16;
+    uint32_t *base = job->scratch + thread * SAMPLE_ARRAYS * stride;
+    return (sample_scratch){
+        .z = (float *)base,
+        .kept = {(float *)(base + stride), (int32_t *)(base + 2 * stride), 0},
+        .keys = base + 3 * stride,
+        .other_keys = base + 4 * stride,
+        .order = (int32_t *)(base + 5 * stride),
+        .other_order = (int32_t *)(base + 6 * stride),
+    };
+}
+
+/* Uniform in [0, 1) with 53 bits; Philox4x32-10 (Salmon et al. 2011, random123). */
+static double philox_uniform(uint32_t key0, uint32_t key1, uint32_t counter, uint32_t choice) {
+    uint32_t c[4] = {counter, choice, 0, 0};
+    for (int round = 0; round < 10; round++) {
+        uint64_t product0 = (uint64_t)0xD2511F53u * c[0];
+        uint64_t product1 = (uint64_t)0xCD9E8D57u * c[2];
+        c[0] = (uint32_t)(product1 >> 32) ^ c[1] ^ key0;
+        c[2] = (uint32_t)(product0 >> 32) ^ c[3] ^ key1;
+        c[1] = (uint32_t)product1;
+        c[3] = (uint32_t)product0;
+        key0 += 0x9E3779B9u;
+        key1 += 0xBB67AE85u;
+    }
+    return ((double)(c[0] >> 5) * 67108864.0 + (double)(c[1] >> 6)) / 9007199254740992.0;
+}
+
+static int32_t first_equal(const float *x, int32_t n, float value) {
+    for (int32_t i = 0; i < n; i += 16) {
+        uint32_t equal = vmask_bits(vf32_ge(load_logits(x + i, n - i), vf32_set1(value)));
+        if (equal != 0)
+            return i + __builtin_ctz(equal);
+    }
+    return 0;
+}
+
+/* z = logits · factor, NaN as -infinity; returns the largest. */
+static float scale_logits(float *z, const float *logits, int32_t vocab, float factor) {
+    vf32 largest = vf32_set1(-INFINITY);
+    for (int32_t i = 0; i < vocab; i += 16) {
+        vf32 scaled = vf32_mul(load_logits(logits + i, vocab - i), vf32_set1(factor));
+        vf32_store(z + i, scaled);
+        largest = vf32_max(scaled, largest);
+    }
+    return vf32_max_of(largest);
+}
+
+/* Everything with z ≥ threshold that can have a probability at all, p = exp(z - max). */
+static void keep_from(candidates *kept, const float *z, int32_t vocab, float threshold, float max) {
+    kept->count = 0;
+    const vf32 bound = vf32_set1(threshold), lowest = vf32_set1(-INFINITY);
+    for (int32_t i = 0; i < vocab; i += 16) {
+        vf32 candidate = vf32_load(z + i);
+        uint32_t bits =
+            vmask_bits(vf32_ge(candidate, bound)) & vmask_bits(vf32_gt(candidate, lowest));
+        for (; bits != 0; bits &= bits - 1) {
+            int32_t id = i + __builtin_ctz(bits);
+            kept->p[kept->count] = z[id];
+            kept->ids[kept->count++] = id;
+        }
+    }
+    for (int32_t i = 0; i < kept->count; i += 16) {
+        vf32 power = vf32_exp(vf32_sub(vf32_load(kept->p + i), vf32_set1(max)));
+        vf32_store_n(kept->p + i, power, kept->count - i < 16 ? kept->count - i : 16);
+    }
+}
+
+/* Drop what `p` falls below, or equals with a higher id than `id`. */
+static void drop_below(candidates *kept, float p, int32_t id) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < kept->count; i++) {
+        kept->p[count] = kept->p[i];
+        kept->ids[count] = kept->ids[i];
+        count += kept->p[i] > p || (kept->p[i] == p && kept->ids[i] <= id);
+    }
+    kept->count = count;
+}
+
+static double sum_of(const candidates *kept) {
+    double sum = 0;
+    for (int32_t i = 0; i < kept->count; i++)
+        sum += (double)kept->p[i];
+    return sum;
+}
+
+/* Stable sort by rising key: least significant byte first, bytes that all keys share skipped. */
+static void radix_sort(sample_scratch *scratch, int32_t n) {
+    for (int32_t shift = 0; shift < 32; shift += 8) {
+        int32_t starts[256] = {0};
+        for (int32_t i = 0; i < n; i++)
+            starts[scratch->keys[i] >> shift & 255]++;
+        if (starts[scratch->keys[0] >> shift & 255] == n)
+            continue;
+        int32_t start = 0;
+        for (int32_t digit = 0; digit < 256; digit++) {
+            int32_t count = starts[digit];
+            starts[digit] = start;
+            start += count;
+        }
+        for (int32_t i = 0; i < n; i++) {
+            int32_t to = starts[scratch->keys[i] >> shift & 255]++;
+            scratch->other_keys[to] = scratch->keys[i];
+            scratch->other_order[to] = scratch->order[i];
+        }
+        uint32_t *keys = scratch->keys;
+        scratch->keys = scratch->other_keys;
+        scratch->other_keys = keys;
+        int32_t *order = scratch->order;
+        scratch->order = scratch->other_order;
+        scratch->other_order = order;
+    }
+}
+
+/*
+ * Keep the nucleus. Only candidates with p ≥ floor are sorted; where they do not reach the target,
+ * the floor goes down. p is positive, so its bits order as it does; inverted, rising is falling.
+ */
+static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p) {
+    const double target = (double)top_p * sum_of(kept);
+    for (float floor = 0x1p-6f;; floor = floor > 0x1p-20f ? floor * 0x1p-7f : 0) {
+        int32_t n = 0;
+        double mass = 0;
+        for (int32_t i = 0; i < kept->count; i++) {
+            scratch->keys[n] = ~float_bits(kept->p[i]);
+            scratch->order[n] = kept->ids[i];
+            mass += kept->p[i] >= floor ? (double)kept->p[i] : 0.0;
+            n += kept->p[i] >= floor;
+        }
+        /* Sums in another order differ in the last bits: where it is close, sorting decides. */
+        if (floor > 0 && mass < target * (1 - 1e-9))
+            continue;
+        radix_sort(scratch, n);
+        double sum = 0;
+        for (int32_t i = 0; i < n; i++) {
+            uint32_t bits = ~scratch->keys[i];
+            float p;
+            memcpy(&p, &bits, sizeof p);
+            sum += (double)p;
+            if (sum >= target) {
+                drop_below(kept, p, scratch->order[i]);
+                return;
+            }
+        }
+        if (floor == 0)
+            return;
+    }
+}
+
+static int32_t draw(const candidates *kept, double u) {
+    const double target = u * sum_of(kept);
+    double sum = 0;
+    for (int32_t i = 0; i < kept->count; i++) {
+        sum += (double)kept->p[i];
+        if (sum > target)
+            return kept->ids[i];
+    }
+    return kept->ids[kept->count - 1];
+}
+
+static int32_t sample_row(const sample_job *job, int32_t i, sample_scratch *scratch) {
+    const float *logits = job->logits + job->rows[i] * job->ldl;
+    const int32_t vocab = job->vocab, top_k = job->top_ks[i];
+    const float temperature = job->temperatures[i];
+    const float max = temperature > 0 && top_k != 1
+                          ? scale_logits(scratch->z, logits, vocab, 1.0f / temperature)
+                          : INFINITY;
+    /* Greedy; or nothing to choose from; or a temperature so small that it overflows. */
+    if (!(max < INFINITY && max > -INFINITY))
+        return first_equal(logits, vocab, max_logit(logits, vocab));
+    float threshold = -INFINITY;
+    if (top_k > 0 && top_k < vocab) {
+        select_largest(scratch->z, vocab, top_k, scratch->kept.p, scratch->kept.ids);
+        threshold = scratch->kept.p[0];
+    }
+    candidates *kept = &scratch->kept;
+    keep_from(kept, scratch->z, vocab, threshold, max);
+    if (job->top_ps[i] < 1)
+        keep_nucleus(kept, scratch, job->top_ps[i]);
+    if (job->min_ps[i] > 0)
+        drop_below(kept, job->min_ps[i], INT32_MAX);
+    return draw(kept, philox_uniform(job->seeds[2 * i], job->seeds[2 * i + 1],
+                                     (uint32_t)job->counters[i], (uint32_t)job->choices[i]));
+}
+
+static void sample_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    const sample_job *job = context;
+    for (int64_t i = begin; i < end; i++) {
+        sample_scratch scratch = scratch_of(job, thread);
+        job->out_ids[i] = sample_row(job, (int32_t)i, &scratch);
+    }
+}
+
+static void FN(sample)(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab, int32_t n,
+                       const int32_t *rows, const float *temperatures, const int32_t *top_ks,
+                       const float *top_ps, const float *min_ps, const uint32_t *seeds,
+                       const int32_t *choices, const int32_t *counters, void *scratch) {
+    sample_job job = {out_ids, logits, ldl,   vocab,   rows,     temperatures, top_ks,
+                      top_ps,  min_ps, seeds, choices, counters, scratch};
+    pool_run(sample_rows, &job, n, 1 + WORK_MIN / 8 / vocab);
+}

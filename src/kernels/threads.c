@@ -1,0 +1,184 @@
+/*
+ * A fixed pool of threads. The caller takes part and never waits for a thread that has not started:
+ * one that sleeps, or that the system has not scheduled, simply misses the job, and its share is
+ * done by the others. Idle threads spin for some tens of microseconds, then sleep.
+ *
+ * One word holds the pool's state: the job's number, whether it can be joined, and how many workers
+ * are inside. A worker joins by compare-and-swap on that word, so a job that is closed while nobody
+ * is inside can be reused at once.
+ */
+#include "threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#define JOB_SHIFT 32
+#define OPEN (1ull << 31)
+#define INSIDE (OPEN - 1)
+
+#define SPIN_NS 50000
+#define PAUSES_PER_CLOCK_READ 32
+
+typedef struct {
+    _Alignas(64) atomic_llong next;
+    long long end;
+} pool_share;
+
+static struct {
+    _Alignas(64) atomic_ullong state;
+    _Alignas(64) pool_task *task;
+    const void *context;
+    int64_t grain;
+    pool_share shares[POOL_THREADS_MAX];
+    int32_t n_threads;
+    pthread_t threads[POOL_THREADS_MAX];
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    atomic_int n_sleeping;
+    atomic_bool is_ending;
+} pool = {.n_threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static inline void cpu_relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+static int64_t clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Own share first, then the others' leftovers. */
+static void work(int32_t thread) {
+    for (int32_t i = 0; i < pool.n_threads; i++) {
+        pool_share *share = &pool.shares[(thread + i) % pool.n_threads];
+        while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
+            long long begin =
+                atomic_fetch_add_explicit(&share->next, pool.grain, memory_order_relaxed);
+            if (begin >= share->end)
+                break;
+            long long end = begin + pool.grain < share->end ? begin + pool.grain : share->end;
+            pool.task(pool.context, begin, end, thread);
+        }
+    }
+}
+
+static bool join_job(unsigned long long job) {
+    unsigned long long state = atomic_load_explicit(&pool.state, memory_order_relaxed);
+    while (state >> JOB_SHIFT == job && (state & OPEN) != 0)
+        if (atomic_compare_exchange_weak_explicit(&pool.state, &state, state + 1,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* The number of the first job after `seen`. */
+static unsigned long long wait_for_job(unsigned long long seen) {
+    unsigned long long job;
+    int64_t deadline = clock_ns() + SPIN_NS;
+    do {
+        for (int32_t i = 0; i < PAUSES_PER_CLOCK_READ; i++) {
+            job = atomic_load_explicit(&pool.state, memory_order_relaxed) >> JOB_SHIFT;
+            if (job != seen)
+                return job;
+            cpu_relax();
+        }
+    } while (clock_ns() < deadline);
+    pthread_mutex_lock(&pool.mutex);
+    /* Both orders are sequentially consistent: either pool_run sees the sleeper or we see its job.
+     */
+    atomic_fetch_add(&pool.n_sleeping, 1);
+    while ((job = atomic_load(&pool.state) >> JOB_SHIFT) == seen)
+        pthread_cond_wait(&pool.wake, &pool.mutex);
+    atomic_fetch_sub(&pool.n_sleeping, 1);
+    pthread_mutex_unlock(&pool.mutex);
+    return job;
+}
+
+static void *worker_main(void *argument) {
+    int32_t thread = (int32_t)(intptr_t)argument;
+    unsigned long long seen = atomic_load(&pool.state) >> JOB_SHIFT;
+    /* Started while is_ending is false; a job published before the line above is just missed. */
+    while (!atomic_load(&pool.is_ending)) {
+        seen = wait_for_job(seen);
+        if (!join_job(seen))
+            continue;
+        work(thread);
+        atomic_fetch_sub_explicit(&pool.state, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Start a new job number, joinable when flags = OPEN, and wake whoever sleeps. */
+static void publish(unsigned long long flags) {
+    unsigned long long job = (atomic_load(&pool.state) >> JOB_SHIFT) + 1;
+    atomic_store(&pool.state, job << JOB_SHIFT | flags);
+    if (atomic_load(&pool.n_sleeping) > 0) {
+        pthread_mutex_lock(&pool.mutex);
+        pthread_cond_broadcast(&pool.wake);
+        pthread_mutex_unlock(&pool.mutex);
+    }
+}
+
+void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t grain) {
+    if (pool.n_threads == 1 || n_units <= grain) {
+        if (n_units > 0)
+            task(context, 0, n_units, 0);
+        return;
+    }
+    pool.task = task;
+    pool.context = context;
+    pool.grain = grain;
+    int64_t n_grains = (n_units + grain - 1) / grain;
+    for (int32_t i = 0; i < pool.n_threads; i++) {
+        int64_t end = n_grains * (i + 1) / pool.n_threads * grain;
+        atomic_store_explicit(&pool.shares[i].next, n_grains * i / pool.n_threads * grain,
+                              memory_order_relaxed);
+        pool.shares[i].end = end < n_units ? end : n_units;
+    }
+    publish(OPEN);
+    work(0);
+    atomic_fetch_and_explicit(&pool.state, ~OPEN, memory_order_relaxed);
+    while ((atomic_load_explicit(&pool.state, memory_order_acquire) & INSIDE) != 0)
+        cpu_relax();
+}
+
+int32_t pool_threads(void) { return pool.n_threads; }
+
+static void end_workers(int32_t n_threads) {
+    atomic_store(&pool.is_ending, true);
+    publish(0);
+    for (int32_t i = 1; i < n_threads; i++)
+        pthread_join(pool.threads[i], NULL);
+    atomic_store(&pool.is_ending, false);
+}
+
+int32_t pool_resize(int32_t n_threads) {
+    if (n_threads < 1 || n_threads > POOL_THREADS_MAX)
+        return -1;
+    if (pool.n_threads > 1)
+        end_workers(pool.n_threads);
+    pool.n_threads = 1;
+    /* Signals belong to the threads of the host program. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int32_t started = 1;
+    while (started < n_threads && pthread_create(&pool.threads[started], NULL, worker_main,
+                                                 (void *)(intptr_t)started) == 0)
+        started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (started < n_threads) {
+        end_workers(started);
+        return -1;
+    }
+    pool.n_threads = n_threads;
+    return 0;
+}
