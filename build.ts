@@ -8,9 +8,7 @@
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { compileKernels } from './src/kernels/compile.ts'
-
-type Architecture = 'x64' | 'arm64'
+import { compileKernels, hostTarget } from './src/kernels/compile.ts'
 
 const ROOT = import.meta.dir
 const DIST = join(ROOT, 'dist')
@@ -30,11 +28,6 @@ const SOURCES = [
 	'tsconfig.json',
 	'build.ts',
 ]
-
-/** A failure that is the machine's or the source's, not this script's: the message says it all. */
-export class BuildError extends Error {
-	override readonly name = 'BuildError'
-}
 
 /** Digest of the files' names and contents; modification times do not survive a checkout. */
 async function digestFiles(patterns: readonly string[]): Promise<string> {
@@ -77,53 +70,16 @@ async function produce(
 	}
 }
 
-function findCompiler(architecture: Architecture): string {
-	if (architecture !== process.arch) {
-		const cross = architecture === 'arm64' ? 'aarch64-linux-gnu-gcc' : 'x86_64-linux-gnu-gcc'
-		if (Bun.which(cross) !== null) return cross
-		throw new BuildError(
-			`no ${cross} found: install a cross compiler (Debian, Ubuntu: apt install gcc-${architecture === 'arm64' ? 'aarch64' : 'x86-64'}-linux-gnu) and build again.`,
-		)
-	}
-	const compiler = process.env['CC'] ?? ['cc', 'gcc', 'clang'].find((name) => Bun.which(name))
-	if (compiler !== undefined && Bun.which(compiler) !== null) return compiler
-	throw new BuildError(
-		'no C compiler found: install gcc or clang (Debian, Ubuntu: apt install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install) and build again.',
-	)
-}
-
-/** Compiles the kernels into one shared library and returns its path. */
-export async function buildLibrary(options: {
-	architecture: string
-	ifChanged: boolean
-}): Promise<string> {
-	const architecture = options.architecture
-	if (architecture !== 'x64' && architecture !== 'arm64') {
-		throw new BuildError(`the kernels exist for x64 and arm64, not for ${architecture}.`)
-	}
-	const directory = architecture === process.arch ? DIST : join(DIST, architecture)
-	const library = join(directory, 'libkernels.so')
-	const digest = await digestFiles(['src/kernels/**/*.{c,h}', 'src/kernels/compile.ts'])
-	if (options.ifChanged && (await isUpToDate(library, digest))) return library
-	const compiler = findCompiler(architecture)
-	await produce(library, digest, (path) =>
-		compileKernels({ outFile: path, architecture, compiler }),
-	)
-	return library
-}
-
 /** Builds the executable, for this machine or for a Bun target such as `bun-linux-arm64`. */
 async function buildExecutable(options: {
 	target: Bun.Build.CompileTarget | undefined
 	ifChanged: boolean
 }): Promise<void> {
 	const { target, ifChanged } = options
-	const architecture =
-		target === undefined ? process.arch : target.includes('arm64') ? 'arm64' : 'x64'
 	const executable = join(DIST, target === undefined ? 'alpha' : target.replace('bun', 'alpha'))
 	const digest = await digestFiles(SOURCES)
 	if (ifChanged && (await isUpToDate(executable, digest))) return
-	const library = await buildLibrary({ architecture, ifChanged: true })
+	const library = await buildLibrary(target)
 	await produce(executable, digest, async (outfile) => {
 		const result = await Bun.build({
 			entrypoints: ENTRY_POINTS.map((path) => join(ROOT, path)),
@@ -140,11 +96,21 @@ async function buildExecutable(options: {
 				autoloadPackageJson: false,
 			},
 		})
-		if (!result.success) throw new BuildError(result.logs.map(String).join('\n'))
+		if (!result.success) throw new Error(result.logs.map(String).join('\n'))
 	})
 	console.log(
 		`built dist/${basename(executable)}, ${(Bun.file(executable).size / 1e6).toFixed(0)} MB`,
 	)
+}
+
+/** Compiles the kernels, where their sources have changed, and returns the library's path. */
+async function buildLibrary(target: Bun.Build.CompileTarget | undefined): Promise<string> {
+	const host = hostTarget()
+	const architecture = target === undefined ? host : target.includes('arm64') ? 'arm64' : 'x64'
+	const directory = architecture === host ? DIST : join(DIST, architecture)
+	const outPath = join(directory, 'libkernels.so')
+	await compileKernels({ outPath, target: architecture })
+	return outPath
 }
 
 async function main(): Promise<void> {
@@ -155,21 +121,15 @@ async function main(): Promise<void> {
 			target: { type: 'string' },
 		},
 	})
-	const ifChanged = values['if-changed']
-	if (values.library) {
-		await buildLibrary({ architecture: process.arch, ifChanged })
-		return
-	}
 	const target = values.target as Bun.Build.CompileTarget | undefined
-	await buildExecutable({ target, ifChanged })
+	if (values.library) await buildLibrary(target)
+	else await buildExecutable({ target, ifChanged: values['if-changed'] })
 }
 
-if (import.meta.main) {
-	try {
-		await main()
-	} catch (error) {
-		if (!(error instanceof BuildError)) throw error
-		console.error(error.message)
-		process.exit(1)
-	}
+try {
+	await main()
+} catch (error) {
+	// Compiler messages and "install this" sentences need no stack of this script around them.
+	console.error(error instanceof Error ? error.message : error)
+	process.exit(1)
 }

@@ -1,10 +1,10 @@
 // Runs before every test process: the kernels that the tests open are those of the sources.
-import { BuildError, buildLibrary } from '../build.ts'
+import { join } from 'node:path'
+import { compileKernels } from '../src/kernels/compile.ts'
 
 try {
-	await buildLibrary({ architecture: process.arch, ifChanged: true })
+	await compileKernels({ outPath: join(import.meta.dir, '../dist/libkernels.so') })
 } catch (error) {
-	if (!(error instanceof BuildError)) throw error
-	console.error(error.message)
+	console.error(error instanceof Error ? error.message : error)
 	process.exit(1)
 }

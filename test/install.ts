@@ -1,0 +1,102 @@
+/**
+ * Gets what some tests need besides Bun and a C compiler: Debian packages and Python clients. Quick
+ * when everything is there. Never fails: it says what it could not get, and those tests skip.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** Debian packages and a sign (command or file pattern) that each is already there. */
+const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
+	['chromium', 'chromium'],
+	['clang-14', 'clang-14'],
+	['clang-format-14', 'clang-format-14'],
+	['libclang-rt-14-dev', '/usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan*.a'],
+	['gcc-aarch64-linux-gnu', 'aarch64-linux-gnu-gcc'],
+	['libc6-dev-arm64-cross', '/usr/aarch64-linux-gnu/include/stdio.h'],
+	['qemu-user', 'qemu-aarch64'],
+	['nginx', 'nginx'],
+	['openssh-server', 'sshd'],
+	['python3-venv', '/usr/lib/python3*/ensurepip/__init__.py'],
+	['strace', 'strace'],
+]
+
+/** Virtual environments of Python clients; litellm and langchain do not take the newest openai yet. */
+const PYTHON_ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
+	'python-openai': ['openai==3.54.0'],
+	'python-clients': [
+		'openai==2.54.0',
+		'litellm==1.105.0',
+		'langchain-openai==1.6.7',
+		'schemathesis==4.32.5',
+	],
+}
+
+/** Holds the environments; `bun install` leaves this directory alone. */
+const cacheDirectory = join(import.meta.dir, '../node_modules/.cache')
+
+const COMMAND_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
+
+function isPresent(sign: string): boolean {
+	if (!sign.startsWith('/')) return Bun.which(sign, { PATH: COMMAND_PATH }) !== null
+	for (const _ of new Bun.Glob(sign.slice(1)).scanSync({ cwd: '/', followSymlinks: true }))
+		return true
+	return false
+}
+
+/** Runs a command without input; its output is shown only when it fails. */
+async function run(command: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
+	const child = Bun.spawn([...command], {
+		env: { ...process.env, ...env },
+		stdin: 'ignore',
+		stdout: 'pipe',
+		stderr: 'pipe',
+		timeout: 15 * 60_000,
+	})
+	const [status, ...texts] = await Promise.all([
+		child.exited,
+		new Response(child.stdout).text(),
+		new Response(child.stderr).text(),
+	])
+	if (status === 0) return true
+	console.log(`install: ${command.join(' ')} failed\n${texts.join('').trim().slice(-2000)}`)
+	return false
+}
+
+async function installDebianPackages(): Promise<void> {
+	const missing = DEBIAN_PACKAGES.filter(([, sign]) => !isPresent(sign)).map(([name]) => name)
+	if (missing.length === 0) return
+	if (process.getuid?.() !== 0 || Bun.which('apt-get') === null) {
+		console.log(`install: some tests will skip; as root: apt-get install ${missing.join(' ')}`)
+		return
+	}
+	console.log(`install: apt-get install ${missing.join(' ')}`)
+	// Run level 1 keeps the packages from starting their servers.
+	const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+	await run(['apt-get', 'update', '-qq'], env)
+	const install = ['apt-get', 'install', '-qq', '-y', '--no-install-recommends']
+	if (await run([...install, ...missing], env)) return
+	// One package that the distribution lacks must not cost the others.
+	for (const name of missing) await run([...install, name], env)
+}
+
+async function installPythonPackages(name: string, packages: readonly string[]): Promise<void> {
+	const directory = join(cacheDirectory, name)
+	const stamp = Bun.file(join(directory, 'installed.txt'))
+	const wanted = packages.join('\n')
+	if ((await stamp.exists()) && (await stamp.text()) === wanted) return
+	if (Bun.which('python3') === null) {
+		console.log(`install: no python3; the tests with ${packages.join(', ')} will skip`)
+		return
+	}
+	console.log(`install: pip install ${packages.join(' ')}`)
+	const pip = join(directory, 'bin/pip')
+	const isInstalled =
+		(existsSync(pip) || (await run(['python3', '-m', 'venv', directory]))) &&
+		(await run([pip, 'install', '--quiet', '--disable-pip-version-check', ...packages]))
+	if (isInstalled) await Bun.write(stamp, wanted)
+}
+
+await installDebianPackages()
+for (const [name, packages] of Object.entries(PYTHON_ENVIRONMENTS)) {
+	await installPythonPackages(name, packages)
+}
