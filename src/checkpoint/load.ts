@@ -6,11 +6,19 @@ import type { ByteSource } from './byte-source.ts'
 import { openCheckpoint } from './checkpoint-file.ts'
 import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
 
+/** A tokenizer without its tables. */
+export interface TokenizerSummary {
+	readonly type: TokenizerSpec['type']
+	readonly vocabSize: number
+	readonly mergeCount: number
+	readonly specialTokens: readonly string[]
+}
+
 /** What is known of a checkpoint without its numbers. Plain data: crosses threads. */
 export interface CheckpointInfo {
 	readonly form: 'json' | 'binary'
 	readonly config: ModelConfig
-	readonly tokenizerSpec: TokenizerSpec
+	readonly tokenizer: TokenizerSummary
 	/** Training step that the file names, or null. */
 	readonly step: number | null
 	readonly parameterCount: number
@@ -21,6 +29,7 @@ export interface CheckpointInfo {
 /** A model ready to be computed with. Plain data: crosses threads, the arena without a copy. */
 export interface LoadedCheckpoint extends CheckpointInfo {
 	readonly dtype: Dtype
+	readonly tokenizerSpec: TokenizerSpec
 	/** Packed weights by `weightLayout`. */
 	readonly arena: SharedArrayBuffer
 	/**
@@ -74,6 +83,7 @@ export function loadCheckpoint(
 	return {
 		...describe(kernels, file.form, checkpoint, dtype),
 		dtype,
+		tokenizerSpec: checkpoint.tokenizerSpec,
 		arena,
 		digest: digest.finish(),
 	}
@@ -87,7 +97,13 @@ function describe(
 ): CheckpointInfo {
 	const { config, tokenizerSpec, step, parameterCount } = checkpoint
 	const arenaBytes = weightLayout(kernels, config, dtype).totalBytes
-	return { form, config, tokenizerSpec, step, parameterCount, arenaBytes }
+	const tokenizer: TokenizerSummary = {
+		type: tokenizerSpec.type,
+		vocabSize: tokenizerSpec.vocab.length,
+		mergeCount: tokenizerSpec.merges.length,
+		specialTokens: tokenizerSpec.specialTokens,
+	}
+	return { form, config, tokenizer, step, parameterCount, arenaBytes }
 }
 
 /** Chains xxHash64 over each tensor; independent of the order in which a file stores them. */

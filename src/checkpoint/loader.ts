@@ -37,7 +37,7 @@ const PRIORITY = ['load', 'verify', 'inspect'] as const
 export class Loader {
 	readonly #options: LoaderOptions
 	#worker: Worker | null = null
-	#waiting: Job[] = []
+	readonly #waiting: Job[] = []
 	#running: Job | null = null
 	#requestId = 0
 
@@ -64,8 +64,8 @@ export class Loader {
 
 	/** Ends the thread; what is under way or waiting is rejected. */
 	close(): void {
-		this.#worker?.terminate()
-		this.#abandon('the loader was closed')
+		for (const job of this.#waiting.splice(0)) job.reject(closedError())
+		this.#endWorker(closedError())
 	}
 
 	#submit(request: LoadRequest): Promise<CheckpointInfo | LoadedCheckpoint> {
@@ -81,7 +81,7 @@ export class Loader {
 			this.#waiting.find((each) => each.request.type === type),
 		).find((found) => found !== undefined)
 		if (job === undefined) return
-		this.#waiting = this.#waiting.filter((each) => each !== job)
+		this.#waiting.splice(this.#waiting.indexOf(job), 1)
 		this.#running = job
 		this.#worker ??= this.#start()
 		this.#post({ type: 'request', requestId: ++this.#requestId, request: job.request })
@@ -91,8 +91,8 @@ export class Loader {
 		const worker = this.#options.spawn()
 		worker.onmessage = ({ data }: MessageEvent<FromLoader>) => this.#receive(data)
 		worker.onerror = (event) => {
-			worker.terminate()
-			this.#abandon(`the loader died: ${event.message}`)
+			this.#endWorker(new LoadError({ fault: 'bug', message: `the loader died: ${event.message}` }))
+			this.#next()
 		}
 		const { libraryPath, isa } = this.#options
 		worker.postMessage({ type: 'start', libraryPath, isa } satisfies ToLoader)
@@ -119,16 +119,20 @@ export class Loader {
 		this.#next()
 	}
 
-	#abandon(message: string): void {
-		const jobs = this.#running === null ? this.#waiting : [this.#running, ...this.#waiting]
+	/** The request under way goes down with its thread; those that wait get a new one. */
+	#endWorker(error: LoadError): void {
+		this.#worker?.terminate()
 		this.#worker = null
+		this.#running?.reject(error)
 		this.#running = null
-		this.#waiting = []
-		for (const job of jobs) job.reject(new LoadError({ fault: 'bug', message }))
 	}
 
 	#post(message: ToLoader): void {
 		assert(this.#worker, 'the loader runs')
 		this.#worker.postMessage(message)
 	}
+}
+
+function closedError(): LoadError {
+	return new LoadError({ fault: 'bug', message: 'the loader was closed' })
 }

@@ -65,7 +65,24 @@ export function headerLength(preamble: Uint8Array): number {
 
 /** Length of the whole file by its header. Throws CheckpointError for a header that makes no sense. */
 export function declaredLength(headerJson: Uint8Array): number {
-	return layOut(parseHeader(headerJson)['tensors'], PREAMBLE_BYTES + headerJson.byteLength).end
+	const tensors = lastTensorsKey(headerJson) ?? parseHeader(headerJson)['tensors']
+	return layOut(tensors, PREAMBLE_BYTES + headerJson.byteLength).end
+}
+
+/**
+ * The tensor list where it is the header's last key, as the trainer writes it: saves parsing the
+ * vocabulary. Text that merely looks like that key leaves the rest unbalanced, so it does not parse.
+ */
+function lastTensorsKey(headerJson: Uint8Array): unknown {
+	const bytes = Buffer.from(headerJson.buffer, headerJson.byteOffset, headerJson.byteLength)
+	const at = bytes.lastIndexOf('"tensors"')
+	if (at === -1) return undefined
+	try {
+		const tail = JSON.parse(`{${bytes.toString('utf8', at)}`) as { readonly tensors?: unknown }
+		return tail.tensors
+	} catch {
+		return undefined
+	}
 }
 
 function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {

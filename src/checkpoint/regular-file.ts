@@ -1,0 +1,24 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+
+/** Opens a file for reading if it is a regular one: no link is followed, no FIFO waited for. */
+export async function openRegularFile(path: string): Promise<FileHandle> {
+	const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+	const file = await open(path, flags)
+	if ((await file.stat()).isFile()) return file
+	await file.close()
+	throw new Error('expected a regular file')
+}
+
+/** Reads a small regular file whole. Throws when it is larger than `bytesMax`. */
+export async function readSmallFile(path: string, bytesMax: number): Promise<Buffer> {
+	await using file = await openRegularFile(path)
+	const { size } = await file.stat()
+	if (size > bytesMax) throw new Error(`expected at most ${bytesMax} bytes, found ${size}`)
+	return file.readFile()
+}
+
+/** The system's short code of a failed call, for instance ENOENT; '' for other errors. */
+export function errorCode(error: unknown): string {
+	return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
