@@ -1,0 +1,47 @@
+import { invalidValue } from '../lib/api-errors.ts'
+import { renderChat } from '../tokenizer/chat-template.ts'
+import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
+import { toChatMessages } from './messages.ts'
+import { toJsonSchema } from './response-format.ts'
+import {
+	clampMaxTokens,
+	type RequestContext,
+	toPrompt,
+	toSampling,
+	toStop,
+	toStopTokenIds,
+} from './sampling.ts'
+import type { ChatCompletionRequest } from './schemas/chat.ts'
+import type { TextRequest } from './text-generation.ts'
+
+/** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
+export function toChatTextRequest(
+	body: ChatCompletionRequest,
+	context: RequestContext,
+): TextRequest {
+	if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) {
+		throw invalidValue('top_logprobs', 'logprobs to be true as well', body.top_logprobs)
+	}
+	const { tokenizer, vocabSize } = context
+	const chat = renderChat(toChatMessages(body.messages), tokenizer)
+	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
+	const jsonSchema = toJsonSchema(body.response_format, 'response_format')
+	return {
+		generation: {
+			...toPrompt(chat.tokenIds, tokenizer),
+			n: body.n ?? 1,
+			maxTokens: clampMaxTokens(maxTokens),
+			sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
+			stopTokenIds: toStopTokenIds(body, chat.stopTokenIds, vocabSize),
+			minTokens: body.min_tokens ?? 0,
+			logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
+			promptLogprobs: null,
+			truncation: body.truncation ?? 'auto',
+			constrained: jsonSchema !== null,
+		},
+		stop: toStop(body.stop),
+		includeStop: body.include_stop_str_in_output ?? false,
+		skipsLeadingBlank: chat.skipsLeadingBlank,
+		jsonSchema,
+	}
+}

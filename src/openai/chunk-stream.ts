@@ -1,0 +1,102 @@
+/**
+ * The chunks of chat completions and of completions: what they share is here, what differs comes in
+ * as `ChunkShape`. Chunks are put together from ready-made strings, because this runs per token.
+ */
+import type { ApiError } from '../lib/errors.ts'
+import { type AnswerHead, headFields } from './answer.ts'
+import { doneFrame, errorFrame, type StreamFormat } from './stream-format.ts'
+import type { ScoredToken, TextEvent } from './text-generation.ts'
+import { toUsage } from './usage.ts'
+
+/** How one of the two dialects writes a choice of a chunk. */
+export interface ChunkShape {
+	/** `object` of each chunk. */
+	readonly object: string
+	/** Fields of each choice's first chunk; null = there is no opening chunk. */
+	readonly opening: string | null
+	/** Fields of a chunk with this text. */
+	text(text: string): string
+	/** Fields of a finish chunk. */
+	readonly finish: string
+	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
+	logprobs(choice: number, tokens: readonly ScoredToken[]): string
+}
+
+export interface ChunkStreamOptions {
+	readonly choices: number
+	/** The client asked for usage in a chunk of its own. */
+	readonly includeUsage: boolean
+}
+
+/** Streams chunks: opening, texts, one finish per choice, usage exactly once, `[DONE]`. */
+export class ChunkStream implements StreamFormat {
+	readonly #shape: ChunkShape
+	readonly #options: ChunkStreamOptions
+	/** Everything before and after the choice of a chunk. */
+	readonly #prefix: string
+	readonly #suffix: string
+	#promptTokens = 0
+	#cachedTokens = 0
+	#completionTokens = 0
+	#finished = 0
+
+	constructor(head: AnswerHead, shape: ChunkShape, options: ChunkStreamOptions) {
+		this.#shape = shape
+		this.#options = options
+		const fields = JSON.stringify(headFields(head, shape.object)).slice(0, -1)
+		this.#prefix = `data: ${fields},"choices":[`
+		this.#suffix = options.includeUsage ? '],"usage":null}\n\n' : ']}\n\n'
+	}
+
+	open(): string {
+		const { opening } = this.#shape
+		if (opening === null) return ''
+		let frames = ''
+		for (let choice = 0; choice < this.#options.choices; choice++) {
+			frames += this.#chunk(choice, opening, 'null', 'null')
+		}
+		return frames
+	}
+
+	event(event: TextEvent): string {
+		switch (event.type) {
+			case 'text': {
+				const logprobs = this.#shape.logprobs(event.choice, event.tokens)
+				return this.#chunk(event.choice, this.#shape.text(event.text), logprobs, 'null')
+			}
+			case 'prompt':
+				this.#promptTokens += event.promptTokens
+				this.#cachedTokens += event.cachedTokens
+				return ''
+			case 'finish':
+				return this.#finish(event.choice, event.finishReason, event.completionTokens)
+		}
+	}
+
+	close(): string {
+		if (!this.#options.includeUsage) return doneFrame
+		return `${this.#prefix}],"usage":${this.#usage()}}\n\n${doneFrame}`
+	}
+
+	fail(error: ApiError): string {
+		return errorFrame(error)
+	}
+
+	/** The last finish chunk carries usage, unless a chunk of its own will. */
+	#finish(choice: number, reason: string, completionTokens: number): string {
+		this.#finished++
+		this.#completionTokens += completionTokens
+		const frame = this.#chunk(choice, this.#shape.finish, 'null', `"${reason}"`)
+		const isLast = this.#finished === this.#options.choices
+		if (this.#options.includeUsage || !isLast) return frame
+		return `${frame.slice(0, -this.#suffix.length)}],"usage":${this.#usage()}}\n\n`
+	}
+
+	#usage(): string {
+		return JSON.stringify(toUsage(this.#promptTokens, this.#cachedTokens, this.#completionTokens))
+	}
+
+	#chunk(choice: number, fields: string, logprobs: string, finishReason: string): string {
+		return `${this.#prefix}{"index":${choice},${fields},"logprobs":${logprobs},"finish_reason":${finishReason}}${this.#suffix}`
+	}
+}

@@ -1,0 +1,72 @@
+/** The fields that all generating endpoints of /v1 share → engine types. */
+import type { GenerationRequest, SamplingParams } from '../engine/generation.ts'
+import { invalidValue } from '../lib/api-errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { completionTokensMax, topKDefault } from './limits.ts'
+import type { SamplingFields, StoppingFields } from './schemas/sampling.ts'
+
+/** What a request is read against. */
+export interface RequestContext {
+	readonly tokenizer: Tokenizer
+	readonly vocabSize: number
+	/** Used when the request names none. */
+	readonly seed: number
+}
+
+export function toSampling(
+	body: SamplingFields,
+	temperature: number,
+	{ vocabSize, seed }: RequestContext,
+): SamplingParams {
+	return {
+		temperature,
+		topK: Math.max(0, body.top_k ?? topKDefault),
+		topP: body.top_p ?? 1,
+		minP: body.min_p ?? 0,
+		repetitionPenalty: body.repetition_penalty ?? body.repeat_penalty ?? 1,
+		presencePenalty: body.presence_penalty ?? 0,
+		frequencyPenalty: body.frequency_penalty ?? 0,
+		logitBias: toLogitBias(body.logit_bias ?? {}, vocabSize),
+		seed: body.seed ?? seed,
+	}
+}
+
+/** Stop texts; empty ones mean nothing. */
+export function toStop(stop: StoppingFields['stop'] = []): string[] {
+	return (typeof stop === 'string' ? [stop] : stop).filter((text) => text !== '')
+}
+
+/** Ids that end a choice: those of the model, unless ignored, and those asked for. */
+export function toStopTokenIds(
+	body: StoppingFields,
+	ofModel: readonly number[],
+	vocabSize: number,
+): number[] {
+	const asked = (body.stop_token_ids ?? []).filter((id) => id < vocabSize)
+	return [...new Set([...(body.ignore_eos ? [] : ofModel), ...asked])]
+}
+
+/** The prompt part of a request; an empty prompt starts from the tokenizer's start token. */
+export function toPrompt(
+	tokenIds: readonly number[],
+	tokenizer: Tokenizer,
+): Pick<GenerationRequest, 'promptTokenIds' | 'promptIsStartToken'> {
+	return tokenIds.length === 0
+		? { promptTokenIds: [tokenizer.startTokenId], promptIsStartToken: true }
+		: { promptTokenIds: tokenIds, promptIsStartToken: false }
+}
+
+/** Tokens to generate: a wish above the cap counts as the cap. */
+export function clampMaxTokens(maxTokens: number): number {
+	return Math.min(maxTokens, completionTokensMax)
+}
+
+function toLogitBias(bias: Record<string, number>, vocabSize: number): [number, number][] {
+	return Object.entries(bias).map(([key, value]) => {
+		const id = /^\d{1,10}$/.test(key) ? Number(key) : Number.NaN
+		if (!(id < vocabSize)) {
+			throw invalidValue('logit_bias', `token ids from 0 to ${vocabSize - 1}`, key)
+		}
+		return [id, value]
+	})
+}

@@ -1,0 +1,168 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
+import { ignored, oneOf, optional, refused, wireObject } from './fields.ts'
+import {
+	maxTokensDescription,
+	modelField,
+	samplingFields,
+	stoppingFields,
+	streamFields,
+	temperatureField,
+} from './sampling.ts'
+import { UsageSchema } from './usage.ts'
+
+/** A piece of content; this server reads text only. */
+export const TextPart = wireObject({
+	type: oneOf(['text', 'input_text', 'output_text'], { unsupported: true }),
+	text: Type.String(),
+})
+
+export const WireMessage = wireObject({
+	role: oneOf(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+	content: optional(
+		Type.Union([Type.String(), Type.Array(TextPart)], {
+			description: 'Text, or parts whose texts are joined. Only an assistant may have none.',
+		}),
+	),
+})
+export type WireMessage = Static<typeof WireMessage>
+
+export const ResponseFormat = wireObject(
+	{
+		type: oneOf(['text', 'json_object', 'json_schema'], { unsupported: true }),
+		json_schema: optional(
+			wireObject({
+				name: optional(Type.String()),
+				schema: optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
+				strict: optional(Type.Boolean()),
+			}),
+		),
+	},
+	{
+		description:
+			'`json_object` and `json_schema` constrain what can be generated: text that ends with ' +
+			'`stop` is valid. Keywords beyond the supported subset of JSON Schema are refused.',
+	},
+)
+export type ResponseFormat = Static<typeof ResponseFormat>
+
+const toolChoice = optional(
+	oneOf(['none', 'auto'], {
+		unsupported: true,
+		description: 'A tool that must be called is refused.',
+	}),
+)
+
+/** Body of POST /v1/chat/completions. */
+export const ChatCompletionRequest = wireObject(
+	{
+		model: modelField,
+		messages: Type.Array(WireMessage, { minItems: 1, description: 'The conversation so far.' }),
+		max_completion_tokens: optional(
+			Type.Integer({ minimum: 1, description: 'Same as `max_tokens`, and wins over it.' }),
+		),
+		max_tokens: optional(
+			Type.Integer({
+				minimum: 1,
+				default: chatMaxTokensDefault,
+				description: maxTokensDescription,
+			}),
+		),
+		temperature: temperatureField(chatTemperatureDefault),
+		...samplingFields,
+		...stoppingFields,
+		...streamFields,
+		logprobs: optional(
+			Type.Boolean({ default: false, description: 'Report log-probabilities of the tokens.' }),
+		),
+		top_logprobs: optional(
+			Type.Integer({
+				minimum: 0,
+				maximum: topLogprobsMax,
+				default: 0,
+				description: 'Alternatives to report per token; needs `logprobs: true`.',
+			}),
+		),
+		response_format: optional(ResponseFormat),
+		modalities: optional(
+			Type.Array(oneOf(['text'], { unsupported: true }), { description: 'Only `text`.' }),
+		),
+		tools: ignored('Accepted and ignored: the models cannot call tools.'),
+		tool_choice: toolChoice,
+		function_call: toolChoice,
+		audio: refused('The models have no audio.'),
+		user: ignored(),
+		metadata: ignored(),
+	},
+	{
+		example: {
+			model: 'novels-austen',
+			messages: [{ role: 'user', content: 'Once upon a time' }],
+			max_tokens: 100,
+			temperature: 0.7,
+		},
+	},
+)
+export type ChatCompletionRequest = Static<typeof ChatCompletionRequest>
+
+const TopLogprob = wireObject({
+	token: Type.String(),
+	logprob: Type.Number({ maximum: 0 }),
+	bytes: Type.Array(Type.Integer({ minimum: 0, maximum: 255 })),
+})
+
+/** Log-probability of one token, with alternatives. */
+export const ChatLogprob = wireObject({
+	...TopLogprob.properties,
+	top_logprobs: Type.Array(TopLogprob),
+})
+export type ChatLogprob = Static<typeof ChatLogprob>
+
+const ChatLogprobs = optional(
+	wireObject({ content: Type.Array(ChatLogprob), refusal: optional(Type.Array(ChatLogprob)) }),
+)
+
+const finishReason = oneOf(['stop', 'length'])
+
+/** Answer of POST /v1/chat/completions without a stream. */
+export const ChatCompletion = wireObject({
+	id: Type.String({ example: 'chatcmpl-f018175cb9a64d0c' }),
+	object: oneOf(['chat.completion']),
+	created: Type.Integer({ description: 'Unix seconds.' }),
+	model: Type.String({ description: 'The model that answered.' }),
+	system_fingerprint: Type.String(),
+	choices: Type.Array(
+		wireObject({
+			index: Type.Integer(),
+			message: wireObject({
+				role: oneOf(['assistant']),
+				content: Type.String(),
+				refusal: optional(Type.String()),
+			}),
+			logprobs: ChatLogprobs,
+			finish_reason: finishReason,
+		}),
+	),
+	usage: UsageSchema,
+})
+
+/** One event of a streamed answer. */
+export const ChatCompletionChunk = wireObject({
+	id: Type.String(),
+	object: oneOf(['chat.completion.chunk']),
+	created: Type.Integer(),
+	model: Type.String(),
+	system_fingerprint: Type.String(),
+	choices: Type.Array(
+		wireObject({
+			index: Type.Integer(),
+			delta: wireObject({
+				role: Type.Optional(oneOf(['assistant'])),
+				content: Type.Optional(Type.String()),
+			}),
+			logprobs: ChatLogprobs,
+			finish_reason: optional(finishReason),
+		}),
+	),
+	usage: optional(UsageSchema),
+})

@@ -1,0 +1,54 @@
+/** Building blocks of the wire schemas; all of them are also what the OpenAPI document shows. */
+import {
+	type TObject,
+	type TOptional,
+	type TProperties,
+	type TSchema,
+	type TUnknown,
+	Type,
+} from '@sinclair/typebox'
+
+/** A field that may be absent or null, which mean the same. */
+export function optional<T extends TSchema>(schema: T) {
+	return Type.Optional<T>({ ...schema, nullable: true })
+}
+
+/** An object of a request or response; fields that are not declared are ignored. */
+export function wireObject<T extends TProperties>(
+	properties: T,
+	options: { description?: string; example?: unknown } = {},
+): TObject<T> {
+	return Type.Object(properties, { ...options, additionalProperties: true })
+}
+
+/** A string out of a list. `unsupported`: other values exist elsewhere, but not on this server. */
+export function oneOf<const T extends string>(
+	values: readonly T[],
+	options: { description?: string; default?: T; unsupported?: boolean } = {},
+) {
+	const { unsupported = false, ...rest } = options
+	const pattern = `^(?:${values.map((v) => v.replaceAll('.', '\\.')).join('|')})$`
+	return Type.Unsafe<T>(
+		Type.String({
+			...rest,
+			enum: [...values],
+			pattern,
+			...(unsupported ? { 'x-unsupported': true } : {}),
+		}),
+	)
+}
+
+/** What clients of other servers send and this one can ignore without changing the answer. */
+export function ignored(description = 'Accepted and ignored.'): TOptional<TUnknown> {
+	return Type.Optional(Type.Unknown({ description }))
+}
+
+/** A field that asks for what this server cannot do; only absent or null passes. */
+export function refused(description: string) {
+	return Type.Optional(Type.Never({ description, nullable: true }))
+}
+
+/** Token ids of a model. */
+export function tokenIds(options: { description?: string; minItems?: number } = {}) {
+	return Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), options)
+}

@@ -1,0 +1,27 @@
+import { Elysia } from 'elysia'
+import { invalidApiKey } from '../lib/api-errors.ts'
+import { bearerToken, Secret } from './bearer.ts'
+
+/** Paths that need a key when there are keys: /v1, /api and the aliases of /v1 at the root. */
+const protectedPath =
+	/^\/(v1|api|chat|models|completions|responses|embeddings|tokenize|detokenize)(\/|$)/
+
+/** Uploads have a secret of their own, which a key does not replace. */
+const uploadPath = /^\/api\/upload\/?$/
+
+/** Refuses callers without a key, before anything of their request is read. Without keys: no rule. */
+export function apiKeys(keys: readonly string[], pathOf: (request: Request) => string) {
+	const secrets = keys.map((key) => new Secret(key))
+	const app = new Elysia({ name: 'api-keys' })
+	if (secrets.length === 0) return app
+	return app.onRequest(({ request }) => {
+		const path = pathOf(request)
+		if (!protectedPath.test(path) || uploadPath.test(path)) return
+		const token = bearerToken(request.headers) ?? ''
+		// Every key is compared, so that the time does not tell which one came close.
+		const matches = secrets.map((secret) => secret.equals(token))
+		if (!matches.includes(true)) {
+			throw invalidApiKey('Expected a valid API key as `Authorization: Bearer <key>`.')
+		}
+	})
+}

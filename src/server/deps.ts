@@ -1,0 +1,59 @@
+/** Everything the HTTP side needs, as plain values: `createApp(deps)` reads no globals. */
+import type { ModelCatalog } from '../engine/catalog.ts'
+import type { EngineStats } from '../engine/stats.ts'
+
+/** One structured log line. */
+export type Log = (
+	level: 'info' | 'warn' | 'error',
+	message: string,
+	fields?: Readonly<Record<string, unknown>>,
+) => void
+
+/** A checkpoint upload whose sender is already authorised; nothing of the body has been read. */
+export interface UploadRequest {
+	readonly headers: Headers
+	readonly body: ReadableStream<Uint8Array>
+	/** Fires when the sender goes away. */
+	readonly signal: AbortSignal
+}
+
+/** The upload door: who may pass and who receives. */
+export interface Uploads {
+	/** The value of UPLOAD_SECRET; null refuses every upload with 403. */
+	readonly secret: string | null
+	/** Stores and verifies the checkpoint; on return the model can be asked for. */
+	receive(upload: UploadRequest): Promise<{ readonly name: string; readonly step: number }>
+}
+
+/** Limits of the HTTP side, units last. */
+export interface ServerLimits {
+	/** Largest JSON body of a route other than upload. */
+	readonly bodyBytesMax: number
+	/** A stream that is silent this long gets a comment, so that proxies keep it open. */
+	readonly pingMs: number
+	/** A client that accepts (or, in an upload, sends) no byte this long is cut off. */
+	readonly stallSeconds: number
+}
+
+/** Limits unless a caller has reason to differ. */
+export const defaultLimits: ServerLimits = {
+	bodyBytesMax: 8 * 1024 * 1024,
+	pingMs: 15_000,
+	stallSeconds: 30,
+}
+
+export interface ServerDeps {
+	readonly catalog: ModelCatalog
+	/** Counters of the engine, for /metrics and /health. */
+	engineStats(): EngineStats
+	readonly uploads: Uploads
+	/** Keys that open /v1 and /api; empty = open to all. */
+	readonly apiKeys: readonly string[]
+	readonly limits: ServerLimits
+	readonly version: string
+	/** Kernel instruction set in use, for instance `avx512`. */
+	readonly isaName: string
+	readonly log: Log
+	/** True while the server is going down: readiness probes answer 503. */
+	isDraining(): boolean
+}

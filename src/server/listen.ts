@@ -1,0 +1,47 @@
+/** The listener: sockets and their timeouts, and requests in the form that the router can read. */
+import type { Server } from 'bun'
+import type { createApp } from './app.ts'
+import { bindConnection } from './connection.ts'
+import { pathStart, requestPath } from './request-path.ts'
+
+export interface ListenOptions {
+	readonly host: string
+	/** 0 = any free port. */
+	readonly port: number
+	/** Largest body of any route; smaller limits are the routes' own. */
+	readonly bodyBytesMax: number
+	/** A connection that neither sends nor accepts a byte this long is closed. */
+	readonly idleSeconds: number
+}
+
+/** Starts to serve. Throws when the port cannot be had. */
+export function listen(
+	app: ReturnType<typeof createApp>,
+	{ host, port, bodyBytesMax, idleSeconds }: ListenOptions,
+): Server<undefined> {
+	return Bun.serve({
+		hostname: host,
+		port,
+		maxRequestBodySize: bodyBytesMax,
+		idleTimeout: idleSeconds,
+		development: false,
+		fetch(request, server) {
+			const routable = toRoutable(request)
+			bindConnection(routable, (seconds) => server.timeout(request, seconds))
+			return app.fetch(routable)
+		},
+	})
+}
+
+/**
+ * The router takes the path from behind the 11th character of the URL and knows no empty segments.
+ * Requests without Host, with a very short one, or with doubled slashes get a URL that fits.
+ */
+function toRoutable(request: Request): Request {
+	const { url } = request
+	const start = pathStart(url)
+	const path = requestPath(request)
+	if (start >= 'http://1234'.length && !path.includes('//')) return request
+	const search = url.slice(start + path.length)
+	return new Request(`http://localhost${path.replace(/\/{2,}/g, '/')}${search}`, request)
+}

@@ -1,0 +1,51 @@
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import { toChatMessages } from '../../alpha/messages.ts'
+import { toChatTextRequest } from '../../alpha/requests.ts'
+import { ChatRequest } from '../../alpha/schemas/chat.ts'
+import type { ServerDeps } from '../deps.ts'
+import { freshSeed } from '../ids.ts'
+import { jsonBody } from '../json-body.ts'
+import { generationErrors, operation } from '../openapi.ts'
+import { answerText } from '../text-answer.ts'
+import { TextSession } from '../text-session.ts'
+
+/** POST /api/chat: the plain text stream of the AI SDK's text protocol. */
+export function apiChat(deps: ServerDeps) {
+	return (
+		new Elysia({ name: 'api-chat', normalize: false })
+			.post(
+				'/api/chat',
+				async ({ body, request }) => {
+					const messages = toChatMessages(body.messages)
+					const session = await TextSession.open(deps, {
+						model: body.model,
+						signal: request.signal,
+						toRequests: ({ tokenizer }) => [
+							toChatTextRequest(body, messages, { tokenizer, seed: freshSeed() }),
+						],
+					})
+					return answerText(session, request, deps)
+				},
+				{
+					...jsonBody(ChatRequest, { bytesMax: deps.limits.bodyBytesMax }),
+					...operation({
+						tag: 'Alpha',
+						summary: 'Stream a reply as plain text',
+						description: 'For `useChat` with the text stream transport (AI SDK 3 to 7).',
+						content: { 'text/plain': Type.String() },
+						errors: generationErrors,
+						security: 'apiKey',
+					}),
+				},
+			)
+			// useChat asks here for a stream to resume; a 404 would put the chat into its error state.
+			.get('/api/chat/:id/stream', () => new Response(null, { status: 204 }), {
+				detail: {
+					tags: ['Alpha'],
+					summary: 'Nothing to resume',
+					responses: { 204: { description: 'Streams cannot be resumed.' } },
+				},
+			})
+	)
+}

@@ -1,0 +1,54 @@
+import { Elysia } from 'elysia'
+import { toChatTextRequest } from '../../openai/chat-request.ts'
+import { chatChunkShape, toChatCompletion } from '../../openai/chat-response.ts'
+import { ChunkStream } from '../../openai/chunk-stream.ts'
+import {
+	ChatCompletion,
+	ChatCompletionChunk,
+	ChatCompletionRequest,
+} from '../../openai/schemas/chat.ts'
+import type { ServerDeps } from '../deps.ts'
+import { answerHead, freshSeed } from '../ids.ts'
+import { jsonBody } from '../json-body.ts'
+import { generationErrors, operation } from '../openapi.ts'
+import { answerStream, answerWhole } from '../text-answer.ts'
+import { TextSession } from '../text-session.ts'
+
+/** POST /v1/chat/completions. */
+export function chatCompletions(deps: ServerDeps) {
+	const complete = async (body: ChatCompletionRequest, request: Request): Promise<Response> => {
+		const session = await TextSession.open(deps, {
+			model: body.model,
+			signal: request.signal,
+			toRequests: ({ tokenizer, config }) => [
+				toChatTextRequest(body, { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }),
+			],
+		})
+		const head = answerHead('chatcmpl-', session.lease)
+		const logprobsTokenizer = body.logprobs ? session.lease.tokenizer : null
+		if (!body.stream) {
+			return answerWhole(session, request, deps, ([result]) =>
+				toChatCompletion(head, result!, logprobsTokenizer),
+			)
+		}
+		const format = new ChunkStream(head, chatChunkShape(logprobsTokenizer), {
+			choices: body.n ?? 1,
+			includeUsage: body.stream_options?.include_usage ?? false,
+		})
+		return answerStream(session, request, deps, format)
+	}
+	const hooks = {
+		...jsonBody(ChatCompletionRequest, { bytesMax: deps.limits.bodyBytesMax }),
+		...operation({
+			tag: 'OpenAI',
+			summary: 'Chat completion',
+			description: 'The next message of a conversation, in one object or as a stream of events.',
+			content: { 'application/json': ChatCompletion, 'text/event-stream': ChatCompletionChunk },
+			errors: generationErrors,
+			security: 'apiKey',
+		}),
+	}
+	return new Elysia({ name: 'chat-completions', normalize: false })
+		.post('/v1/chat/completions', ({ body, request }) => complete(body, request), hooks)
+		.post('/chat/completions', ({ body, request }) => complete(body, request), hooks)
+}

@@ -1,0 +1,53 @@
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import { toInferenceTextRequest } from '../../alpha/requests.ts'
+import { tokenFrame } from '../../alpha/responses.ts'
+import { InferenceQuery } from '../../alpha/schemas/inference.ts'
+import { doneFrame, errorFrame, type StreamFormat } from '../../openai/stream-format.ts'
+import type { ServerDeps } from '../deps.ts'
+import { freshSeed } from '../ids.ts'
+import { generationErrors, operation } from '../openapi.ts'
+import { strictQuery } from '../strict-query.ts'
+import { answerStream } from '../text-answer.ts'
+import { TextSession } from '../text-session.ts'
+
+const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
+
+/** GET /api/inference: server-sent events that a browser's EventSource can read. */
+export function inference(deps: ServerDeps) {
+	return new Elysia({ name: 'inference', normalize: false }).get(
+		'/api/inference',
+		async ({ query, request }) => {
+			const session = await TextSession.open(deps, {
+				model: query.model,
+				signal: request.signal,
+				toRequests: ({ tokenizer }) => [
+					toInferenceTextRequest(query, { tokenizer, seed: freshSeed() }),
+				],
+			})
+			return answerStream(session, request, deps, tokenFormat(query.query ?? ''))
+		},
+		{
+			...strictQuery(InferenceQuery),
+			...operation({
+				tag: 'Alpha',
+				summary: 'Stream a text as server-sent events',
+				description:
+					'The first event repeats the prompt, each further one is generated text, and ' +
+					'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
+				content: { 'text/event-stream': TokenEventSchema },
+				errors: generationErrors,
+				security: 'apiKey',
+			}),
+		},
+	)
+}
+
+function tokenFormat(prompt: string): StreamFormat {
+	return {
+		open: () => tokenFrame(prompt),
+		event: (event) => (event.type === 'text' ? tokenFrame(event.text) : ''),
+		close: () => doneFrame,
+		fail: errorFrame,
+	}
+}

@@ -1,0 +1,78 @@
+/** The OpenAPI document and Swagger UI, page and assets from this process: works without internet. */
+import { swagger } from '@elysiajs/swagger'
+import { Elysia } from 'elysia'
+import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' }
+import stylesheet from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
+import bundle from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
+import { ErrorSchema } from '../schemas/error.ts'
+
+const hidden = { detail: { hide: true } }
+const assetSecondsMax = 86_400
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Alpha API</title>
+<link rel="icon" href="/swagger/favicon.png">
+<link rel="stylesheet" href="/swagger/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/swagger/swagger-ui-bundle.js"></script>
+<script src="/swagger/start.js"></script>
+</body>
+</html>
+`
+
+const startScript = `SwaggerUIBundle({ url: '/swagger/json', dom_id: '#swagger-ui', deepLinking: true })\n`
+
+const info = (version: string) => ({
+	title: 'Alpha API',
+	version,
+	description:
+		'Serves small GPT models. `/v1` speaks the OpenAI dialect, `/api` is Alpha’s own. ' +
+		'Every error has the same shape, and fields that are not listed are ignored.',
+})
+
+/** GET /swagger (page), /swagger/json (document) and the page's assets. */
+export function swaggerPages(version: string) {
+	const document = swagger({
+		path: '/swagger',
+		specPath: '/swagger/json',
+		documentation: {
+			info: info(version),
+			tags: [
+				{ name: 'OpenAI', description: 'For any OpenAI-compatible client.' },
+				{ name: 'Alpha', description: 'Alpha’s own endpoints.' },
+				{ name: 'Service', description: 'Probes, metrics and tokenizer.' },
+			],
+			components: {
+				securitySchemes: {
+					apiKey: { type: 'http', scheme: 'bearer', description: 'Only if keys are set.' },
+					uploadSecret: { type: 'http', scheme: 'bearer', description: 'UPLOAD_SECRET.' },
+				},
+			},
+		},
+	})
+	// The plugin's own page loads its scripts from a CDN; the later route for /swagger replaces it.
+	return new Elysia({ name: 'swagger-pages' })
+		.model({ Error: ErrorSchema })
+		.use(document)
+		.get('/swagger', () => text(page, 'text/html; charset=utf-8'), hidden)
+		.get('/swagger/start.js', () => text(startScript, 'text/javascript; charset=utf-8'), hidden)
+		.get('/swagger/swagger-ui-bundle.js', () => asset(bundle, 'text/javascript'), hidden)
+		.get('/swagger/swagger-ui.css', () => asset(stylesheet, 'text/css'), hidden)
+		.get('/swagger/favicon.png', () => asset(favicon, 'image/png'), hidden)
+}
+
+function text(body: string, contentType: string): Response {
+	return new Response(body, { headers: { 'content-type': contentType } })
+}
+
+function asset(path: string, contentType: string): Response {
+	return new Response(Bun.file(path), {
+		headers: { 'content-type': contentType, 'cache-control': `max-age=${assetSecondsMax}` },
+	})
+}

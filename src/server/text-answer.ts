@@ -1,0 +1,102 @@
+/** The two ways in which a text session becomes an HTTP answer: in one object or as a stream. */
+import type { ApiError } from '../lib/errors.ts'
+import type { StreamFormat } from '../openai/stream-format.ts'
+import type { TextEvent, TextResult } from '../openai/text-generation.ts'
+import { setIdleTimeout } from './connection.ts'
+import type { ServerDeps } from './deps.ts'
+import { toApiError } from './error-handler.ts'
+import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
+import type { TextSession } from './text-session.ts'
+
+/** What nginx made the custom for a client that closed the connection; nobody reads it. */
+const clientClosedRequest = 499
+
+/** Runs the session to its end and answers with one JSON object. */
+export async function answerWhole(
+	session: TextSession,
+	request: Request,
+	deps: ServerDeps,
+	toBody: (results: TextResult[]) => unknown,
+): Promise<Response> {
+	// Nothing moves on the socket while the model computes, however long that takes.
+	setIdleTimeout(request, 0)
+	try {
+		const results = await session.results()
+		if (results === null) return new Response(null, { status: clientClosedRequest })
+		return Response.json(toBody(results), { headers: sessionHeaders(session) })
+	} finally {
+		setIdleTimeout(request, deps.limits.stallSeconds)
+	}
+}
+
+/** Answers with server-sent events; the headers go out before the prompt has been read. */
+export function answerStream(
+	session: TextSession,
+	request: Request,
+	deps: ServerDeps,
+	format: StreamFormat,
+): Response {
+	setIdleTimeout(request, deps.limits.stallSeconds)
+	const stream = eventStream(
+		{
+			pieces: frames(session, format),
+			fail: (error) => {
+				const fault = toApiError(error)
+				logFailure(deps, fault)
+				return format.fail(fault)
+			},
+			closed: () => session.close(),
+		},
+		deps.limits.pingMs,
+	)
+	return new Response(stream, { headers: { ...eventStreamHeaders, ...sessionHeaders(session) } })
+}
+
+/** Says how much of a prompt was cut off, if any. */
+export function sessionHeaders(session: TextSession): Record<string, string> {
+	const tokens = session.truncatedTokens
+	return tokens === 0 ? {} : { 'x-alpha-truncated-prompt-tokens': String(tokens) }
+}
+
+async function* frames(session: TextSession, format: StreamFormat): AsyncGenerator<string, void> {
+	const opening = format.open()
+	if (opening !== '') yield opening
+	for await (const events of session.batches()) {
+		const ready = join(events, format)
+		if (ready !== '') yield ready
+	}
+	yield format.close()
+}
+
+function join(events: readonly TextEvent[], format: StreamFormat): string {
+	let text = ''
+	for (const event of events) text += format.event(event)
+	return text
+}
+
+/** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
+export function answerText(session: TextSession, request: Request, deps: ServerDeps): Response {
+	setIdleTimeout(request, deps.limits.stallSeconds)
+	const stream = textStream({
+		pieces: texts(session),
+		fail: (error) => {
+			logFailure(deps, toApiError(error))
+			return null
+		},
+		closed: () => session.close(),
+	})
+	const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' }
+	return new Response(stream, { headers: { ...headers, ...sessionHeaders(session) } })
+}
+
+async function* texts(session: TextSession): AsyncGenerator<string, void> {
+	for await (const events of session.batches()) {
+		let text = ''
+		for (const event of events) if (event.type === 'text') text += event.text
+		if (text !== '') yield text
+	}
+}
+
+function logFailure(deps: ServerDeps, fault: ApiError): void {
+	deps.log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
+}

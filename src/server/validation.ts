@@ -1,0 +1,166 @@
+/**
+ * From a TypeBox schema's complaint to the one error object of the API: the field, what it takes
+ * and what came. Also what "given" means on the wire: null is the same as absent.
+ */
+import { Kind, type TSchema } from '@sinclair/typebox'
+import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
+import {
+	arrayLengthOutOfRange,
+	invalidType,
+	invalidValue,
+	missingParameter,
+	numberOutOfRange,
+	unsupportedParameter,
+	unsupportedValue,
+} from '../lib/api-errors.ts'
+import { describeValue } from '../lib/describe-value.ts'
+import type { ApiError } from '../lib/errors.ts'
+
+/** The public error for a request; `undefined` when there is no complaint about it. */
+export function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
+	const first = [...complaints].slice(0, complaintsMax)
+	const chosen = first.find(({ schema }) => schema['x-unsupported'] === true) ?? first[0]
+	return chosen && faultOf(chosen)
+}
+
+/** Complaints that are looked through for the one that says most. */
+const complaintsMax = 16
+
+function faultOf(error: ValueError): ApiError {
+	const { schema, value } = error
+	const param = paramOf(error.path)
+	switch (error.type) {
+		case ValueErrorType.ObjectRequiredProperty:
+			return missingParameter(param)
+		case ValueErrorType.Union:
+			return faultOfUnion(error)
+		case ValueErrorType.IntegerMinimum:
+		case ValueErrorType.NumberMinimum:
+			return numberOutOfRange({
+				param,
+				kind: numberKind(schema),
+				bound: 'min',
+				limit: schema['minimum'],
+				value,
+			})
+		case ValueErrorType.IntegerMaximum:
+		case ValueErrorType.NumberMaximum:
+			return numberOutOfRange({
+				param,
+				kind: numberKind(schema),
+				bound: 'max',
+				limit: schema['maximum'],
+				value,
+			})
+		case ValueErrorType.ArrayMinItems:
+			return arrayLengthOutOfRange(param, 'min', schema['minItems'], lengthOf(value))
+		case ValueErrorType.ArrayMaxItems:
+			return arrayLengthOutOfRange(param, 'max', schema['maxItems'], lengthOf(value))
+		case ValueErrorType.StringPattern:
+			return faultOfPattern(param, schema, value)
+		case ValueErrorType.StringMinLength:
+		case ValueErrorType.StringMaxLength:
+			return invalidValue(param, describe(schema), value)
+		case ValueErrorType.Never:
+			return unsupportedParameter(param, schema.description ?? 'this server cannot do it')
+		default:
+			return schema['x-unsupported'] === true
+				? unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
+				: invalidType(param, describe(schema), value)
+	}
+}
+
+/**
+ * Removes from a body every declared field whose value is null, in place and at every declared
+ * depth. Values whose shape is not declared (a JSON schema, metadata) stay as they came.
+ */
+export function dropNulls(schema: TSchema, value: unknown): void {
+	if (typeof value !== 'object' || value === null) return
+	if (schema[Kind] === 'Union') {
+		for (const variant of schema['anyOf'] as TSchema[]) dropNulls(variant, value)
+	} else if (schema[Kind] === 'Array' && Array.isArray(value)) {
+		for (const item of value) dropNulls(schema['items'], item)
+	} else if (schema[Kind] === 'Object' && !Array.isArray(value)) {
+		const fields = value as Record<string, unknown>
+		for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {
+			if (!Object.hasOwn(fields, name)) continue
+			if (fields[name] === null) delete fields[name]
+			else dropNulls(field, fields[name])
+		}
+	}
+}
+
+/** Complaints of the variant that the client most likely meant, else that none fits. */
+function faultOfUnion(error: ValueError): ApiError {
+	for (const complaints of error.errors) {
+		const ofVariant = [...complaints]
+		const isRightType = ofVariant[0] !== undefined && !isWrongTypeAt(ofVariant[0], error.path)
+		const fault = isRightType ? faultIn(ofVariant) : undefined
+		if (fault !== undefined) return fault
+	}
+	return invalidType(paramOf(error.path), describe(error.schema), error.value)
+}
+
+function isWrongTypeAt(error: ValueError, path: string): boolean {
+	if (error.path !== path) return false
+	return [
+		ValueErrorType.String,
+		ValueErrorType.Array,
+		ValueErrorType.Object,
+		ValueErrorType.Integer,
+		ValueErrorType.Number,
+		ValueErrorType.Boolean,
+	].includes(error.type)
+}
+
+function faultOfPattern(param: string, schema: TSchema, value: unknown): ApiError {
+	if (schema['x-unsupported'] === true) {
+		return unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
+	}
+	return invalidValue(param, choicesOf(schema), value)
+}
+
+function choicesOf(schema: TSchema): string {
+	const choices = (schema['enum'] as string[] | undefined) ?? []
+	if (choices.length === 0) return describe(schema)
+	return choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.join(', ')}`
+}
+
+/** A JSON pointer as clients of this API know it: `/messages/0/role` → `messages[0].role`. */
+function paramOf(pointer: string): string {
+	let param = ''
+	for (const part of pointer.split('/').slice(1)) {
+		if (/^\d+$/.test(part)) param += `[${part}]`
+		else param += (param === '' ? '' : '.') + part.replaceAll('~1', '/').replaceAll('~0', '~')
+	}
+	return param === '' ? 'body' : param
+}
+
+function describe(schema: TSchema): string {
+	switch (schema[Kind]) {
+		case 'Union':
+			return (schema['anyOf'] as TSchema[]).map(describe).join(' or ')
+		case 'Array':
+			return `an array of ${describe(schema['items']).replace(/^an? /, '')}s`
+		case 'String':
+			return schema['x-expected'] ?? 'a string'
+		case 'Object':
+			return 'an object'
+		case 'Integer':
+			return 'an integer'
+		case 'Number':
+			return 'a number'
+		case 'Boolean':
+			return 'a boolean'
+		default:
+			return 'another value'
+	}
+}
+
+function numberKind(schema: TSchema): 'integer' | 'decimal' {
+	return schema[Kind] === 'Integer' ? 'integer' : 'decimal'
+}
+
+function lengthOf(value: unknown): number {
+	return Array.isArray(value) ? value.length : 0
+}

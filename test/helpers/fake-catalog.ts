@@ -1,0 +1,193 @@
+/** A catalog whose models answer from a script: the HTTP side under test without an engine. */
+import type { ModelCard, ModelCatalog, ModelLease } from '../../src/engine/catalog.ts'
+import type { GenerationRequest, TokenEvent, TokenLogprob } from '../../src/engine/generation.ts'
+import { GenerationStream } from '../../src/engine/generation-stream.ts'
+import { modelNotFound } from '../../src/lib/api-errors.ts'
+import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
+
+const alphabet = [...'\n abcdefghijklmnopqrstuvwxyz.,!?éΩ😀{}[]":0123456789'].sort()
+
+/** One token per character. */
+export const fakeTokenizer = createTokenizer({
+	type: 'char',
+	vocab: alphabet,
+	merges: [],
+	specialTokens: [],
+	mergeOrder: 'plain',
+})
+
+export const fakeContextLength = 64
+const embeddingSize = 4
+
+/** A generation in progress, as the test's hand on the engine. */
+export interface FakeRun {
+	readonly request: GenerationRequest
+	/** Delivers an event, as the engine would. */
+	push(event: TokenEvent): void
+	/** Delivers the tokens of a text and, if it fits, the finish of the choice. */
+	say(choice: number, text: string): void
+	fail(error: unknown): void
+	/** Resolves when the generation has ended, also by abort. */
+	readonly ended: Promise<void>
+	isAborted: boolean
+}
+
+export interface FakeCatalogOptions {
+	/** What the model says to a request; default: `hello world` to each choice, then stop. */
+	readonly script?: (run: FakeRun) => void
+	/** Thrown by `acquire`. */
+	readonly acquireError?: Error
+	readonly cards?: readonly ModelCard[]
+	readonly damaged?: readonly ModelCard[]
+}
+
+export interface FakeCatalog extends ModelCatalog {
+	/** All generations started so far. */
+	readonly runs: readonly FakeRun[]
+	/** Leases that were taken and not given back. */
+	leaseCount(): number
+}
+
+export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard {
+	return {
+		id,
+		step: 900,
+		mtimeMs: 1771438445123.4,
+		lastLoss: 4.123,
+		domain: 'novels',
+		modelConfig: { vocabSize: alphabet.length, blockSize: fakeContextLength },
+		trainConfig: { iters: 3000, batchSize: 4 },
+		steps: [900],
+		state: 'available',
+		reason: null,
+		contextLength: fakeContextLength,
+		embedded: false,
+		...fields,
+	}
+}
+
+export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog {
+	const { script = sayHello, cards = [fakeCard('first'), fakeCard('second')] } = options
+	const runs: FakeRun[] = []
+	let leases = 0
+	const byId = new Map(cards.map((card) => [card.id, card]))
+	return {
+		runs,
+		leaseCount: () => leases,
+		list: () => cards,
+		listDamaged: () => options.damaged ?? [],
+		find: (name) => byId.get(name),
+		async acquire(name) {
+			if (options.acquireError) throw options.acquireError
+			const card = name === undefined ? cards[0] : byId.get(name)
+			if (card === undefined) throw modelNotFound(name ?? 'none')
+			leases++
+			return fakeLease(card, { script, runs, onRelease: () => leases-- })
+		},
+	}
+}
+
+function fakeLease(
+	card: ModelCard,
+	context: { script: (run: FakeRun) => void; runs: FakeRun[]; onRelease: () => void },
+): ModelLease {
+	let isReleased = false
+	const release = () => {
+		if (isReleased) throw new Error('lease released twice')
+		isReleased = true
+		context.onRelease()
+	}
+	return {
+		id: card.id,
+		step: card.step,
+		config: {
+			vocabSize: alphabet.length,
+			blockSize: fakeContextLength,
+			nLayer: 1,
+			nEmbd: embeddingSize,
+			nHead: 1,
+			ffnDim: 4,
+			activation: { kind: 'gelu' },
+			softCap: null,
+		},
+		dtype: 'f32',
+		parameterCount: 1000,
+		fingerprint: '0123456789abcdef',
+		tokenizer: fakeTokenizer,
+		generate(request, signal) {
+			const run = startRun(request, signal)
+			context.runs.push(run)
+			queueMicrotask(() => context.script(run))
+			return run.stream
+		},
+		embed: async (tokenIds) => Float32Array.from([3, 4, 0, 0], (v) => v * tokenIds.length),
+		release,
+		[Symbol.dispose]: release,
+	}
+}
+
+function startRun(
+	request: GenerationRequest,
+	signal: AbortSignal | undefined,
+): FakeRun & { stream: GenerationStream } {
+	const { promise: ended, resolve } = Promise.withResolvers<void>()
+	const stream = new GenerationStream(request.n, {
+		stopChoice: () => {},
+		allow: () => {},
+		abort: () => {
+			run.isAborted = true
+		},
+		ended: resolve,
+	})
+	const run = {
+		request,
+		stream,
+		ended,
+		isAborted: false,
+		push: (event: TokenEvent) => stream.push(event),
+		fail: (error: unknown) => stream.fail(error),
+		say(choice: number, text: string) {
+			const ids = fakeTokenizer.encode(text).slice(0, request.maxTokens)
+			for (const tokenId of ids) {
+				const logprob = request.logprobs === null ? null : fakeLogprob(request.logprobs)
+				const event = { type: 'token', choice, tokenId } as const
+				stream.push(logprob ? { ...event, logprob } : event)
+			}
+			const finishReason = ids.length < text.length || text === '' ? 'length' : 'stop'
+			stream.push({ type: 'finish', choice, finishReason })
+		},
+	}
+	signal?.addEventListener('abort', () => stream.abort())
+	if (signal?.aborted) stream.abort()
+	return run
+}
+
+/** The first ids as alternatives, each less likely than the one before. */
+export function fakeLogprob(alternatives: number): TokenLogprob {
+	const top = Array.from({ length: alternatives }, (_, i) => [i, -0.5 - i] as const)
+	return { logprob: -0.5, top }
+}
+
+/** The prompt event that a run owes its reader first. */
+export function readPrompt(run: FakeRun): void {
+	const { promptTokenIds, promptIsStartToken, promptLogprobs } = run.request
+	const promptTokens = promptIsStartToken
+		? 0
+		: Math.min(promptTokenIds.length, fakeContextLength - 1)
+	const event = { type: 'prompt', promptTokens, cachedTokens: 0 } as const
+	if (promptLogprobs === null) run.push(event)
+	else {
+		const logprobs = promptTokenIds.map((_, i) => (i === 0 ? null : fakeLogprob(promptLogprobs)))
+		run.push({ ...event, logprobs })
+	}
+}
+
+/** A script that says the same to every choice. */
+export function saying(text: string): (run: FakeRun) => void {
+	return (run) => {
+		readPrompt(run)
+		for (let choice = 0; choice < run.request.n; choice++) run.say(choice, text)
+	}
+}
+
+const sayHello = saying('hello world')

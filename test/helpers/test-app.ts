@@ -1,0 +1,61 @@
+/** The app with a scripted catalog: `call` goes through `app.handle`, `listen` opens a real socket. */
+import { createApp } from '../../src/server/app.ts'
+import { defaultLimits, type ServerDeps } from '../../src/server/deps.ts'
+import { listen } from '../../src/server/listen.ts'
+import { createFakeCatalog, type FakeCatalogOptions } from './fake-catalog.ts'
+
+export interface TestAppOptions extends FakeCatalogOptions {
+	readonly deps?: Partial<ServerDeps>
+}
+
+export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
+	const catalog = createFakeCatalog(catalogOptions)
+	const logged: string[] = []
+	const app = createApp({
+		catalog,
+		engineStats: () => ({
+			running: 0,
+			waiting: 0,
+			promptTokensTotal: 0,
+			cachedTokensTotal: 0,
+			generatedTokensTotal: 0,
+			stepsTotal: 0,
+			kvBlocksUsed: 0,
+			kvBlocksTotal: 0,
+		}),
+		uploads: { secret: null, receive: () => Promise.reject(new Error('not expected')) },
+		apiKeys: [],
+		limits: defaultLimits,
+		version: '1.2.3',
+		isaName: 'scalar',
+		log: (level, message, fields) => logged.push(JSON.stringify({ level, message, ...fields })),
+		isDraining: () => false,
+		...deps,
+	})
+	return {
+		app,
+		catalog,
+		logged,
+		get: (path: string, headers: Record<string, string> = {}) =>
+			app.handle(new Request(`http://localhost${path}`, { headers })),
+		post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
+			app.handle(
+				new Request(`http://localhost${path}`, {
+					method: 'POST',
+					body: typeof body === 'string' ? body : JSON.stringify(body),
+					headers: { 'content-type': 'application/json', ...headers },
+				}),
+			),
+		/** Serves on a free port; `using` stops it. */
+		listen(idleSeconds = 10) {
+			const server = listen(app, {
+				host: '127.0.0.1',
+				port: 0,
+				bodyBytesMax: 64 * 1024 * 1024,
+				idleSeconds,
+			})
+			const url = `http://127.0.0.1:${server.port}`
+			return { url, port: server.port!, [Symbol.dispose]: () => void server.stop(true) }
+		},
+	}
+}
