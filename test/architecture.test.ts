@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+const root = join(import.meta.dir, '..')
+
+/** A folder may import itself and folders of a lower rank (src/README.md). */
+const RANKS: Readonly<Record<string, number>> = {
+	lib: 0,
+	kernels: 1,
+	tokenizer: 1,
+	model: 2,
+	checkpoint: 3,
+	engine: 4,
+	openai: 5,
+	alpha: 6,
+	ui: 6,
+	server: 7,
+	'config.ts': 8,
+	commands: 9,
+	'main.ts': 10,
+}
+
+interface Import {
+	readonly from: string
+	readonly to: string
+	readonly isTypeOnly: boolean
+}
+
+function sourceWithoutComments(path: string): string {
+	return readFileSync(join(root, 'src', path), 'utf8')
+		.replaceAll(/\/\*[\s\S]*?\*\//g, '')
+		.replaceAll(/^\s*\/\/.*$/gm, '')
+}
+
+/** Modules of src, relative to it. What the web page consists of runs in browsers. */
+const modules = [...new Bun.Glob('**/*.ts').scanSync(join(root, 'src'))]
+	.filter((path) => !path.startsWith('ui/page/'))
+	.sort()
+
+const imports: readonly Import[] = modules.flatMap((from) => {
+	const statements = sourceWithoutComments(from).matchAll(
+		/\b(?:import|export)\s+(type\s)?(?:[\w\s{},*$]+from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g,
+	)
+	return [...statements].map(([, type, statically, dynamically]) => {
+		const specifier = statically ?? dynamically ?? ''
+		const to = specifier.startsWith('.') ? join(dirname(from), specifier) : specifier
+		return { from, to, isTypeOnly: type !== undefined }
+	})
+})
+
+function folderOf(path: string): string {
+	return path.split('/')[0] ?? ''
+}
+
+/** Files of the repository; without git, all that the checkout holds and git would not ignore. */
+function repositoryFiles(): string[] {
+	const git = Bun.which('git')
+	const listing = git === null ? null : Bun.spawnSync([git, 'ls-files', '-z'], { cwd: root })
+	if (listing?.success) return listing.stdout.toString().split('\0').filter(Boolean)
+	return readdirSync(root, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile())
+		.map((entry) => relative(root, join(entry.parentPath, entry.name)))
+		.filter((path) => !/^(\.git|node_modules|dist)\//.test(path))
+}
+
+describe('the imports of src', () => {
+	test('are found', () => {
+		expect(imports.length).toBeGreaterThan(modules.length)
+	})
+
+	test('point only to folders of a lower rank', () => {
+		const wrong = imports.filter(({ from, to }) => {
+			const [importer, imported] = [folderOf(from), folderOf(to)]
+			const isOurs = modules.includes(to)
+			return isOurs && importer !== imported && !((RANKS[imported] ?? 99) < (RANKS[importer] ?? -1))
+		})
+		expect(wrong.map(({ from, to }) => `${from} must not import ${to}`)).toEqual([])
+	})
+
+	test('come from folders that have a rank', () => {
+		const folders = new Set(modules.map(folderOf))
+		expect([...folders].filter((folder) => !(folder in RANKS))).toEqual([])
+	})
+
+	test('of config.ts are in commands and main.ts only: others get values', () => {
+		const importers = imports
+			.filter(({ to }) => to === 'config.ts')
+			.map(({ from }) => folderOf(from))
+		expect(
+			[...new Set(importers)].filter((folder) => !/^(commands|main\.ts)$/.test(folder)),
+		).toEqual([])
+	})
+
+	test('of bun:ffi are in kernels/binding.ts only', () => {
+		const importers = imports.filter(({ to }) => to === 'bun:ffi').map(({ from }) => from)
+		expect(importers).toEqual(['kernels/binding.ts'])
+	})
+
+	test('make no cycles', () => {
+		const cycles: string[] = []
+		const done = new Set<string>()
+		const visit = (path: string, trail: readonly string[]) => {
+			if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+			if (done.has(path) || trail.includes(path)) return
+			for (const { from, to, isTypeOnly } of imports) {
+				if (from === path && !isTypeOnly && modules.includes(to)) visit(to, [...trail, path])
+			}
+			done.add(path)
+		}
+		for (const path of modules) visit(path, [])
+		expect(cycles).toEqual([])
+	})
+})
+
+describe('the process', () => {
+	/** Part of the build, not of the program. */
+	const buildOnly = ['kernels/compile.ts']
+
+	test('is read and ended by main.ts and commands only', () => {
+		const offenders = modules
+			.filter((path) => !buildOnly.includes(path))
+			.filter((path) => !/^(commands|main\.ts$)/.test(path))
+			.filter((path) =>
+				/\bprocess\.(argv|env|exit|on)\b|\bBun\.(argv|env)\b/.test(sourceWithoutComments(path)),
+			)
+		expect(offenders).toEqual([])
+	})
+
+	test('gets its workers from main.ts, the only place whose paths hold in an executable', () => {
+		const spawners = modules.filter((path) => /\bnew Worker\(/.test(sourceWithoutComments(path)))
+		expect(spawners).toEqual(['main.ts'])
+	})
+})
+
+describe('the repository', () => {
+	test('has nothing at its top but what belongs there', () => {
+		const expected =
+			'package.json tsconfig.json bunfig.toml bun.lock build.ts src test checkpoints README.md LICENSE .gitignore .ci'
+		const top = new Set(repositoryFiles().map(folderOf))
+		expect([...top].filter((name) => !expected.split(' ').includes(name))).toEqual([])
+	})
+
+	test('names no directory of the machine that it was written on', () => {
+		const machinePath = /(?<![\w.$}-])\/(?:work|root|home)\/[\w.-]+/
+		const offenders = repositoryFiles()
+			.filter((path) => /\.(ts|js|css|html|md|json|toml|c|h|jsonl)$|^\.ci\/|^LICENSE/.test(path))
+			.filter((path) => !/^(test\/fixtures|checkpoints)\/.*\/checkpoint-/.test(path))
+			.flatMap((path) => {
+				const found = readFileSync(join(root, path), 'utf8').match(machinePath)
+				return found === null ? [] : [`${path}: ${found[0]}`]
+			})
+		expect(offenders).toEqual([])
+	})
+})
