@@ -1,3 +1,4 @@
+import type { MetricsSeries } from '../checkpoint/metrics.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Generation, GenerationRequest } from './generation.ts'
@@ -17,13 +18,28 @@ export interface ModelCard {
 	readonly trainConfig: Readonly<Record<string, unknown>>
 	/** All steps that `id@step` can address, ascending. */
 	readonly steps: readonly number[]
-	/** `damaged` runs carry a reason and cannot be acquired. */
-	readonly state: 'available' | 'loading' | 'loaded' | 'damaged'
+	/** `incomplete` and `damaged` runs carry a reason and cannot be acquired. */
+	readonly state: 'available' | 'loading' | 'loaded' | 'incomplete' | 'damaged'
+	/** Why it cannot be served, or what is wrong with other files of a run that can; else null. */
 	readonly reason: string | null
 	/** Context length if known without loading. */
 	readonly contextLength: number | null
 	/** True for the model inside the executable. */
 	readonly embedded: boolean
+}
+
+/** All that is known of a model: its card and what reading its checkpoint has shown. */
+export interface ModelDetails {
+	readonly card: ModelCard
+	/** Size of the served checkpoint file in bytes. */
+	readonly checkpointBytes: number
+	/** Null until the checkpoint has been inspected. */
+	readonly parameterCount: number | null
+	readonly tokenizer: { readonly type: string; readonly vocabSize: number } | null
+	/** Memory that it takes now, in bytes; null while it is not loaded. */
+	readonly memoryBytes: number | null
+	/** Requests that hold it now. */
+	readonly leases: number
 }
 
 /** A loaded model, pinned until `release`; `using` works. Running generations keep their weights. */
@@ -57,4 +73,11 @@ export interface ModelCatalog {
 	 * Throws ApiError: 404 model_not_found, 503/507 when it does not fit, 500 when it cannot be read.
 	 */
 	acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease>
+
+	/** Everything about a model of `list()`, or undefined. */
+	details(name: string): ModelDetails | undefined
+	/** Its training metrics, thinned to at most `pointsMax` points. */
+	metrics(name: string, pointsMax: number): Promise<MetricsSeries>
+	/** Takes a model out of memory, as soon as nobody uses it; false when it was not loaded. */
+	unload(name: string): Promise<boolean>
 }

@@ -19,15 +19,15 @@ export interface Pin<Model> {
 	release(): void
 }
 
-export interface ResidentModel {
+export interface ResidentModel<Model> {
 	readonly key: string
-	readonly state: 'loading' | 'loaded'
+	/** Undefined while it is being loaded. */
+	readonly model: Model | undefined
 	readonly bytes: number
 	readonly pins: number
 }
 
-interface Entry<Model> {
-	readonly key: string
+interface Entry<Model> extends ResidentModel<Model> {
 	readonly promise: Promise<Model>
 	model: Model | undefined
 	bytes: number
@@ -61,17 +61,13 @@ export class Residency<Model> {
 		return sum
 	}
 
-	get bytesMax(): number {
-		return this.#options.bytesMax
+	list(): ResidentModel<Model>[] {
+		return [...this.#entries.values()]
 	}
 
-	list(): ResidentModel[] {
-		return [...this.#entries.values()].map(({ key, model, bytes, pins }) => ({
-			key,
-			state: model === undefined ? 'loading' : 'loaded',
-			bytes,
-			pins,
-		}))
+	/** The model of this key, if it is in memory or on its way. */
+	find(key: string): ResidentModel<Model> | undefined {
+		return this.#entries.get(key)
 	}
 
 	/**

@@ -73,6 +73,15 @@ export function unsupportedValue(param: string, reason: string): ApiError {
 	return badRequest('unsupported_value', param, `Unsupported value for '${param}': ${reason}.`)
 }
 
+/** 400: a response format that is no schema, or that this server or model cannot hold a text to. */
+export function unenforceableFormat(
+	param: string,
+	code: 'invalid_value' | 'unsupported_value',
+	problem: string,
+): ApiError {
+	return badRequest(code, param, `Invalid value for '${param}': ${problem}.`)
+}
+
 /** 400: the prompt does not fit and the request forbids truncation. */
 export function contextLengthExceeded(
 	param: string,
@@ -127,14 +136,15 @@ export function uploadsDisabled(): ApiError {
 	})
 }
 
-/** 404: no model of that name is being served. */
-export function modelNotFound(model: string): ApiError {
+/** 404: no model of that name is being served; `reason` says why not, where that is known. */
+export function modelNotFound(model: string, reason?: string): ApiError {
+	const problem = reason === undefined ? 'does not exist' : `cannot be served: ${reason}`
 	return new ApiError({
 		status: 404,
 		type: invalidRequest,
 		code: 'model_not_found',
 		param: 'model',
-		message: `The model ${describeValue(model)} does not exist. GET /v1/models lists the models.`,
+		message: `The model ${quote(model)} ${problem}. GET /v1/models lists the models.`,
 	})
 }
 
@@ -230,6 +240,27 @@ export function unavailable(
 /** 507: the model is larger than the memory that models may use. */
 export function insufficientMemory(message: string): ApiError {
 	return new ApiError({ status: 507, type: serverError, code: 'insufficient_memory', message })
+}
+
+/** 507: the disk has no room for an upload. */
+export function insufficientStorage(cause: unknown): ApiError {
+	const message = 'There is not enough room to store the upload.'
+	return new ApiError(
+		{ status: 507, type: serverError, code: 'insufficient_storage', message },
+		{ cause },
+	)
+}
+
+/** 503: uploads cannot be stored at the moment, for instance in a read-only directory. */
+export function storageUnavailable(
+	message: string,
+	retryAfterSeconds: number,
+	cause?: unknown,
+): ApiError {
+	return new ApiError(
+		{ status: 503, type: serverError, code: 'storage_unavailable', message, retryAfterSeconds },
+		{ cause },
+	)
 }
 
 function badRequest(code: string, param: string | null, message: string): ApiError {
