@@ -31,22 +31,35 @@ export async function readLastLoss(path: string): Promise<number | null> {
 		const { size } = await file.stat()
 		const tail = Buffer.alloc(Math.min(size, LINE_BYTES_MAX))
 		const { bytesRead } = await file.read(tail, 0, tail.length, size - tail.length)
-		const text = tail.toString('utf8', 0, bytesRead).trim()
-		const point = parseLine(text.slice(text.lastIndexOf('\n') + 1))
-		return point?.['valLoss'] ?? point?.['loss'] ?? null
+		return lastLossOf(tail.toString('utf8', 0, bytesRead))
 	} catch {
 		return null
 	}
+}
+
+/** The same of a metrics file's text, or of its end. */
+export function lastLossOf(metrics: string): number | null {
+	const text = metrics.trim()
+	const point = parseLine(text.slice(text.lastIndexOf('\n') + 1))
+	return point?.['valLoss'] ?? point?.['loss'] ?? null
 }
 
 /**
  * Reads a whole metrics file in constant memory, thinned to `pointsMax` points. Runs in slices, so
  * that a file of any length never holds up the thread. A file that does not exist is empty.
  */
-export async function readMetrics(path: string, pointsMax: number): Promise<MetricsSeries> {
+export function readMetrics(path: string, pointsMax: number): Promise<MetricsSeries> {
+	return thinMetrics(readLines(path), pointsMax)
+}
+
+/** The lines of a metrics file, thinned to `pointsMax` points. */
+export async function thinMetrics(
+	lines: AsyncIterable<string> | Iterable<string>,
+	pointsMax: number,
+): Promise<MetricsSeries> {
 	const thinner = new Thinner(pointsMax)
 	let badLineCount = 0
-	for await (const line of readLines(path)) {
+	for await (const line of lines) {
 		if (line.trim() === '') continue
 		const point = parseLine(line)
 		if (point === undefined) badLineCount++

@@ -228,13 +228,20 @@ function oneByStep(versions: ReadonlyMap<string, CheckpointVersion>): readonly C
 }
 
 async function readRunConfig(path: string): Promise<RunConfig | string> {
+	try {
+		return parseRunConfig((await readSmallFile(path, CONFIG_BYTES_MAX)).toString('utf8'))
+	} catch (error) {
+		return `config.json: cannot be read (${errorCode(error) || 'not a small regular file'})`
+	}
+}
+
+/** The fields of a config.json that listings need, or what is wrong with it. */
+export function parseRunConfig(text: string): RunConfig | string {
 	let value: unknown
 	try {
-		value = JSON.parse((await readSmallFile(path, CONFIG_BYTES_MAX)).toString('utf8'))
-	} catch (error) {
-		return error instanceof SyntaxError
-			? 'config.json: expected valid JSON'
-			: `config.json: cannot be read (${errorCode(error) || 'not a small regular file'})`
+		value = JSON.parse(text)
+	} catch {
+		return 'config.json: expected valid JSON'
 	}
 	if (!isObject(value)) return `config.json: expected an object, found ${describeValue(value)}`
 	const { modelConfig, trainConfig, domain, runId } = value
