@@ -60,7 +60,7 @@ KERNELS_API int32_t kernels_isa_supported(const char *name);
 KERNELS_API int32_t kernels_threads_set(int32_t n_threads);
 KERNELS_API int32_t kernels_threads(void);
 
-/* ---- packing: single-threaded, never touches the pool, callable from any thread- */
+/* ---- packing: single-threaded, never touches the pool, callable from any thread ---- */
 
 /* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
  * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
