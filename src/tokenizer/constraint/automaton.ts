@@ -1,0 +1,143 @@
+import { assert } from '../../lib/assert.ts'
+import { type GrammarSymbol, Rule, symbolCost } from './grammar.ts'
+import type { Lexeme } from './lexeme.ts'
+
+/** Ways to read a text that are followed at once; beyond them the most costly ones are given up. */
+const WAY_COUNT_MAX = 1024
+/** States remembered before all but the current one are forgotten. */
+const STATE_COUNT_MAX = 20_000
+
+/**
+ * What is still to come: a symbol and what follows it. Equal stacks are one object, so that a state
+ * is known by its stacks.
+ */
+class Stack {
+	readonly id: number
+	readonly top: GrammarSymbol | null
+	readonly rest: Stack
+	/** Cheapest text that empties it. */
+	readonly cost: number
+	readonly pushed = new Map<GrammarSymbol, Stack>()
+
+	constructor(id: number, top: GrammarSymbol | null, rest: Stack | null) {
+		this.id = id
+		this.top = top
+		this.rest = rest ?? this
+		this.cost = rest === null ? 0 : rest.cost + symbolCost(top!)
+	}
+}
+
+/** A way on: a place in a terminal, to be left by at least one more character, and what follows. */
+interface Way {
+	readonly stack: Stack
+	readonly lexeme: Lexeme
+	readonly cost: number
+}
+
+/** All that can be known of a text read so far. */
+export interface State {
+	/** The text may end here. */
+	readonly isComplete: boolean
+	/** Some token leads on, the stand-in blanks aside. */
+	readonly hasSpelledNext: boolean
+	readonly ways: readonly Way[]
+	readonly next: Map<number, State | null>
+}
+
+/**
+ * Reads text symbol by symbol against a grammar, all ways at once. Every way that is followed can be
+ * completed, so no state is a dead end.
+ */
+export class Automaton {
+	readonly start: State
+	readonly #bottom = new Stack(0, null, null)
+	readonly #states = new Map<string, State>()
+	#stackCount = 1
+
+	/** `root` and all that it uses must have been measured. */
+	constructor(root: Rule) {
+		this.start = this.#close([this.#push(this.#bottom, root)])
+	}
+
+	/** The state after a symbol; null where the grammar does not allow it. */
+	step(state: State, symbol: number): State | null {
+		let next = state.next.get(symbol)
+		if (next === undefined) {
+			const stacks: Stack[] = []
+			for (const { stack, lexeme } of state.ways) {
+				const successor = lexeme.next(symbol)
+				if (successor !== undefined) stacks.push(this.#push(stack.rest, successor))
+			}
+			next = stacks.length === 0 ? null : this.#close(stacks)
+			state.next.set(symbol, next)
+		}
+		return next
+	}
+
+	/**
+	 * The character that has to be written for the model: the cheapest way on begins with one that no
+	 * token can write, and no token tells which way to take. Null where the model can go on itself.
+	 */
+	unspelledNext(state: State): number | null {
+		if (state.isComplete) return null
+		const cheapest = state.ways.reduce((a, b) => (b.cost < a.cost ? b : a))
+		const { unspelledNext } = cheapest.lexeme
+		if (unspelledNext === null || !state.hasSpelledNext) return unspelledNext
+		const hasStandIn = state.ways.some(
+			({ lexeme, cost }) => lexeme.isStandIn && lexeme.hasSpelledNext && cost <= cheapest.cost + 1,
+		)
+		return hasStandIn ? null : unspelledNext
+	}
+
+	/** Drops what was remembered when it has become much; states in use stay valid. */
+	forget(): void {
+		if (this.#states.size <= STATE_COUNT_MAX) return
+		for (const state of this.#states.values()) state.next.clear()
+		this.#states.clear()
+		this.#bottom.pushed.clear()
+	}
+
+	/** The state of the ways that begin with these stacks, rules replaced by what they derive. */
+	#close(stacks: readonly Stack[]): State {
+		const open = new Set(stacks)
+		let ways: Way[] = []
+		let isComplete = false
+		for (const stack of open) {
+			const { top, rest } = stack
+			if (top === null) {
+				isComplete = true
+			} else if (top instanceof Rule) {
+				for (const production of top.viableProductions) {
+					let pushed = rest
+					for (const symbol of production.toReversed()) pushed = this.#push(pushed, symbol)
+					open.add(pushed)
+				}
+			} else {
+				const cost = top.nextCost + rest.cost
+				if (cost < Number.POSITIVE_INFINITY) ways.push({ stack, lexeme: top, cost })
+				if (top.accepts) open.add(rest)
+			}
+		}
+		if (ways.length > WAY_COUNT_MAX) {
+			ways = ways.sort((a, b) => a.cost - b.cost).slice(0, WAY_COUNT_MAX)
+		}
+		assert(isComplete || ways.length > 0, 'every way that is followed can be completed')
+		const key = `${isComplete} ${ways.map(({ stack }) => stack.id).sort((a, b) => a - b)}`
+		let state = this.#states.get(key)
+		if (state === undefined) {
+			const hasSpelledNext = ways.some(({ lexeme }) => lexeme.hasSpelledNext && !lexeme.isStandIn)
+			state = { isComplete, hasSpelledNext, ways, next: new Map() }
+			this.#states.set(key, state)
+		}
+		return state
+	}
+
+	#push(rest: Stack, symbol: GrammarSymbol): Stack {
+		let stack = rest.pushed.get(symbol)
+		if (stack === undefined) {
+			stack = new Stack(this.#stackCount++, symbol, rest)
+			rest.pushed.set(symbol, stack)
+		}
+		return stack
+	}
+}

@@ -1,0 +1,79 @@
+import { type Alphabet, codePointsOf } from './alphabet.ts'
+
+/**
+ * A place within a terminal of the grammar (a literal, a string, a number): an automaton's state.
+ * Only places from which the terminal's end can be reached exist.
+ */
+export interface Lexeme {
+	/** The terminal may end here. */
+	readonly accepts: boolean
+	/** Cheapest way from here to the end that takes at least one character; Infinity: none. */
+	readonly nextCost: number
+	/** Some single-character token leads on. */
+	readonly hasSpelledNext: boolean
+	/** The first character of the cheapest way on when no token can write it, else null. */
+	readonly unspelledNext: number | null
+	/** A blank that only announces a separator which no token can write. */
+	readonly isStandIn: boolean
+	/** The place after a symbol, undefined where the terminal does not allow it. */
+	next(symbol: number): Lexeme | undefined
+}
+
+/** One of several fixed texts: a node of their trie. */
+export class LiteralLexeme implements Lexeme {
+	accepts = false
+	nextCost = Number.POSITIVE_INFINITY
+	hasSpelledNext = false
+	unspelledNext: number | null = null
+	readonly isStandIn: boolean
+	readonly children = new Map<number, LiteralLexeme>()
+
+	constructor(isStandIn: boolean) {
+		this.isStandIn = isStandIn
+	}
+
+	next(symbol: number): LiteralLexeme | undefined {
+		return this.children.get(symbol)
+	}
+}
+
+/** The start of a terminal that is one of `texts`, none of them empty. */
+export function literalLexeme(
+	texts: Iterable<string>,
+	alphabet: Alphabet,
+	isStandIn = false,
+): Lexeme {
+	const root = new LiteralLexeme(isStandIn)
+	const nodes = [root]
+	for (const text of texts) {
+		let node = root
+		for (const codePoint of codePointsOf(text)) {
+			alphabet.distinguish(codePoint)
+			let child = node.children.get(codePoint)
+			if (child === undefined) {
+				child = new LiteralLexeme(isStandIn)
+				node.children.set(codePoint, child)
+				nodes.push(child)
+			}
+			node = child
+		}
+		node.accepts = true
+	}
+	// Children come after their parents, so that from the end each node finds theirs measured.
+	for (const node of nodes.reverse()) {
+		for (const [codePoint, child] of node.children) {
+			const cost = alphabet.costOf(codePoint) + lexemeCost(child)
+			const isSpelled = alphabet.isSpelled(codePoint)
+			if (isSpelled) node.hasSpelledNext = true
+			if (cost >= node.nextCost) continue
+			node.nextCost = cost
+			node.unspelledNext = isSpelled ? null : codePoint
+		}
+	}
+	return root
+}
+
+/** Cheapest way to the end, which may be nothing. */
+export function lexemeCost(lexeme: Lexeme): number {
+	return lexeme.accepts ? 0 : lexeme.nextCost
+}
