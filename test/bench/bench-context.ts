@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { openFileSource } from '../../src/checkpoint/byte-source.ts'
+import { type LoadedCheckpoint, loadCheckpoint } from '../../src/checkpoint/load.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
+import type { Dtype } from '../../src/model/model-config.ts'
+import { writeRun } from './checkpoint-writer.ts'
+import { REFERENCE_MODELS } from './reference-models.ts'
+import type { Report } from './report.ts'
+
+/** Models that everything is measured on. */
+export type ModelName = keyof typeof REFERENCE_MODELS | 'embedded'
+
+/** The model that the executable carries, in the checkout. */
+const EMBEDDED_CHECKPOINT = join(
+	import.meta.dir,
+	'../../checkpoints/novels-austen/checkpoint-5600.json',
+)
+
+/** What every part of the benchmark works with. */
+export interface Bench {
+	readonly isQuick: boolean
+	/** Samples of each figure. */
+	readonly rounds: number
+	/** Seconds that one sample takes at least, where it can be chosen. */
+	readonly sampleSeconds: number
+	readonly threads: number
+	readonly kernels: Kernels
+	readonly libraryPath: string
+	/** Temporary; gone when the benchmark ends. */
+	readonly directory: string
+	readonly report: Report
+}
+
+/** Directory of the runs of the reference models. */
+export function runsDirectory(bench: Bench): string {
+	return join(bench.directory, 'runs')
+}
+
+/** Name under which a server knows the model. */
+export function servedName(name: ModelName): string {
+	return name === 'embedded' ? 'novels-austen' : name
+}
+
+/** Path of the model's checkpoint, which is written when first asked for. */
+export async function checkpointPath(bench: Bench, name: ModelName): Promise<string> {
+	if (name === 'embedded') return EMBEDDED_CHECKPOINT
+	const path = join(runsDirectory(bench), name, 'checkpoint-1.json')
+	if (!existsSync(path)) await writeRun(runsDirectory(bench), REFERENCE_MODELS[name])
+	return path
+}
+
+/** Loads a model as the server does, on this thread. */
+export async function loadModel(
+	bench: Bench,
+	name: ModelName,
+	dtype: Dtype,
+): Promise<LoadedCheckpoint> {
+	const path = await checkpointPath(bench, name)
+	using source = openFileSource(path)
+	return loadCheckpoint(bench.kernels, source, dtype, (bytes) => new SharedArrayBuffer(bytes))
+}

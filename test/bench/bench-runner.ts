@@ -1,0 +1,122 @@
+import type { GenerationRequest } from '../../src/engine/generation.ts'
+import { ModelRunner } from '../../src/engine/model-runner.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
+import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
+import { uniform } from '../helpers/random-model.ts'
+import { secondsOf } from './statistics.ts'
+
+const LIMITS = {
+	batchTokensMax: 256,
+	prefillTokensMax: 64,
+	sequencesMax: 128,
+	kvBytesMax: 2 ** 30,
+} as const
+
+/** Prompt from which streams decode: short, so that nearly all of the context is left. */
+const SEED_TOKENS = 8
+
+/** What the server samples with unless a request says otherwise. */
+const SAMPLING = {
+	temperature: 0.7,
+	topK: 40,
+	topP: 1,
+	minP: 0,
+	repetitionPenalty: 1,
+	presencePenalty: 0,
+	frequencyPenalty: 0,
+	logitBias: [],
+	seed: 1,
+} as const
+
+/** The engine's model runner in this process, without worker, queue and HTTP. */
+export class BenchRunner {
+	readonly config: ModelConfig
+	readonly #runner: ModelRunner
+	readonly #next = uniform(7)
+	#lastId = 0
+
+	constructor(
+		kernels: Kernels,
+		model: {
+			readonly config: ModelConfig
+			readonly dtype: Dtype
+			readonly arena: SharedArrayBuffer
+		},
+	) {
+		const { config, dtype, arena } = model
+		this.config = config
+		this.#runner = new ModelRunner(kernels, { modelKey: 0, config, dtype, arena, limits: LIMITS })
+	}
+
+	/** Steps that a stream can decode before its window rolls. */
+	get decodeStepsMax(): number {
+		return this.config.blockSize - SEED_TOKENS - 1
+	}
+
+	/** Seconds of `steps` steps in which `streams` streams decode one token each. */
+	decode(streams: number, steps: number): number {
+		for (let i = 0; i < streams; i++) {
+			this.#submit({ promptTokenIds: this.randomTokens(SEED_TOKENS), maxTokens: steps + streams })
+		}
+		let decoding = 0
+		// Prompts are read first, in as many steps as that takes; then everybody decodes.
+		do {
+			decoding = (this.#runner.step()?.tokens.length ?? 0) / 3
+		} while (decoding < streams)
+		const seconds = secondsOf(() => {
+			for (let i = 0; i < steps; i++) this.#runner.step()
+		})
+		this.#runner.abortAll()
+		return seconds
+	}
+
+	/** Seconds from a prompt of so many random tokens to the first token. */
+	prefill(tokens: number): number {
+		this.#submit({ promptTokenIds: this.randomTokens(tokens), maxTokens: 1 })
+		return secondsOf(() => {
+			while (this.#runner.step()) {}
+		})
+	}
+
+	/** Tokens that the model itself finds most likely after the prompt. */
+	greedy(promptTokenIds: readonly number[], maxTokens: number): number[] {
+		this.#submit({ promptTokenIds, maxTokens, sampling: { ...SAMPLING, temperature: 0 } })
+		const tokenIds: number[] = []
+		for (let output = this.#runner.step(); output; output = this.#runner.step()) {
+			for (let i = 2; i < output.tokens.length; i += 3) tokenIds.push(output.tokens[i]!)
+		}
+		return tokenIds
+	}
+
+	/** Log-probability of each token but the first, given those before it. */
+	score(promptTokenIds: readonly number[]): number[] {
+		this.#submit({ promptTokenIds, maxTokens: 0, promptLogprobs: 0 })
+		const scores: number[] = []
+		for (let output = this.#runner.step(); output; output = this.#runner.step()) {
+			for (const entry of output.prompts.flatMap(({ logprobs }) => logprobs ?? [])) {
+				if (entry) scores.push(entry.logprob)
+			}
+		}
+		return scores
+	}
+
+	randomTokens(count: number): number[] {
+		return Array.from({ length: count }, () => Math.floor(this.#next() * this.config.vocabSize))
+	}
+
+	#submit(changes: Partial<GenerationRequest> & Pick<GenerationRequest, 'promptTokenIds'>): void {
+		this.#runner.submit(++this.#lastId, {
+			promptIsStartToken: false,
+			n: 1,
+			maxTokens: 1,
+			sampling: { ...SAMPLING, seed: this.#lastId },
+			stopTokenIds: [],
+			minTokens: 0,
+			logprobs: null,
+			promptLogprobs: null,
+			truncation: 'auto',
+			constrained: false,
+			...changes,
+		})
+	}
+}

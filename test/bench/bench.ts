@@ -1,0 +1,82 @@
+/**
+ * `bun run bench`: every figure of DESIGN section 6, each beside the machine's own limit measured in
+ * the same moments. See options.ts for the command line.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readMachine } from '../../src/commands/machine.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
+import type { Bench } from './bench-context.ts'
+import { measureEngine } from './engine-speed.ts'
+import { measureHttp } from './http-speed.ts'
+import { measureListing } from './listing.ts'
+import { compareLlamaCpp } from './llama-cpp.ts'
+import { measureLoad } from './load-speed.ts'
+import { measureLimits } from './machine-limits.ts'
+import { type BenchOptions, type Group, parseOptions, USAGE } from './options.ts'
+import { measureQuality } from './quality.ts'
+import { Report } from './report.ts'
+import { measureStart } from './start-time.ts'
+
+const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => Promise<void>]>> = {
+	limits: ['Limits of the machine', measureLimits],
+	engine: ['Engine, in this process', measureEngine],
+	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
+	start: ['Start', measureStart],
+	load: ['Checkpoints', measureLoad],
+	quality: ['Quality', measureQuality],
+	listing: ['Listing', measureListing],
+	'llama.cpp': ['The same weights in llama.cpp, by turns', compareLlamaCpp],
+}
+
+async function main(options: BenchOptions): Promise<void> {
+	const start = performance.now()
+	const libraryPath = join(import.meta.dir, '../../dist/libkernels.so')
+	const kernels = openKernels(libraryPath)
+	kernels.select('')
+	const threads = readMachine().cores
+	kernels.threadsSet(threads)
+	const directory = await mkdtemp(join(tmpdir(), 'alpha-bench-'))
+	const report = new Report()
+	const machine = {
+		processor: cpus()[0]?.model.trim() ?? 'unknown',
+		threads,
+		isa: kernels.isaName(),
+	}
+	console.log(`${machine.processor}, ${threads} threads, ${machine.isa}`)
+	try {
+		const bench: Bench = {
+			isQuick: options.isQuick,
+			rounds: options.isQuick ? 5 : 9,
+			sampleSeconds: options.isQuick ? 0.04 : 0.12,
+			threads,
+			kernels,
+			libraryPath,
+			directory,
+			report,
+		}
+		for (const group of options.groups) {
+			const [title, measure] = MEASUREMENTS[group]
+			report.startGroup(title)
+			await measure(bench)
+		}
+	} finally {
+		await rm(directory, { recursive: true, force: true })
+	}
+	const seconds = (performance.now() - start) / 1000
+	const { reached, all } = report.score
+	console.log(`\n${reached} of ${all} goals reached, ${seconds.toFixed(0)} s`)
+	if (options.json !== null) {
+		await Bun.write(options.json, JSON.stringify({ machine, figures: report }, null, '\t'))
+	}
+}
+
+let options: BenchOptions
+try {
+	options = parseOptions(process.argv.slice(2))
+} catch (error) {
+	console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`)
+	process.exit(64)
+}
+await main(options)

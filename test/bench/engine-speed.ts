@@ -1,0 +1,151 @@
+/** The engine in this process: decoding, prefill and batches, each beside its limit. */
+import type { Dtype } from '../../src/model/model-config.ts'
+import { type Bench, loadModel, type ModelName } from './bench-context.ts'
+import { BenchRunner } from './bench-runner.ts'
+import {
+	peakFlops,
+	readBandwidth,
+	threadsText,
+	type WeightRegion,
+	weightRegion,
+} from './machine-limits.ts'
+import { multipliedParameters } from './reference-models.ts'
+import type { Goal } from './report.ts'
+
+/** Shares of the limit, and speeds on S against f32 (DESIGN section 6). */
+const DECODE_GOALS = { f32: 0.85, bf16: 0.8, int8: 0.65 } as const
+const DECODE_RATIO_GOALS = { bf16: 2.5, int8: 5 } as const
+const PREFILL_GOAL: Goal = { of: 'share', bound: 'min', limit: 0.75 }
+
+const PREFILL_TOKENS = 128
+const BATCHES = [8, 32, 128] as const
+/** Steps of a batch sample: few, so that 128 streams' keys and values fit. */
+const BATCH_STEPS_MAX = 48
+
+interface Subject {
+	readonly name: ModelName
+	readonly dtype: Dtype
+	readonly runner: BenchRunner
+	readonly region: WeightRegion
+}
+
+export async function measureEngine(bench: Bench): Promise<void> {
+	const names: readonly ModelName[] = ['S', 'embedded', 'M', 'L']
+	for (const name of names) {
+		const isBrief = bench.isQuick && (name === 'M' || name === 'L')
+		const dtypes: readonly Dtype[] = isBrief ? ['f32'] : ['f32', 'bf16', 'int8']
+		const subjects: Subject[] = []
+		for (const dtype of dtypes) {
+			const model = await loadModel(bench, name, dtype)
+			const runner = new BenchRunner(bench.kernels, model)
+			subjects.push({ name, dtype, runner, region: weightRegion(bench.kernels, model) })
+		}
+		for (const threads of new Set(isBrief ? [bench.threads] : [1, bench.threads])) {
+			bench.kernels.threadsSet(threads)
+			measureDecode(bench, subjects, threads)
+		}
+		for (const subject of subjects) {
+			measurePrefill(bench, subject, PREFILL_TOKENS)
+			if (isBrief) continue
+			measurePrefill(bench, subject, subject.runner.config.blockSize - 1)
+			for (const streams of BATCHES) measureBatch(bench, subject, streams)
+		}
+	}
+}
+
+/** Decoding with one stream; the dtypes take turns, so that their ratio is of the same moments. */
+function measureDecode(bench: Bench, subjects: readonly Subject[], threads: number): void {
+	const steps = subjects.map(({ runner }) => stepsFor(bench, runner, 1, runner.decodeStepsMax))
+	const speeds = subjects.map((): number[] => [])
+	const shares = subjects.map((): number[] => [])
+	for (let round = 0; round < bench.rounds; round++) {
+		for (const [i, { runner, region }] of subjects.entries()) {
+			const limit = readBandwidth(bench.kernels, region, bench.sampleSeconds / 2) / region.bytes
+			const speed = steps[i]! / runner.decode(1, steps[i]!)
+			speeds[i]!.push(speed)
+			shares[i]!.push(speed / limit)
+		}
+	}
+	for (const [i, { name, dtype }] of subjects.entries()) {
+		bench.report.add({
+			subject: name,
+			name: `decode, 1 stream, ${dtype}, ${threadsText(threads)}`,
+			unit: 'tok/s',
+			samples: speeds[i]!,
+			shares: shares[i]!,
+			goal: name === 'embedded' ? null : { of: 'share', bound: 'min', limit: DECODE_GOALS[dtype] },
+		})
+	}
+	for (const [i, { name, dtype }] of subjects.entries()) {
+		if (dtype === 'f32' || name !== 'S') continue
+		bench.report.add({
+			subject: name,
+			name: `decode, ${dtype} against f32, ${threadsText(threads)}`,
+			unit: '×',
+			samples: speeds[i]!.map((speed, round) => speed / speeds[0]![round]!),
+			goal: { of: 'value', bound: 'min', limit: DECODE_RATIO_GOALS[dtype] },
+		})
+	}
+}
+
+/** Reading a prompt. Only its last row needs logits; attention is not counted as work. */
+function measurePrefill(bench: Bench, subject: Subject, tokens: number): void {
+	const { layers, head } = multipliedParameters(subject.runner)
+	const flopsPerToken = 2 * (layers + head / tokens)
+	subject.runner.prefill(tokens)
+	measureFlops(bench, subject, `prefill, ${tokens} tokens, ${subject.dtype}`, flopsPerToken, () => {
+		const seconds = sumUntil(bench.sampleSeconds, () => subject.runner.prefill(tokens))
+		return tokens / seconds
+	})
+}
+
+/** Streams that decode together, every row with logits. */
+function measureBatch(bench: Bench, subject: Subject, streams: number): void {
+	const { layers, head } = multipliedParameters(subject.runner)
+	const stepsMax = Math.min(subject.runner.decodeStepsMax, BATCH_STEPS_MAX)
+	const steps = stepsFor(bench, subject.runner, streams, stepsMax)
+	const name = `decode, ${streams} streams, ${subject.dtype}`
+	measureFlops(bench, subject, name, 2 * (layers + head), () => {
+		return (streams * steps) / subject.runner.decode(streams, steps)
+	})
+}
+
+/** Samples a speed in tokens per second, each beside the peak of f32 multiply-adds. */
+function measureFlops(
+	bench: Bench,
+	{ name: model, dtype }: Subject,
+	name: string,
+	flopsPerToken: number,
+	tokensPerSecond: () => number,
+): void {
+	const samples: number[] = []
+	const shares: number[] = []
+	for (let round = 0; round < bench.rounds; round++) {
+		const peak = peakFlops(bench.kernels, bench.sampleSeconds / 2)
+		const speed = tokensPerSecond()
+		samples.push(speed)
+		shares.push((speed * flopsPerToken) / peak)
+	}
+	const hasGoal = name.startsWith('prefill') && dtype === 'f32' && model !== 'embedded'
+	const goal = hasGoal ? PREFILL_GOAL : null
+	bench.report.add({ subject: model, name, unit: 'tok/s', samples, shares, goal })
+}
+
+/** How many steps make a sample long enough. */
+function stepsFor(bench: Bench, runner: BenchRunner, streams: number, max: number): number {
+	const probe = Math.min(4, max)
+	runner.decode(streams, probe)
+	const stepSeconds = runner.decode(streams, probe) / probe
+	return Math.max(probe, Math.min(max, Math.round(bench.sampleSeconds / stepSeconds)))
+}
+
+/** Mean of what `measure` returns, over as many calls as make up `seconds`. */
+function sumUntil(seconds: number, measure: () => number): number {
+	let sum = 0
+	let calls = 0
+	while (sum < seconds) {
+		sum += measure()
+		calls++
+	}
+	return sum / calls
+}

@@ -1,0 +1,78 @@
+/** How fast checkpoints of about 100 MB load, and what memory that takes at its peak. */
+import { unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Bench } from './bench-context.ts'
+import { writeBinaryCheckpoint, writeJsonCheckpoint } from './checkpoint-writer.ts'
+import type { LoadResult } from './load-process.ts'
+import { type ReferenceModel, referenceModel } from './reference-models.ts'
+import type { Goal } from './report.ts'
+import { median } from './statistics.ts'
+
+/** Shapes whose files are about 100 MB: 21 bytes a number in JSON, 4 in the binary form. */
+const JSON_MODEL = referenceModel('JSON', {
+	vocabSize: 2000,
+	blockSize: 256,
+	nLayer: 5,
+	nEmbd: 256,
+	nHead: 8,
+})
+const BINARY_MODEL = referenceModel('binary', {
+	vocabSize: 4000,
+	blockSize: 512,
+	nLayer: 12,
+	nEmbd: 384,
+	nHead: 8,
+})
+
+/** What a load may take beside the weights. */
+const MEMORY_MARGIN_BYTES = 100e6
+
+export async function measureLoad(bench: Bench): Promise<void> {
+	await measureForm(bench, JSON_MODEL, writeJsonCheckpoint, 250)
+	await measureForm(bench, BINARY_MODEL, writeBinaryCheckpoint, 1000)
+}
+
+async function measureForm(
+	bench: Bench,
+	model: ReferenceModel,
+	write: (path: string, model: ReferenceModel) => Promise<void>,
+	speedGoal: number,
+): Promise<void> {
+	const path = join(bench.directory, `load-${model.name}.json`)
+	await write(path, model)
+	const results: LoadResult[] = []
+	for (let round = 0; round < bench.rounds; round++) results.push(await load(bench, path))
+	await unlink(path)
+	const add = (name: string, unit: string, samples: readonly number[], goal: Goal | null) =>
+		bench.report.add({ subject: model.name, name, unit, samples, goal })
+	const megabytes = ((results[0]?.bytes ?? 0) / 1e6).toFixed(0)
+	add(
+		`load of a checkpoint of ${megabytes} MB`,
+		'MB/s',
+		results.map(({ bytes, seconds }) => bytes / 1e6 / seconds),
+		{ of: 'value', bound: 'min', limit: speedGoal },
+	)
+	const allowed = median(results.map(({ weightBytes }) => weightBytes + MEMORY_MARGIN_BYTES)) / 1e6
+	add(
+		'peak resident memory of that process',
+		'MB',
+		results.map(({ peakBytes }) => peakBytes / 1e6),
+		model === JSON_MODEL ? { of: 'value', bound: 'max', limit: allowed } : null,
+	)
+	add(
+		'of which not before the load',
+		'MB',
+		results.map(({ peakBytes, baseBytes }) => (peakBytes - baseBytes) / 1e6),
+		null,
+	)
+}
+
+async function load(bench: Bench, path: string): Promise<LoadResult> {
+	const script = join(import.meta.dir, 'load-process.ts')
+	const child = Bun.spawn([process.execPath, script, bench.libraryPath, path], {
+		stdio: ['ignore', 'pipe', 'inherit'],
+	})
+	const text = await new Response(child.stdout).text()
+	if ((await child.exited) !== 0) throw new Error('a process that loads a checkpoint failed')
+	return JSON.parse(text)
+}

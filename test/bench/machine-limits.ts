@@ -1,0 +1,90 @@
+/*
+ * What the machine can do at all, measured beside each figure: on a shared machine an absolute speed
+ * means little, its share of the limit in the same moment means a lot.
+ */
+import { type Kernels, panelColumns } from '../../src/kernels/binding.ts'
+import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
+import { arenaBase, weightLayout } from '../../src/model/weights.ts'
+import { type Bench, loadModel, type ModelName } from './bench-context.ts'
+import { meanSeconds } from './statistics.ts'
+
+/** Weights in memory as one token reads them: everything but the embedding tables. */
+export interface WeightRegion {
+	readonly address: number
+	readonly bytes: number
+}
+
+/** The kernel that reads memory takes whole pages. */
+const PAGE_BYTES = 4096
+/** Some milliseconds of multiply-adds. */
+const FMA_ITERATIONS = 2 ** 18
+
+/** The part of an arena that decoding reads front to back for each token. */
+export function weightRegion(
+	kernels: Kernels,
+	model: {
+		readonly config: ModelConfig
+		readonly dtype: Dtype
+		readonly arena: SharedArrayBuffer
+	},
+): WeightRegion {
+	const layout = weightLayout(kernels, model.config, model.dtype)
+	const start = layout.offsets.get('layer.0.ln1.weight')!
+	const bytes = Math.floor((layout.totalBytes - panelColumns - start) / PAGE_BYTES) * PAGE_BYTES
+	return { address: arenaBase(model.arena) + start, bytes }
+}
+
+/** Bytes per second at which all threads of the pool read the region. */
+export function readBandwidth(kernels: Kernels, region: WeightRegion, seconds: number): number {
+	const read = () => kernels.measureRead(region.address, region.bytes)
+	read()
+	return region.bytes / meanSeconds(seconds, read)
+}
+
+/** Floating point operations per second of all threads of the pool, two per multiply-add. */
+export function peakFlops(kernels: Kernels, seconds: number): number {
+	let operations = 0
+	const duration = meanSeconds(seconds, () => {
+		operations = kernels.measureFma(FMA_ITERATIONS)
+	})
+	return operations / duration
+}
+
+/** Prints peak multiply-adds, and read bandwidth at every model's size, per thread count. */
+export async function measureLimits(bench: Bench): Promise<void> {
+	const { kernels, report, rounds, sampleSeconds, threads } = bench
+	const counts = Array.from({ length: threads }, (_, i) => i + 1)
+	const sample = (measure: () => number) => Array.from({ length: rounds }, measure)
+	for (const count of counts) {
+		kernels.threadsSet(count)
+		report.add({
+			subject: 'machine',
+			name: `peak multiply-adds, ${threadsText(count)}`,
+			unit: 'GFLOP/s',
+			samples: sample(() => peakFlops(kernels, sampleSeconds) / 1e9),
+		})
+	}
+	const names: readonly ModelName[] = bench.isQuick
+		? ['S', 'embedded']
+		: ['S', 'M', 'L', 'embedded']
+	for (const name of names) {
+		for (const dtype of ['f32', 'bf16', 'int8'] as const) {
+			const region = weightRegion(kernels, await loadModel(bench, name, dtype))
+			const megabytes = (region.bytes / 1e6).toFixed(1)
+			for (const count of counts) {
+				kernels.threadsSet(count)
+				report.add({
+					subject: name,
+					name: `read ${dtype} weights, ${megabytes} MB, ${threadsText(count)}`,
+					unit: 'GB/s',
+					samples: sample(() => readBandwidth(kernels, region, sampleSeconds) / 1e9),
+				})
+			}
+		}
+	}
+	kernels.threadsSet(threads)
+}
+
+export function threadsText(count: number): string {
+	return count === 1 ? '1 thread' : `${count} threads`
+}
