@@ -30,7 +30,9 @@ export async function checkCompleteness(path: string): Promise<Completeness> {
 			return bytes.subarray(0, bytesRead)
 		}
 		const start = await read(Math.min(size, PREAMBLE_BYTES), 0)
-		if (start.length < PREAMBLE_BYTES) return arriving(`${size} bytes so far`)
+		if (start.length < PREAMBLE_BYTES && start[0] !== OPEN_BRACE) {
+			return arriving(`${size} bytes so far`)
+		}
 		if (!isBinaryForm(start)) {
 			const tail = await read(Math.min(size, TAIL_BYTES), Math.max(0, size - TAIL_BYTES))
 			return jsonCompleteness(start, tail)

@@ -23,7 +23,8 @@ export class DirectoryWatch {
 		this.close()
 		try {
 			const watcher = watch(this.#path, { recursive: true }, (_event, filename) => {
-				this.#onChange(filename === null ? null : (filename.split('/', 1)[0] ?? null))
+				// Bun leaves the name out when the directory itself has gone.
+				this.#onChange(typeof filename === 'string' ? (filename.split('/', 1)[0] ?? null) : null)
 			})
 			watcher.on('error', () => this.close())
 			watcher.unref()

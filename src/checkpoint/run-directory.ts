@@ -59,6 +59,14 @@ export function isIgnoredName(name: string): boolean {
 	return name.startsWith('.') || /(\.part|\.tmp|\.swp|\.filepart|~)$/.test(name)
 }
 
+/**
+ * Names that an upload may give a run: safe as a path segment everywhere. Directories that people make
+ * themselves are served under any name.
+ */
+export function isRunName(name: string): boolean {
+	return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && !isIgnoredName(name)
+}
+
 /** Name of a checkpoint file. */
 export function checkpointName(step: number): string {
 	return `checkpoint-${step}.json`

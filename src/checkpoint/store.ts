@@ -154,6 +154,11 @@ export class CheckpointStore {
 		return () => this.#listeners.delete(listener)
 	}
 
+	/** Resolves when every checkpoint that was there has been inspected. */
+	async inspected(): Promise<void> {
+		await this.#inspections
+	}
+
 	/** Looks at everything again, or at one run; resolves when the picture is up to date. */
 	rescan(name?: string): Promise<void> {
 		this.#scans = this.#scans.then(() => this.#scan(name === undefined ? undefined : [name]))
@@ -234,7 +239,8 @@ export class CheckpointStore {
 		if (this.#isClosed) return
 		const names = changed ?? (await this.#listRuns())
 		for (const name of names) {
-			if (!this.#writing.has(name)) await this.#scanRun(name, false)
+			// What is there at the start is taken as it stands: a restart must not hide it for a second.
+			if (!this.#writing.has(name)) await this.#scanRun(name, !this.#hasScanned)
 		}
 		this.#hasScanned = true
 		this.#publish()

@@ -144,7 +144,7 @@ export function modelNotFound(model: string, reason?: string): ApiError {
 		type: invalidRequest,
 		code: 'model_not_found',
 		param: 'model',
-		message: `The model ${quote(model)} ${problem}. GET /v1/models lists the models.`,
+		message: `The model ${describeValue(model)} ${problem}. GET /v1/models lists the models.`,
 	})
 }
 

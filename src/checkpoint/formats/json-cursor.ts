@@ -1,6 +1,6 @@
 import type { ByteSource } from '../byte-source.ts'
 import { CheckpointError } from '../checkpoint-error.ts'
-import { isJsonSpace, JsonValueScanner } from './json-value-scanner.ts'
+import { isJsonDelimiter, isJsonSpace, JsonValueScanner } from './json-value-scanner.ts'
 
 const QUOTE = 0x22
 const COLON = 0x3a
@@ -94,7 +94,8 @@ export class JsonCursor {
 	}
 
 	#scan(path: string, onPiece: (piece: Uint8Array) => void): ByteRange {
-		if (this.#nextByte() === undefined) this.#refuse(path, 'a value')
+		const first = this.#nextByte()
+		if (first === undefined || isJsonDelimiter(first)) this.#refuse(path, 'a value')
 		const scanner = new JsonValueScanner()
 		const start = this.offset
 		while (!scanner.isDone) {
@@ -103,7 +104,6 @@ export class JsonCursor {
 			onPiece(this.#filled.subarray(this.#at, end))
 			this.#at = end
 		}
-		if (this.offset === start) this.#refuse(path, 'a value')
 		return { start, end: this.offset }
 	}
 

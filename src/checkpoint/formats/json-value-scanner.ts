@@ -11,6 +11,11 @@ export function isJsonSpace(byte: number): boolean {
 	return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
+/** Ends a bare number or word, and begins no value. */
+export function isJsonDelimiter(byte: number): boolean {
+	return byte === COMMA || byte === CLOSE_BRACKET || byte === CLOSE_BRACE || isJsonSpace(byte)
+}
+
 /**
  * Finds where one JSON value ends while its bytes arrive in pieces, in constant memory and without
  * recursion. It follows strings and brackets only; what lies between is checked by whoever parses
@@ -45,7 +50,7 @@ export class JsonValueScanner {
 
 	#step(bytes: Uint8Array, at: number): number {
 		const byte = bytes[at]!
-		if (this.#depth === 0 && isDelimiter(byte)) {
+		if (this.#depth === 0 && isJsonDelimiter(byte)) {
 			this.#isDone = true
 			return at
 		}
@@ -105,8 +110,4 @@ const OBSTACLES = [QUOTE, OPEN_BRACKET, OPEN_BRACE, CLOSE_BRACE]
 
 function startsNumber(byte: number): boolean {
 	return (byte >= 0x30 && byte <= 0x39) || byte === 0x2d
-}
-
-function isDelimiter(byte: number): boolean {
-	return byte === COMMA || byte === CLOSE_BRACKET || byte === CLOSE_BRACE || isJsonSpace(byte)
 }

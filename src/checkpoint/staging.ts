@@ -1,0 +1,252 @@
+/*
+ * How an upload's files get into place so that at any moment, also after a crash, a run is old whole or
+ * new whole.
+ *
+ * Files are written into `.incoming/<owner>-<random>/` inside the checkpoints directory, which nothing
+ * serves. When they are verified and on disk, renaming that directory to `commit-…` decides: from then
+ * on the files move into the run one by one, and a crash in between is finished at the next start.
+ * Before it, nothing has happened, and the next start sweeps.
+ */
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { errorCode } from './regular-file.ts'
+import { isRunName } from './run-directory.ts'
+
+const INCOMING = '.incoming'
+const COMMIT_PREFIX = 'commit-'
+const MANIFEST = 'manifest.json'
+
+/** Staging directories of processes that cannot be asked (other machines) live this long. */
+const ABANDONED_MS = 6 * 3600 * 1000
+
+/** A rename that fails is tried again, because what has begun must end. */
+const RENAME_ATTEMPTS = 20
+const RENAME_RETRY_MS = 250
+
+/** The files of one upload, before they belong to a run. */
+export class StagedRun {
+	readonly #root: string
+	#path: string
+	readonly #files: string[] = []
+	/** Some file has moved into the run: there is no way back. */
+	#hasMoved = false
+
+	private constructor(root: string, path: string) {
+		this.#root = root
+		this.#path = path
+	}
+
+	/** Makes an empty staging directory inside the checkpoints directory `root`. */
+	static async create(root: string): Promise<StagedRun> {
+		const path = join(root, INCOMING, `${process.pid}-${randomBytes(8).toString('hex')}`)
+		await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+		await mkdir(path, { mode: 0o700 })
+		return new StagedRun(root, path)
+	}
+
+	/** Where the file of that name stands. */
+	pathOf(fileName: string): string {
+		return join(this.#path, fileName)
+	}
+
+	/** Opens a new file that only we can read. */
+	async createFile(fileName: string): Promise<StagedFile> {
+		const handle = await open(this.pathOf(fileName), 'wx', 0o600)
+		this.#files.push(fileName)
+		return new StagedFile(handle)
+	}
+
+	/** Adds a small file, on disk when this resolves. */
+	async writeFile(fileName: string, text: string): Promise<void> {
+		await using file = await this.createFile(fileName)
+		await file.write(Buffer.from(text))
+		await file.sync()
+	}
+
+	/** Gives a file its final name. */
+	async renameFile(from: string, to: string): Promise<void> {
+		await rename(this.pathOf(from), this.pathOf(to))
+		this.#files.splice(this.#files.indexOf(from), 1, to)
+	}
+
+	/** Names of the files that will become the run's. */
+	get files(): readonly string[] {
+		return this.#files
+	}
+
+	/** Puts all files into run `name`, which keeps its others. Every file must have been synced. */
+	async commit(name: string): Promise<void> {
+		const files = [...this.#files]
+		await this.writeFile(MANIFEST, JSON.stringify({ name, files } satisfies Manifest))
+		await syncDirectory(this.#path)
+		const committed = join(this.#root, INCOMING, COMMIT_PREFIX + basename(this.#path))
+		await rename(this.#path, committed)
+		this.#path = committed
+		await syncDirectory(dirname(committed))
+		await finishCommit(this.#root, committed, { name, files }, () => {
+			this.#hasMoved = true
+		})
+	}
+
+	/** Removes what is left; never fails. A commit that has begun to move files is left to be finished. */
+	async remove(): Promise<void> {
+		if (!this.#hasMoved) await removeQuietly(this.#path)
+	}
+}
+
+/** A file being written. */
+export class StagedFile implements AsyncDisposable {
+	readonly #handle: Awaited<ReturnType<typeof open>>
+
+	constructor(handle: Awaited<ReturnType<typeof open>>) {
+		this.#handle = handle
+	}
+
+	async write(bytes: Uint8Array): Promise<void> {
+		for (let done = 0; done < bytes.length; ) {
+			const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done)
+			done += bytesWritten
+		}
+	}
+
+	/** Resolves when the bytes are on disk. */
+	sync(): Promise<void> {
+		return this.#handle.sync()
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.#handle.close()
+	}
+}
+
+interface Manifest {
+	readonly name: string
+	readonly files: readonly string[]
+}
+
+/** What `recoverUploads` has done, by run name. */
+export interface Recovery {
+	/** Uploads that had been decided and are in place now. */
+	readonly finished: readonly string[]
+	/** The same, but their files still cannot be moved: these runs may hold a mix. */
+	readonly unfinished: readonly string[]
+}
+
+/**
+ * Finishes or sweeps what earlier processes left in the checkpoints directory; call it before the
+ * directory is read. Never fails.
+ */
+export async function recoverUploads(root: string): Promise<Recovery> {
+	const incoming = join(root, INCOMING)
+	const finished: string[] = []
+	const unfinished: string[] = []
+	for (const entry of await readdir(incoming).catch((): string[] => [])) {
+		const path = join(incoming, entry)
+		const isCommitted = entry.startsWith(COMMIT_PREFIX)
+		const manifest = isCommitted ? await readManifest(path) : undefined
+		if (manifest !== undefined) {
+			await finishCommit(root, path, manifest).then(
+				() => finished.push(manifest.name),
+				() => unfinished.push(manifest.name),
+			)
+		} else if (isCommitted || (await isAbandoned(path))) {
+			await removeQuietly(path)
+		}
+	}
+	return { finished, unfinished }
+}
+
+/**
+ * Moves the files that are still in `path` into their run and removes `path`. Can be repeated after a
+ * crash. `onMoved` is called when the first file has moved.
+ */
+async function finishCommit(
+	root: string,
+	path: string,
+	manifest: Manifest,
+	onMoved?: () => void,
+): Promise<void> {
+	const target = join(root, manifest.name)
+	await persistently(() => mkdir(target, { recursive: true }))
+	try {
+		for (const file of manifest.files) {
+			await persistently(() => rename(join(path, file), join(target, file)), 'ENOENT')
+			onMoved?.()
+		}
+	} catch (error) {
+		// Only a directory that we have just made is empty.
+		await rmdir(target).catch(() => {})
+		throw error
+	}
+	await persistently(() => syncDirectory(target))
+	await persistently(() => syncDirectory(root))
+	await removeQuietly(path)
+}
+
+/** Repeats a call that fails for a moment; `settled` is the code that means it has been done before. */
+async function persistently(call: () => Promise<unknown>, settled?: string): Promise<void> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			await call()
+			return
+		} catch (error) {
+			if (errorCode(error) === settled) return
+			if (attempt === RENAME_ATTEMPTS) throw error
+			await Bun.sleep(RENAME_RETRY_MS)
+		}
+	}
+}
+
+async function readManifest(path: string): Promise<Manifest | undefined> {
+	try {
+		const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as Manifest
+		const isOurs = isRunName(manifest.name) && manifest.files.every(isRunName)
+		return isOurs ? manifest : undefined
+	} catch {
+		return undefined
+	}
+}
+
+/** The owner's process id leads the name: ours from an earlier life, a dead one's, or a very old one. */
+async function isAbandoned(path: string): Promise<boolean> {
+	const owner = Number.parseInt(basename(path), 10)
+	if (owner === process.pid || !isAlive(owner)) return true
+	const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }))
+	return Date.now() - mtimeMs > ABANDONED_MS
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0)
+		return true
+	} catch (error) {
+		return errorCode(error) === 'EPERM'
+	}
+}
+
+/** Checks that `name` is free or a real directory: an upload never follows a link. */
+export async function isRunOrFree(root: string, name: string): Promise<boolean> {
+	try {
+		return (await lstat(join(root, name))).isDirectory()
+	} catch (error) {
+		if (errorCode(error) === 'ENOENT') return true
+		throw error
+	}
+}
+
+async function syncDirectory(path: string): Promise<void> {
+	await using directory = await open(path, 'r')
+	await directory.sync()
+}
+
+async function removeQuietly(path: string): Promise<void> {
+	for (let attempt = 0; attempt < 3; attempt++) {
+		try {
+			await rm(path, { recursive: true, force: true })
+			return
+		} catch {
+			// What stays is swept at the next start.
+		}
+	}
+}
