@@ -3,17 +3,24 @@
  * a checkout has them in its directories. Workers cannot find them by themselves (each has a bundle
  * of its own): pass them these paths.
  */
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { lastLossOf, thinMetrics } from '../checkpoint/metrics.ts'
+import { checkpointName, parseRunConfig } from '../checkpoint/run-directory.ts'
+import type { EmbeddedModel } from '../engine/model-registry.ts'
 import { createMemoryFile, openKernels } from '../kernels/binding.ts'
 import { libraryDirectories, locateLibrary } from '../kernels/library-path.ts'
 
 const isExecutable = import.meta.dir.startsWith('/$bunfs/')
 const checkout = join(import.meta.dir, '../..')
 
-/** The run directory of the embedded model; read its files with `Bun.file`, they have no descriptor. */
+const embeddedName = 'novels-austen'
+const embeddedStep = 5600
+
+/** The run directory of the embedded model; its files have no descriptor, only `Bun.file` reads them. */
 export const embeddedModelDirectory = isExecutable
-	? join(import.meta.dir, 'novels-austen')
-	: join(checkout, 'checkpoints/novels-austen')
+	? join(import.meta.dir, embeddedName)
+	: join(checkout, 'checkpoints', embeddedName)
 
 /**
  * A path of the kernel library that every thread of this process can open. Opens it once, on this
@@ -34,4 +41,24 @@ export function kernelLibraryPath(options: {
 		createMemoryFile,
 		directories: libraryDirectories({ ...options, executable: process.execPath }),
 	})
+}
+
+/** The embedded model; its checkpoint is read when it is first asked for. */
+export async function openEmbeddedModel(): Promise<EmbeddedModel> {
+	const file = (name: string) => Bun.file(join(embeddedModelDirectory, name))
+	const config = parseRunConfig(await file('config.json').text())
+	if (typeof config === 'string') throw new Error(`embedded model: ${config}`)
+	const metrics = await file('metrics.jsonl').text()
+	const checkpoint = file(checkpointName(embeddedStep))
+	return {
+		name: embeddedName,
+		step: embeddedStep,
+		// Files inside the executable have no time of their own.
+		mtimeMs: isExecutable ? statSync(process.execPath).mtimeMs : checkpoint.lastModified,
+		config,
+		lastLoss: lastLossOf(metrics),
+		checkpointBytes: checkpoint.size,
+		readCheckpoint: () => checkpoint.bytes(),
+		readMetrics: (pointsMax) => thinMetrics(metrics.split('\n'), pointsMax),
+	}
 }

@@ -70,10 +70,11 @@ export const generateCommand: Command = {
 		if (model === undefined || words.length === 0) {
 			throw new UsageError('expected MODEL and PROMPT: alpha generate MODEL PROMPT')
 		}
-		const machine = readMachine()
-		const defaults = parseOptions(serveOptions(machine), { ...context, argv: [] }).values
+		const defaults = parseOptions(serveOptions(readMachine()), { ...context, argv: [] }).values
 		const config: Config = { ...defaults, ...values }
-		await using runtime = await startRuntime(config, context)
+		await using runtime = await startRuntime(config, context, (level, message) => {
+			if (level === 'error') context.warn(`${message}\n`)
+		})
 		using lease = await runtime.catalog.acquire(model)
 		await streamText(lease, words.join(' '), values, context)
 		return 0

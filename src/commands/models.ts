@@ -3,7 +3,7 @@ import type { ModelCard } from '../engine/catalog.ts'
 import { formatHelp, parseOptions, UsageError } from '../lib/options.ts'
 import type { Command } from './command.ts'
 import { readMachine } from './machine.ts'
-import { openModels } from './runtime.ts'
+import { startRuntime } from './runtime.ts'
 
 function modelsOptions() {
 	const { checkpoints, embeddedModel } = serveOptions(readMachine())
@@ -18,8 +18,10 @@ export const modelsCommand: Command = {
 	async run(context) {
 		const { values, positionals } = parseOptions(modelsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
-		const { served, damaged } = await openModels(values)
-		context.print(formatModels(served, damaged))
+		const defaults = parseOptions(serveOptions(readMachine()), { ...context, argv: [] }).values
+		await using runtime = await startRuntime({ ...defaults, ...values }, context, () => {})
+		await runtime.store.inspected()
+		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listDamaged()))
 		return 0
 	},
 }

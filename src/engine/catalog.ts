@@ -1,3 +1,4 @@
+import type { TokenizerSummary } from '../checkpoint/load.ts'
 import type { MetricsSeries } from '../checkpoint/metrics.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -35,7 +36,7 @@ export interface ModelDetails {
 	readonly checkpointBytes: number
 	/** Null until the checkpoint has been inspected. */
 	readonly parameterCount: number | null
-	readonly tokenizer: { readonly type: string; readonly vocabSize: number } | null
+	readonly tokenizer: TokenizerSummary | null
 	/** Memory that it takes now, in bytes; null while it is not loaded. */
 	readonly memoryBytes: number | null
 	/** Requests that hold it now. */

@@ -101,10 +101,7 @@ export class ModelRegistry implements ModelCatalog {
 			card,
 			checkpointBytes: run?.served.sizeBytes ?? this.#options.embedded?.checkpointBytes ?? 0,
 			parameterCount: info?.parameterCount ?? null,
-			tokenizer: info && {
-				type: info.tokenizerSpec.type,
-				vocabSize: info.tokenizerSpec.vocab.length,
-			},
+			tokenizer: info?.tokenizer ?? null,
 			memoryBytes: resident?.model ? resident.bytes : null,
 			leases: resident?.pins ?? 0,
 		}

@@ -1,0 +1,43 @@
+import type { ModelCard } from '../engine/catalog.ts'
+import { formatBytes } from '../lib/options.ts'
+
+export interface BannerFacts {
+	readonly version: string
+	readonly url: string
+	readonly isaName: string
+	readonly threads: number
+	readonly dtype: string
+	readonly memoryBytesMax: number
+	readonly checkpoints: string
+	readonly served: readonly ModelCard[]
+	readonly damaged: readonly ModelCard[]
+	readonly acceptsUploads: boolean
+	/** Listens beyond this machine without asking for a key. */
+	readonly isOpenToAll: boolean
+}
+
+/** Models that the banner names; the rest is counted. */
+const NAMED_MODELS_MAX = 5
+
+/** What a person wants to know when the server has started. */
+export function formatBanner(facts: BannerFacts): string {
+	const { served, damaged } = facts
+	const names = served.slice(0, NAMED_MODELS_MAX).map(({ id }) => id)
+	if (served.length > names.length) names.push(`and ${served.length - names.length} more`)
+	const lines = [
+		`Alpha ${facts.version}`,
+		`  web page   ${facts.url}`,
+		`  OpenAI API ${facts.url}/v1`,
+		`  API docs   ${facts.url}/swagger`,
+		`  models     ${served.length === 0 ? `none yet: copy a run directory into ${facts.checkpoints}` : names.join(', ')}`,
+		...damaged.map(({ id, reason }) => `  damaged    ${id}: ${reason}`),
+		`  compute    ${facts.isaName}, ${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}, ${facts.dtype}, up to ${formatBytes(facts.memoryBytesMax)} for models`,
+	]
+	if (!facts.acceptsUploads) lines.push('  uploads    off: set UPLOAD_SECRET to accept them')
+	if (facts.isOpenToAll) {
+		lines.push(
+			'  warning    everybody who can reach this address can use the server: set ALPHA_API_KEYS',
+		)
+	}
+	return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,117 @@
+/*
+ * The parts of a server without HTTP, put together from a configuration: kernels, engine, loader,
+ * checkpoints directory, registry.
+ */
+import { Loader } from '../checkpoint/loader.ts'
+import { type CheckpointStore, openStore } from '../checkpoint/store.ts'
+import type { Config } from '../config.ts'
+import { Engine } from '../engine/engine.ts'
+import type { RunnerLimits } from '../engine/messages.ts'
+import { ModelRegistry } from '../engine/model-registry.ts'
+import { runnerBytes } from '../engine/model-runner.ts'
+import { openKernels } from '../kernels/binding.ts'
+import { UsageError } from '../lib/options.ts'
+import type { CommandContext } from './command.ts'
+import { kernelLibraryPath, openEmbeddedModel } from './embedded.ts'
+
+/** Rows of a step that may read prompts while others are decoding: the longest hiccup of a stream. */
+const PREFILL_TOKENS_MAX = 64
+
+/** Largest part of the model memory that one model's keys and values take. */
+const KV_SHARE_MAX = 0.25
+
+export type RuntimeConfig = Pick<
+	Config,
+	| 'checkpoints'
+	| 'threads'
+	| 'isa'
+	| 'dtype'
+	| 'embeddedModel'
+	| 'modelMemoryBytes'
+	| 'kvMemoryBytes'
+	| 'batchTokensMax'
+	| 'sequencesMax'
+	| 'queueLengthMax'
+>
+
+export interface Runtime extends AsyncDisposable {
+	readonly isaName: string
+	readonly engine: Engine
+	readonly loader: Loader
+	readonly store: CheckpointStore
+	readonly catalog: ModelRegistry
+}
+
+export type RuntimeLog = (level: 'info' | 'warn' | 'error', message: string) => void
+
+/** Starts everything. Throws UsageError for settings that this machine cannot honour. */
+export async function startRuntime(
+	config: RuntimeConfig,
+	context: Pick<CommandContext, 'env' | 'spawnEngineWorker' | 'spawnLoaderWorker'>,
+	log: RuntimeLog,
+): Promise<Runtime> {
+	const { checkpoints, threads, dtype } = config
+	const libraryPath = kernelLibraryPath({ env: context.env, checkpoints })
+	const kernels = openKernels(libraryPath)
+	const isa = config.isa === 'auto' ? '' : config.isa
+	if (kernels.select(isa) !== 0) {
+		const runnable = kernels.isaList().filter((name) => kernels.isaSupported(name))
+		throw new UsageError(`--isa: expected ${runnable.join(' or ')} on this machine, got "${isa}"`)
+	}
+	const limits = runnerLimits(config)
+	const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa })
+	const [engine, store, embedded] = await Promise.all([
+		Engine.start({
+			worker: context.spawnEngineWorker(),
+			libraryPath,
+			isa,
+			threads,
+			limits,
+			queueLengthMax: config.queueLengthMax,
+			log: (message) => log('error', message),
+		}),
+		openStore({
+			directory: checkpoints,
+			log,
+			inspect: ({ path }) => loader.inspect({ location: { type: 'file', path }, dtype }),
+		}),
+		config.embeddedModel ? openEmbeddedModel() : null,
+	])
+	const catalog = new ModelRegistry({
+		store,
+		embedded,
+		loader,
+		engine,
+		dtype,
+		memoryBytesMax: config.modelMemoryBytes,
+		runnerBytes: (info) => runnerBytes(kernels, info.config, limits),
+		log,
+	})
+	return {
+		isaName: kernels.isaName(),
+		engine,
+		loader,
+		store,
+		catalog,
+		async [Symbol.asyncDispose]() {
+			store.close()
+			loader.close()
+			engine.close()
+		},
+	}
+}
+
+function runnerLimits(config: RuntimeConfig): RunnerLimits {
+	const { batchTokensMax, sequencesMax, modelMemoryBytes, kvMemoryBytes } = config
+	if (sequencesMax > batchTokensMax) {
+		throw new UsageError(
+			`--sequences-max: expected at most --batch-tokens-max (${batchTokensMax}), got ${sequencesMax}`,
+		)
+	}
+	return {
+		batchTokensMax,
+		sequencesMax,
+		prefillTokensMax: Math.min(PREFILL_TOKENS_MAX, batchTokensMax),
+		kvBytesMax: Math.min(kvMemoryBytes, Math.floor(modelMemoryBytes * KV_SHARE_MAX)),
+	}
+}

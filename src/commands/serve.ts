@@ -1,0 +1,119 @@
+import { UploadReceiver } from '../checkpoint/upload.ts'
+import { type Config, parseConfig, serveOptions } from '../config.ts'
+import { createLog, type Log } from '../lib/log.ts'
+import { formatHelp, UsageError } from '../lib/options.ts'
+import { createApp } from '../server/app.ts'
+import { defaultLimits } from '../server/deps.ts'
+import { listen } from '../server/listen.ts'
+import { formatBanner } from './banner.ts'
+import type { Command, CommandContext } from './command.ts'
+import { readMachine } from './machine.ts'
+import { type Runtime, startRuntime } from './runtime.ts'
+
+/** Time for the last bytes of streams that are cut at the drain deadline to leave. */
+const FAREWELL_MS = 250
+const LOOPBACK = /^(localhost|127\.|::1$)/
+
+export const serveCommand: Command = {
+	name: 'serve',
+	usage: '[OPTIONS]',
+	summary: 'serve the models over HTTP',
+	optionsHelp: () => formatHelp(serveOptions(readMachine())),
+	async run(context) {
+		const { values: config, positionals } = parseConfig(context, readMachine())
+		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
+		const log = createLog(config.logFormat, context.warn)
+		await using runtime = await startRuntime(config, context, log)
+		for (const name of config.preload) (await runtime.catalog.acquire(name)).release()
+
+		let isDraining = false
+		const server = startServer(config, runtime, {
+			version: context.version,
+			log,
+			isDraining: () => isDraining,
+		})
+		const host = config.host.includes(':') ? `[${config.host}]` : config.host
+		announce(config, runtime, `http://${host}:${server.port}`, context)
+
+		await context.stopRequested
+		isDraining = true
+		log('info', `stopping: running streams have ${config.drainSeconds} s to finish`)
+		await drain(server, runtime, config.drainSeconds * 1000)
+		return 0
+	},
+}
+
+function startServer(
+	config: Config,
+	{ catalog, engine, loader, store, isaName }: Runtime,
+	process: { version: string; log: Log; isDraining: () => boolean },
+) {
+	const receiver = new UploadReceiver({
+		store,
+		verify: (path) => loader.verify({ location: { type: 'file', path }, dtype: config.dtype }),
+		bytesMax: config.uploadBytesMax,
+		inflatedBytesMax: config.uploadInflatedBytesMax,
+		log: process.log,
+	})
+	const app = createApp({
+		catalog,
+		engineStats: () => engine.stats,
+		uploads: { secret: config.uploadSecret, receive: (upload) => receiver.receive(upload) },
+		apiKeys: config.apiKeys,
+		limits: defaultLimits,
+		isaName,
+		...process,
+	})
+	try {
+		return listen(app, {
+			host: config.host,
+			port: config.port,
+			bodyBytesMax: config.uploadBytesMax,
+			idleSeconds: defaultLimits.stallSeconds,
+		})
+	} catch (error) {
+		const code = error instanceof Error && 'code' in error ? error.code : undefined
+		const reason =
+			code === 'EADDRINUSE'
+				? 'another program listens there; choose one with --port, 0 for any free port'
+				: String(error instanceof Error ? error.message : error)
+		throw new Error(`cannot listen on ${config.host} port ${config.port}: ${reason}`)
+	}
+}
+
+/** The one line that scripts wait for goes to standard output, what people read to standard error. */
+function announce(config: Config, runtime: Runtime, url: string, context: CommandContext): void {
+	context.warn(
+		formatBanner({
+			version: context.version,
+			url,
+			isaName: runtime.isaName,
+			threads: config.threads,
+			dtype: config.dtype,
+			memoryBytesMax: config.modelMemoryBytes,
+			checkpoints: config.checkpoints,
+			served: runtime.catalog.list(),
+			damaged: runtime.catalog.listDamaged(),
+			acceptsUploads: config.uploadSecret !== null,
+			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
+		}),
+	)
+	context.print(`listening on ${url}\n`)
+}
+
+/** Takes no new connections, lets streams finish, then ends those that are left with an error. */
+async function drain(
+	server: ReturnType<typeof listen>,
+	{ engine }: Runtime,
+	deadlineMs: number,
+): Promise<void> {
+	const finished = server.stop()
+	const isFinished = await Promise.race([
+		finished.then(() => true),
+		Bun.sleep(deadlineMs).then(() => false),
+	])
+	if (isFinished) return
+	engine.close()
+	await Promise.race([finished, Bun.sleep(FAREWELL_MS)])
+	await server.stop(true)
+}
