@@ -8,7 +8,18 @@
  * Before it, nothing has happened, and the next start sweeps.
  */
 import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import {
+	type FileHandle,
+	lstat,
+	mkdir,
+	open,
+	readdir,
+	readFile,
+	rename,
+	rm,
+	rmdir,
+	stat,
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errorCode } from './regular-file.ts'
 import { isRunName } from './run-directory.ts'
@@ -20,9 +31,9 @@ const MANIFEST = 'manifest.json'
 /** Staging directories of processes that cannot be asked (other machines) live this long. */
 const ABANDONED_MS = 6 * 3600 * 1000
 
-/** A rename that fails is tried again, because what has begun must end. */
-const RENAME_ATTEMPTS = 20
-const RENAME_RETRY_MS = 250
+/** Calls that fail are tried again where what has begun must end. */
+const ATTEMPTS = 10
+const RETRY_MS = 100
 
 /** The files of one upload, before they belong to a run. */
 export class StagedRun {
@@ -40,8 +51,8 @@ export class StagedRun {
 	/** Makes an empty staging directory inside the checkpoints directory `root`. */
 	static async create(root: string): Promise<StagedRun> {
 		const path = join(root, INCOMING, `${process.pid}-${randomBytes(8).toString('hex')}`)
-		await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-		await mkdir(path, { mode: 0o700 })
+		// Another upload that ends removes the directory above when that is empty.
+		await persistently(() => mkdir(path, { recursive: true, mode: 0o700 }), ['ENOENT'])
 		return new StagedRun(root, path)
 	}
 
@@ -92,31 +103,55 @@ export class StagedRun {
 	/** Removes what is left; never fails. A commit that has begun to move files is left to be finished. */
 	async remove(): Promise<void> {
 		if (!this.#hasMoved) await removeQuietly(this.#path)
+		await rmdir(join(this.#root, INCOMING)).catch(() => {})
 	}
 }
 
+/** Bytes gathered before they are written: senders may dribble. */
+const WRITE_BYTES = 2 ** 17
+
 /** A file being written. */
 export class StagedFile implements AsyncDisposable {
-	readonly #handle: Awaited<ReturnType<typeof open>>
+	readonly #handle: FileHandle
+	#buffer: Uint8Array | null = null
+	#buffered = 0
 
-	constructor(handle: Awaited<ReturnType<typeof open>>) {
+	constructor(handle: FileHandle) {
 		this.#handle = handle
 	}
 
 	async write(bytes: Uint8Array): Promise<void> {
+		if (this.#buffered + bytes.length > WRITE_BYTES) await this.#flush()
+		if (bytes.length >= WRITE_BYTES) {
+			await this.#writeAll(bytes)
+			return
+		}
+		this.#buffer ??= new Uint8Array(WRITE_BYTES)
+		this.#buffer.set(bytes, this.#buffered)
+		this.#buffered += bytes.length
+	}
+
+	/** Resolves when all bytes are on disk. */
+	async sync(): Promise<void> {
+		await this.#flush()
+		await this.#handle.sync()
+	}
+
+	/** Closes the file; what has not been synced may be lost. */
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.#handle.close()
+	}
+
+	async #flush(): Promise<void> {
+		if (this.#buffer !== null) await this.#writeAll(this.#buffer.subarray(0, this.#buffered))
+		this.#buffered = 0
+	}
+
+	async #writeAll(bytes: Uint8Array): Promise<void> {
 		for (let done = 0; done < bytes.length; ) {
 			const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done)
 			done += bytesWritten
 		}
-	}
-
-	/** Resolves when the bytes are on disk. */
-	sync(): Promise<void> {
-		return this.#handle.sync()
-	}
-
-	[Symbol.asyncDispose](): Promise<void> {
-		return this.#handle.close()
 	}
 }
 
@@ -154,6 +189,7 @@ export async function recoverUploads(root: string): Promise<Recovery> {
 			await removeQuietly(path)
 		}
 	}
+	await rmdir(incoming).catch(() => {})
 	return { finished, unfinished }
 }
 
@@ -171,7 +207,7 @@ async function finishCommit(
 	await persistently(() => mkdir(target, { recursive: true }))
 	try {
 		for (const file of manifest.files) {
-			await persistently(() => rename(join(path, file), join(target, file)), 'ENOENT')
+			await persistently(() => moveOnce(join(path, file), join(target, file)))
 			onMoved?.()
 		}
 	} catch (error) {
@@ -184,17 +220,26 @@ async function finishCommit(
 	await removeQuietly(path)
 }
 
-/** Repeats a call that fails for a moment; `settled` is the code that means it has been done before. */
-async function persistently(call: () => Promise<unknown>, settled?: string): Promise<void> {
+/** Repeats a call that fails for a moment: with one of `codes`, or with any. */
+async function persistently(call: () => Promise<unknown>, codes?: string[]): Promise<void> {
 	for (let attempt = 1; ; attempt++) {
 		try {
 			await call()
 			return
 		} catch (error) {
-			if (errorCode(error) === settled) return
-			if (attempt === RENAME_ATTEMPTS) throw error
-			await Bun.sleep(RENAME_RETRY_MS)
+			const isFinal = attempt === ATTEMPTS || codes?.includes(errorCode(error)) === false
+			if (isFinal) throw error
+			await Bun.sleep(RETRY_MS)
 		}
+	}
+}
+
+/** Moves a file; one that is no longer there has been moved before. */
+async function moveOnce(from: string, to: string): Promise<void> {
+	try {
+		await rename(from, to)
+	} catch (error) {
+		if (errorCode(error) !== 'ENOENT') throw error
 	}
 }
 
