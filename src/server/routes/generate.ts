@@ -42,16 +42,20 @@ export function generate(deps: ServerDeps) {
 			...strictQuery(GenerateRequest),
 			...describe('Complete a text, parameters in the query'),
 		})
-		.post('/api/generate', ({ body, query, request }) => answer(merge(body, query), request), {
-			...strictQuery(GenerateRequest),
-			...jsonBody(GenerateRequest, { bytesMax: deps.limits.bodyBytesMax, optional: true }),
-			...describe('Complete a text, parameters in the body or the query'),
-		})
+		.post(
+			'/api/generate',
+			({ body, query, request }) => answer(merge(body, query, request), request),
+			{
+				...strictQuery(GenerateRequest),
+				...jsonBody(GenerateRequest, { bytesMax: deps.limits.bodyBytesMax, optional: true }),
+				...describe('Complete a text, parameters in the body or the query'),
+			},
+		)
 }
 
-function merge(body: GenerateRequest, query: GenerateRequest): GenerateRequest {
-	const { prompt = body.prompt, max_tokens = body.max_tokens } = query
-	const { temperature = body.temperature, model = body.model, seed = body.seed } = query
-	const merged = { prompt, max_tokens, temperature, model, seed }
-	return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined))
+/** What the query names comes from the query; its schema's defaults must not hide the body. */
+function merge(body: GenerateRequest, query: GenerateRequest, request: Request): GenerateRequest {
+	const named = new URLSearchParams(request.url.split('?')[1] ?? '')
+	const fromQuery = Object.entries(query).filter(([name]) => named.has(name))
+	return { ...body, ...Object.fromEntries(fromQuery) }
 }
