@@ -3,9 +3,9 @@ import { type GrammarSymbol, Rule, symbolCost } from './grammar.ts'
 import type { Lexeme } from './lexeme.ts'
 
 /** Ways to read a text that are followed at once; beyond them the most costly ones are given up. */
-const WAY_COUNT_MAX = 1024
-/** States remembered before all but the current one are forgotten. */
-const STATE_COUNT_MAX = 20_000
+const WAY_COUNT_MAX = 256
+/** Stacks and states remembered before all but those in use are forgotten. */
+const MEMORY_COUNT_MAX = 100_000
 
 /**
  * What is still to come: a symbol and what follows it. Equal stacks are one object, so that a state
@@ -40,12 +40,16 @@ export interface State {
 	readonly isComplete: boolean
 	/** Some token leads on, the stand-in blanks aside. */
 	readonly hasSpelledNext: boolean
+	/** Characters of plain string content of which any may follow. */
+	readonly contentRoom: number
+	/** Nothing but plain string content or the end of the string may follow. */
+	readonly isWithinString: boolean
 	readonly ways: readonly Way[]
 	readonly next: Map<number, State | null>
 }
 
 /**
- * Reads text symbol by symbol against a grammar, all ways at once. Every way that is followed can be
+ * Reads text character by character against a grammar, all ways at once. Every way that is followed can be
  * completed, so no state is a dead end.
  */
 export class Automaton {
@@ -53,23 +57,24 @@ export class Automaton {
 	readonly #bottom = new Stack(0, null, null)
 	readonly #states = new Map<string, State>()
 	#stackCount = 1
+	#stackCountForgotten = 0
 
 	/** `root` and all that it uses must have been measured. */
 	constructor(root: Rule) {
 		this.start = this.#close([this.#push(this.#bottom, root)])
 	}
 
-	/** The state after a symbol; null where the grammar does not allow it. */
-	step(state: State, symbol: number): State | null {
-		let next = state.next.get(symbol)
+	/** The state after a character; null where the grammar does not allow it. */
+	step(state: State, codePoint: number): State | null {
+		let next = state.next.get(codePoint)
 		if (next === undefined) {
 			const stacks: Stack[] = []
 			for (const { stack, lexeme } of state.ways) {
-				const successor = lexeme.next(symbol)
+				const successor = lexeme.next(codePoint)
 				if (successor !== undefined) stacks.push(this.#push(stack.rest, successor))
 			}
 			next = stacks.length === 0 ? null : this.#close(stacks)
-			state.next.set(symbol, next)
+			state.next.set(codePoint, next)
 		}
 		return next
 	}
@@ -91,7 +96,9 @@ export class Automaton {
 
 	/** Drops what was remembered when it has become much; states in use stay valid. */
 	forget(): void {
-		if (this.#states.size <= STATE_COUNT_MAX) return
+		const remembered = this.#states.size + this.#stackCount - this.#stackCountForgotten
+		if (remembered <= MEMORY_COUNT_MAX) return
+		this.#stackCountForgotten = this.#stackCount
 		for (const state of this.#states.values()) state.next.clear()
 		this.#states.clear()
 		this.#bottom.pushed.clear()
@@ -126,7 +133,10 @@ export class Automaton {
 		let state = this.#states.get(key)
 		if (state === undefined) {
 			const hasSpelledNext = ways.some(({ lexeme }) => lexeme.hasSpelledNext && !lexeme.isStandIn)
-			state = { isComplete, hasSpelledNext, ways, next: new Map() }
+			const rooms = ways.map(({ lexeme }) => lexeme.contentRoom)
+			const contentRoom = Math.max(0, ...rooms)
+			const isWithinString = rooms.length > 0 && rooms.every((room) => room > 0)
+			state = { isComplete, hasSpelledNext, contentRoom, isWithinString, ways, next: new Map() }
 			this.#states.set(key, state)
 		}
 		return state

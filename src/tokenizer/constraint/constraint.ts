@@ -15,13 +15,16 @@
  */
 import { assert } from '../../lib/assert.ts'
 import type { IncrementalDecoder, Tokenizer } from '../tokenizer.ts'
-import { Alphabet, codePointsOf } from './alphabet.ts'
+import { Alphabet } from './alphabet.ts'
 import { Automaton, type State } from './automaton.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { measureRules } from './grammar.ts'
 import { JsonGrammar } from './json-grammar.ts'
 import { compileSchema } from './json-schema.ts'
-import { buildTokenTrie, type TokenTrie } from './token-trie.ts'
+import { codePointsOf, TokenIndex, type TokenTrie } from './token-index.ts'
+
+/** A character of string content; which one makes no difference within a string. */
+const ANY_CONTENT = 0x61
 
 export interface ConstraintOptions {
 	/** Rows of the model's logits: bits of a mask. */
@@ -49,7 +52,8 @@ export function compileConstraint(
 		const message = 'a model with a word tokenizer cannot be held to a JSON format'
 		throw new ConstraintError('unsupported_value', message)
 	}
-	const alphabet = new Alphabet(tokenizer, options.stopTokenIds)
+	const index = tokenIndexOf(tokenizer)
+	const alphabet = new Alphabet(index, options.stopTokenIds)
 	const grammar = new JsonGrammar(alphabet)
 	const value = compileSchema(schema, grammar)
 	const root = grammar.document(value, options.stopTokenIds.length > 0)
@@ -57,15 +61,21 @@ export function compileConstraint(
 	if (root.cost === Number.POSITIVE_INFINITY) {
 		throw new ConstraintError('unsupported_value', unwritableMessage(alphabet))
 	}
-	const shared = {
-		alphabet,
-		automaton: new Automaton(root),
-		trie: buildTokenTrie(alphabet),
-		tokenizer,
-		options,
-		masks: new WeakMap<State, Uint32Array>(),
-	}
+	const automaton = new Automaton(root)
+	const shared = { automaton, index, tokenizer, options, masks: new WeakMap<State, Uint32Array>() }
 	return { start: () => new ConstraintSession(shared) }
+}
+
+/** Made once per tokenizer: it takes milliseconds and does not depend on the schema. */
+const tokenIndexes = new WeakMap<Tokenizer, TokenIndex>()
+
+function tokenIndexOf(tokenizer: Tokenizer): TokenIndex {
+	let index = tokenIndexes.get(tokenizer)
+	if (index === undefined) {
+		index = new TokenIndex(tokenizer)
+		tokenIndexes.set(tokenizer, index)
+	}
+	return index
 }
 
 function unwritableMessage(alphabet: Alphabet): string {
@@ -76,9 +86,8 @@ function unwritableMessage(alphabet: Alphabet): string {
 }
 
 interface Shared {
-	readonly alphabet: Alphabet
 	readonly automaton: Automaton
-	readonly trie: TokenTrie
+	readonly index: TokenIndex
 	readonly tokenizer: Tokenizer
 	readonly options: ConstraintOptions
 	readonly masks: WeakMap<State, Uint32Array>
@@ -115,12 +124,10 @@ export class ConstraintSession implements IncrementalDecoder {
 	 * among them when the text is complete. Shared: not to be changed.
 	 */
 	mask(): Uint32Array {
-		const { masks, options, trie } = this.#shared
+		const { masks } = this.#shared
 		let mask = masks.get(this.#state)
 		if (mask === undefined) {
-			mask = new Uint32Array(Math.ceil(options.vocabSize / 32))
-			this.#allow(trie, this.#state, mask)
-			if (this.#state.isComplete) for (const id of options.stopTokenIds) setBit(mask, id)
+			mask = this.#makeMask(this.#state)
 			masks.set(this.#state, mask)
 		}
 		return mask
@@ -128,10 +135,10 @@ export class ConstraintSession implements IncrementalDecoder {
 
 	/** Reads a token that the mask allowed, stop ids aside; its text with what must follow it. */
 	push(tokenId: number): string {
-		const { alphabet, automaton, tokenizer } = this.#shared
+		const { automaton, tokenizer } = this.#shared
 		const tokenText = tokenizer.tokenText(tokenId)
 		for (const codePoint of codePointsOf(tokenText)) {
-			const next = automaton.step(this.#state, alphabet.symbolOf(codePoint))
+			const next = automaton.step(this.#state, codePoint)
 			assert(next !== null, 'a constrained token is one that the mask allowed')
 			this.#state = next
 		}
@@ -149,27 +156,44 @@ export class ConstraintSession implements IncrementalDecoder {
 	}
 
 	#writeUnspelled(): string {
-		const { alphabet, automaton } = this.#shared
+		const { automaton } = this.#shared
 		let text = ''
 		for (;;) {
 			const codePoint = automaton.unspelledNext(this.#state)
 			if (codePoint === null) return text
-			const next = automaton.step(this.#state, alphabet.symbolOf(codePoint))
+			const next = automaton.step(this.#state, codePoint)
 			assert(next !== null, 'a way on can be taken')
 			this.#state = next
 			text += String.fromCodePoint(codePoint)
 		}
 	}
 
+	#makeMask(state: State): Uint32Array {
+		const { automaton, index, options } = this.#shared
+		const mask = new Uint32Array(Math.ceil(options.vocabSize / 32))
+		if (state.isWithinString) {
+			mask.set(index.contentMask(state.contentRoom))
+			let after: State | null = state
+			for (const rest of index.afterContent) {
+				this.#allow(rest, after, mask)
+				after = automaton.step(after, ANY_CONTENT)
+				if (after === null) break
+			}
+		} else {
+			this.#allow(index.trie, state, mask)
+		}
+		for (const id of options.stopTokenIds) {
+			if (state.isComplete) mask[id >> 5]! |= 1 << (id & 31)
+			else mask[id >> 5]! &= ~(1 << (id & 31))
+		}
+		return mask
+	}
+
 	#allow(node: TokenTrie, state: State, mask: Uint32Array): void {
-		for (const id of node.tokenIds) setBit(mask, id)
-		for (const [symbol, child] of node.children) {
-			const next = this.#shared.automaton.step(state, symbol)
+		for (const id of node.tokenIds) mask[id >> 5]! |= 1 << (id & 31)
+		for (const [codePoint, child] of node.children) {
+			const next = this.#shared.automaton.step(state, codePoint)
 			if (next !== null) this.#allow(child, next, mask)
 		}
 	}
-}
-
-function setBit(mask: Uint32Array, id: number): void {
-	mask[id >> 5]! |= 1 << (id & 31)
 }

@@ -1,4 +1,5 @@
-import { type Alphabet, codePointsOf } from './alphabet.ts'
+import type { Alphabet } from './alphabet.ts'
+import { codePointsOf } from './token-index.ts'
 
 /**
  * A place within a terminal of the grammar (a literal, a string, a number): an automaton's state.
@@ -15,8 +16,10 @@ export interface Lexeme {
 	readonly unspelledNext: number | null
 	/** A blank that only announces a separator which no token can write. */
 	readonly isStandIn: boolean
-	/** The place after a symbol, undefined where the terminal does not allow it. */
-	next(symbol: number): Lexeme | undefined
+	/** Characters of plain string content of which any may follow here. */
+	readonly contentRoom: number
+	/** The place after a character, undefined where the terminal does not allow it. */
+	next(codePoint: number): Lexeme | undefined
 }
 
 /** One of several fixed texts: a node of their trie. */
@@ -26,14 +29,15 @@ export class LiteralLexeme implements Lexeme {
 	hasSpelledNext = false
 	unspelledNext: number | null = null
 	readonly isStandIn: boolean
+	readonly contentRoom = 0
 	readonly children = new Map<number, LiteralLexeme>()
 
 	constructor(isStandIn: boolean) {
 		this.isStandIn = isStandIn
 	}
 
-	next(symbol: number): LiteralLexeme | undefined {
-		return this.children.get(symbol)
+	next(codePoint: number): LiteralLexeme | undefined {
+		return this.children.get(codePoint)
 	}
 }
 
@@ -48,7 +52,6 @@ export function literalLexeme(
 	for (const text of texts) {
 		let node = root
 		for (const codePoint of codePointsOf(text)) {
-			alphabet.distinguish(codePoint)
 			let child = node.children.get(codePoint)
 			if (child === undefined) {
 				child = new LiteralLexeme(isStandIn)

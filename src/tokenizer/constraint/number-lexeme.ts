@@ -81,9 +81,9 @@ class NumberFormat {
 
 	#makePlace(prefix: Prefix, length: number): Lexeme {
 		const successors = new Map<number, Lexeme>()
-		const add = (symbol: number, successor: Prefix): void => {
+		const add = (codePoint: number, successor: Prefix): void => {
 			const place = this.place(successor)
-			if (place !== undefined) successors.set(symbol, place)
+			if (place !== undefined) successors.set(codePoint, place)
 		}
 		let isExpanded = false
 		const expand = (): Map<number, Lexeme> => {
@@ -109,7 +109,8 @@ class NumberFormat {
 			},
 			unspelledNext: null,
 			isStandIn: false,
-			next: (symbol) => expand().get(symbol),
+			contentRoom: 0,
+			next: (codePoint) => expand().get(codePoint),
 		}
 	}
 

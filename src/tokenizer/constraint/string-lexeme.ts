@@ -1,5 +1,6 @@
-import { type Alphabet, isStringContent } from './alphabet.ts'
+import type { Alphabet } from './alphabet.ts'
 import type { Lexeme } from './lexeme.ts'
+import { isStringContent } from './token-index.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -27,7 +28,8 @@ export function stringLexeme(
 		hasSpelledNext: true,
 		unspelledNext: null,
 		isStandIn: false,
-		next: (symbol) => (symbol === QUOTE ? format.inside(0) : undefined),
+		contentRoom: 0,
+		next: (codePoint) => (codePoint === QUOTE ? format.inside(0) : undefined),
 	}
 }
 
@@ -37,6 +39,7 @@ const END: Lexeme = {
 	hasSpelledNext: false,
 	unspelledNext: null,
 	isStandIn: false,
+	contentRoom: 0,
 	next: () => undefined,
 }
 
@@ -74,7 +77,8 @@ class StringFormat {
 			hasSpelledNext: true,
 			unspelledNext: null,
 			isStandIn: false,
-			next: (symbol) => (ESCAPES.has(symbol) ? this.inside(count + 1) : undefined),
+			contentRoom: 0,
+			next: (codePoint) => (ESCAPES.has(codePoint) ? this.inside(count + 1) : undefined),
 		}
 		return {
 			accepts: false,
@@ -82,11 +86,12 @@ class StringFormat {
 			hasSpelledNext: mayEnd || this.#spellsContent,
 			unspelledNext: null,
 			isStandIn: false,
-			next: (symbol) => {
-				if (symbol === QUOTE) return mayEnd ? END : undefined
+			contentRoom: mayGrow ? this.#lengthMax - count : 0,
+			next: (codePoint) => {
+				if (codePoint === QUOTE) return mayEnd ? END : undefined
 				if (!mayGrow) return undefined
-				if (symbol === BACKSLASH) return escaped
-				return isStringContent(symbol) ? this.inside(count + 1) : undefined
+				if (codePoint === BACKSLASH) return escaped
+				return isStringContent(codePoint) ? this.inside(count + 1) : undefined
 			},
 		}
 	}

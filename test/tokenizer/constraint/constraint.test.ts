@@ -209,6 +209,39 @@ describe('masks', () => {
 		expect(nextTexts({ type: 'string', maxLength: 2 }, full, ['"', 'é', '🙂'])).toEqual(['"'])
 	})
 
+	test.each<[string, unknown]>([
+		['an object', person],
+		['a short string', { type: 'string', minLength: 2, maxLength: 5 }],
+		[
+			'a string or a constant',
+			{ anyOf: [{ type: 'string', maxLength: 3 }, { enum: ['true', '"x'] }] },
+		],
+		['any value', {}],
+	])('allow a token exactly where its characters can be read: %s', (_, schema) => {
+		const tokenizer = tokenizerOf([...ascii, ...longTokens, 'ab"', '\\"a', 'abcdef', '\\n', '"}'])
+		const random = seededRandom(2)
+		const constraint = compileConstraint(schema, tokenizer, optionsOf(tokenizer))
+		const sessionAfter = (ids: readonly number[]) => {
+			const session = constraint.start()
+			for (const id of ids) session.push(id)
+			return session
+		}
+		for (const read: number[] = []; read.length < 25 && !sessionAfter(read).isFinished; ) {
+			const allowed = idsOf(sessionAfter(read).mask())
+			const readable = [...tokenizer.spec.vocab.keys()].filter((id) => {
+				const session = sessionAfter(read)
+				try {
+					session.push(id)
+					return true
+				} catch {
+					return false
+				}
+			})
+			expect(allowed).toEqual(readable)
+			read.push(allowed[Math.floor(random() * allowed.length)]!)
+		}
+	})
+
 	test('never allow reserved tokens or control characters within a string', () => {
 		const texts = nextTexts({ type: 'string' }, withEnd, ['"'])
 		expect(texts).toContain('the ')
