@@ -9,6 +9,7 @@
  *   additionalProperties
  * - array: items, minItems, maxItems. string: minLength, maxLength. integer, number: minimum,
  *   maximum, exclusiveMinimum, exclusiveMaximum; at most 15 digits, 6 of them after the point
+ * - where a schema says nothing any value may come, nested at most 8 deep
  * - annotations are ignored: title, description, default, examples and the like
  *
  * Any other keyword is refused by name, because ignoring it would break the promise.

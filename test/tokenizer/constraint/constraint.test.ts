@@ -269,6 +269,12 @@ describe('masks', () => {
 		expect(nextTexts({}, full)).not.toContain(' ')
 	})
 
+	test('values of which the schema says nothing nest a few levels deep', () => {
+		const open = (count: number) => nextTexts({}, full, Array(count).fill('['))
+		expect(open(6)).toContain('[')
+		expect(open(7)).not.toContain('[')
+	})
+
 	test('a token that the mask does not allow breaks the contract', () => {
 		const session = compileConstraint({ type: 'boolean' }, full, optionsOf(full)).start()
 		expect(() => session.push(full.spec.vocab.indexOf('x'))).toThrow(/invariant/)
