@@ -1,0 +1,67 @@
+/**
+ * The web page as a list of files. To serve it, answer `GET <path>` with
+ *
+ *   new Response(Bun.file(asset.file), { headers: { 'content-type': asset.contentType, ...pageHeaders } })
+ *
+ * The page asks for its files relative to itself, so a proxy may serve it under any prefix.
+ */
+import { join } from 'node:path'
+
+/** A file of the page and where the page expects it. */
+export interface PageAsset {
+	/** Path of the URL. */
+	readonly path: string
+	/** Path of the file, in the checkout or inside the executable. */
+	readonly file: string
+	readonly contentType: string
+}
+
+const contentTypes: Readonly<Record<string, string>> = {
+	html: 'text/html; charset=utf-8',
+	css: 'text/css; charset=utf-8',
+	js: 'text/javascript; charset=utf-8',
+	svg: 'image/svg+xml',
+}
+
+const files = [
+	'index.html',
+	'icon.svg',
+	'style.css',
+	'alternatives.js',
+	'api.js',
+	'app.js',
+	'chat.js',
+	'dom.js',
+	'empty-state.js',
+	'loss-chart.js',
+	'model-card.js',
+	'parameters.js',
+	'snippet.js',
+	'speed.js',
+	'storage.js',
+	'writer.js',
+] as const
+
+/** All files of the page; build.ts puts their directory beside the bundle, as it is beside this file. */
+export const pageAssets: readonly PageAsset[] = files.map((name) => ({
+	path: name === 'index.html' ? '/' : `/ui/${name}`,
+	file: join(import.meta.dir, 'page', name),
+	contentType: contentTypes[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
+}))
+
+/** Headers of every file of the page: nothing but its own files may run, load or be talked to. */
+export const pageHeaders: Readonly<Record<string, string>> = {
+	'cache-control': 'no-cache',
+	'content-security-policy': [
+		"default-src 'none'",
+		"script-src 'self'",
+		"style-src 'self'",
+		"img-src 'self'",
+		"connect-src 'self'",
+		"base-uri 'none'",
+		"form-action 'none'",
+		"frame-ancestors 'none'",
+	].join('; '),
+	'referrer-policy': 'no-referrer',
+	'x-content-type-options': 'nosniff',
+}

@@ -1,0 +1,164 @@
+/** The server as functions. Every failure is an ApiError whose message can be shown. */
+
+/**
+ * @typedef {{ id: string, step: number, lastLoss: number | null, domain: string | null,
+ *   modelConfig: Record<string, unknown>, trainConfig: Record<string, unknown>,
+ *   state?: string, reason?: string | null }} Run a model as GET /api/models lists it
+ *
+ * @typedef {{ step: number, loss?: number | null, valLoss?: number | null }} MetricsPoint
+ *
+ * @typedef {Run & { steps?: number[], contextLength?: number | null, parameterCount?: number | null,
+ *   tokenizer?: { type: string, vocabSize: number } | null, checkpointBytes?: number | null,
+ *   memoryBytes?: number | null, dtype?: string | null,
+ *   metrics?: { points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
+ *
+ * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail
+ *
+ * @typedef {{ text: string, tokens: TokenDetail[] | null, finishReason: string | null,
+ *   completionTokens: number | null }} Piece a part of a streamed answer
+ */
+
+/** An answer that is not a success, or none at all. */
+export class ApiError extends Error {
+	/**
+	 * @param {string} message
+	 * @param {number} status 0 when there was no answer
+	 */
+	constructor(message, status) {
+		super(message)
+		this.status = status
+	}
+}
+
+let apiKey = ''
+
+/** @param {string} key sent with every request from now on */
+export function useApiKey(key) {
+	apiKey = key
+}
+
+/** @returns {Promise<Run[]>} */
+export async function listRuns() {
+	return (await request('api/models')).json()
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<Card>}
+ */
+export async function readCard(id) {
+	return (await request(`api/models/${encodeURIComponent(id)}`)).json()
+}
+
+/**
+ * Streams /v1/completions.
+ * @param {Record<string, unknown>} body
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<Piece>}
+ */
+export async function* streamCompletion(body, signal) {
+	for await (const chunk of streamJson('v1/completions', body, signal)) {
+		const choice = chunk.choices?.[0]
+		yield {
+			text: choice?.text ?? '',
+			tokens: tokenDetails(choice?.logprobs),
+			finishReason: choice?.finish_reason ?? null,
+			completionTokens: chunk.usage?.completion_tokens ?? null,
+		}
+	}
+}
+
+/**
+ * Streams /v1/chat/completions.
+ * @param {Record<string, unknown>} body
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<Piece>}
+ */
+export async function* streamChat(body, signal) {
+	for await (const chunk of streamJson('v1/chat/completions', body, signal)) {
+		const choice = chunk.choices?.[0]
+		yield {
+			text: choice?.delta?.content ?? '',
+			tokens: null,
+			finishReason: choice?.finish_reason ?? null,
+			completionTokens: chunk.usage?.completion_tokens ?? null,
+		}
+	}
+}
+
+/**
+ * The legacy arrays of /v1/completions, one record per token.
+ * @param {any} logprobs
+ * @returns {TokenDetail[] | null}
+ */
+function tokenDetails(logprobs) {
+	if (!Array.isArray(logprobs?.tokens)) return null
+	return logprobs.tokens.map((/** @type {string} */ token, /** @type {number} */ i) => {
+		/** @type {[string, number][]} */
+		const top = Object.entries(logprobs.top_logprobs?.[i] ?? {})
+		return {
+			token,
+			logprob: logprobs.token_logprobs?.[i] ?? 0,
+			top: top.sort((a, b) => b[1] - a[1]),
+		}
+	})
+}
+
+/**
+ * Posts a request and yields the JSON of each event until `[DONE]`.
+ * @param {string} path
+ * @param {Record<string, unknown>} body
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<any>}
+ */
+async function* streamJson(path, body, signal) {
+	const response = await request(path, {
+		method: 'POST',
+		headers: { 'content-type': 'application/json' },
+		body: JSON.stringify({ ...body, stream: true }),
+		signal,
+	})
+	const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+	if (reader === undefined) return
+	let buffer = ''
+	try {
+		for (;;) {
+			const { done, value } = await reader.read()
+			if (done) throw new ApiError('The connection ended before the answer did.', 0)
+			buffer += value
+			const lines = buffer.split('\n')
+			buffer = lines.pop() ?? ''
+			for (const line of lines) {
+				if (!line.startsWith('data:')) continue
+				const data = line.slice('data:'.length).trim()
+				if (data === '[DONE]') return
+				const event = JSON.parse(data)
+				if (event.error) throw new ApiError(String(event.error.message), response.status)
+				yield event
+			}
+		}
+	} finally {
+		reader.cancel().catch(() => {})
+	}
+}
+
+/**
+ * @param {string} path relative to the page, so that a proxy may serve it under a prefix
+ * @param {RequestInit} [init]
+ */
+async function request(path, init = {}) {
+	const headers = new Headers(init.headers)
+	if (apiKey !== '') headers.set('authorization', `Bearer ${apiKey}`)
+	/** @type {Response} */
+	let response
+	try {
+		response = await fetch(new URL(path, document.baseURI), { ...init, headers })
+	} catch (error) {
+		if (init.signal?.aborted) throw error
+		throw new ApiError('The server does not answer.', 0)
+	}
+	if (response.ok) return response
+	const body = await response.json().catch(() => null)
+	const message = body?.error?.message ?? `The server answered ${response.status}.`
+	throw new ApiError(String(message), response.status)
+}

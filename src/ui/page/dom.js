@@ -1,0 +1,60 @@
+/** Small helpers over the DOM. Text is only ever set as text: nothing here parses HTML. */
+
+/**
+ * The element with this id, of this class.
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function byId(id, type) {
+	const element = document.getElementById(id)
+	if (element instanceof type) return element
+	throw new Error(`the page has no ${type.name} #${id}`)
+}
+
+/**
+ * A new HTML element with attributes and children; strings become text.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function create(tag, attributes = {}, ...children) {
+	const element = document.createElement(tag)
+	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
+	element.append(...children)
+	return element
+}
+
+/**
+ * A new SVG element with attributes and children.
+ * @param {string} tag
+ * @param {Record<string, string | number>} [attributes]
+ * @param {(Node | string)[]} children
+ */
+export function createSvg(tag, attributes = {}, ...children) {
+	const element = document.createElementNS('http://www.w3.org/2000/svg', tag)
+	for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value))
+	element.append(...children)
+	return element
+}
+
+/**
+ * Puts text on the clipboard and says so on the button for a moment.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ */
+export async function copyFrom(button, text) {
+	const label = button.textContent ?? ''
+	try {
+		await navigator.clipboard.writeText(text)
+		button.textContent = 'Copied'
+	} catch {
+		button.textContent = 'The browser refuses'
+	}
+	setTimeout(() => {
+		button.textContent = label
+	}, 1200)
+}

@@ -1,0 +1,43 @@
+import { copyFrom, create } from './dom.js'
+
+/**
+ * What to do when there is no model yet.
+ * @param {HTMLElement} view
+ */
+export function showEmptyState(view) {
+	const server = new URL('.', document.baseURI).href.replace(/\/$/, '')
+	const host = location.hostname
+	/** @type {[string, string][]} */
+	const ways = [
+		['Copy a run into the directory of the server', `scp -r my-model ${host}:alpha/checkpoints/`],
+		['Send it with this very program', `alpha upload my-model --to ${server}`],
+		[
+			'Send it with curl',
+			[
+				'jq -n --slurpfile config config.json --slurpfile checkpoint checkpoint-1000.json \\',
+				`  '{name: "my-model", step: 1000, config: $config[0], checkpoint: $checkpoint[0]}' |`,
+				`gzip | curl ${server}/api/upload --data-binary @- \\`,
+				'  -H "Authorization: Bearer $UPLOAD_SECRET" \\',
+				"  -H 'Content-Type: application/json' -H 'Content-Encoding: gzip'",
+			].join('\n'),
+		],
+	]
+	view.replaceChildren(
+		create('h2', {}, 'No model yet'),
+		create(
+			'p',
+			{},
+			'A run is a directory with config.json and checkpoint-<step>.json. It appears here as soon as it is complete.',
+		),
+		...ways.map(([title, command]) => {
+			const copy = create('button', { class: 'quiet' }, 'Copy')
+			copy.addEventListener('click', () => copyFrom(copy, command))
+			return create(
+				'div',
+				{ class: 'way' },
+				create('h3', {}, title, copy),
+				create('pre', { tabindex: '0' }, create('code', {}, command)),
+			)
+		}),
+	)
+}
