@@ -32,6 +32,11 @@ export interface TrainedModel {
 	readonly expected: Expected
 }
 
+/** A run directory of test/fixtures. */
+export function fixturePath(name: string): string {
+	return join(fixtures, name)
+}
+
 /** Every checkpoint that the trainer wrote, the embedded model included. */
 export function trainedModels(): TrainedModel[] {
 	const names = readdirSync(fixtures, { withFileTypes: true })
