@@ -1,5 +1,6 @@
 import type { GenerationRequest } from '../../src/engine/generation.ts'
 import { ModelRunner } from '../../src/engine/model-runner.ts'
+import { TOP_LOGPROBS_MAX } from '../../src/engine/sampler.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { uniform } from '../helpers/random-model.ts'
@@ -78,14 +79,14 @@ export class BenchRunner {
 		})
 	}
 
-	/** Tokens that the model itself finds most likely after the prompt. */
-	greedy(promptTokenIds: readonly number[], maxTokens: number): number[] {
-		this.#submit({ promptTokenIds, maxTokens, sampling: { ...SAMPLING, temperature: 0 } })
-		const tokenIds: number[] = []
+	/** The most likely next tokens after a prompt, best first. */
+	nextLogprobs(promptTokenIds: readonly number[]): readonly (readonly [number, number])[] {
+		this.#submit({ promptTokenIds, logprobs: TOP_LOGPROBS_MAX })
+		let top: readonly (readonly [number, number])[] = []
 		for (let output = this.#runner.step(); output; output = this.#runner.step()) {
-			for (let i = 2; i < output.tokens.length; i += 3) tokenIds.push(output.tokens[i]!)
+			top = output.logprobs?.[0]?.top ?? top
 		}
-		return tokenIds
+		return top
 	}
 
 	/** Log-probability of each token but the first, given those before it. */

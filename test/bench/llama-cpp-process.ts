@@ -15,12 +15,13 @@ export type LlamaCppTask =
 	  }
 	| { readonly type: 'decode'; readonly prompt: readonly number[]; readonly tokens: number }
 	| { readonly type: 'prefill'; readonly prompt: readonly number[] }
+	| { readonly type: 'score'; readonly prompt: readonly number[] }
 
 export interface LlamaCppResult {
-	/** Of the tokens after the first; of the whole prompt. */
+	/** Of decoding the tokens after the first; of reading the whole prompt. */
 	readonly seconds: number
-	/** Greedy continuation. */
-	readonly tokenIds: readonly number[]
+	/** Log-probability of every token to be the next after a prompt that was scored. */
+	readonly logprobs: readonly (readonly [tokenId: number, logprob: number])[]
 }
 
 /** What we use of the binding; ids are numbers with a brand there. */
@@ -48,6 +49,11 @@ interface BindingSequence {
 		tokenIds: readonly number[],
 		options: { temperature: 0; yieldEogToken: true },
 	): AsyncIterable<number>
+	evaluateWithMetadata(
+		tokenIds: readonly number[],
+		metadata: { probabilities: true },
+		options: { temperature: 1; topK: 0; topP: 1; minP: 0; yieldEogToken: true },
+	): AsyncIterable<{ probabilities: ReadonlyMap<number, number> }>
 	evaluateWithoutGeneratingNewTokens(tokenIds: readonly number[]): Promise<void>
 }
 
@@ -67,34 +73,53 @@ async function perform(task: LlamaCppTask): Promise<LlamaCppResult> {
 		const model = await llama.loadModel({ modelPath })
 		const context = await model.createContext({ contextSize, batchSize: contextSize, threads })
 		sequence = context.getSequence()
-		return { seconds: 0, tokenIds: [] }
+		return { seconds: 0, logprobs: [] }
 	}
-	if (sequence === null) throw new Error('expected a model, got a task')
+	if (sequence === null) throw new Error('expected a model first, got a task')
 	await sequence.clearHistory()
-	return task.type === 'decode'
-		? await decode(sequence, task.prompt, task.tokens)
-		: await prefill(sequence, task.prompt)
+	switch (task.type) {
+		case 'decode':
+			return { seconds: await decode(sequence, task.prompt, task.tokens), logprobs: [] }
+		case 'prefill':
+			return { seconds: await prefill(sequence, task.prompt), logprobs: [] }
+		case 'score':
+			return { seconds: 0, logprobs: await score(sequence, task.prompt) }
+	}
 }
 
 async function decode(
 	from: BindingSequence,
 	prompt: readonly number[],
 	tokens: number,
-): Promise<LlamaCppResult> {
-	const tokenIds: number[] = []
+): Promise<number> {
 	let start = 0
-	for await (const tokenId of from.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
-		if (tokenIds.length === 0) start = performance.now()
-		tokenIds.push(tokenId)
-		if (tokenIds.length > tokens) break
+	let count = 0
+	for await (const _ of from.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
+		if (count === 0) start = performance.now()
+		if (count++ === tokens) break
 	}
-	return { seconds: (performance.now() - start) / 1000, tokenIds }
+	return (performance.now() - start) / 1000
 }
 
-async function prefill(from: BindingSequence, prompt: readonly number[]): Promise<LlamaCppResult> {
+async function prefill(from: BindingSequence, prompt: readonly number[]): Promise<number> {
 	const start = performance.now()
 	await from.evaluateWithoutGeneratingNewTokens(prompt)
-	return { seconds: (performance.now() - start) / 1000, tokenIds: [] }
+	return (performance.now() - start) / 1000
+}
+
+async function score(
+	from: BindingSequence,
+	prompt: readonly number[],
+): Promise<LlamaCppResult['logprobs']> {
+	const raw = { temperature: 1, topK: 0, topP: 1, minP: 0, yieldEogToken: true } as const
+	for await (const { probabilities } of from.evaluateWithMetadata(
+		prompt,
+		{ probabilities: true },
+		raw,
+	)) {
+		return [...probabilities].map(([tokenId, p]) => [tokenId, Math.log(p)] as const)
+	}
+	throw new Error('llama.cpp drew no token')
 }
 
 serveTasks(perform)

@@ -11,73 +11,101 @@ import { type Bench, loadModel } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
 import { writeGguf } from './gguf-writer.ts'
 import type { LlamaCppResult, LlamaCppTask } from './llama-cpp-process.ts'
+import { threadsText } from './machine-limits.ts'
 import { REFERENCE_MODELS } from './reference-models.ts'
 import { TaskProcess } from './task-process.ts'
 
 const VERSION = '3.22.1'
 const CACHE = join(import.meta.dir, '../../node_modules/.cache/bench-llama-cpp')
+const PROMPT_TOKENS = 8
 const PREFILL_TOKENS = 128
-const DECODE_TOKENS = 128
+const DECODE_TOKENS_MIN = 4
+const DECODE_TOKENS_MAX = 128
+const SCORED_TOKENS = 64
+/** Its f16 keys and values and its table for gelu make about 0.001. */
+const SAME_MODEL_NATS = 0.01
 /** Their names of the formats that correspond to ours. */
 const FORMATS = { f32: 'F32', bf16: 'BF16', int8: 'Q8_0' } as const
 
-export async function compareLlamaCpp(bench: Bench): Promise<void> {
-	const modulePath = await installBinding()
-	for (const dtype of ['f32', 'bf16', 'int8'] as const) await compareDtype(bench, modulePath, dtype)
+interface Subject {
+	readonly dtype: Dtype
+	readonly threads: number
+	readonly ours: BenchRunner
+	readonly theirs: TaskProcess<LlamaCppTask, LlamaCppResult>
 }
 
-async function compareDtype(bench: Bench, modulePath: string, dtype: Dtype): Promise<void> {
-	const model = REFERENCE_MODELS.S
-	const modelPath = join(bench.directory, `S-${dtype}.gguf`)
-	await writeGguf(modelPath, model, dtype)
-	const { arena, config } = await loadModel(bench, 'S', dtype)
-	// GPT-2 has no soft cap.
-	const ours = new BenchRunner(bench.kernels, {
-		arena,
-		dtype,
-		config: { ...config, softCap: null },
-	})
-	using theirs = new TaskProcess<LlamaCppTask, LlamaCppResult>('llama-cpp-process.ts')
-	const contextSize = config.blockSize
-	await theirs.run({ type: 'start', modulePath, modelPath, contextSize, threads: bench.threads })
+export async function compareLlamaCpp(bench: Bench): Promise<void> {
+	const modulePath = await installBinding()
+	for (const dtype of ['f32', 'bf16', 'int8'] as const) {
+		const modelPath = join(bench.directory, `S-${dtype}.gguf`)
+		await writeGguf(modelPath, REFERENCE_MODELS.S, dtype)
+		const { arena, config } = await loadModel(bench, 'S', dtype)
+		// GPT-2 has no soft cap.
+		const model = { arena, dtype, config: { ...config, softCap: null } }
+		const ours = new BenchRunner(bench.kernels, model)
+		for (const threads of new Set([1, bench.threads])) {
+			bench.kernels.threadsSet(threads)
+			using theirs = new TaskProcess<LlamaCppTask, LlamaCppResult>('llama-cpp-process.ts')
+			const contextSize = config.blockSize
+			await theirs.run({ type: 'start', modulePath, modelPath, contextSize, threads })
+			const subject = { dtype, threads, ours, theirs }
+			if (threads === 1) await compareNumbers(bench, subject)
+			await compareSpeed(bench, subject)
+		}
+	}
+}
 
+async function compareSpeed(bench: Bench, subject: Subject): Promise<void> {
+	const { dtype, threads, ours, theirs } = subject
 	const decode = { ours: [] as number[], theirs: [] as number[] }
 	const prefill = { ours: [] as number[], theirs: [] as number[] }
-	let agreement = Number.POSITIVE_INFINITY
-	// The first round warms both up.
+	let tokens = DECODE_TOKENS_MIN
+	// The first round warms both up and tells how many tokens a sample can have.
 	for (let round = -1; round < bench.rounds; round++) {
-		const prompt = ours.randomTokens(8)
-		const reply = await theirs.run({ type: 'decode', prompt, tokens: DECODE_TOKENS })
-		const long = ours.randomTokens(PREFILL_TOKENS)
-		const read = await theirs.run({ type: 'prefill', prompt: long })
-		const same = commonPrefix(reply.tokenIds, ours.greedy(prompt, DECODE_TOKENS))
-		agreement = Math.min(agreement, same)
-		const ourDecode = ours.decode(1, DECODE_TOKENS)
-		const ourPrefill = ours.prefill(PREFILL_TOKENS)
-		if (round < 0) continue
-		decode.theirs.push(DECODE_TOKENS / reply.seconds)
-		decode.ours.push(DECODE_TOKENS / ourDecode)
+		const prompt = ours.randomTokens(PROMPT_TOKENS)
+		const reply = await theirs.run({ type: 'decode', prompt, tokens })
+		const ourDecode = tokens / ours.decode(1, tokens)
+		const read = await theirs.run({ type: 'prefill', prompt: ours.randomTokens(PREFILL_TOKENS) })
+		const ourPrefill = PREFILL_TOKENS / ours.prefill(PREFILL_TOKENS)
+		if (round < 0) {
+			const affordable = (bench.sampleSeconds * 2 * tokens) / reply.seconds
+			tokens = Math.round(Math.min(Math.max(affordable, tokens), DECODE_TOKENS_MAX))
+			continue
+		}
+		decode.ours.push(ourDecode)
+		decode.theirs.push(tokens / reply.seconds)
+		prefill.ours.push(ourPrefill)
 		prefill.theirs.push(PREFILL_TOKENS / read.seconds)
-		prefill.ours.push(PREFILL_TOKENS / ourPrefill)
 	}
 	const report = (figure: string, speeds: typeof decode) => {
 		const add = (name: string, unit: string, samples: readonly number[]) =>
 			bench.report.add({ subject: 'S', name: `${figure}, ${name}`, unit, samples })
-		add(`ours, ${dtype}`, 'tok/s', speeds.ours)
-		add(`llama.cpp, ${FORMATS[dtype]}`, 'tok/s', speeds.theirs)
+		add(`llama.cpp ${FORMATS[dtype]}, ${threadsText(threads)}`, 'tok/s', speeds.theirs)
+		add(`ours ${dtype}, ${threadsText(threads)}`, 'tok/s', speeds.ours)
 		const ratios = speeds.ours.map((speed, i) => speed / speeds.theirs[i]!)
-		add(`ours against llama.cpp, ${dtype}`, '×', ratios)
+		add('ours against llama.cpp', '×', ratios)
 	}
-	report('decode, 1 stream', decode)
+	report('decode', decode)
 	report(`prefill, ${PREFILL_TOKENS} tokens`, prefill)
-	bench.report.note(
-		`the same greedy tokens in ${dtype} and ${FORMATS[dtype]}: at least the first ${agreement} of ${DECODE_TOKENS}`,
-	)
 }
 
-function commonPrefix(a: readonly number[], b: readonly number[]): number {
-	const differs = b.findIndex((tokenId, i) => tokenId !== a[i])
-	return differs === -1 ? b.length : differs
+/** How far the two are apart in what they compute: the same weights must give the same numbers. */
+async function compareNumbers(bench: Bench, { dtype, ours, theirs }: Subject): Promise<void> {
+	const samples: number[] = []
+	for (let round = 0; round < bench.rounds; round++) {
+		const prompt = ours.randomTokens(SCORED_TOKENS)
+		const { logprobs } = await theirs.run({ type: 'score', prompt })
+		const byToken = new Map(logprobs)
+		const differences = ours
+			.nextLogprobs(prompt)
+			.map(([tokenId, logprob]) => Math.abs(logprob - (byToken.get(tokenId) ?? 0)))
+		samples.push(Math.max(...differences))
+	}
+	if (dtype === 'f32' && Math.max(...samples) > SAME_MODEL_NATS) {
+		throw new Error(`llama.cpp computes another model: log-probabilities differ by ${samples}`)
+	}
+	const name = `largest difference of log-probabilities, ${dtype}`
+	bench.report.add({ subject: 'S', name, unit: 'nats', samples })
 }
 
 /** Installs the binding with the library built for this machine; returns its entry point. */
