@@ -8,3 +8,4 @@ export const streamTokensDefault = 200
 export const streamTemperatureDefault = 0.8
 export const topKDefault = 40
 export const temperatureMax = 2
+export const metricsPointsMax = 1000

@@ -102,5 +102,5 @@ function textRequest(tokenizer: Tokenizer, settings: TextSettings) {
 		truncation: 'auto',
 		constrained: false,
 	}
-	return { generation, stop: [], includeStop: false, skipsLeadingBlank: false, jsonSchema: null }
+	return { generation, stop: [], includeStop: false, skipsLeadingBlank: false, constraint: null }
 }

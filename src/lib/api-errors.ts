@@ -65,7 +65,7 @@ export function arrayLengthOutOfRange(
 
 /** 400: a field that asks for something this server does not do. */
 export function unsupportedParameter(param: string, reason: string): ApiError {
-	return badRequest('unsupported_parameter', param, `Unsupported parameter: '${param}': ${reason}.`)
+	return badRequest('unsupported_parameter', param, `Unsupported parameter: '${param}'. ${reason}`)
 }
 
 /** 400: a value that asks for something this server does not do. */

@@ -2,7 +2,7 @@ import { invalidValue } from '../lib/api-errors.ts'
 import { renderChat } from '../tokenizer/chat-template.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatMessages } from './messages.ts'
-import { toJsonSchema } from './response-format.ts'
+import { toConstraint, toJsonSchema } from './response-format.ts'
 import {
 	clampMaxTokens,
 	type RequestContext,
@@ -25,23 +25,35 @@ export function toChatTextRequest(
 	const { tokenizer, vocabSize } = context
 	const chat = renderChat(toChatMessages(body.messages), tokenizer)
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
-	const jsonSchema = toJsonSchema(body.response_format, 'response_format')
+	const stop = toStop(body.stop)
+	const stopTokenIds = toStopTokenIds(body, chat.stopTokenIds, vocabSize)
+	const format = body.response_format
+	const schema = toJsonSchema(
+		format?.type,
+		format?.json_schema?.schema,
+		'response_format.json_schema.schema',
+	)
+	const constraint = toConstraint(schema, stop, tokenizer, {
+		param: 'response_format',
+		vocabSize,
+		stopTokenIds,
+	})
 	return {
 		generation: {
 			...toPrompt(chat.tokenIds, tokenizer),
 			n: body.n ?? 1,
 			maxTokens: clampMaxTokens(maxTokens),
 			sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
-			stopTokenIds: toStopTokenIds(body, chat.stopTokenIds, vocabSize),
+			stopTokenIds,
 			minTokens: body.min_tokens ?? 0,
 			logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
 			promptLogprobs: null,
 			truncation: body.truncation ?? 'auto',
-			constrained: jsonSchema !== null,
+			constrained: constraint !== null,
 		},
-		stop: toStop(body.stop),
+		stop,
 		includeStop: body.include_stop_str_in_output ?? false,
 		skipsLeadingBlank: chat.skipsLeadingBlank,
-		jsonSchema,
+		constraint,
 	}
 }

@@ -34,5 +34,6 @@ export function chatChunkShape(tokenizer: Tokenizer | null): ChunkShape {
 		finish: '"delta":{}',
 		logprobs: (_choice, tokens) =>
 			tokenizer === null ? 'null' : JSON.stringify(toChatLogprobs(tokens, tokenizer)),
+		echo: () => null,
 	}
 }

@@ -5,7 +5,7 @@
 import type { ApiError } from '../lib/errors.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import { doneFrame, errorFrame, type StreamFormat } from './stream-format.ts'
-import type { ScoredToken, TextEvent } from './text-generation.ts'
+import type { PromptEvent, ScoredToken, TextEvent } from './text-generation.ts'
 import { toUsage } from './usage.ts'
 
 /** How one of the two dialects writes a choice of a chunk. */
@@ -20,10 +20,14 @@ export interface ChunkShape {
 	readonly finish: string
 	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
 	logprobs(choice: number, tokens: readonly ScoredToken[]): string
+	/** A prompt that its choices repeat, with JSON of its log-probabilities; null = none does. */
+	echo(prompt: PromptEvent): { readonly text: string; readonly logprobs: string } | null
 }
 
 export interface ChunkStreamOptions {
 	readonly choices: number
+	/** Choices that share a prompt; they are numbered in a row. */
+	readonly choicesPerPrompt: number
 	/** The client asked for usage in a chunk of its own. */
 	readonly includeUsage: boolean
 }
@@ -65,9 +69,7 @@ export class ChunkStream implements StreamFormat {
 				return this.#chunk(event.choice, this.#shape.text(event.text), logprobs, 'null')
 			}
 			case 'prompt':
-				this.#promptTokens += event.promptTokens
-				this.#cachedTokens += event.cachedTokens
-				return ''
+				return this.#prompt(event)
 			case 'finish':
 				return this.#finish(event.choice, event.finishReason, event.completionTokens)
 		}
@@ -80,6 +82,19 @@ export class ChunkStream implements StreamFormat {
 
 	fail(error: ApiError): string {
 		return errorFrame(error)
+	}
+
+	#prompt(event: PromptEvent): string {
+		this.#promptTokens += event.promptTokens
+		this.#cachedTokens += event.cachedTokens
+		const echo = this.#shape.echo(event)
+		if (echo === null) return ''
+		const fields = this.#shape.text(echo.text)
+		let frames = ''
+		for (let i = 0; i < this.#options.choicesPerPrompt; i++) {
+			frames += this.#chunk(event.choice + i, fields, echo.logprobs, 'null')
+		}
+		return frames
 	}
 
 	/** The last finish chunk carries usage, unless a chunk of its own will. */

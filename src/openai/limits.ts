@@ -9,8 +9,13 @@ export const legacyTemperatureDefault = 1
 /** What the clients of llama.cpp and Ollama are used to. */
 export const topKDefault = 40
 export const choicesMax = 16
-/** Prompts of one completion request, and inputs of one embeddings request. */
-export const promptsMax = 256
+/** Prompts of one completion request. */
+export const promptsMax = 64
+/** Prompts times choices of one completion request. */
+export const sequencesMax = 128
+/** Inputs of one embeddings request. */
+export const embeddingInputsMax = 256
+export const logitBiasEntriesMax = 1024
 export const stopSequencesMax = 4
 export const topLogprobsMax = 20
 export const legacyLogprobsMax = 5

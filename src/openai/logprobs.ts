@@ -25,26 +25,17 @@ export function toChatLogprobs(tokens: readonly ScoredToken[], tokenizer: Tokeni
 export interface CompletionToken {
 	readonly tokenId: number
 	readonly logprob: TokenLogprob | null
+	/** Where its text starts in the completion's text, in UTF-16 units. */
+	readonly offset: number
 }
 
-/** `logprobs` of a completion; offsets count from `textOffset` in characters of the token texts. */
-export function toCompletionLogprobs(
-	tokens: readonly CompletionToken[],
-	tokenizer: Tokenizer,
-	textOffset: number,
-) {
-	const texts = tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId))
-	const offsets: number[] = []
-	let offset = textOffset
-	for (const text of texts) {
-		offsets.push(offset)
-		offset += text.length
-	}
+/** `logprobs` of a completion or of a chunk of one. */
+export function toCompletionLogprobs(tokens: readonly CompletionToken[], tokenizer: Tokenizer) {
 	return {
-		tokens: texts,
+		tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
 		top_logprobs: tokens.map((token) => token.logprob && toTopMap(token, tokenizer)),
-		text_offset: offsets,
+		text_offset: tokens.map(({ offset }) => offset),
 	}
 }
 

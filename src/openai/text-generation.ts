@@ -1,5 +1,7 @@
 /** What passes between the wire dialects and the loop that turns tokens into text. Types only. */
+
 import type { FinishReason, GenerationRequest, TokenLogprob } from '../engine/generation.ts'
+import type { Constraint } from '../tokenizer/constraint/constraint.ts'
 
 /** A generation and how its tokens become text. */
 export interface TextRequest {
@@ -10,8 +12,8 @@ export interface TextRequest {
 	readonly includeStop: boolean
 	/** Drop one blank at the very start: what the turn format puts after the role. */
 	readonly skipsLeadingBlank: boolean
-	/** Schema that the text must match; null = free text. */
-	readonly jsonSchema: object | null
+	/** Format that the text is held to; null = free text. */
+	readonly constraint: Constraint | null
 }
 
 /** A generated token with its log-probability. */
@@ -22,15 +24,19 @@ export interface ScoredToken {
 	readonly offset: number
 }
 
+/** First event of a prompt: it has been read. */
+export interface PromptEvent {
+	readonly type: 'prompt'
+	/** First choice of the prompt. */
+	readonly choice: number
+	readonly promptTokens: number
+	readonly cachedTokens: number
+	/** Per prompt token when asked; the first is null. */
+	readonly logprobs: readonly (TokenLogprob | null)[] | null
+}
+
 export type TextEvent =
-	| {
-			/** First event: the prompt has been read. */
-			readonly type: 'prompt'
-			readonly promptTokens: number
-			readonly cachedTokens: number
-			/** Per prompt token when asked; the first is null. */
-			readonly logprobs: readonly (TokenLogprob | null)[] | null
-	  }
+	| PromptEvent
 	| {
 			readonly type: 'text'
 			readonly choice: number

@@ -6,8 +6,8 @@ import { bearerToken, Secret } from './bearer.ts'
 const protectedPath =
 	/^\/(v1|api|chat|models|completions|responses|embeddings|tokenize|detokenize)(\/|$)/
 
-/** Uploads have a secret of their own, which a key does not replace. */
-const uploadPath = /^\/api\/upload\/?$/
+/** What changes the served models needs the upload secret, which a key does not replace. */
+const guardedPath = /^\/api\/(upload|models\/[^/]+\/(load|unload))\/?$/
 
 /** Refuses callers without a key, before anything of their request is read. Without keys: no rule. */
 export function apiKeys(keys: readonly string[], pathOf: (request: Request) => string) {
@@ -16,7 +16,7 @@ export function apiKeys(keys: readonly string[], pathOf: (request: Request) => s
 	if (secrets.length === 0) return app
 	return app.onRequest(({ request }) => {
 		const path = pathOf(request)
-		if (!protectedPath.test(path) || uploadPath.test(path)) return
+		if (!protectedPath.test(path) || guardedPath.test(path)) return
 		const token = bearerToken(request.headers) ?? ''
 		// Every key is compared, so that the time does not tell which one came close.
 		const matches = secrets.map((secret) => secret.equals(token))

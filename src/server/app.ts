@@ -1,39 +1,52 @@
 import { Elysia } from 'elysia'
-import { allowedMethods } from './allowed-methods.ts'
 import { apiKeys } from './api-keys.ts'
-import type { ServerDeps } from './deps.ts'
+import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
+import { ServerMetrics } from './metrics.ts'
+import { requestLog } from './request-log.ts'
 import { requestPath } from './request-path.ts'
 import { requestRules } from './request-rules.ts'
+import { RouteTable } from './route-table.ts'
 import { apiChat } from './routes/api-chat.ts'
 import { apiModels } from './routes/api-models.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
+import { completions } from './routes/completions.ts'
+import { embeddings } from './routes/embeddings.ts'
 import { generate } from './routes/generate.ts'
 import { health } from './routes/health.ts'
 import { inference } from './routes/inference.ts'
+import { metrics } from './routes/metrics.ts'
+import { modelCard } from './routes/model-card.ts'
 import { models } from './routes/models.ts'
+import { responses } from './routes/responses.ts'
 import { swaggerPages } from './routes/swagger.ts'
+import { tokenize } from './routes/tokenize.ts'
 import { upload } from './routes/upload.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
+	const context: ServerContext = { ...deps, metrics: new ServerMetrics() }
+	const table = new RouteTable()
 	const app = new Elysia({ normalize: false })
-		.use(
-			errorHandler(
-				deps.log,
-				allowedMethods(() => app.routes),
-			),
-		)
+		.use(requestLog(context, table))
+		.use(errorHandler(deps.log, table))
 		.use(requestRules())
 		.use(apiKeys(deps.apiKeys, requestPath))
-		.use(health(deps))
-		.use(models(deps))
-		.use(chatCompletions(deps))
-		.use(apiModels(deps))
-		.use(generate(deps))
-		.use(inference(deps))
-		.use(apiChat(deps))
-		.use(upload(deps))
+		.use(health(context))
+		.use(metrics(context))
+		.use(models(context))
+		.use(chatCompletions(context))
+		.use(completions(context))
+		.use(responses(context))
+		.use(embeddings(context))
+		.use(tokenize(context))
+		.use(apiModels(context))
+		.use(modelCard(context))
+		.use(generate(context))
+		.use(inference(context))
+		.use(apiChat(context))
+		.use(upload(context))
 		.use(swaggerPages(deps.version))
+	table.fill(app.routes)
 	return app
 }

@@ -1,13 +1,8 @@
 /** Everything the HTTP side needs, as plain values: `createApp(deps)` reads no globals. */
 import type { ModelCatalog } from '../engine/catalog.ts'
 import type { EngineStats } from '../engine/stats.ts'
-
-/** One structured log line. */
-export type Log = (
-	level: 'info' | 'warn' | 'error',
-	message: string,
-	fields?: Readonly<Record<string, unknown>>,
-) => void
+import type { Log } from '../lib/log.ts'
+import type { ServerMetrics } from './metrics.ts'
 
 /** A checkpoint upload whose sender is already authorised; nothing of the body has been read. */
 export interface UploadRequest {
@@ -56,4 +51,9 @@ export interface ServerDeps {
 	readonly log: Log
 	/** True while the server is going down: readiness probes answer 503. */
 	isDraining(): boolean
+}
+
+/** What routes work with. */
+export interface ServerContext extends ServerDeps {
+	readonly metrics: ServerMetrics
 }

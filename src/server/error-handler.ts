@@ -2,7 +2,8 @@
 import { Elysia, ParseError, ValidationError } from 'elysia'
 import { internalError, invalidJson, methodNotAllowed, unknownUrl } from '../lib/api-errors.ts'
 import { ApiError } from '../lib/errors.ts'
-import type { Log } from './deps.ts'
+import type { Log } from '../lib/log.ts'
+import type { RouteTable } from './route-table.ts'
 import { faultIn } from './validation.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
@@ -22,12 +23,12 @@ export function toApiError(thrown: unknown): ApiError {
 }
 
 /** Answers every error of the app; must be used before the routes. */
-export function errorHandler(log: Log, methodsOf: (path: string) => string[]) {
+export function errorHandler(log: Log, table: RouteTable) {
 	return new Elysia({ name: 'error-handler' }).onError(
 		{ as: 'global' },
 		({ code, error, request, path, set }) => {
 			const fault =
-				code === 'NOT_FOUND' ? routeFault(request.method, path, methodsOf) : toApiError(error)
+				code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
 			if (fault.status === 500) {
 				log('error', 'request failed', {
 					requestId: set.headers['x-request-id'],
@@ -50,8 +51,8 @@ export function errorResponse(error: ApiError): Response {
 	return Response.json(errorBody(error), { status: error.status, headers })
 }
 
-function routeFault(method: string, path: string, methodsOf: (path: string) => string[]): ApiError {
-	const allowed = methodsOf(path)
+function routeFault(method: string, path: string, table: RouteTable): ApiError {
+	const allowed = table.methodsOf(path)
 	return allowed.length === 0 ? unknownUrl(method, path) : methodNotAllowed(method, path, allowed)
 }
 

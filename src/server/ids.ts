@@ -13,11 +13,15 @@ export function freshSeed(): number {
 	return (high & 0x1f_ffff) * 2 ** 32 + low
 }
 
+export function unixSeconds(): number {
+	return Math.floor(Date.now() / 1000)
+}
+
 /** Facts that every object of one answer repeats. */
 export function answerHead(prefix: string, lease: ModelLease): AnswerHead {
 	return {
 		id: freshId(prefix),
-		created: Math.floor(Date.now() / 1000),
+		created: unixSeconds(),
 		model: lease.id,
 		systemFingerprint: `fp_${lease.fingerprint.slice(0, 12)}`,
 	}

@@ -3,7 +3,7 @@ import type { ApiError } from '../lib/errors.ts'
 import type { StreamFormat } from '../openai/stream-format.ts'
 import type { TextEvent, TextResult } from '../openai/text-generation.ts'
 import { setIdleTimeout } from './connection.ts'
-import type { ServerDeps } from './deps.ts'
+import type { ServerContext } from './deps.ts'
 import { toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
@@ -15,7 +15,7 @@ const clientClosedRequest = 499
 export async function answerWhole(
 	session: TextSession,
 	request: Request,
-	deps: ServerDeps,
+	deps: ServerContext,
 	toBody: (results: TextResult[]) => unknown,
 ): Promise<Response> {
 	// Nothing moves on the socket while the model computes, however long that takes.
@@ -33,7 +33,7 @@ export async function answerWhole(
 export function answerStream(
 	session: TextSession,
 	request: Request,
-	deps: ServerDeps,
+	deps: ServerContext,
 	format: StreamFormat,
 ): Response {
 	setIdleTimeout(request, deps.limits.stallSeconds)
@@ -75,7 +75,7 @@ function join(events: readonly TextEvent[], format: StreamFormat): string {
 }
 
 /** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
-export function answerText(session: TextSession, request: Request, deps: ServerDeps): Response {
+export function answerText(session: TextSession, request: Request, deps: ServerContext): Response {
 	setIdleTimeout(request, deps.limits.stallSeconds)
 	const stream = textStream({
 		pieces: texts(session),
@@ -97,6 +97,6 @@ async function* texts(session: TextSession): AsyncGenerator<string, void> {
 	}
 }
 
-function logFailure(deps: ServerDeps, fault: ApiError): void {
+function logFailure(deps: ServerContext, fault: ApiError): void {
 	deps.log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
 }

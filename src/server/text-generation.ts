@@ -10,36 +10,54 @@ import type {
 	TextRequest,
 	TextResult,
 } from '../openai/text-generation.ts'
+import type { ConstraintSession } from '../tokenizer/constraint/constraint.ts'
 import { type TextDelta, TextStream } from '../tokenizer/text-stream.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { GenerationMeter } from './metrics.ts'
 
 interface Choice {
 	readonly text: TextStream
+	/** What the text is held to, at the place where the text is. */
+	readonly constraint: ConstraintSession | null
 	/** Tokens so far with their log-probabilities, by push; empty unless asked for. */
 	readonly scored: { tokenId: number; logprob: TokenLogprob }[]
 	completionTokens: number
 	isOpen: boolean
 }
 
+export interface TextGenerationOptions {
+	readonly request: TextRequest
+	readonly tokenizer: Tokenizer
+	readonly meter: GenerationMeter
+}
+
 /** Text of a running generation. Leaving the loop over `batches` early aborts the generation. */
 export class TextGeneration {
 	readonly #generation: Generation
 	readonly #choices: Choice[]
+	readonly #meter: GenerationMeter
+	/** Tokens read and not yet told to the meter. */
+	#unmeteredTokens = 0
 
-	constructor(generation: Generation, request: TextRequest, tokenizer: Tokenizer) {
+	constructor(generation: Generation, { request, tokenizer, meter }: TextGenerationOptions) {
 		this.#generation = generation
-		this.#choices = Array.from({ length: request.generation.n }, () => ({
-			text: new TextStream({
-				decoder: tokenizer.createDecoder(),
+		this.#meter = meter
+		this.#choices = Array.from({ length: request.generation.n }, () => {
+			const constraint = request.constraint?.start() ?? null
+			const text = new TextStream({
+				decoder: constraint ?? tokenizer.createDecoder(),
 				stop: request.stop,
 				includeStop: request.includeStop,
 				minTokens: request.generation.minTokens,
-				skipsLeadingBlank: request.skipsLeadingBlank,
-			}),
-			scored: [],
-			completionTokens: 0,
-			isOpen: true,
-		}))
+				skipsLeadingBlank: request.skipsLeadingBlank && constraint === null,
+			})
+			return { text, constraint, scored: [], completionTokens: 0, isOpen: true }
+		})
+		for (const [index, { constraint }] of this.#choices.entries()) {
+			if (constraint !== null && !constraint.isFinished) {
+				generation.allow(index, constraint.mask())
+			}
+		}
 	}
 
 	/** Text events, in batches of what is ready together. */
@@ -48,6 +66,8 @@ export class TextGeneration {
 			const events: TextEvent[] = []
 			this.#read(first, events)
 			for (const event of this.#generation.takeReady()) this.#read(event, events)
+			if (this.#unmeteredTokens > 0) this.#meter.tokens(this.#unmeteredTokens)
+			this.#unmeteredTokens = 0
 			if (events.length > 0) yield events
 			if (this.#choices.every((choice) => !choice.isOpen)) return
 		}
@@ -77,14 +97,22 @@ export class TextGeneration {
 		return { promptTokens, cachedTokens, promptLogprobs: logprobs, choices }
 	}
 
-	/** Ends what still runs. */
-	abort(): void {
+	/** Ends what still runs. To be called in any case. */
+	close(): void {
 		this.#generation.abort()
+		this.#meter.ended()
+		for (const choice of this.#choices) {
+			if (choice.isOpen) this.#meter.choiceFinished('abort')
+			choice.isOpen = false
+		}
 	}
 
 	#read(event: TokenEvent, out: TextEvent[]): void {
 		if (event.type === 'prompt') {
-			out.push({ ...event, logprobs: event.logprobs ?? null })
+			out.push({ ...event, choice: 0, logprobs: event.logprobs ?? null })
+			for (const [index, { constraint }] of this.#choices.entries()) {
+				if (constraint?.isFinished) this.#constrain(index, constraint, out)
+			}
 			return
 		}
 		const choice = this.#choices[event.choice]!
@@ -97,6 +125,7 @@ export class TextGeneration {
 			return
 		}
 		choice.completionTokens++
+		this.#unmeteredTokens++
 		if (event.logprob !== undefined) {
 			choice.scored.push({ tokenId: event.tokenId, logprob: event.logprob })
 		}
@@ -105,7 +134,20 @@ export class TextGeneration {
 		if (delta.stopped) {
 			this.#generation.stopChoice(event.choice)
 			this.#close(event.choice, 'stop', out)
+		} else if (choice.constraint !== null) {
+			this.#constrain(event.choice, choice.constraint, out)
 		}
+	}
+
+	/** Lets the next token be drawn, or ends a choice whose format leaves nothing more to say. */
+	#constrain(index: number, constraint: ConstraintSession, out: TextEvent[]): void {
+		if (!constraint.isFinished) {
+			this.#generation.allow(index, constraint.mask())
+			return
+		}
+		this.#generation.stopChoice(index)
+		this.#emit(index, this.#choices[index]!.text.finish(), out)
+		this.#close(index, 'stop', out)
 	}
 
 	#emit(index: number, delta: TextDelta, out: TextEvent[]): void {
@@ -121,6 +163,7 @@ export class TextGeneration {
 	#close(index: number, finishReason: 'stop' | 'length', out: TextEvent[]): void {
 		const choice = this.#choices[index]!
 		choice.isOpen = false
+		this.#meter.choiceFinished(finishReason)
 		const { completionTokens } = choice
 		out.push({ type: 'finish', choice: index, finishReason, completionTokens })
 	}

@@ -4,7 +4,8 @@
  */
 import type { ModelLease } from '../engine/catalog.ts'
 import type { TextEvent, TextRequest, TextResult } from '../openai/text-generation.ts'
-import type { ServerDeps } from './deps.ts'
+import type { ServerContext } from './deps.ts'
+import type { ServerMetrics } from './metrics.ts'
 import { TextGeneration } from './text-generation.ts'
 
 export interface SessionRequest {
@@ -26,7 +27,11 @@ export class TextSession {
 	readonly #firstChoices: readonly number[]
 	#isClosed = false
 
-	private constructor(lease: ModelLease, requests: readonly TextRequest[], signal: AbortSignal) {
+	private constructor(
+		lease: ModelLease,
+		requests: readonly TextRequest[],
+		{ metrics, signal }: { metrics: ServerMetrics; signal: AbortSignal },
+	) {
 		this.lease = lease
 		const readable = lease.config.blockSize - 1
 		const dropped = requests.map(({ generation }) => generation.promptTokenIds.length - readable)
@@ -37,12 +42,14 @@ export class TextSession {
 		try {
 			for (const request of requests) {
 				const generation = lease.generate(request.generation, signal)
-				started.push(new TextGeneration(generation, request, lease.tokenizer))
+				const { tokenizer } = lease
+				const meter = metrics.generation(lease.id)
+				started.push(new TextGeneration(generation, { request, tokenizer, meter }))
 				firstChoices.push(choices)
 				choices += request.generation.n
 			}
 		} catch (error) {
-			for (const generation of started) generation.abort()
+			for (const generation of started) generation.close()
 			throw error
 		}
 		this.#generations = started
@@ -50,10 +57,12 @@ export class TextSession {
 	}
 
 	/** Loads the model if need be and starts. Throws ApiError, and then nothing is left running. */
-	static async open(deps: ServerDeps, request: SessionRequest): Promise<TextSession> {
-		const lease = await deps.catalog.acquire(request.model, request.signal)
+	static async open(context: ServerContext, request: SessionRequest): Promise<TextSession> {
+		const { signal } = request
+		const lease = await context.catalog.acquire(request.model, signal)
 		try {
-			return new TextSession(lease, request.toRequests(lease), request.signal)
+			const { metrics } = context
+			return new TextSession(lease, request.toRequests(lease), { metrics, signal })
 		} catch (error) {
 			lease.release()
 			throw error
@@ -82,7 +91,7 @@ export class TextSession {
 	close(): void {
 		if (this.#isClosed) return
 		this.#isClosed = true
-		for (const generation of this.#generations) generation.abort()
+		for (const generation of this.#generations) generation.close()
 		this.lease.release()
 	}
 }
@@ -94,7 +103,7 @@ async function* renumber(
 	for await (const events of batches) {
 		yield firstChoice === 0
 			? events
-			: events.map((e) => (e.type === 'prompt' ? e : { ...e, choice: e.choice + firstChoice }))
+			: events.map((event) => ({ ...event, choice: event.choice + firstChoice }))
 	}
 }
 

@@ -58,11 +58,10 @@ function faultOf(error: ValueError): ApiError {
 			return arrayLengthOutOfRange(param, 'max', schema['maxItems'], lengthOf(value))
 		case ValueErrorType.StringPattern:
 			return faultOfPattern(param, schema, value)
-		case ValueErrorType.StringMinLength:
-		case ValueErrorType.StringMaxLength:
-			return invalidValue(param, describe(schema), value)
+		case ValueErrorType.ObjectMaxProperties:
+			return invalidValue(param, `at most ${schema['maxProperties']} entries`, value)
 		case ValueErrorType.Never:
-			return unsupportedParameter(param, schema.description ?? 'this server cannot do it')
+			return unsupportedParameter(param, schema.description ?? 'This server cannot do it.')
 		default:
 			return schema['x-unsupported'] === true
 				? unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
@@ -92,26 +91,31 @@ export function dropNulls(schema: TSchema, value: unknown): void {
 
 /** Complaints of the variant that the client most likely meant, else that none fits. */
 function faultOfUnion(error: ValueError): ApiError {
-	for (const complaints of error.errors) {
-		const ofVariant = [...complaints]
-		const isRightType = ofVariant[0] !== undefined && !isWrongTypeAt(ofVariant[0], error.path)
-		const fault = isRightType ? faultIn(ofVariant) : undefined
-		if (fault !== undefined) return fault
-	}
-	return invalidType(paramOf(error.path), describe(error.schema), error.value)
+	const variants = error.errors.map((complaints) => [...complaints])
+	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))
+	const likeliest = rightTypes.find(([first]) => first && hasJsonTypeOf(first)) ?? rightTypes[0]
+	const fault = likeliest && faultIn(likeliest)
+	return fault ?? invalidType(paramOf(error.path), describe(error.schema), error.value)
 }
 
 function isWrongTypeAt(error: ValueError, path: string): boolean {
-	if (error.path !== path) return false
-	return [
-		ValueErrorType.String,
-		ValueErrorType.Array,
-		ValueErrorType.Object,
-		ValueErrorType.Integer,
-		ValueErrorType.Number,
-		ValueErrorType.Boolean,
-	].includes(error.type)
+	return error.path === path && typeErrors.has(error.type)
 }
+
+/** The complaint is not about the JSON type of the value, integers being numbers. */
+function hasJsonTypeOf({ type, value }: ValueError): boolean {
+	if (type === ValueErrorType.Integer) return typeof value === 'number'
+	return !typeErrors.has(type)
+}
+
+const typeErrors = new Set([
+	ValueErrorType.String,
+	ValueErrorType.Array,
+	ValueErrorType.Object,
+	ValueErrorType.Integer,
+	ValueErrorType.Number,
+	ValueErrorType.Boolean,
+])
 
 function faultOfPattern(param: string, schema: TSchema, value: unknown): ApiError {
 	if (schema['x-unsupported'] === true) {

@@ -80,36 +80,24 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 		details(name) {
 			const card = byId.get(name)
 			if (card === undefined) return undefined
-			const tokenizer = { type: 'char', vocabSize: alphabet.length }
+			const tokenizer = {
+				type: 'char' as const,
+				vocabSize: alphabet.length,
+				mergeCount: 0,
+				specialTokens: [],
+			}
 			const sizes = { checkpointBytes: 5000, parameterCount: 1000, memoryBytes: 4000 }
 			return { card, ...sizes, tokenizer, leases }
 		},
 		metrics: async (_name, pointsMax) => ({
 			lineCount: 3,
 			badLineCount: 1,
-			points: [{ step: 1, loss: 5 }, { step: 900, loss: 4.123 }].slice(0, pointsMax),
+			points: [
+				{ step: 1, loss: 5 },
+				{ step: 900, loss: 4.123 },
+			].slice(0, pointsMax),
 		}),
 		unload: async (name) => name === 'first',
-		details(name) {
-			const card = byId.get(name)
-			return (
-				card && {
-					card,
-					checkpointBytes: 1000,
-					parameterCount: 250,
-					tokenizer: {
-						type: 'char',
-						vocabSize: alphabet.length,
-						mergeCount: 0,
-						specialTokens: [],
-					},
-					memoryBytes: null,
-					leases,
-				}
-			)
-		},
-		metrics: async () => ({ lineCount: 1, badLineCount: 0, points: [{ step: 900, loss: 4.123 }] }),
-		unload: async (name) => byId.has(name),
 		async acquire(name) {
 			if (options.acquireError) throw options.acquireError
 			const card = name === undefined ? cards[0] : byId.get(name)

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import {
 	choicesMax,
 	completionTokensMax,
+	logitBiasEntriesMax,
 	logitBiasMax,
 	stopSequencesMax,
 	stopTokenIdsMax,
@@ -100,6 +101,7 @@ export const samplingFields = {
 			Type.Object(
 				{},
 				{
+					maxProperties: logitBiasEntriesMax,
 					additionalProperties: Type.Number({ minimum: -logitBiasMax, maximum: logitBiasMax }),
 					description: 'Token id → value added to its logit.',
 					example: { '50': -100 },

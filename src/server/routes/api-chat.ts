@@ -3,7 +3,7 @@ import { Elysia } from 'elysia'
 import { toChatMessages } from '../../alpha/messages.ts'
 import { toChatTextRequest } from '../../alpha/requests.ts'
 import { ChatRequest } from '../../alpha/schemas/chat.ts'
-import type { ServerDeps } from '../deps.ts'
+import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
@@ -11,7 +11,7 @@ import { answerText } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /api/chat: the plain text stream of the AI SDK's text protocol. */
-export function apiChat(deps: ServerDeps) {
+export function apiChat(deps: ServerContext) {
 	return (
 		new Elysia({ name: 'api-chat', normalize: false })
 			.post(

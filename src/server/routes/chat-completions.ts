@@ -7,7 +7,7 @@ import {
 	ChatCompletionChunk,
 	ChatCompletionRequest,
 } from '../../openai/schemas/chat.ts'
-import type { ServerDeps } from '../deps.ts'
+import type { ServerContext } from '../deps.ts'
 import { answerHead, freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
@@ -15,7 +15,7 @@ import { answerStream, answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /v1/chat/completions. */
-export function chatCompletions(deps: ServerDeps) {
+export function chatCompletions(deps: ServerContext) {
 	const complete = async (body: ChatCompletionRequest, request: Request): Promise<Response> => {
 		const session = await TextSession.open(deps, {
 			model: body.model,
@@ -33,6 +33,7 @@ export function chatCompletions(deps: ServerDeps) {
 		}
 		const format = new ChunkStream(head, chatChunkShape(logprobsTokenizer), {
 			choices: body.n ?? 1,
+			choicesPerPrompt: body.n ?? 1,
 			includeUsage: body.stream_options?.include_usage ?? false,
 		})
 		return answerStream(session, request, deps, format)

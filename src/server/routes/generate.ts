@@ -3,7 +3,7 @@ import { toGenerateTextRequest } from '../../alpha/requests.ts'
 import { toGenerated } from '../../alpha/responses.ts'
 import { Generated, GenerateRequest } from '../../alpha/schemas/generate.ts'
 import { missingParameter } from '../../lib/api-errors.ts'
-import type { ServerDeps } from '../deps.ts'
+import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
@@ -12,7 +12,7 @@ import { answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** GET and POST /api/generate; the query wins over the body, parameter by parameter. */
-export function generate(deps: ServerDeps) {
+export function generate(deps: ServerContext) {
 	const answer = async (asked: GenerateRequest, request: Request): Promise<Response> => {
 		const { prompt } = asked
 		if (prompt === undefined) throw missingParameter('prompt')

@@ -4,7 +4,7 @@ import { toInferenceTextRequest } from '../../alpha/requests.ts'
 import { tokenFrame } from '../../alpha/responses.ts'
 import { InferenceQuery } from '../../alpha/schemas/inference.ts'
 import { doneFrame, errorFrame, type StreamFormat } from '../../openai/stream-format.ts'
-import type { ServerDeps } from '../deps.ts'
+import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { strictQuery } from '../strict-query.ts'
@@ -14,7 +14,7 @@ import { TextSession } from '../text-session.ts'
 const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
 
 /** GET /api/inference: server-sent events that a browser's EventSource can read. */
-export function inference(deps: ServerDeps) {
+export function inference(deps: ServerContext) {
 	return new Elysia({ name: 'inference', normalize: false }).get(
 		'/api/inference',
 		async ({ query, request }) => {

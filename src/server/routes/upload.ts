@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { invalidApiKey, invalidJson, uploadsDisabled } from '../../lib/api-errors.ts'
-import { bearerToken, Secret } from '../bearer.ts'
+import { invalidJson } from '../../lib/api-errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
+import { UploadGuard } from '../upload-guard.ts'
 
 const UploadAnswer = Type.Object({
 	ok: Type.Boolean(),
@@ -14,14 +14,11 @@ const UploadAnswer = Type.Object({
 
 /** POST /api/upload: who sends is checked before a byte of the body is read. */
 export function upload({ uploads, limits }: ServerDeps) {
-	const secret = uploads.secret === null ? null : new Secret(uploads.secret)
+	const guard = new UploadGuard(uploads.secret)
 	return new Elysia({ name: 'upload', normalize: false }).post(
 		'/api/upload',
 		async ({ request }) => {
-			if (secret === null) throw uploadsDisabled()
-			if (!secret.equals(bearerToken(request.headers) ?? '')) {
-				throw invalidApiKey('Expected the upload secret as `Authorization: Bearer <secret>`.')
-			}
+			guard.check(request.headers)
 			const { headers, body, signal } = request
 			if (body === null) throw invalidJson('it is empty')
 			// A slow sender may pause, and verifying a large checkpoint moves no bytes at all.

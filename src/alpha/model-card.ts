@@ -1,0 +1,26 @@
+import type { MetricsSeries } from '../checkpoint/metrics.ts'
+import type { ModelCard, ModelDetails } from '../engine/catalog.ts'
+import { toRun } from './responses.ts'
+
+/** Answer of GET /api/models/{id}. A damaged run has no details. */
+export function toModelCard(
+	card: ModelCard,
+	details: ModelDetails | undefined,
+	metrics: MetricsSeries,
+) {
+	const { steps, state, reason, contextLength, embedded } = card
+	return {
+		...toRun(card),
+		steps,
+		state,
+		reason,
+		contextLength,
+		embedded,
+		checkpointBytes: details?.checkpointBytes ?? null,
+		parameterCount: details?.parameterCount ?? null,
+		memoryBytes: details?.memoryBytes ?? null,
+		requests: details?.leases ?? 0,
+		tokenizer: details?.tokenizer ?? null,
+		metrics,
+	}
+}

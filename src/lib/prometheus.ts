@@ -1,0 +1,112 @@
+/** Counters and histograms in Prometheus' text format. Recording costs a map lookup and an addition. */
+
+type Labels = Readonly<Record<string, string>>
+
+/** Metrics by the text of their labels. */
+abstract class Series<T> {
+	readonly #values = new Map<string, T>()
+
+	protected at(labels: Labels): T {
+		const key = labelText(labels)
+		let value = this.#values.get(key)
+		if (value === undefined) {
+			value = this.empty()
+			this.#values.set(key, value)
+		}
+		return value
+	}
+
+	protected abstract empty(): T
+
+	/** Lines of one series. */
+	protected abstract lines(name: string, labels: string, value: T): string[]
+
+	protected abstract readonly type: string
+
+	/** The metric under a name, which may differ from scrape to scrape: aliases are free. */
+	render(name: string, help: string): string {
+		const header = [`# HELP ${name} ${help}`, `# TYPE ${name} ${this.type}`]
+		const lines = [...this.#values].flatMap(([labels, value]) => this.lines(name, labels, value))
+		return `${[...header, ...lines].join('\n')}\n`
+	}
+}
+
+export class Counter extends Series<{ count: number }> {
+	protected readonly type = 'counter'
+
+	add(labels: Labels, amount = 1): void {
+		this.at(labels).count += amount
+	}
+
+	protected empty() {
+		return { count: 0 }
+	}
+
+	protected lines(name: string, labels: string, { count }: { count: number }): string[] {
+		return [sample(name, labels, count)]
+	}
+}
+
+interface Distribution {
+	readonly counts: Float64Array
+	sum: number
+}
+
+export class Histogram extends Series<Distribution> {
+	protected readonly type = 'histogram'
+	readonly #bounds: readonly number[]
+
+	/** `bounds`: upper ends of the buckets, ascending; the last bucket has none. */
+	constructor(bounds: readonly number[]) {
+		super()
+		this.#bounds = bounds
+	}
+
+	/** Records a value, `times` times. */
+	observe(labels: Labels, value: number, times = 1): void {
+		const distribution = this.at(labels)
+		const index = this.#bounds.findIndex((bound) => value <= bound)
+		distribution.counts[index === -1 ? this.#bounds.length : index]! += times
+		distribution.sum += value * times
+	}
+
+	protected empty(): Distribution {
+		return { counts: new Float64Array(this.#bounds.length + 1), sum: 0 }
+	}
+
+	protected lines(name: string, labels: string, { counts, sum }: Distribution): string[] {
+		let total = 0
+		const separator = labels === '' ? '' : ','
+		const buckets = [...counts].map((count, i) => {
+			total += count
+			const bound = this.#bounds[i] ?? '+Inf'
+			return sample(`${name}_bucket`, `${labels}${separator}le="${bound}"`, total)
+		})
+		return [...buckets, sample(`${name}_sum`, labels, sum), sample(`${name}_count`, labels, total)]
+	}
+}
+
+/** A value that is read when it is asked for. */
+export function renderValue(
+	name: string,
+	help: string,
+	type: 'gauge' | 'counter',
+	value: number,
+	labels: Labels = {},
+): string {
+	return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${sample(name, labelText(labels), value)}\n`
+}
+
+function sample(name: string, labels: string, value: number): string {
+	return labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`
+}
+
+function labelText(labels: Labels): string {
+	return Object.entries(labels)
+		.map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+		.join(',')
+}
+
+function escapeLabel(value: string): string {
+	return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}

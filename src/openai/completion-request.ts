@@ -1,0 +1,103 @@
+import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
+import { endTokenIds } from '../tokenizer/chat-template.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { legacyMaxTokensDefault, legacyTemperatureDefault, sequencesMax } from './limits.ts'
+import {
+	clampMaxTokens,
+	type RequestContext,
+	toPrompt,
+	toSampling,
+	toStop,
+	toStopTokenIds,
+} from './sampling.ts'
+import type { CompletionRequest } from './schemas/completions.ts'
+import type { TextRequest } from './text-generation.ts'
+
+/** A prompt in both of its forms. */
+export interface CompletionPrompt {
+	readonly text: string
+	readonly tokenIds: readonly number[]
+}
+
+/** What prompts are read against. */
+export interface PromptContext extends Pick<RequestContext, 'tokenizer' | 'vocabSize'> {
+	/** Name of their field. */
+	readonly param: string
+}
+
+/** Prompts in any of their forms. Throws ApiError 400 for ids that the model does not have. */
+export function toPrompts(
+	prompt: CompletionRequest['prompt'],
+	{ tokenizer, vocabSize, param }: PromptContext,
+): CompletionPrompt[] {
+	if (typeof prompt === 'string') return [fromText(prompt, tokenizer)]
+	if (isTexts(prompt)) return prompt.map((text) => fromText(text, tokenizer))
+	const lists = isIds(prompt) ? [prompt] : prompt
+	return lists.map((tokenIds) => {
+		const unknown = tokenIds.find((id) => id >= vocabSize)
+		if (unknown !== undefined) {
+			throw invalidValue(param, `token ids from 0 to ${vocabSize - 1}`, unknown)
+		}
+		return { text: tokenizer.decode(tokenIds), tokenIds }
+	})
+}
+
+/** Body of POST /v1/completions → one generation per prompt. Throws ApiError 400. */
+export function toCompletionTextRequests(
+	body: CompletionRequest,
+	prompts: readonly CompletionPrompt[],
+	context: RequestContext,
+): TextRequest[] {
+	const generated = choicesPerPrompt(body)
+	if (generated * prompts.length > sequencesMax) {
+		const limit = Math.floor(sequencesMax / prompts.length)
+		const param = body.best_of === undefined ? 'n' : 'best_of'
+		throw numberOutOfRange({ param, kind: 'integer', bound: 'max', limit, value: generated })
+	}
+	const { tokenizer, vocabSize } = context
+	const isRanked = generated > (body.n ?? 1)
+	const logprobs = body.logprobs ?? null
+	return prompts.map(({ tokenIds }) => ({
+		generation: {
+			...toPrompt(tokenIds, tokenizer),
+			n: generated,
+			maxTokens: clampMaxTokens(body.max_tokens ?? legacyMaxTokensDefault),
+			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, context),
+			stopTokenIds: toStopTokenIds(body, endTokenIds(tokenizer), vocabSize),
+			minTokens: body.min_tokens ?? 0,
+			logprobs: isRanked ? (logprobs ?? 0) : logprobs,
+			promptLogprobs: body.echo ? logprobs : null,
+			truncation: body.truncation ?? 'auto',
+			constrained: false,
+		},
+		stop: toStop(body.stop),
+		includeStop: body.include_stop_str_in_output ?? false,
+		skipsLeadingBlank: false,
+		constraint: null,
+	}))
+}
+
+/** Choices to generate for each prompt, of which the best `n` are returned. */
+function choicesPerPrompt({ n = 1, best_of, stream }: CompletionRequest): number {
+	if (best_of === undefined) return n
+	if (best_of < n) {
+		const fault = { param: 'best_of', kind: 'integer', bound: 'min', limit: n } as const
+		throw numberOutOfRange({ ...fault, value: best_of })
+	}
+	if (stream && best_of > n) throw unsupportedParameter('best_of', 'It does not go with a stream.')
+	return best_of
+}
+
+function fromText(text: string, tokenizer: Tokenizer): CompletionPrompt {
+	return { text, tokenIds: tokenizer.encode(text) }
+}
+
+type PromptList = Exclude<CompletionRequest['prompt'], string>
+
+function isTexts(prompt: PromptList): prompt is string[] {
+	return typeof prompt[0] === 'string'
+}
+
+function isIds(prompt: PromptList): prompt is number[] {
+	return typeof prompt[0] === 'number'
+}

@@ -1,0 +1,113 @@
+/** Text → answers of POST /v1/completions, whole or in chunks. */
+import type { TokenLogprob } from '../engine/generation.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { type AnswerHead, headFields } from './answer.ts'
+import type { ChunkShape } from './chunk-stream.ts'
+import type { CompletionPrompt } from './completion-request.ts'
+import { type CompletionToken, toCompletionLogprobs } from './logprobs.ts'
+import type { ScoredToken, TextChoice, TextResult } from './text-generation.ts'
+import { toUsage } from './usage.ts'
+
+/** How the request wants its choices. */
+export interface CompletionOptions {
+	readonly prompts: readonly CompletionPrompt[]
+	/** Choices to return per prompt. */
+	readonly n: number
+	readonly echo: boolean
+	/** Log-probabilities were asked for. */
+	readonly hasLogprobs: boolean
+	readonly tokenizer: Tokenizer
+}
+
+/** The answer in one object; choices are numbered through over all prompts. */
+export function toCompletion(
+	head: AnswerHead,
+	results: readonly TextResult[],
+	options: CompletionOptions,
+) {
+	const sum = (count: (result: TextResult) => number) =>
+		results.reduce((total, result) => total + count(result), 0)
+	const choices = results.flatMap((result, i) => {
+		const prompt = options.prompts[i]!
+		const echo = options.echo ? echoOf(prompt, result, options.tokenizer) : nothing
+		return best(result.choices, options.n).map((choice) => toChoice(choice, echo, options))
+	})
+	return {
+		...headFields(head, 'text_completion'),
+		choices: choices.map((choice, index) => ({ index, ...choice })),
+		usage: toUsage(
+			sum((result) => result.promptTokens),
+			sum((result) => result.cachedTokens),
+			sum((r) => r.choices.reduce((total, choice) => total + choice.completionTokens, 0)),
+		),
+	}
+}
+
+/** Chunks have the same object name as the whole; every one has a text. */
+export function completionChunkShape(options: CompletionOptions): ChunkShape {
+	const { prompts, n, tokenizer } = options
+	const promptOf = (choice: number) => prompts[Math.floor(choice / n)]!
+	const toJson = (tokens: readonly CompletionToken[]) =>
+		options.hasLogprobs ? JSON.stringify(toCompletionLogprobs(tokens, tokenizer)) : 'null'
+	return {
+		object: 'text_completion',
+		opening: null,
+		text: (text) => `"text":${JSON.stringify(text)}`,
+		finish: '"text":""',
+		logprobs: (choice, tokens) =>
+			toJson(shift(tokens, options.echo ? promptOf(choice).text.length : 0)),
+		echo: (event) => {
+			if (!options.echo) return null
+			const { text, tokens } = echoOf(promptOf(event.choice), event, tokenizer)
+			return { text, logprobs: toJson(tokens) }
+		},
+	}
+}
+
+interface Echo {
+	readonly text: string
+	readonly tokens: readonly CompletionToken[]
+}
+
+const nothing: Echo = { text: '', tokens: [] }
+
+/** The prompt as part of the answer. The model may have read only its end. */
+function echoOf(
+	{ text, tokenIds }: CompletionPrompt,
+	read: { promptTokens: number; logprobs?: Logprobs; promptLogprobs?: Logprobs },
+	tokenizer: Tokenizer,
+): Echo {
+	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
+	const firstRead = tokenIds.length - logprobs.length
+	const decoder = tokenizer.createDecoder()
+	let offset = 0
+	const tokens = tokenIds.map((tokenId, i) => {
+		const token = { tokenId, logprob: logprobs[i - firstRead] ?? null, offset }
+		offset += decoder.push(tokenId).length
+		return token
+	})
+	return { text, tokens }
+}
+
+type Logprobs = readonly (TokenLogprob | null)[] | null
+
+function toChoice(choice: TextChoice, echo: Echo, { hasLogprobs, tokenizer }: CompletionOptions) {
+	const tokens = [...echo.tokens, ...shift(choice.tokens, echo.text.length)]
+	return {
+		text: echo.text + choice.text,
+		logprobs: hasLogprobs ? toCompletionLogprobs(tokens, tokenizer) : null,
+		finish_reason: choice.finishReason,
+	}
+}
+
+function shift(tokens: readonly ScoredToken[], by: number): readonly ScoredToken[] {
+	return by === 0 ? tokens : tokens.map((token) => ({ ...token, offset: token.offset + by }))
+}
+
+/** The `n` choices with the best mean log-probability, best first; all of them in order if no more. */
+function best(choices: readonly TextChoice[], n: number): readonly TextChoice[] {
+	if (choices.length <= n) return choices
+	const mean = ({ tokens }: TextChoice) =>
+		tokens.reduce((sum, token) => sum + token.logprob.logprob, 0) / Math.max(1, tokens.length)
+	return choices.toSorted((a, b) => mean(b) - mean(a)).slice(0, n)
+}

@@ -1,0 +1,133 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
+import { ChatLogprob } from './chat.ts'
+import { ignored, oneOf, optional, refused, wireObject } from './fields.ts'
+import { maxTokensDescription, modelField, samplingFields, temperatureField } from './sampling.ts'
+
+const InputText = wireObject({
+	type: oneOf(['input_text', 'output_text', 'text'], { unsupported: true }),
+	text: Type.String(),
+})
+
+/** A message of the input; other kinds of items (tool calls, reasoning) are refused. */
+const InputItem = wireObject({
+	type: optional(oneOf(['message'], { unsupported: true })),
+	role: oneOf(['system', 'developer', 'user', 'assistant']),
+	content: Type.Union([Type.String(), Type.Array(InputText)]),
+})
+
+const TextFormat = wireObject({
+	type: oneOf(['text', 'json_object', 'json_schema'], { unsupported: true }),
+	name: optional(Type.String()),
+	schema: optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
+	strict: optional(Type.Boolean()),
+})
+
+const noState = 'The server keeps no state.'
+
+/** Body of POST /v1/responses. */
+export const ResponsesRequest = wireObject(
+	{
+		model: modelField,
+		input: Type.Union([Type.String(), Type.Array(InputItem, { minItems: 1 })], {
+			description: 'What the user says, or the conversation so far.',
+		}),
+		instructions: optional(Type.String({ description: 'A system message before the input.' })),
+		max_output_tokens: optional(
+			Type.Integer({
+				minimum: 1,
+				default: chatMaxTokensDefault,
+				description: maxTokensDescription,
+			}),
+		),
+		temperature: temperatureField(chatTemperatureDefault),
+		...samplingFields,
+		top_logprobs: optional(
+			Type.Integer({
+				minimum: 0,
+				maximum: topLogprobsMax,
+				description: 'Report log-probabilities with this many alternatives per token.',
+			}),
+		),
+		include: optional(
+			Type.Array(Type.String(), {
+				description: 'Only `message.output_text.logprobs` has an effect.',
+			}),
+		),
+		text: optional(wireObject({ format: optional(TextFormat) })),
+		truncation: optional(
+			oneOf(['auto', 'disabled'], {
+				default: 'auto',
+				description: '`disabled`: a prompt longer than the context is refused.',
+			}),
+		),
+		stream: optional(
+			Type.Boolean({ default: false, description: 'Answer with server-sent events.' }),
+		),
+		previous_response_id: refused(noState),
+		conversation: refused(noState),
+		prompt: refused('The server has no stored prompts.'),
+		background: optional(Type.Unsafe<false>(Type.Boolean({ enum: [false], description: noState }))),
+		tool_choice: optional(
+			oneOf(['none', 'auto'], {
+				unsupported: true,
+				description: 'A tool that must be called is refused.',
+			}),
+		),
+		tools: ignored('Accepted and ignored: the models cannot call tools.'),
+		store: ignored('Accepted and ignored: nothing is stored.'),
+		metadata: optional(
+			Type.Object({}, { additionalProperties: true, description: 'Returned as it came.' }),
+		),
+		user: ignored(),
+	},
+	{ example: { model: 'novels-austen', input: 'Once upon a time', max_output_tokens: 100 } },
+)
+export type ResponsesRequest = Static<typeof ResponsesRequest>
+
+const status = oneOf(['completed', 'incomplete', 'in_progress'])
+
+const OutputMessage = wireObject({
+	id: Type.String(),
+	type: oneOf(['message']),
+	role: oneOf(['assistant']),
+	status,
+	content: Type.Array(
+		wireObject({
+			type: oneOf(['output_text']),
+			text: Type.String(),
+			annotations: Type.Array(Type.Unknown()),
+			logprobs: Type.Array(ChatLogprob),
+		}),
+	),
+})
+
+const count = Type.Integer({ minimum: 0 })
+
+/** Answer of POST /v1/responses. */
+export const ResponseSchema = wireObject({
+	id: Type.String({ example: 'resp_f018175cb9a64d0c' }),
+	object: oneOf(['response']),
+	created_at: Type.Integer({ description: 'Unix seconds.' }),
+	completed_at: optional(Type.Integer()),
+	status,
+	error: optional(Type.Object({}, { additionalProperties: true })),
+	incomplete_details: optional(wireObject({ reason: oneOf(['max_output_tokens']) })),
+	model: Type.String({ description: 'The model that answered.' }),
+	output: Type.Array(OutputMessage),
+	usage: optional(
+		wireObject({
+			input_tokens: count,
+			input_tokens_details: wireObject({ cached_tokens: count }),
+			output_tokens: count,
+			output_tokens_details: wireObject({ reasoning_tokens: count }),
+			total_tokens: count,
+		}),
+	),
+})
+
+/** One event of a streamed response. */
+export const ResponseEvent = wireObject({
+	type: Type.String({ example: 'response.output_text.delta' }),
+	sequence_number: count,
+})

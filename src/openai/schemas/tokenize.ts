@@ -1,0 +1,44 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { WireMessage } from './chat.ts'
+import { ignored, optional, tokenIds, wireObject } from './fields.ts'
+import { modelField } from './sampling.ts'
+
+/** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. */
+export const TokenizeRequest = wireObject(
+	{
+		model: modelField,
+		prompt: optional(Type.String({ description: 'Text to encode.' })),
+		messages: optional(
+			Type.Array(WireMessage, {
+				minItems: 1,
+				description: 'Conversation to encode as chat completions do.',
+			}),
+		),
+		content: optional(Type.String({ description: "llama.cpp's name of `prompt`." })),
+		return_token_strs: optional(
+			Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
+		),
+		add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
+	},
+	{ example: { model: 'novels-austen', prompt: 'Once upon a time' } },
+)
+export type TokenizeRequest = Static<typeof TokenizeRequest>
+
+export const Tokenized = wireObject({
+	count: Type.Integer({ minimum: 0 }),
+	max_model_len: Type.Integer({ description: 'Context length.' }),
+	tokens: tokenIds(),
+	token_strs: optional(Type.Array(Type.String())),
+})
+
+/** Body of POST /detokenize. */
+export const DetokenizeRequest = wireObject(
+	{ model: modelField, tokens: tokenIds({ description: 'Token ids to decode.' }) },
+	{ example: { tokens: [1, 2, 3] } },
+)
+export type DetokenizeRequest = Static<typeof DetokenizeRequest>
+
+export const Detokenized = wireObject({
+	prompt: Type.String(),
+	content: Type.String({ description: 'Same as `prompt`.' }),
+})
