@@ -11,6 +11,8 @@ const fixtures = join(import.meta.dir, '../fixtures')
 export const uploadSecret = 'a-secret-for-tests'
 
 export interface AlphaOptions {
+	/** The command that runs Alpha, for instance under an emulator; default: the executable. */
+	readonly command?: readonly string[]
 	/** Fixture runs that it serves, the first model first. */
 	readonly runs?: readonly string[]
 	/** Further arguments of `alpha serve`. */
@@ -35,13 +37,13 @@ export interface AlphaServer extends AsyncDisposable {
 
 /** Starts `dist/alpha serve` and resolves with the address that it tells. */
 export async function startAlpha(options: AlphaOptions = {}): Promise<AlphaServer> {
-	const { runs = ['v2-bpe-chat'], args = [], env = {} } = options
+	const { command = [executablePath], runs = ['v2-bpe-chat'], args = [], env = {} } = options
 	if (!existsSync(executablePath)) throw new Error('dist/alpha is missing: run `bun run build`')
 	const checkpoints = mkdtempSync(join(tmpdir(), 'alpha-test-'))
 	runs.forEach((name, index) => {
 		copyRun(name, checkpoints, runs.length - index)
 	})
-	const child = Bun.spawn([executablePath, 'serve', '--port=0', '--drain-seconds=1', ...args], {
+	const child = Bun.spawn([...command, 'serve', '--port=0', '--drain-seconds=1', ...args], {
 		cwd: checkpoints,
 		stdin: 'ignore',
 		stdout: 'pipe',
