@@ -21,10 +21,10 @@ export interface TensorReader {
 /** A parameter as the file declares it. */
 export interface StoredTensor {
 	readonly name: string
-	/** Positive integers whose product is a safe integer. */
-	readonly shape: readonly number[]
-	/** Upper bound of the numbers that the file's bytes can hold for it. */
-	readonly elementsMax: number
+	/** Its shape as it stands in the file: any JSON. */
+	readonly shape: unknown
+	/** How many numbers the file has for it: at least, at most. */
+	readonly elements: readonly [min: number, max: number]
 	/** One reader of a file at a time: readers share its buffers. */
 	open(kernels: Kernels): TensorReader
 }

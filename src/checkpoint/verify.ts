@@ -2,8 +2,8 @@
  * The trust boundary: what passes here can be packed and computed with. Uploaded or copied bytes are
  * hostile until then; memory for weights is asked for only after the file has shown that it has them.
  */
-import type { Kernels } from '../kernels/binding.ts'
-import { pointerOf } from '../kernels/binding.ts'
+import { type Kernels, pointerOf } from '../kernels/binding.ts'
+import { describeValue } from '../lib/describe-value.ts'
 import type { ModelConfig } from '../model/model-config.ts'
 import { parseModelConfig } from '../model/parse-model-config.ts'
 import { modelTensors, type TensorSpec } from '../model/tensor-specs.ts'
@@ -18,14 +18,21 @@ const LISTED_FAULTS_MAX = 10
 /** Numbers that are read, checked and packed at a time. */
 const BLOCK_ELEMENTS = 2 ** 20
 
+/** A stored tensor that has the shape which the config gives it. */
+export interface VerifiedTensor {
+	readonly name: string
+	readonly shape: readonly number[]
+	readonly stored: StoredTensor
+}
+
 /** A checkpoint whose structure makes a model. The numbers are checked as they are read. */
 export interface VerifiedCheckpoint {
 	readonly config: ModelConfig
 	readonly tokenizerSpec: TokenizerSpec
 	/** Training step that the file names, or null. */
 	readonly step: number | null
-	/** The tensors that the model consists of, each of its config's shape. */
-	readonly tensors: readonly StoredTensor[]
+	/** The tensors that the model consists of. */
+	readonly tensors: readonly VerifiedTensor[]
 	readonly parameterCount: number
 }
 
@@ -50,13 +57,15 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 		const listed = faults.slice(0, LISTED_FAULTS_MAX).join('; ')
 		throw new CheckpointError(more > 0 ? `${listed}; and ${more} more` : listed)
 	}
-	const tensors = specs.map((spec) => file.tensors.get(spec.name)!)
+	const tensors = specs.map(({ name, shape }): VerifiedTensor => {
+		return { name, shape, stored: file.tensors.get(name)! }
+	})
 	return {
 		config,
 		tokenizerSpec,
 		step: Number.isSafeInteger(file.step) ? (file.step as number) : null,
 		tensors,
-		parameterCount: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+		parameterCount: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
 	}
 }
 
@@ -83,21 +92,29 @@ function shapeFaults(spec: TensorSpec, stored: StoredTensor | undefined): readon
 	if (stored === undefined)
 		return [`${spec.name}: expected shape ${expected}, found no such tensor`]
 	if (!Bun.deepEquals(stored.shape, spec.shape)) {
-		return [`${spec.name}: expected shape ${expected}, found [${stored.shape.join(', ')}]`]
+		return [`${spec.name}: expected shape ${expected}, found ${describeShape(stored.shape)}`]
 	}
-	const elements = spec.shape.reduce((product, size) => product * size, 1)
-	if (elements > stored.elementsMax) {
-		return [
-			`${spec.name}: expected ${elements} numbers by its shape, ` +
-				`found data for at most ${stored.elementsMax}`,
-		]
+	const count = elementsOf(spec.shape)
+	const [min, max] = stored.elements
+	if (count < min || count > max) {
+		const found = min === max ? `${max}` : `room for at most ${max}`
+		return [`${spec.name}: expected ${count} numbers by its shape, found ${found}`]
 	}
 	return []
 }
 
+function describeShape(shape: unknown): string {
+	const isShape = Array.isArray(shape) && shape.length <= 8 && shape.every(Number.isFinite)
+	return isShape ? `[${shape.join(', ')}]` : describeValue(shape)
+}
+
+function elementsOf(shape: readonly number[]): number {
+	return shape.reduce((product, size) => product * size, 1)
+}
+
 /** Some whole rows of a tensor. */
 export interface TensorBlock {
-	readonly tensor: StoredTensor
+	readonly tensor: VerifiedTensor
 	readonly firstRow: number
 	/** Row-major, finite; valid until the next block. */
 	readonly data: Float32Array
@@ -117,7 +134,7 @@ export function readTensors(
 		const rows = tensor.shape[0]!
 		const rowLength = rowLengthOf(tensor)
 		const blockRows = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowLength))
-		const reader = tensor.open(kernels)
+		const reader = tensor.stored.open(kernels)
 		for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
 			const count = Math.min(blockRows, rows - firstRow) * rowLength
 			const data = buffer.subarray(0, count)
@@ -135,12 +152,12 @@ export function readTensors(
 	}
 }
 
-function rowLengthOf(tensor: StoredTensor): number {
-	return tensor.shape.slice(1).reduce((product, size) => product * size, 1)
+function rowLengthOf(tensor: VerifiedTensor): number {
+	return elementsOf(tensor.shape.slice(1))
 }
 
-function blockCapacity(tensors: readonly StoredTensor[]): number {
-	return Math.max(...tensors.map((tensor) => Math.max(BLOCK_ELEMENTS, rowLengthOf(tensor))))
+function blockCapacity(tensors: readonly VerifiedTensor[]): number {
+	return Math.max(BLOCK_ELEMENTS, ...tensors.map(rowLengthOf))
 }
 
 /** Runs a parser of plain data whose errors are meant for the reader. */

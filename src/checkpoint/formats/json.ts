@@ -9,7 +9,7 @@ import { CheckpointError } from '../checkpoint-error.ts'
 import type { CheckpointFile, StoredTensor, TensorReader } from '../checkpoint-file.ts'
 import { type ByteRange, JsonCursor } from './json-cursor.ts'
 import { isJsonSpace } from './json-value-scanner.ts'
-import { parseShape, TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-shape.ts'
+import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
 
 /** Text held at a time. Large enough for few system calls, small enough for the processor's cache. */
 const WINDOW_BYTES = 2 ** 20
@@ -84,9 +84,9 @@ function indexParams(source: ByteSource, cursor: JsonCursor): ReadonlyMap<string
 		const range = data
 		tensors.set(name, {
 			name,
-			shape: parseShape(shapeJson, name),
+			shape: shapeJson,
 			// A number and its comma take two bytes, the brackets one number's worth.
-			elementsMax: Math.ceil((range.end - range.start) / 2),
+			elements: [0, Math.ceil((range.end - range.start) / 2)],
 			open(kernels) {
 				window ??= new Uint8Array(WINDOW_BYTES)
 				return new NumberReader({ name, source, range, window, kernels })
