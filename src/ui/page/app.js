@@ -139,7 +139,7 @@ async function refreshRuns() {
 		}),
 	)
 	if (runs.some(({ id, state }) => id === wanted && state !== 'damaged')) modelSelect.value = wanted
-	modelSelect.disabled = runs.length === 0
+	modelSelect.hidden = runs.length === 0
 	stepSelect.hidden = runs.length === 0
 	showError(null)
 	modelChosen()

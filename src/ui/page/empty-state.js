@@ -12,7 +12,7 @@ export function showEmptyState(view) {
 		['Copy a run into the directory of the server', `scp -r my-model ${host}:alpha/checkpoints/`],
 		['Send it with this very program', `alpha upload my-model --to ${server}`],
 		[
-			'Send it with curl',
+			'Send a JSON checkpoint with curl',
 			[
 				'jq -n --slurpfile config config.json --slurpfile checkpoint checkpoint-1000.json \\',
 				`  '{name: "my-model", step: 1000, config: $config[0], checkpoint: $checkpoint[0]}' |`,

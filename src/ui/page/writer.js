@@ -146,6 +146,8 @@ export class Writer {
 			this.#running = null
 			this.#showStats([speed.summary(), ending], seed ?? 0)
 			this.#update()
+			// Nothing came: what is there is still the user's own text.
+			if (this.#parts.every(({ isTyped }) => isTyped)) this.#undo()
 		}
 	}
 
