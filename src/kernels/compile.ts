@@ -21,13 +21,14 @@ export interface CompileOptions {
 	readonly outPath: string
 	/** Default: the processor that runs this. Another one needs its Debian cross compiler. */
 	readonly target?: KernelTarget
-	/** Adds the naive double-precision versions of the ops (reference.c), for tests. */
-	readonly withReference?: boolean
+	/** Added to every command, for instance `-fsanitize=thread`. */
+	readonly extraFlags?: readonly string[]
 }
 
 const sourceDirectory = import.meta.dir
 
-const commonFlags = [
+/** Flags of every C file. */
+export const kernelFlags = [
 	'-std=c11',
 	'-D_GNU_SOURCE',
 	'-O3',
@@ -66,6 +67,9 @@ const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly s
 	},
 }
 
+/** Compiled once; kernels_isa.c once per instruction set. */
+const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c']
+
 const crossCompilers: Readonly<Record<KernelTarget, string>> = {
 	x64: 'x86_64-linux-gnu-gcc',
 	arm64: 'aarch64-linux-gnu-gcc',
@@ -91,7 +95,7 @@ export function hostTarget(): KernelTarget {
 export async function compileKernels(options: CompileOptions): Promise<boolean> {
 	const target = options.target ?? hostTarget()
 	const compiler = compilerFor(target)
-	const plan = planFor(target, options.withReference ?? false)
+	const plan = planFor(target, options.extraFlags ?? [])
 	const key = keyOf(compiler, plan)
 	const keyPath = `${options.outPath}.key`
 	if (existsSync(options.outPath) && existsSync(keyPath) && readFileSync(keyPath, 'utf8') === key) {
@@ -117,33 +121,30 @@ export async function compileKernels(options: CompileOptions): Promise<boolean> 
 	return true
 }
 
-function compilerFor(target: KernelTarget): string {
-	const compiler = target === hostTarget() ? (process.env['CC'] ?? 'cc') : crossCompilers[target]
-	if (Bun.which(compiler) === null) {
-		throw new Error(
-			`The kernels need a C compiler, but "${compiler}" was not found: install gcc or clang (Debian and Ubuntu: apt install ${target === hostTarget() ? 'gcc libc6-dev' : `gcc-${crossCompilers[target].replace('-gcc', '')}`}; Fedora: dnf install gcc).`,
-		)
-	}
-	return compiler
+/** The compiler's command. Throws, with what to install, where there is none. */
+export function compilerFor(target: KernelTarget): string {
+	const isCross = target !== hostTarget()
+	const compiler = isCross ? crossCompilers[target] : (process.env['CC'] ?? 'cc')
+	if (Bun.which(compiler) !== null) return compiler
+	const debianPackages = isCross ? `gcc-${compiler.replace(/-gcc$/, '')}` : 'gcc libc6-dev'
+	throw new Error(
+		`The kernels need a C compiler, but "${compiler}" was not found: install gcc or clang (Debian and Ubuntu: apt install ${debianPackages}; Fedora: dnf install gcc).`,
+	)
 }
 
-function planFor(target: KernelTarget, withReference: boolean): CompilePlan {
+function planFor(target: KernelTarget, extraFlags: readonly string[]): CompilePlan {
 	const isas = Object.keys(isaFlags[target])
-	const defineIsas = isas.map((isa) => `-DKERNELS_HAVE_${isa}`)
-	const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c']
-	if (withReference) plainSources.push('reference.c')
 	return {
 		objects: [
-			...plainSources
-				.filter((source) => existsSync(join(sourceDirectory, source)))
-				.map((source) => ({
-					name: source.replace(/\.c$/, '.o'),
-					args: [...commonFlags, ...defineIsas, join(sourceDirectory, source)],
-				})),
+			...plainSources.map((source) => ({
+				name: source.replace(/\.c$/, '.o'),
+				args: [...kernelFlags, ...extraFlags, join(sourceDirectory, source)],
+			})),
 			...isas.map((isa) => ({
 				name: `isa_${isa}.o`,
 				args: [
-					...commonFlags,
+					...kernelFlags,
+					...extraFlags,
 					...(isaFlags[target][isa] ?? []),
 					`-DISA=${isa}`,
 					`-DISA_HEADER="isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
@@ -151,7 +152,7 @@ function planFor(target: KernelTarget, withReference: boolean): CompilePlan {
 				],
 			})),
 		],
-		linkArgs: ['-pthread', '-lm', '-Wl,-z,defs'],
+		linkArgs: [...extraFlags, '-pthread', '-lm', '-Wl,-z,defs'],
 	}
 }
 
@@ -168,7 +169,8 @@ function keyOf(compiler: string, plan: CompilePlan): string {
 	return hasher.digest('hex')
 }
 
-async function runCompiler(command: readonly string[]): Promise<void> {
+/** Runs a compiler; throws what it said when it fails. */
+export async function runCompiler(command: readonly string[]): Promise<void> {
 	const child = Bun.spawn([...command], { stdout: 'ignore', stderr: 'pipe' })
 	const [status, text] = await Promise.all([child.exited, new Response(child.stderr).text()])
 	if (status !== 0) throw new Error(`the C compiler failed: ${command.join(' ')}\n${text}`)

@@ -427,10 +427,10 @@ static void attention_cases(void) {
 
 static void elementary_cases(void) {
     begin_case("exp_tanh");
-    for (uint32_t bits = 0; bits < 0xffffff00u; bits += 16411 * 16) {
+    for (uint64_t bits = 0; bits < 0xffff0000u; bits += 16411 * 16) {
         float x[16], power[16], tangent[16];
         for (uint32_t i = 0; i < 16; i++) {
-            uint32_t value = bits + i * 16411;
+            uint32_t value = (uint32_t)bits + i * 16411;
             memcpy(&x[i], &value, 4);
         }
         vf32_store(power, vf32_exp(vf32_load(x)));

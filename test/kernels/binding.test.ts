@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openKernels, pointerOf } from '../../src/kernels/binding.ts'
+import { compileKernels } from '../../src/kernels/compile.ts'
+
+const root = join(import.meta.dir, '../..')
+const library = join(root, 'dist/libkernels.so')
+const kernels = openKernels(library)
+
+const hasNm = Bun.which('nm') !== null
+
+describe('the library', () => {
+	test.skipIf(!hasNm)(`exports what kernels.h declares${hasNm ? '' : ' (skipped: no nm)'}`, () => {
+		const header = readFileSync(join(root, 'src/kernels/kernels.h'), 'utf8')
+		const declared = [...header.matchAll(/^KERNELS_API [^(]*?(kernels_\w+)\(/gm)].map(
+			([, name]) => name,
+		)
+		const symbols = Bun.spawnSync(['nm', '-D', '--defined-only', library]).stdout.toString()
+		const exported = symbols
+			.trim()
+			.split('\n')
+			.map((line) => line.split(' ')[2])
+		expect(declared.length).toBeGreaterThan(20)
+		expect(exported.sort()).toEqual(declared.sort())
+	})
+
+	test('every function of the header is bound', () => {
+		const header = readFileSync(join(root, 'src/kernels/kernels.h'), 'utf8')
+		const names = [...header.matchAll(/^KERNELS_API [^(]*?kernels_(\w+)\(/gm)].map(([, name]) =>
+			name!.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+		)
+		expect(Object.keys(kernels).sort()).toEqual(names.sort())
+	})
+
+	test('refuses an unknown instruction set', () => {
+		expect(kernels.select('sse9')).toBe(-1)
+		expect(kernels.isaSupported('sse9')).toBe(false)
+	})
+
+	test('refuses an instruction set that the processor does not have', () => {
+		for (const isa of kernels.isaList()) {
+			expect(kernels.select(isa)).toBe(kernels.isaSupported(isa) ? 0 : -2)
+		}
+		kernels.select('')
+	})
+
+	test('takes the best instruction set by itself', () => {
+		kernels.select('scalar')
+		expect(kernels.isaName()).toBe('scalar')
+		kernels.select('')
+		expect(kernels.isaName()).toBe(kernels.isaList().find((isa) => kernels.isaSupported(isa))!)
+	})
+
+	test('refuses a pool that is empty or too large', () => {
+		expect(kernels.threadsSet(0)).toBe(-1)
+		expect(kernels.threadsSet(65)).toBe(-1)
+		expect(kernels.threads()).toBe(1)
+	})
+
+	test('an idle pool uses no processor time', async () => {
+		expect(kernels.threadsSet(3)).toBe(0)
+		kernels.measureFma(1000)
+		// Longer than the threads spin; the process itself has nothing else to do.
+		await Bun.sleep(50)
+		const before = process.cpuUsage()
+		await Bun.sleep(200)
+		const { user, system } = process.cpuUsage(before)
+		expect(user + system).toBeLessThan(50_000)
+		kernels.threadsSet(1)
+	})
+
+	test('64-bit sizes are numbers', () => {
+		expect(kernels.packedBytes(0, 65536, 65536)).toBe(2 ** 34)
+	})
+})
+
+describe('pointerOf', () => {
+	test('is the address of the array that later views share', () => {
+		const array = new Float32Array(16)
+		const address = pointerOf(array)
+		expect(pointerOf(array.subarray(4))).toBe(address + 16)
+	})
+
+	test('works on shared memory', () => {
+		const shared = new Float32Array(new SharedArrayBuffer(256))
+		shared[3] = Number.NaN
+		expect(kernels.firstNonfinite(pointerOf(shared), 64)).toBe(3)
+	})
+})
+
+describe('compileKernels', () => {
+	test('does nothing when nothing has changed', async () => {
+		expect(await compileKernels({ outPath: library })).toBe(false)
+	})
+
+	test('says what to install where there is no compiler', async () => {
+		const directory = mkdtempSync(join(tmpdir(), 'kernels-'))
+		const compiler = process.env['CC']
+		try {
+			process.env['CC'] = 'no-such-compiler'
+			await expect(compileKernels({ outPath: join(directory, 'libkernels.so') })).rejects.toThrow(
+				/"no-such-compiler" was not found: install gcc or clang/,
+			)
+		} finally {
+			if (compiler === undefined) delete process.env['CC']
+			else process.env['CC'] = compiler
+			rmSync(directory, { recursive: true })
+		}
+	})
+})
