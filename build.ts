@@ -84,6 +84,9 @@ async function buildExecutable(options: {
 		const result = await Bun.build({
 			entrypoints: ENTRY_POINTS.map((path) => join(ROOT, path)),
 			sourcemap: 'inline',
+			// Halves the time to start: parsing is done here. Bytecode with top-level await needs ESM.
+			bytecode: true,
+			format: 'esm',
 			throw: false,
 			compile: {
 				...(target === undefined ? {} : { target }),

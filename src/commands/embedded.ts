@@ -58,7 +58,11 @@ export async function openEmbeddedModel(): Promise<EmbeddedModel> {
 		config,
 		lastLoss: lastLossOf(metrics),
 		checkpointBytes: checkpoint.size,
-		readCheckpoint: () => checkpoint.bytes(),
+		async readCheckpoint() {
+			const shared = new Uint8Array(new SharedArrayBuffer(checkpoint.size))
+			shared.set(await checkpoint.bytes())
+			return shared
+		},
 		readMetrics: (pointsMax) => thinMetrics(metrics.split('\n'), pointsMax),
 	}
 }

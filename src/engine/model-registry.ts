@@ -24,7 +24,8 @@ export interface EmbeddedModel {
 	readonly config: RunConfig
 	readonly lastLoss: number | null
 	readonly checkpointBytes: number
-	readCheckpoint(): Promise<Uint8Array>
+	/** Its bytes, in shared memory so that the loader gets them without a copy. */
+	readCheckpoint(): Promise<Uint8Array<SharedArrayBuffer>>
 	readMetrics(pointsMax: number): Promise<MetricsSeries>
 }
 
@@ -180,11 +181,20 @@ export class ModelRegistry implements ModelCatalog {
 	}
 
 	#embeddedTarget(embedded: EmbeddedModel, id: string): Target {
+		let location: Promise<CheckpointLocation> | undefined
+		const locate = async (): Promise<CheckpointLocation> => ({
+			type: 'memory',
+			bytes: await embedded.readCheckpoint(),
+		})
 		return {
 			id,
 			step: embedded.step,
 			key: 'embedded',
-			locate: async () => ({ type: 'memory', bytes: await embedded.readCheckpoint() }),
+			// Looked at and loaded one after the other: read once.
+			locate: () => {
+				location ??= locate()
+				return location
+			},
 			reportDamage: async () => {},
 		}
 	}

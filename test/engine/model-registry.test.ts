@@ -194,8 +194,12 @@ describe('model registry', () => {
 			config: { modelConfig: { blockSize: 64 }, trainConfig: {}, domain: null, runId: null },
 			lastLoss: null,
 			checkpointBytes: 1,
-			readCheckpoint: async () =>
-				Bun.file(join(fixturePath('v1-char'), 'checkpoint-300.json')).bytes(),
+			async readCheckpoint() {
+				const path = join(fixturePath('v1-char'), 'checkpoint-300.json')
+				const bytes = new Uint8Array(new SharedArrayBuffer(Bun.file(path).size))
+				bytes.set(await Bun.file(path).bytes())
+				return bytes
+			},
 			readMetrics: async () => ({ lineCount: 0, badLineCount: 0, points: [] }),
 		}
 		using without = await setUp(['v2-swiglu'], { embedded })
