@@ -1,0 +1,175 @@
+/*
+ * Mutated checkpoints and upload bodies through the code that reads them. Whatever the bytes, the
+ * answer is a model or a refusal, never another error; every case can be repeated from its seed.
+ * `bun test/checkpoint/fuzz.ts [cases] [seed]`
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+	JsonObjectSplitter,
+	JsonSyntaxError,
+} from '../../src/checkpoint/formats/json-object-splitter.ts'
+import { uniform } from '../helpers/random-model.ts'
+import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
+import { readCheckpoint } from './read-checkpoint.ts'
+
+type Random = () => number
+
+const fixtures = join(import.meta.dir, '../fixtures')
+
+/** Files to mutate, small ones more often. */
+function seedFiles(): Uint8Array[] {
+	const graph = {
+		type: 'add',
+		left: { type: 'basis', op: 'relu' },
+		right: { type: 'basis', op: 'gelu' },
+	}
+	const tiny = [
+		tinyCheckpoint(),
+		tinyCheckpoint({ ffnActivation: 'swiglu', ffnDim: 5 }),
+		tinyCheckpoint({ ffnActivation: 'kan_spline' }),
+		tinyCheckpoint({ ffnActivation: 'composed', activationGraph: graph }),
+	].flatMap((checkpoint) => [toJsonForm(checkpoint), toBinaryForm(checkpoint)])
+	const real = ['v2-stripped-upload/checkpoint-400.json', 'v2-bpe-chat/checkpoint-400.json']
+	return [...tiny, ...tiny, ...real.map((path) => readFileSync(join(fixtures, path)))]
+}
+
+/** Texts that mean something to a reader. */
+const TOKENS = [
+	'null',
+	'1e400',
+	'-',
+	'[',
+	']',
+	'{',
+	'}',
+	'"',
+	',',
+	':',
+	'0',
+	'\\',
+	'9007199254740993',
+	' ',
+]
+
+function integer(next: Random, below: number): number {
+	return Math.floor(next() * below)
+}
+
+/** One to four random edits; most hit the front, where the structure is. */
+function mutate(original: Uint8Array, next: Random): Uint8Array {
+	let bytes = Buffer.from(original)
+	for (let edits = 1 + integer(next, 4); edits > 0; edits--) {
+		const at = integer(next, next() < 0.5 ? Math.min(bytes.length, 400) : bytes.length)
+		const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
+		const length = integer(next, 40)
+		const token = Buffer.from(TOKENS[integer(next, TOKENS.length)]!)
+		switch (integer(next, 6)) {
+			case 0:
+				if (at < bytes.length) bytes[at]! ^= 1 << integer(next, 8)
+				break
+			case 1:
+				bytes = before
+				break
+			case 2:
+				bytes = Buffer.concat([before, after.subarray(length)])
+				break
+			case 3:
+				bytes = Buffer.concat([before, token, after])
+				break
+			case 4:
+				bytes = Buffer.concat([before, token, after.subarray(token.length)])
+				break
+			default:
+				bytes = Buffer.concat([before, after.subarray(0, length), after])
+		}
+	}
+	return bytes
+}
+
+/** True when accepted; throws for anything but a clean answer. */
+function readMutant(bytes: Uint8Array): boolean {
+	try {
+		const { numbers } = readCheckpoint(bytes)
+		for (const data of numbers.values()) {
+			if (!data.every(Number.isFinite)) throw new Error('accepted a number that is not finite')
+		}
+		return true
+	} catch (error) {
+		if (error instanceof Error && error.name === 'CheckpointError') return false
+		throw error
+	}
+}
+
+/** The raw top-level values of a body that arrives in random pieces; null when it is refused. */
+function splitInPieces(body: Uint8Array, next: Random): Map<string, string> | null {
+	const splitter = new JsonObjectSplitter()
+	const values = new Map<string, Buffer[]>()
+	try {
+		for (let at = 0; at < body.length; ) {
+			const end = at + 1 + integer(next, 90)
+			for (const { key, bytes } of splitter.push(body.subarray(at, end))) {
+				values.set(key, [...(values.get(key) ?? []), Buffer.from(bytes)])
+			}
+			at = end
+		}
+		splitter.end()
+	} catch (error) {
+		if (error instanceof JsonSyntaxError) return null
+		throw error
+	}
+	return new Map([...values].map(([key, pieces]) => [key, Buffer.concat(pieces).toString()]))
+}
+
+function parseOrNull(text: string): unknown {
+	try {
+		return JSON.parse(text)
+	} catch {
+		return null
+	}
+}
+
+/** A body that JSON.parse takes must be split into exactly its values. */
+function checkSplitter(body: Uint8Array, next: Random): void {
+	const parsed = parseOrNull(new TextDecoder().decode(body))
+	const split = splitInPieces(body, next)
+	if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return
+	if (split === null) throw new Error('refused a valid object')
+	for (const [key, value] of Object.entries(parsed)) {
+		const raw = split.get(key)
+		// A key that comes twice has both texts in one: not what this looks for.
+		if (raw === undefined) throw new Error(`lost the key ${key}`)
+		const again = parseOrNull(raw)
+		if (again !== null && !Bun.deepEquals(again, value))
+			throw new Error(`changed the value of ${key}`)
+	}
+}
+
+/** Runs `cases` cases; returns how many were accepted. Throws with the seed of a case that fails. */
+export function fuzz(cases: number, seed: number): number {
+	const files = seedFiles()
+	const body = Buffer.from(
+		`{"name":"a-1","config":{"domain":"x","modelConfig":{}},"checkpoint":${toJsonForm(tinyCheckpoint())},` +
+			'"step":450,"metrics":"{\\"loss\\":1.5}\\n\\u00e9\\ud83d\\ude00","flag":true,"none":null}',
+	)
+	let accepted = 0
+	for (let i = 0; i < cases; i++) {
+		const next = uniform(seed + i)
+		next()
+		try {
+			if (i % 5 === 4) checkSplitter(next() < 0.2 ? body : mutate(body, next), next)
+			else if (readMutant(mutate(files[integer(next, files.length)]!, next))) accepted++
+		} catch (cause) {
+			throw new Error(`case with seed ${seed + i}`, { cause })
+		}
+	}
+	return accepted
+}
+
+if (import.meta.main) {
+	const [cases = 200_000, seed = 1] = process.argv.slice(2).map(Number)
+	const start = performance.now()
+	const accepted = fuzz(cases, seed)
+	const seconds = ((performance.now() - start) / 1000).toFixed(0)
+	console.log(`${cases} cases from seed ${seed} in ${seconds} s: ${accepted} accepted, none failed`)
+}
