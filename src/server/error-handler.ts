@@ -1,10 +1,9 @@
 /** Whatever was thrown becomes the one error object; the private half goes to the log only. */
-import { Elysia, ParseError, ValidationError } from 'elysia'
+import { Elysia, ParseError } from 'elysia'
 import { internalError, invalidJson, methodNotAllowed, unknownUrl } from '../lib/api-errors.ts'
 import { ApiError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { RouteTable } from './route-table.ts'
-import { faultIn } from './validation.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
 export function errorBody(error: ApiError) {
@@ -18,7 +17,6 @@ export function toApiError(thrown: unknown): ApiError {
 	if (thrown instanceof ParseError) {
 		return thrown.cause instanceof ApiError ? thrown.cause : invalidJson('it cannot be read')
 	}
-	if (thrown instanceof ValidationError) return validationFault(thrown)
 	return internalError(thrown)
 }
 
@@ -54,10 +52,4 @@ export function errorResponse(error: ApiError): Response {
 function routeFault(method: string, path: string, table: RouteTable): ApiError {
 	const allowed = table.methodsOf(path)
 	return allowed.length === 0 ? unknownUrl(method, path) : methodNotAllowed(method, path, allowed)
-}
-
-function validationFault(error: ValidationError): ApiError {
-	const { validator, value } = error
-	const fault = 'Errors' in validator ? faultIn(validator.Errors(value)) : undefined
-	return fault ?? internalError(error)
 }

@@ -2,7 +2,7 @@
 import { Kind, type TObject } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { invalidType } from '../lib/api-errors.ts'
-import { faultIn } from './validation.ts'
+import { assertValid } from './validation.ts'
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
@@ -19,8 +19,7 @@ export function strictQuery<T extends TObject>(schema: T) {
 			}
 			query[name] = Number(text)
 		}
-		const fault = faultIn(checker.Errors(query))
-		if (fault !== undefined) throw fault
+		assertValid(checker, query)
 	}
 	return { transform, query: schema }
 }

@@ -3,6 +3,7 @@
  * and what came. Also what "given" means on the wire: null is the same as absent.
  */
 import { Kind, type TSchema } from '@sinclair/typebox'
+import type { TypeCheck } from '@sinclair/typebox/compiler'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
 import {
 	arrayLengthOutOfRange,
@@ -16,9 +17,15 @@ import {
 import { describeValue } from '../lib/describe-value.ts'
 import type { ApiError } from '../lib/errors.ts'
 
-/** The public error for a request; `undefined` when there is no complaint about it. */
-export function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
-	const first = [...complaints].slice(0, complaintsMax)
+/** Throws the ApiError for what is wrong with a value, if anything is. */
+export function assertValid(checker: TypeCheck<TSchema>, value: unknown): void {
+	if (checker.Check(value)) return
+	const fault = faultIn(checker.Errors(value))
+	if (fault !== undefined) throw fault
+}
+
+function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
+	const first = take(complaints, complaintsMax)
 	const chosen = first.find(({ schema }) => schema['x-unsupported'] === true) ?? first[0]
 	return chosen && faultOf(chosen)
 }
@@ -78,7 +85,9 @@ export function dropNulls(schema: TSchema, value: unknown): void {
 	if (schema[Kind] === 'Union') {
 		for (const variant of schema['anyOf'] as TSchema[]) dropNulls(variant, value)
 	} else if (schema[Kind] === 'Array' && Array.isArray(value)) {
-		for (const item of value) dropNulls(schema['items'], item)
+		const items: TSchema = schema['items']
+		if (!structured.has(items[Kind])) return
+		for (const item of value) dropNulls(items, item)
 	} else if (schema[Kind] === 'Object' && !Array.isArray(value)) {
 		const fields = value as Record<string, unknown>
 		for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {
@@ -89,13 +98,20 @@ export function dropNulls(schema: TSchema, value: unknown): void {
 	}
 }
 
+const structured = new Set(['Union', 'Array', 'Object'])
+
 /** Complaints of the variant that the client most likely meant, else that none fits. */
 function faultOfUnion(error: ValueError): ApiError {
-	const variants = error.errors.map((complaints) => [...complaints])
+	const variants = error.errors.map((complaints) => take(complaints, complaintsMax))
 	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))
-	const likeliest = rightTypes.find(([first]) => first && hasJsonTypeOf(first)) ?? rightTypes[0]
+	const deepestFirst = rightTypes.toSorted(([a], [b]) => depth(b) - depth(a))
+	const likeliest = rightTypes.find(([first]) => first && hasJsonTypeOf(first)) ?? deepestFirst[0]
 	const fault = likeliest && faultIn(likeliest)
 	return fault ?? invalidType(paramOf(error.path), describe(error.schema), error.value)
+}
+
+function depth(error: ValueError | undefined): number {
+	return error?.path.split('/').length ?? 0
 }
 
 function isWrongTypeAt(error: ValueError, path: string): boolean {
@@ -167,4 +183,13 @@ function numberKind(schema: TSchema): 'integer' | 'decimal' {
 
 function lengthOf(value: unknown): number {
 	return Array.isArray(value) ? value.length : 0
+}
+
+function take<T>(items: Iterable<T>, count: number): T[] {
+	const taken: T[] = []
+	for (const item of items) {
+		taken.push(item)
+		if (taken.length === count) break
+	}
+	return taken
 }

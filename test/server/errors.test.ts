@@ -1,0 +1,702 @@
+/** Every fault is one object with a status, a code and the field at fault, on every path. */
+import { describe, expect, test } from 'bun:test'
+import { unavailable } from '../../src/lib/api-errors.ts'
+import { testApp } from '../helpers/test-app.ts'
+
+const chat = { messages: [{ role: 'user', content: 'once' }] }
+const deep = `{"prompt":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
+
+/** [what, path, body, status, code, param] */
+const bodies: [string, string, unknown, number, string, string | null][] = [
+	['an empty body', '/v1/chat/completions', '', 400, 'invalid_json', null],
+	['no JSON', '/v1/chat/completions', '{oops', 400, 'invalid_json', null],
+	['a JSON array', '/v1/chat/completions', '[1]', 400, 'invalid_json', null],
+	['a JSON string', '/api/chat', '"x"', 400, 'invalid_json', null],
+	['JSON null', '/api/chat', 'null', 400, 'invalid_json', null],
+	['no messages', '/v1/chat/completions', {}, 400, 'missing_required_parameter', 'messages'],
+	[
+		'null messages',
+		'/v1/chat/completions',
+		{ messages: null },
+		400,
+		'missing_required_parameter',
+		'messages',
+	],
+	['empty messages', '/v1/chat/completions', { messages: [] }, 400, 'empty_array', 'messages'],
+	[
+		'messages that are no array',
+		'/v1/chat/completions',
+		{ messages: 'x' },
+		400,
+		'invalid_type',
+		'messages',
+	],
+	[
+		'a message that is no object',
+		'/v1/chat/completions',
+		{ messages: ['x'] },
+		400,
+		'invalid_type',
+		'messages[0]',
+	],
+	[
+		'no role',
+		'/v1/chat/completions',
+		{ messages: [{ content: 'x' }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].role',
+	],
+	[
+		'an unknown role',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'boss', content: '' }] },
+		400,
+		'invalid_value',
+		'messages[0].role',
+	],
+	[
+		'no content',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'user' }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].content',
+	],
+	[
+		'null content',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'user', content: null }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].content',
+	],
+	[
+		'a number as content',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'user', content: 5 }] },
+		400,
+		'invalid_type',
+		'messages[0].content',
+	],
+	[
+		'an image',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: {} }] }] },
+		400,
+		'unsupported_value',
+		'messages[0].content[0].type',
+	],
+	[
+		'a text part without text',
+		'/v1/chat/completions',
+		{ messages: [{ role: 'user', content: [{ type: 'text' }] }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].content[0].text',
+	],
+	[
+		'max_tokens as text',
+		'/v1/chat/completions',
+		{ ...chat, max_tokens: '5' },
+		400,
+		'invalid_type',
+		'max_tokens',
+	],
+	[
+		'max_tokens 0',
+		'/v1/chat/completions',
+		{ ...chat, max_tokens: 0 },
+		400,
+		'integer_below_min_value',
+		'max_tokens',
+	],
+	[
+		'max_tokens -1',
+		'/v1/chat/completions',
+		{ ...chat, max_tokens: -1 },
+		400,
+		'integer_below_min_value',
+		'max_tokens',
+	],
+	[
+		'max_tokens 1.5',
+		'/v1/chat/completions',
+		{ ...chat, max_tokens: 1.5 },
+		400,
+		'invalid_type',
+		'max_tokens',
+	],
+	[
+		'max_tokens true',
+		'/v1/chat/completions',
+		{ ...chat, max_tokens: true },
+		400,
+		'invalid_type',
+		'max_tokens',
+	],
+	[
+		'max_completion_tokens 0',
+		'/v1/chat/completions',
+		{ ...chat, max_completion_tokens: 0 },
+		400,
+		'integer_below_min_value',
+		'max_completion_tokens',
+	],
+	[
+		'temperature 2.1',
+		'/v1/chat/completions',
+		{ ...chat, temperature: 2.1 },
+		400,
+		'decimal_above_max_value',
+		'temperature',
+	],
+	[
+		'temperature -0.1',
+		'/v1/chat/completions',
+		{ ...chat, temperature: -0.1 },
+		400,
+		'decimal_below_min_value',
+		'temperature',
+	],
+	[
+		'temperature 1e400',
+		'/v1/chat/completions',
+		'{"messages":[{"role":"user","content":""}],"temperature":1e400}',
+		400,
+		'invalid_type',
+		'temperature',
+	],
+	[
+		'top_p 1.1',
+		'/v1/chat/completions',
+		{ ...chat, top_p: 1.1 },
+		400,
+		'decimal_above_max_value',
+		'top_p',
+	],
+	[
+		'top_k -2',
+		'/v1/chat/completions',
+		{ ...chat, top_k: -2 },
+		400,
+		'integer_below_min_value',
+		'top_k',
+	],
+	[
+		'min_p 2',
+		'/v1/chat/completions',
+		{ ...chat, min_p: 2 },
+		400,
+		'decimal_above_max_value',
+		'min_p',
+	],
+	['n 17', '/v1/chat/completions', { ...chat, n: 17 }, 400, 'integer_above_max_value', 'n'],
+	['n 0', '/v1/chat/completions', { ...chat, n: 0 }, 400, 'integer_below_min_value', 'n'],
+	[
+		'stream "yes"',
+		'/v1/chat/completions',
+		{ ...chat, stream: 'yes' },
+		400,
+		'invalid_type',
+		'stream',
+	],
+	['stream 1', '/v1/chat/completions', { ...chat, stream: 1 }, 400, 'invalid_type', 'stream'],
+	[
+		'five stops',
+		'/v1/chat/completions',
+		{ ...chat, stop: ['a', 'b', 'c', 'd', 'e'] },
+		400,
+		'array_above_max_length',
+		'stop',
+	],
+	[
+		'a number among the stops',
+		'/v1/chat/completions',
+		{ ...chat, stop: ['a', 5] },
+		400,
+		'invalid_type',
+		'stop[1]',
+	],
+	['a number as stop', '/v1/chat/completions', { ...chat, stop: 5 }, 400, 'invalid_type', 'stop'],
+	['seed 0.5', '/v1/chat/completions', { ...chat, seed: 0.5 }, 400, 'invalid_type', 'seed'],
+	[
+		'seed 2^60',
+		'/v1/chat/completions',
+		{ ...chat, seed: 2 ** 60 },
+		400,
+		'integer_above_max_value',
+		'seed',
+	],
+	[
+		'presence_penalty 3',
+		'/v1/chat/completions',
+		{ ...chat, presence_penalty: 3 },
+		400,
+		'decimal_above_max_value',
+		'presence_penalty',
+	],
+	[
+		'repetition_penalty 0',
+		'/v1/chat/completions',
+		{ ...chat, repetition_penalty: 0 },
+		400,
+		'decimal_below_min_value',
+		'repetition_penalty',
+	],
+	[
+		'a bias above 100',
+		'/v1/chat/completions',
+		{ ...chat, logit_bias: { 5: 101 } },
+		400,
+		'decimal_above_max_value',
+		'logit_bias[5]',
+	],
+	[
+		'a bias for no token',
+		'/v1/chat/completions',
+		{ ...chat, logit_bias: { x: 1 } },
+		400,
+		'invalid_value',
+		'logit_bias',
+	],
+	[
+		'a bias beyond the vocabulary',
+		'/v1/chat/completions',
+		{ ...chat, logit_bias: { 50000: 1 } },
+		400,
+		'invalid_value',
+		'logit_bias',
+	],
+	['logprobs 5', '/v1/chat/completions', { ...chat, logprobs: 5 }, 400, 'invalid_type', 'logprobs'],
+	[
+		'top_logprobs 21',
+		'/v1/chat/completions',
+		{ ...chat, logprobs: true, top_logprobs: 21 },
+		400,
+		'integer_above_max_value',
+		'top_logprobs',
+	],
+	[
+		'top_logprobs alone',
+		'/v1/chat/completions',
+		{ ...chat, top_logprobs: 2 },
+		400,
+		'invalid_value',
+		'top_logprobs',
+	],
+	[
+		'a tool that must be called',
+		'/v1/chat/completions',
+		{ ...chat, tool_choice: 'required' },
+		400,
+		'unsupported_value',
+		'tool_choice',
+	],
+	[
+		'a named tool',
+		'/v1/chat/completions',
+		{ ...chat, tool_choice: { type: 'function' } },
+		400,
+		'unsupported_value',
+		'tool_choice',
+	],
+	['audio', '/v1/chat/completions', { ...chat, audio: {} }, 400, 'unsupported_parameter', 'audio'],
+	[
+		'audio as modality',
+		'/v1/chat/completions',
+		{ ...chat, modalities: ['text', 'audio'] },
+		400,
+		'unsupported_value',
+		'modalities[1]',
+	],
+	[
+		'an unknown format',
+		'/v1/chat/completions',
+		{ ...chat, response_format: { type: 'xml' } },
+		400,
+		'unsupported_value',
+		'response_format.type',
+	],
+	[
+		'a format without schema',
+		'/v1/chat/completions',
+		{ ...chat, response_format: { type: 'json_schema' } },
+		400,
+		'missing_required_parameter',
+		'response_format.json_schema.schema',
+	],
+	[
+		'a format with stops',
+		'/v1/chat/completions',
+		{ ...chat, response_format: { type: 'json_object' }, stop: 'x' },
+		400,
+		'unsupported_parameter',
+		'stop',
+	],
+	[
+		'a schema that is none',
+		'/v1/chat/completions',
+		{
+			...chat,
+			response_format: { type: 'json_schema', json_schema: { schema: { type: 'wrong' } } },
+		},
+		400,
+		'invalid_value',
+		'response_format',
+	],
+	[
+		'an unknown truncation',
+		'/v1/chat/completions',
+		{ ...chat, truncation: 'middle' },
+		400,
+		'invalid_value',
+		'truncation',
+	],
+	[
+		'an unknown model',
+		'/v1/chat/completions',
+		{ ...chat, model: 'nope' },
+		404,
+		'model_not_found',
+		'model',
+	],
+	[
+		'a model named like a property',
+		'/v1/chat/completions',
+		{ ...chat, model: '__proto__' },
+		404,
+		'model_not_found',
+		'model',
+	],
+	[
+		'a model that is no text',
+		'/v1/chat/completions',
+		{ ...chat, model: 5 },
+		400,
+		'invalid_type',
+		'model',
+	],
+	['no prompt', '/v1/completions', {}, 400, 'missing_required_parameter', 'prompt'],
+	['an empty list of prompts', '/v1/completions', { prompt: [] }, 400, 'empty_array', 'prompt'],
+	['mixed prompts', '/v1/completions', { prompt: ['a', 5] }, 400, 'invalid_type', 'prompt[1]'],
+	[
+		'a fraction among ids',
+		'/v1/completions',
+		{ prompt: [1, 2.5] },
+		400,
+		'invalid_type',
+		'prompt[1]',
+	],
+	[
+		'a negative id',
+		'/v1/completions',
+		{ prompt: [-1] },
+		400,
+		'integer_below_min_value',
+		'prompt[0]',
+	],
+	[
+		'an id beyond the vocabulary',
+		'/v1/completions',
+		{ prompt: [[1], [50000]] },
+		400,
+		'invalid_value',
+		'prompt',
+	],
+	['a deep prompt', '/v1/completions', deep, 400, 'invalid_type', 'prompt[0][0]'],
+	[
+		'too many sequences',
+		'/v1/completions',
+		{ prompt: Array(64).fill('a'), n: 3 },
+		400,
+		'integer_above_max_value',
+		'n',
+	],
+	[
+		'best_of below n',
+		'/v1/completions',
+		{ prompt: 'a', n: 2, best_of: 1 },
+		400,
+		'integer_below_min_value',
+		'best_of',
+	],
+	[
+		'best_of in a stream',
+		'/v1/completions',
+		{ prompt: 'a', best_of: 2, stream: true },
+		400,
+		'unsupported_parameter',
+		'best_of',
+	],
+	[
+		'logprobs 6',
+		'/v1/completions',
+		{ prompt: 'a', logprobs: 6 },
+		400,
+		'integer_above_max_value',
+		'logprobs',
+	],
+	['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 400, 'unsupported_value', 'suffix'],
+	['no input', '/v1/responses', {}, 400, 'missing_required_parameter', 'input'],
+	[
+		'a tool result as input',
+		'/v1/responses',
+		{ input: [{ type: 'function_call_output', output: 'x' }] },
+		400,
+		'unsupported_value',
+		'input[0].type',
+	],
+	[
+		'a previous response',
+		'/v1/responses',
+		{ input: 'a', previous_response_id: 'resp_1' },
+		400,
+		'unsupported_parameter',
+		'previous_response_id',
+	],
+	[
+		'a conversation',
+		'/v1/responses',
+		{ input: 'a', conversation: 'c' },
+		400,
+		'unsupported_parameter',
+		'conversation',
+	],
+	[
+		'a background response',
+		'/v1/responses',
+		{ input: 'a', background: true },
+		400,
+		'unsupported_parameter',
+		'background',
+	],
+	['an empty list of inputs', '/v1/embeddings', { input: [] }, 400, 'empty_array', 'input'],
+	[
+		'an input beyond the context',
+		'/v1/embeddings',
+		{ input: 'a'.repeat(65) },
+		400,
+		'context_length_exceeded',
+		'input',
+	],
+	[
+		'other dimensions',
+		'/v1/embeddings',
+		{ input: 'a', dimensions: 3 },
+		400,
+		'unsupported_value',
+		'dimensions',
+	],
+	['nothing to tokenize', '/tokenize', {}, 400, 'missing_required_parameter', 'prompt'],
+	['tokens that are text', '/detokenize', { tokens: 'a' }, 400, 'invalid_type', 'tokens'],
+	['no prompt at all', '/api/generate', '', 400, 'missing_required_parameter', 'prompt'],
+	['a prompt that is no text', '/api/generate', { prompt: 5 }, 400, 'invalid_type', 'prompt'],
+	['max_tokens=', '/api/generate?max_tokens=', { prompt: 'a' }, 400, 'invalid_type', 'max_tokens'],
+	[
+		'max_tokens=1.5',
+		'/api/generate?max_tokens=1.5',
+		{ prompt: 'a' },
+		400,
+		'invalid_type',
+		'max_tokens',
+	],
+	[
+		'max_tokens=0x10',
+		'/api/generate?max_tokens=0x10',
+		{ prompt: 'a' },
+		400,
+		'invalid_type',
+		'max_tokens',
+	],
+	[
+		'temperature=3',
+		'/api/generate?temperature=3',
+		{ prompt: 'a' },
+		400,
+		'decimal_above_max_value',
+		'temperature',
+	],
+	[
+		'maxTokens 0',
+		'/api/chat',
+		{ ...chat, maxTokens: 0 },
+		400,
+		'integer_below_min_value',
+		'maxTokens',
+	],
+	['topk -1', '/api/chat', { ...chat, topk: -1 }, 400, 'integer_below_min_value', 'topk'],
+	[
+		'a message with neither content nor parts',
+		'/api/chat',
+		{ messages: [{ role: 'user' }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].content',
+	],
+]
+
+describe('bodies', () => {
+	for (const [what, path, body, status, code, param] of bodies) {
+		test(`${path}: ${what}`, async () => {
+			const app = testApp()
+			const response = await app.post(path, body)
+			const { error } = await response.json()
+			expect({ status: response.status, code: error.code, param: error.param }).toEqual({
+				status,
+				code,
+				param,
+			})
+			expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type'])
+			expect(error.type).toBe('invalid_request_error')
+			expect(error.message.length).toBeLessThan(400)
+			expect(response.headers.get('content-type')).toStartWith('application/json')
+			expect(response.headers.get('access-control-allow-origin')).toBe('*')
+			expect(response.headers.get('x-request-id')).toBeTruthy()
+			expect(app.catalog.leaseCount()).toBe(0)
+			expect(app.catalog.runs).toHaveLength(0)
+		})
+	}
+})
+
+/** [query, code, param] */
+const queries: [string, string, string][] = [
+	['steps=abc', 'invalid_type', 'steps'],
+	['steps=-1', 'integer_below_min_value', 'steps'],
+	['steps=1.5', 'invalid_type', 'steps'],
+	['temp=', 'invalid_type', 'temp'],
+	['temp=NaN', 'invalid_type', 'temp'],
+	['temp=1e400', 'invalid_type', 'temp'],
+	['temp=-1', 'decimal_below_min_value', 'temp'],
+	['topk=-1', 'integer_below_min_value', 'topk'],
+	['topk=all', 'invalid_type', 'topk'],
+]
+
+describe('queries of /api/inference are refused before the stream starts', () => {
+	for (const [query, code, param] of queries) {
+		test(query, async () => {
+			const response = await testApp().get(`/api/inference?${query}`)
+			expect(response.status).toBe(400)
+			expect(await response.json()).toMatchObject({ error: { code, param } })
+		})
+	}
+
+	test('an unknown model is 404', async () => {
+		const response = await testApp().get('/api/inference?model=nope')
+		expect(response.status).toBe(404)
+	})
+})
+
+describe('routes', () => {
+	test('an unknown path is 404 and named', async () => {
+		const response = await testApp().get('/v1/internal/model/info')
+		expect(response.status).toBe(404)
+		expect(await response.json()).toMatchObject({
+			error: { code: 'unknown_url', message: expect.stringContaining('/v1/internal/model/info') },
+		})
+	})
+
+	for (const [method, path, allow] of [
+		['GET', '/v1/chat/completions', 'POST, OPTIONS'],
+		['POST', '/v1/models', 'GET, HEAD, OPTIONS'],
+		['DELETE', '/v1/models/first', 'GET, HEAD, OPTIONS'],
+		['PUT', '/api/generate', 'GET, POST, HEAD, OPTIONS'],
+		['POST', '/api/inference/', 'GET, HEAD, OPTIONS'],
+	] as const) {
+		test(`${method} ${path} is 405 with Allow`, async () => {
+			const { app } = testApp()
+			const response = await app.handle(new Request(`http://localhost${path}`, { method }))
+			expect(response.status).toBe(405)
+			expect(response.headers.get('allow')).toBe(allow)
+			expect(await response.json()).toMatchObject({ error: { code: 'method_not_allowed' } })
+		})
+	}
+})
+
+describe('media types', () => {
+	const body = JSON.stringify({ prompt: 'a' })
+
+	for (const type of [
+		'application/json',
+		'APPLICATION/JSON; charset=utf-8',
+		'text/plain',
+		'application/x-www-form-urlencoded',
+	]) {
+		test(`JSON called ${type} is read`, async () => {
+			const response = await testApp().post('/v1/completions', body, { 'content-type': type })
+			expect(response.status).toBe(200)
+		})
+	}
+
+	test('a form is 415', async () => {
+		const type = { 'content-type': 'application/x-www-form-urlencoded' }
+		const response = await testApp().post('/v1/completions', 'prompt=a', type)
+		expect(response.status).toBe(415)
+	})
+
+	test('a compressed body is 415', async () => {
+		const coding = { 'content-encoding': 'gzip' }
+		const response = await testApp().post('/v1/completions', body, coding)
+		expect(response.status).toBe(415)
+		expect(await response.json()).toMatchObject({ error: { code: 'unsupported_media_type' } })
+	})
+})
+
+test('overload is 503 with Retry-After', async () => {
+	const acquireError = unavailable('overloaded', 'The server is overloaded.', 2.1)
+	const response = await testApp({ acquireError }).post('/v1/completions', { prompt: 'a' })
+	expect(response.status).toBe(503)
+	expect(response.headers.get('retry-after')).toBe('3')
+	expect(await response.json()).toMatchObject({
+		error: { type: 'server_error', code: 'overloaded' },
+	})
+})
+
+test('a fault of ours is 500, and its cause is only in the log', async () => {
+	const app = testApp({ acquireError: new Error('cannot open /home/secret') })
+	const response = await app.post('/v1/completions', { prompt: 'a' })
+	const text = await response.text()
+	expect(response.status).toBe(500)
+	expect(JSON.parse(text).error).toMatchObject({ type: 'server_error', code: 'internal_error' })
+	expect(text).not.toContain('secret')
+	expect(app.logged.join('\n')).toContain('/home/secret')
+})
+
+test('long values are cut in messages', async () => {
+	const response = await testApp().post('/v1/completions', {
+		prompt: 'a',
+		truncation: 'x'.repeat(5000),
+	})
+	expect((await response.json()).error.message.length).toBeLessThan(300)
+})
+
+test('null is the same as absent', async () => {
+	const nulls = {
+		model: null,
+		max_tokens: null,
+		temperature: null,
+		stop: null,
+		n: null,
+		stream: null,
+		stream_options: { include_usage: null },
+		seed: null,
+		logit_bias: null,
+		response_format: null,
+		tools: null,
+		user: null,
+	}
+	const response = await testApp().post('/v1/chat/completions', { ...chat, ...nulls })
+	expect(response.status).toBe(200)
+})
+
+test('fields that are not known are ignored', async () => {
+	const extras = { keep_alive: '5m', options: { x: 1 }, chat_template_kwargs: [], __proto__x: 1 }
+	const response = await testApp().post('/v1/chat/completions', { ...chat, ...extras })
+	expect(response.status).toBe(200)
+})
+
+test('a __proto__ key gives nothing a default', async () => {
+	const body = '{"prompt":"a","__proto__":{"stream":true,"n":3}}'
+	const response = await testApp().post('/v1/completions', body)
+	expect((await response.json()).choices).toHaveLength(1)
+})

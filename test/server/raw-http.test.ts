@@ -1,0 +1,132 @@
+/** Requests as bytes: what no well-behaved client sends, and what some do. */
+import { describe, expect, test } from 'bun:test'
+import { connect } from 'node:net'
+import { defaultLimits } from '../../src/server/deps.ts'
+import { testApp } from '../helpers/test-app.ts'
+
+/** Sends bytes and returns what came back when the server closed or `enough` of it is there. */
+async function exchange(port: number, bytes: string, enough: RegExp): Promise<string> {
+	const socket = connect(port, '127.0.0.1')
+	let received = ''
+	await new Promise<void>((resolve) => {
+		socket.on('data', (data) => {
+			received += data.toString()
+			if (enough.test(received)) resolve()
+		})
+		socket.on('close', () => resolve())
+		socket.on('error', () => resolve())
+		socket.write(bytes)
+	})
+	socket.destroy()
+	return received
+}
+
+const models = /"object":"list"/
+const errorObject = /"error":\{.*\}\}$/s
+
+const readable: [string, string][] = [
+	['HTTP/1.0 without Host', 'GET /v1/models HTTP/1.0\r\n\r\n'],
+	['a one-letter Host', 'GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n'],
+	['an empty Host', 'GET /v1/models HTTP/1.1\r\nHost: \r\n\r\n'],
+	['a Host that is no host', 'GET /v1/models HTTP/1.1\r\nHost: [\r\n\r\n'],
+	['doubled slashes', 'GET //v1///models HTTP/1.1\r\nHost: test.example\r\n\r\n'],
+	['a trailing slash', 'GET /v1/models/ HTTP/1.1\r\nHost: test.example\r\n\r\n'],
+	['an unknown query', 'GET /v1/models?api-version=2 HTTP/1.1\r\nHost: test.example\r\n\r\n'],
+	['an absolute target', 'GET http://x/v1/models HTTP/1.1\r\nHost: test.example\r\n\r\n'],
+]
+
+describe('requests that are answered all the same', () => {
+	for (const [name, bytes] of readable) {
+		test(name, async () => {
+			using server = testApp().listen()
+			const answer = await exchange(server.port, bytes, models)
+			expect(answer).toStartWith('HTTP/1.1 200 OK\r\n')
+			expect(answer).toMatch(models)
+		})
+	}
+
+	test('a body with doubled slashes in its path', async () => {
+		using server = testApp().listen()
+		const body = '{"prompt":"a"}'
+		const head = `POST //v1//completions HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}`
+		const answer = await exchange(server.port, `${head}\r\n\r\n${body}`, /"text":"hello world"/)
+		expect(answer).toStartWith('HTTP/1.1 200 OK\r\n')
+	})
+
+	test('a chunked body', async () => {
+		using server = testApp().listen()
+		const head = 'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked'
+		const body = '6\r\n{"prom\r\n8\r\npt":"a"}\r\n0\r\n\r\n'
+		const answer = await exchange(server.port, `${head}\r\n\r\n${body}`, /"text":"hello world"/)
+		expect(answer).toStartWith('HTTP/1.1 200 OK\r\n')
+	})
+})
+
+test('two Host headers are refused', async () => {
+	using server = testApp().listen()
+	const bytes = 'GET /v1/models HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n'
+	const answer = await exchange(server.port, bytes, errorObject)
+	expect(answer).toStartWith('HTTP/1.1 400 ')
+	expect(answer).toMatch(errorObject)
+})
+
+describe('a body over the limit is refused without reading it all', () => {
+	const limits = { ...defaultLimits, bodyBytesMax: 100 }
+
+	test('by its declared length', async () => {
+		using server = testApp({ deps: { limits } }).listen()
+		const head =
+			'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nContent-Length: 101\r\n\r\n'
+		const answer = await exchange(server.port, head, errorObject)
+		expect(answer).toStartWith('HTTP/1.1 413 ')
+		expect(answer).toContain('"code":"request_too_large"')
+	})
+
+	test('by what has come in chunks', async () => {
+		using server = testApp({ deps: { limits } }).listen()
+		const head = 'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked'
+		const chunk = `40\r\n${'x'.repeat(64)}\r\n`
+		const answer = await exchange(server.port, `${head}\r\n\r\n${chunk}${chunk}`, errorObject)
+		expect(answer).toStartWith('HTTP/1.1 413 ')
+	})
+})
+
+const smuggling: [string, string][] = [
+	['a length and chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+	['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef'],
+	['a negative length', 'Content-Length: -1\r\n\r\n'],
+	['a signed length', 'Content-Length: +3\r\n\r\nabc'],
+	['a length of twenty digits', 'Content-Length: 99999999999999999999\r\n\r\n'],
+	['chunks without their end of line', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n'],
+	['a blank before the colon', 'Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n'],
+	['a folded header', 'X-A: b\r\n c\r\n\r\n'],
+	['a NUL in a header', 'X-A: b\0c\r\n\r\n'],
+]
+
+describe('ambiguous requests are refused and never read as two', () => {
+	for (const [name, rest] of smuggling) {
+		test(name, async () => {
+			const app = testApp()
+			using server = app.listen()
+			const inner = 'GET /v1/models HTTP/1.1\r\nHost: test.example\r\n\r\n'
+			const bytes = `POST /v1/completions HTTP/1.1\r\nHost: test.example\r\n${rest}${inner}`
+			const answer = await exchange(server.port, bytes, /HTTP\/1\.1 (400|505|413)/)
+			expect(answer).toMatch(/^HTTP\/1\.1 (400|505|413) /)
+			expect(answer).not.toMatch(models)
+		})
+	}
+})
+
+test('a long answer that is still being computed outlives the idle timeout', async () => {
+	const app = testApp({
+		script: (run) => {
+			setTimeout(() => {
+				run.push({ type: 'prompt', promptTokens: 1, cachedTokens: 0 })
+				run.say(0, 'late')
+			}, 5000)
+		},
+	})
+	using server = app.listen(1)
+	const response = await fetch(`${server.url}/api/generate?prompt=a`)
+	expect((await response.json()).text).toBe('late')
+}, 15_000)
