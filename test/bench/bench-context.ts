@@ -29,6 +29,8 @@ export interface Bench {
 	readonly libraryPath: string
 	/** Temporary; gone when the benchmark ends. */
 	readonly directory: string
+	/** Ends child processes when the benchmark is interrupted. */
+	readonly stopping: AbortSignal
 	readonly report: Report
 }
 
@@ -43,20 +45,16 @@ export function servedName(name: ModelName): string {
 }
 
 /** Path of the model's checkpoint, which is written when first asked for. */
-export async function checkpointPath(bench: Bench, name: ModelName): Promise<string> {
+export function checkpointPath(bench: Bench, name: ModelName): string {
 	if (name === 'embedded') return EMBEDDED_CHECKPOINT
 	const path = join(runsDirectory(bench), name, 'checkpoint-1.json')
-	if (!existsSync(path)) await writeRun(runsDirectory(bench), REFERENCE_MODELS[name])
+	if (!existsSync(path)) writeRun(runsDirectory(bench), REFERENCE_MODELS[name])
 	return path
 }
 
 /** Loads a model as the server does, on this thread. */
-export async function loadModel(
-	bench: Bench,
-	name: ModelName,
-	dtype: Dtype,
-): Promise<LoadedCheckpoint> {
-	const path = await checkpointPath(bench, name)
+export function loadModel(bench: Bench, name: ModelName, dtype: Dtype): LoadedCheckpoint {
+	const path = checkpointPath(bench, name)
 	using source = openFileSource(path)
 	return loadCheckpoint(bench.kernels, source, dtype, (bytes) => new SharedArrayBuffer(bytes))
 }

@@ -2,8 +2,8 @@
  * `bun run bench`: every figure of DESIGN section 6, each beside the machine's own limit measured in
  * the same moments. See options.ts for the command line.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readMachine } from '../../src/commands/machine.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
@@ -37,39 +37,43 @@ async function main(options: BenchOptions): Promise<void> {
 	kernels.select('')
 	const threads = readMachine().cores
 	kernels.threadsSet(threads)
-	const directory = await mkdtemp(join(tmpdir(), 'alpha-bench-'))
+	const processor = cpus()[0]?.model.trim() ?? 'unknown'
+	const machine = { processor, threads, isa: kernels.isaName(), loadBefore: loadavg()[0] }
+	console.log(`${processor}, ${threads} threads, ${machine.isa}, load ${machine.loadBefore}`)
+
 	const report = new Report()
-	const machine = {
-		processor: cpus()[0]?.model.trim() ?? 'unknown',
+	const stopping = new AbortController()
+	const directory = mkdtempSync(join(tmpdir(), 'alpha-bench-'))
+	process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+	for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+		process.on(signal, () => {
+			stopping.abort()
+			process.exit(1)
+		})
+	}
+	const bench: Bench = {
+		isQuick: options.isQuick,
+		rounds: options.isQuick ? 5 : 7,
+		sampleSeconds: options.isQuick ? 0.04 : 0.1,
 		threads,
-		isa: kernels.isaName(),
+		kernels,
+		libraryPath,
+		directory,
+		stopping: stopping.signal,
+		report,
 	}
-	console.log(`${machine.processor}, ${threads} threads, ${machine.isa}`)
-	try {
-		const bench: Bench = {
-			isQuick: options.isQuick,
-			rounds: options.isQuick ? 5 : 9,
-			sampleSeconds: options.isQuick ? 0.04 : 0.12,
-			threads,
-			kernels,
-			libraryPath,
-			directory,
-			report,
-		}
-		for (const group of options.groups) {
-			const [title, measure] = MEASUREMENTS[group]
-			report.startGroup(title)
-			await measure(bench)
-		}
-	} finally {
-		await rm(directory, { recursive: true, force: true })
+	for (const group of options.groups) {
+		const [title, measure] = MEASUREMENTS[group]
+		report.startGroup(title)
+		await measure(bench)
+		kernels.threadsSet(threads)
 	}
+
 	const seconds = (performance.now() - start) / 1000
 	const { reached, all } = report.score
 	console.log(`\n${reached} of ${all} goals reached, ${seconds.toFixed(0)} s`)
-	if (options.json !== null) {
-		await Bun.write(options.json, JSON.stringify({ machine, figures: report }, null, '\t'))
-	}
+	if (options.json === null) return
+	await Bun.write(options.json, JSON.stringify({ machine, figures: report }, null, '\t'))
 }
 
 let options: BenchOptions

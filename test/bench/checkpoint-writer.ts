@@ -1,27 +1,27 @@
 /** Run directories as the trainer writes them (FORMAT.md section 1), for models of the benchmark. */
-import { mkdir } from 'node:fs/promises'
+import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { modelTensors } from '../../src/model/tensor-specs.ts'
 import { type ReferenceModel, randomTensors, wordVocabulary } from './reference-models.ts'
 
 /** Writes `<directory>/<model.name>/` with a binary checkpoint; returns the checkpoint's path. */
-export async function writeRun(directory: string, model: ReferenceModel): Promise<string> {
+export function writeRun(directory: string, model: ReferenceModel): string {
 	const run = join(directory, model.name)
-	await mkdir(run, { recursive: true })
+	mkdirSync(run, { recursive: true })
 	const config = {
 		modelConfig: model.stored,
 		trainConfig: {},
 		configHash: '00000000',
 		runId: model.name,
 	}
-	await Bun.write(join(run, 'config.json'), JSON.stringify(config, null, 2))
+	writeFileSync(join(run, 'config.json'), JSON.stringify(config, null, 2))
 	const path = join(run, 'checkpoint-1.json')
-	await writeBinaryCheckpoint(path, model)
+	writeBinaryCheckpoint(path, model)
 	return path
 }
 
 /** The form since 2026-02-20: a JSON header, then the tensors' numbers. */
-export async function writeBinaryCheckpoint(path: string, model: ReferenceModel): Promise<void> {
+export function writeBinaryCheckpoint(path: string, model: ReferenceModel): void {
 	const shapes = [...modelTensors(model.config).tensors.values()].filter(
 		({ name }) => !/attn\.w[qkv]$/.test(name),
 	)
@@ -38,32 +38,37 @@ export async function writeBinaryCheckpoint(path: string, model: ReferenceModel)
 	)
 	const length = Buffer.alloc(4)
 	length.writeUInt32LE(header.length)
-	const file = Bun.file(path).writer()
-	file.write('ALPH')
-	file.write(length)
-	file.write(header)
-	for (const { data } of randomTensors(model.config)) {
-		file.write(new Uint8Array(data.buffer))
-		await file.flush()
-	}
-	await file.end()
+	writeParts(path, function* () {
+		yield Buffer.concat([Buffer.from('ALPH'), length, header])
+		for (const { data } of randomTensors(model.config)) yield new Uint8Array(data.buffer)
+	})
 }
 
 /** The form before that: one JSON object with every number in decimal. */
-export async function writeJsonCheckpoint(path: string, model: ReferenceModel): Promise<void> {
+export function writeJsonCheckpoint(path: string, model: ReferenceModel): void {
 	const { modelConfig, ...rest } = checkpointHead(model)
-	const file = Bun.file(path).writer()
-	file.write(`{"modelConfig":${JSON.stringify(modelConfig)},"params":{`)
-	let separator = ''
-	for (const { name, shape, data } of randomTensors(model.config)) {
-		file.write(`${separator}${JSON.stringify(name)}:{"shape":${JSON.stringify(shape)},"data":[`)
-		file.write(data.join(','))
-		file.write(']}')
-		await file.flush()
-		separator = ','
+	writeParts(path, function* () {
+		yield Buffer.from(`{"modelConfig":${JSON.stringify(modelConfig)},"params":{`)
+		let separator = ''
+		for (const { name, shape, data } of randomTensors(model.config)) {
+			const [key, sizes] = [JSON.stringify(name), JSON.stringify(shape)]
+			yield Buffer.from(`${separator}${key}:{"shape":${sizes},"data":[${data.join(',')}]}`)
+			separator = ','
+		}
+		yield Buffer.from(`},"optimizerState":{"step":0,"buffers":{}},${JSON.stringify(rest).slice(1)}`)
+	})
+}
+
+/** Writes a file part by part: a large model is never in memory as a whole. */
+function writeParts(path: string, parts: () => Iterable<Uint8Array>): void {
+	const fd = openSync(path, 'w')
+	try {
+		for (const part of parts()) {
+			for (let done = 0; done < part.byteLength; ) done += writeSync(fd, part, done)
+		}
+	} finally {
+		closeSync(fd)
 	}
-	file.write(`},"optimizerState":{"step":0,"buffers":{}},${JSON.stringify(rest).slice(1)}`)
-	await file.end()
 }
 
 function checkpointHead({ stored }: ReferenceModel) {

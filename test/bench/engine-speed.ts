@@ -29,27 +29,49 @@ interface Subject {
 	readonly region: WeightRegion
 }
 
+/** What is measured of a model. */
+interface Plan {
+	readonly dtypes: readonly Dtype[]
+	/** Thread counts of decoding; everything else runs with all. */
+	readonly threads: ReadonlySet<number>
+	/** Dtypes of prefill and batches. */
+	readonly wideDtypes: readonly Dtype[]
+	readonly hasBatches: boolean
+}
+
 export async function measureEngine(bench: Bench): Promise<void> {
-	const names: readonly ModelName[] = ['S', 'embedded', 'M', 'L']
-	for (const name of names) {
-		const isBrief = bench.isQuick && (name === 'M' || name === 'L')
-		const dtypes: readonly Dtype[] = isBrief ? ['f32'] : ['f32', 'bf16', 'int8']
+	for (const name of ['S', 'embedded', 'M', 'L'] as const) {
+		const plan = planOf(bench, name)
 		const subjects: Subject[] = []
-		for (const dtype of dtypes) {
-			const model = await loadModel(bench, name, dtype)
+		for (const dtype of plan.dtypes) {
+			const model = loadModel(bench, name, dtype)
 			const runner = new BenchRunner(bench.kernels, model)
 			subjects.push({ name, dtype, runner, region: weightRegion(bench.kernels, model) })
 		}
-		for (const threads of new Set(isBrief ? [bench.threads] : [1, bench.threads])) {
+		for (const threads of plan.threads) {
 			bench.kernels.threadsSet(threads)
 			measureDecode(bench, subjects, threads)
 		}
-		for (const subject of subjects) {
+		for (const subject of subjects.filter(({ dtype }) => plan.wideDtypes.includes(dtype))) {
 			measurePrefill(bench, subject, PREFILL_TOKENS)
-			if (isBrief) continue
+			if (!plan.hasBatches) continue
 			measurePrefill(bench, subject, subject.runner.config.blockSize - 1)
 			for (const streams of BATCHES) measureBatch(bench, subject, streams)
 		}
+	}
+}
+
+function planOf({ isQuick, threads }: Bench, name: ModelName): Plan {
+	const all: readonly Dtype[] = ['f32', 'bf16', 'int8']
+	if (!isQuick) {
+		return { dtypes: all, threads: new Set([1, threads]), wideDtypes: all, hasBatches: true }
+	}
+	const isSmall = name === 'S' || name === 'embedded'
+	return {
+		dtypes: isSmall ? all : ['f32'],
+		threads: new Set([threads]),
+		wideDtypes: ['f32'],
+		hasBatches: name === 'S',
 	}
 }
 
@@ -73,6 +95,7 @@ function measureDecode(bench: Bench, subjects: readonly Subject[], threads: numb
 			unit: 'tok/s',
 			samples: speeds[i]!,
 			shares: shares[i]!,
+			limit: 'bandwidth',
 			goal: name === 'embedded' ? null : { of: 'share', bound: 'min', limit: DECODE_GOALS[dtype] },
 		})
 	}
@@ -128,7 +151,7 @@ function measureFlops(
 	}
 	const hasGoal = name.startsWith('prefill') && dtype === 'f32' && model !== 'embedded'
 	const goal = hasGoal ? PREFILL_GOAL : null
-	bench.report.add({ subject: model, name, unit: 'tok/s', samples, shares, goal })
+	bench.report.add({ subject: model, name, unit: 'tok/s', samples, shares, limit: 'peak', goal })
 }
 
 /** How many steps make a sample long enough. */

@@ -3,6 +3,7 @@
  * norm with bias, fused q, k and v, gelu in its tanh form, untied output. Our linear layers have no
  * biases, which are zeros there.
  */
+import { writeFileSync } from 'node:fs'
 import type { Dtype } from '../../src/model/model-config.ts'
 import { type RandomTensor, type ReferenceModel, randomTensors } from './reference-models.ts'
 
@@ -35,7 +36,7 @@ interface GgufTensor {
 }
 
 /** Writes the model with its matrices in the format that corresponds to `dtype`. */
-export async function writeGguf(path: string, model: ReferenceModel, dtype: Dtype): Promise<void> {
+export function writeGguf(path: string, model: ReferenceModel, dtype: Dtype): void {
 	const tensors = [...randomTensors(model.config)].flatMap((tensor) => toGguf(tensor, dtype))
 	const writer = new GgufHeader()
 	writer.text('GGUF', false)
@@ -51,13 +52,9 @@ export async function writeGguf(path: string, model: ReferenceModel, dtype: Dtyp
 		writer.uint64(offset)
 		offset += padded(bytes.byteLength)
 	}
-	const file = Bun.file(path).writer()
-	file.write(writer.finish())
-	for (const { bytes } of tensors) {
-		file.write(bytes)
-		file.write(new Uint8Array(padded(bytes.byteLength) - bytes.byteLength))
-	}
-	await file.end()
+	const padding = (bytes: Uint8Array) => new Uint8Array(padded(bytes.byteLength) - bytes.byteLength)
+	const parts = tensors.flatMap(({ bytes }) => [bytes, padding(bytes)])
+	writeFileSync(path, Buffer.concat([writer.finish(), ...parts]))
 }
 
 function writeMetadata(writer: GgufHeader, { stored, config }: ReferenceModel): void {

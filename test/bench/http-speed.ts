@@ -11,7 +11,7 @@ import {
 } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
 import type { ClientResult, ClientTask } from './http-client.ts'
-import { peakFlops } from './machine-limits.ts'
+import { peakFlops, readBandwidth, type WeightRegion, weightRegion } from './machine-limits.ts'
 import { multipliedParameters } from './reference-models.ts'
 import type { Goal } from './report.ts'
 import { startServer } from './server-process.ts'
@@ -19,8 +19,13 @@ import { quantile } from './statistics.ts'
 import { TaskProcess } from './task-process.ts'
 
 const STREAM_COUNTS = [1, 8, 32, 128] as const
-/** Tokens of a stream: many where they are cheap, few where they are not. */
-const STREAM_TOKENS = { S: 200, embedded: 200, M: 128, L: 16 } as const
+/** Tokens of a stream: as many as make a sample of this length, in these bounds. */
+const SAMPLE_SECONDS = 0.8
+const STREAM_TOKENS_MIN = 16
+const STREAM_TOKENS_MAX = 200
+/** Requests per round for a time to first token. */
+const PROBES = { S: 25, embedded: 25, M: 10, L: 4 } as const
+const PROBES_QUICK = 10
 
 const PROMPT_TOKENS = 64
 /** Streams beside which a first token is waited for. */
@@ -35,32 +40,28 @@ interface Subject {
 	/** The same model in this process, to compare with. */
 	readonly runner: BenchRunner
 	readonly tokenizer: Tokenizer
+	readonly region: WeightRegion
 	/** Runs a task of the clients against the server. */
-	readonly ask: (task: {
-		readonly streams: number
-		readonly probes: readonly string[]
-	}) => Promise<ClientResult>
+	readonly ask: (task: Omit<ClientTask, 'port' | 'model'>) => Promise<ClientResult>
 }
 
 export async function measureHttp(bench: Bench): Promise<void> {
 	const names: readonly ModelName[] = bench.isQuick ? ['S'] : ['S', 'embedded', 'M', 'L']
-	for (const name of names) await checkpointPath(bench, name)
-	await using server = await startServer({
-		checkpoints: runsDirectory(bench),
-		threads: bench.threads,
-	})
+	for (const name of names) checkpointPath(bench, name)
+	await using server = await startServer(bench, runsDirectory(bench))
 	using client = new TaskProcess<ClientTask, ClientResult>('http-client.ts')
 	for (const name of names) {
-		const model = await loadModel(bench, name, 'f32')
-		const target = { port: server.port, model: servedName(name), maxTokens: STREAM_TOKENS[name] }
+		const model = loadModel(bench, name, 'f32')
+		const target = { port: server.port, model: servedName(name) }
 		const subject: Subject = {
 			name,
 			runner: new BenchRunner(bench.kernels, model),
 			tokenizer: createTokenizer(model.tokenizerSpec),
+			region: weightRegion(bench.kernels, model),
 			ask: (task) => client.run({ ...target, ...task }),
 		}
 		// The first request loads the model.
-		await subject.ask({ streams: 1, probes: [] })
+		await subject.ask({ streams: 1, maxTokens: 1, probes: [] })
 		for (const streams of STREAM_COUNTS) await measureStreams(bench, subject, streams)
 		await measureFirstToken(bench, subject)
 	}
@@ -68,61 +69,72 @@ export async function measureHttp(bench: Bench): Promise<void> {
 
 async function measureStreams(bench: Bench, subject: Subject, streams: number): Promise<void> {
 	const { name, runner, ask } = subject
-	const { layers, head } = multipliedParameters(runner)
+	const isSingle = streams === 1
+	const maxTokens = await streamTokens(bench, subject, streams)
 	const engineSpeeds: number[] = []
-	const peaks: number[] = []
+	const limits: number[] = []
 	const results: ClientResult[] = []
 	for (let round = 0; round < bench.rounds; round++) {
-		const steps = STREAM_TOKENS[name]
-		if (streams === 1) engineSpeeds.push(steps / runner.decode(1, steps))
-		peaks.push(peakFlops(bench.kernels, bench.sampleSeconds / 2))
-		results.push(await ask({ streams, probes: [] }))
+		if (isSingle) engineSpeeds.push(maxTokens / runner.decode(1, maxTokens))
+		limits.push(isSingle ? bandwidthLimit(bench, subject) : peakLimit(bench, subject))
+		results.push(await ask({ streams, maxTokens, probes: [] }))
 	}
-	const speeds = results.map(({ tokens, seconds }) => tokens / seconds)
-	const streamsText = streams === 1 ? '1 stream' : `${streams} streams`
-	const add = (
-		figure: string,
-		unit: string,
-		samples: readonly number[],
-		goal: Goal | null = null,
-	) => bench.report.add({ subject: name, name: figure, unit, samples, goal })
-	if (streams === 1) {
-		const ratios = speeds.map((speed, round) => speed / engineSpeeds[round]!)
-		add('HTTP, 1 stream', 'tok/s', speeds)
-		add('HTTP, 1 stream, against the engine alone', '×', ratios, ENGINE_RATIO_GOAL)
-	} else {
+	const samples = results.map(({ tokens, seconds }) => tokens / seconds)
+	const streamsText = isSingle ? '1 stream' : `${streams} streams`
+	bench.report.add({
+		subject: name,
+		name: `HTTP, ${streamsText}`,
+		unit: 'tok/s',
+		samples,
+		shares: samples.map((speed, round) => speed / limits[round]!),
+		limit: isSingle ? 'bandwidth' : 'peak',
+		goal: name === 'S' && streams === 32 ? PEAK_SHARE_GOAL : null,
+	})
+	if (isSingle) {
 		bench.report.add({
 			subject: name,
-			name: `HTTP, ${streamsText}`,
-			unit: 'tok/s',
-			samples: speeds,
-			shares: speeds.map((speed, round) => (speed * 2 * (layers + head)) / peaks[round]!),
-			goal: name === 'S' && streams === 32 ? PEAK_SHARE_GOAL : null,
+			name: 'HTTP, 1 stream, against the engine alone',
+			unit: '×',
+			samples: samples.map((speed, round) => speed / engineSpeeds[round]!),
+			goal: ENGINE_RATIO_GOAL,
 		})
 	}
-	add(
-		`gap between tokens, ${streamsText}, p50`,
-		'ms',
-		results.map(({ gapP50 }) => gapP50),
-	)
-	add(
-		`gap between tokens, ${streamsText}, p99`,
-		'ms',
-		results.map(({ gapP99 }) => gapP99),
-	)
+	for (const [percentile, key] of [
+		['p50', 'gapP50'],
+		['p99', 'gapP99'],
+	] as const) {
+		bench.report.add({
+			subject: name,
+			name: `gap between tokens, ${streamsText}, ${percentile}`,
+			unit: 'ms',
+			samples: results.map((result) => result[key]),
+		})
+	}
+}
+
+/** Tokens per second of one stream if reading the weights were all. */
+function bandwidthLimit({ kernels, sampleSeconds }: Bench, { region }: Subject): number {
+	return readBandwidth(kernels, region, sampleSeconds / 2) / region.bytes
+}
+
+/** Tokens per second of many streams if multiplying were all. */
+function peakLimit({ kernels, sampleSeconds }: Bench, { runner }: Subject): number {
+	const { layers, head } = multipliedParameters(runner)
+	return peakFlops(kernels, sampleSeconds / 2) / (2 * (layers + head))
 }
 
 async function measureFirstToken(bench: Bench, subject: Subject): Promise<void> {
 	const { name, runner, ask } = subject
-	const probeCount = bench.isQuick ? 10 : 25
+	const probeCount = bench.isQuick ? PROBES_QUICK : PROBES[name]
+	const maxTokens = await streamTokens(bench, subject, LOAD_STREAMS)
 	const computeMs: number[] = []
 	const idle: number[] = []
 	const loaded: number[] = []
 	for (let round = 0; round < bench.rounds; round++) {
-		computeMs.push(runner.prefill(PROMPT_TOKENS) * 1000)
+		for (let i = 0; i < probeCount; i++) computeMs.push(runner.prefill(PROMPT_TOKENS) * 1000)
 		const probes = () => Array.from({ length: probeCount }, () => randomPrompt(subject))
-		idle.push(...(await ask({ streams: 0, probes: probes() })).firstTokenMs)
-		loaded.push(...(await ask({ streams: LOAD_STREAMS, probes: probes() })).firstTokenMs)
+		idle.push(...(await ask({ streams: 0, maxTokens, probes: probes() })).firstTokenMs)
+		loaded.push(...(await ask({ streams: LOAD_STREAMS, maxTokens, probes: probes() })).firstTokenMs)
 	}
 	const add = (figure: string, value: number, goal: Goal | null = null) =>
 		bench.report.add({ subject: name, name: figure, unit: 'ms', samples: [value], goal })
@@ -132,6 +144,16 @@ async function measureFirstToken(bench: Bench, subject: Subject): Promise<void> 
 	add('of which not compute, p50', quantile(idle, 0.5) - quantile(computeMs, 0.5), goal)
 	add(`first token beside ${LOAD_STREAMS} streams, p50`, quantile(loaded, 0.5))
 	add(`first token beside ${LOAD_STREAMS} streams, p99`, quantile(loaded, 0.99))
+}
+
+/** How many tokens make streams of a good length, found by trying. */
+async function streamTokens(bench: Bench, subject: Subject, streams: number): Promise<number> {
+	const { ask, runner } = subject
+	const probe = { streams, maxTokens: STREAM_TOKENS_MIN, probes: [] }
+	const { tokens, seconds } = await ask(probe)
+	const wanted = (SAMPLE_SECONDS * tokens) / seconds / streams / (bench.isQuick ? 2 : 1)
+	const max = Math.min(STREAM_TOKENS_MAX, runner.decodeStepsMax)
+	return Math.round(Math.min(Math.max(wanted, STREAM_TOKENS_MIN), max))
 }
 
 /** A prompt of 64 tokens that nobody has sent before: nothing of it is in the prefix cache. */

@@ -17,10 +17,10 @@ export async function measureListing(bench: Bench): Promise<void> {
 	await mkdir(empty, { recursive: true })
 	const full = join(bench.directory, 'many-runs')
 	const shape = { vocabSize: 500, blockSize: 64, nLayer: 2, nEmbd: 64, nHead: 4 }
-	for (let i = 0; i < RUNS; i++) await writeRun(full, referenceModel(`run-${i}`, shape))
+	for (let i = 0; i < RUNS; i++) writeRun(full, referenceModel(`run-${i}`, shape))
 
-	await using few = await startServer({ checkpoints: empty, threads: bench.threads })
-	await using many = await startServer({ checkpoints: full, threads: bench.threads })
+	await using few = await startServer(bench, empty)
+	await using many = await startServer(bench, full)
 	const found = (await (await fetch(url(many, '/api/models'))).json()) as readonly unknown[]
 	if (found.length !== RUNS + 1) {
 		throw new Error(`expected ${RUNS} runs and the embedded model, got ${found.length} models`)

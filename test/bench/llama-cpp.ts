@@ -38,8 +38,8 @@ export async function compareLlamaCpp(bench: Bench): Promise<void> {
 	const modulePath = await installBinding()
 	for (const dtype of ['f32', 'bf16', 'int8'] as const) {
 		const modelPath = join(bench.directory, `S-${dtype}.gguf`)
-		await writeGguf(modelPath, REFERENCE_MODELS.S, dtype)
-		const { arena, config } = await loadModel(bench, 'S', dtype)
+		writeGguf(modelPath, REFERENCE_MODELS.S, dtype)
+		const { arena, config } = loadModel(bench, 'S', dtype)
 		// GPT-2 has no soft cap.
 		const model = { arena, dtype, config: { ...config, softCap: null } }
 		const ours = new BenchRunner(bench.kernels, model)

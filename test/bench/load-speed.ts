@@ -35,11 +35,11 @@ export async function measureLoad(bench: Bench): Promise<void> {
 async function measureForm(
 	bench: Bench,
 	model: ReferenceModel,
-	write: (path: string, model: ReferenceModel) => Promise<void>,
+	write: (path: string, model: ReferenceModel) => void,
 	speedGoal: number,
 ): Promise<void> {
 	const path = join(bench.directory, `load-${model.name}.json`)
-	await write(path, model)
+	write(path, model)
 	const results: LoadResult[] = []
 	for (let round = 0; round < bench.rounds; round++) results.push(await load(bench, path))
 	await unlink(path)

@@ -69,7 +69,7 @@ export async function measureLimits(bench: Bench): Promise<void> {
 		: ['S', 'M', 'L', 'embedded']
 	for (const name of names) {
 		for (const dtype of ['f32', 'bf16', 'int8'] as const) {
-			const region = weightRegion(kernels, await loadModel(bench, name, dtype))
+			const region = weightRegion(kernels, loadModel(bench, name, dtype))
 			const megabytes = (region.bytes / 1e6).toFixed(1)
 			for (const count of counts) {
 				kernels.threadsSet(count)
@@ -82,7 +82,6 @@ export async function measureLimits(bench: Bench): Promise<void> {
 			}
 		}
 	}
-	kernels.threadsSet(threads)
 }
 
 export function threadsText(count: number): string {

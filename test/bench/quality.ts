@@ -15,7 +15,7 @@ export async function measureQuality(bench: Bench): Promise<void> {
 	const text = await Bun.file(TEXT_PATH).text()
 	let exact = Number.NaN
 	for (const dtype of ['f32', 'bf16', 'int8'] as const) {
-		const model = await loadModel(bench, 'embedded', dtype)
+		const model = loadModel(bench, 'embedded', dtype)
 		const tokenIds = createTokenizer(model.tokenizerSpec).encode(text)
 		const loss = meanLoss(new BenchRunner(bench.kernels, model), tokenIds)
 		if (dtype === 'f32') exact = loss

@@ -17,8 +17,12 @@ export interface Figure {
 	readonly spread: number | null
 	/** Share of the limit that was measured in the same round; null without one. */
 	readonly share: number | null
+	readonly limit: Limit | null
 	readonly goal: Goal | null
 }
+
+/** Read bandwidth at the weights' size, or peak f32 multiply-adds. */
+export type Limit = 'bandwidth' | 'peak'
 
 /** A figure with the parts that have no default left out. */
 export type FigureParts = Pick<Figure, 'subject' | 'name' | 'unit'> & {
@@ -26,6 +30,7 @@ export type FigureParts = Pick<Figure, 'subject' | 'name' | 'unit'> & {
 	readonly samples: readonly number[]
 	/** Shares of the limit, sample by sample: noise that hits both cancels. */
 	readonly shares?: readonly number[]
+	readonly limit?: Limit
 	readonly goal?: Goal | null
 }
 
@@ -40,7 +45,7 @@ export class Report {
 		console.log(`\n${group}`)
 	}
 
-	add({ subject, name, unit, samples, shares, goal }: FigureParts): void {
+	add({ subject, name, unit, samples, shares, limit, goal }: FigureParts): void {
 		const figure: Figure = {
 			subject,
 			name,
@@ -48,6 +53,7 @@ export class Report {
 			unit,
 			spread: samples.length > 1 ? spread(samples) : null,
 			share: shares === undefined ? null : median(shares),
+			limit: limit ?? null,
 			goal: goal ?? null,
 		}
 		this.#figures.push({ group: this.#group, ...figure })
@@ -77,14 +83,14 @@ function isReached({ value, share, goal }: Figure): boolean {
 }
 
 function formatRow(figure: Figure): string {
-	const { subject, name, value, unit, spread, share, goal } = figure
+	const { subject, name, value, unit, spread, share, limit, goal } = figure
 	const verdict = goal === null ? '' : isReached(figure) ? 'reached' : 'MISSED'
 	return [
 		`  ${subject.padEnd(9)}${name.padEnd(44)}`,
 		formatNumber(value).padStart(9),
 		unit.padEnd(8),
 		(spread === null ? '' : `±${formatPercent(spread / 2)}`).padStart(6),
-		(share === null ? '' : `${formatPercent(share)} of limit`).padStart(15),
+		(share === null ? '' : `${formatPercent(share)} of ${limit}`).padStart(18),
 		(goal === null ? '' : formatGoal(goal, unit)).padStart(13),
 		verdict,
 	]

@@ -11,7 +11,7 @@ export async function measureStart(bench: Bench): Promise<void> {
 	const firstToken: number[] = []
 	for (let round = 0; round < bench.rounds; round++) {
 		const start = performance.now()
-		await using server = await startServer({ checkpoints, threads: bench.threads })
+		await using server = await startServer(bench, checkpoints)
 		listening.push(performance.now() - start)
 		await firstContent(server.port)
 		firstToken.push(performance.now() - start)

@@ -35,6 +35,7 @@ export class TaskProcess<Task, Result> implements Disposable {
 
 /** The other end. */
 export function serveTasks<Task, Result>(perform: (task: Task) => Promise<Result>): void {
+	process.on('disconnect', () => process.exit())
 	process.on('message', async (task: Task) => {
 		const answer: Answer<Result> = await perform(task).then(
 			(result) => ({ result }),
