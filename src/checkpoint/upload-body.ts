@@ -12,7 +12,7 @@ export interface BodyLimits {
 
 /**
  * The bytes of an upload, inflated on the way, in constant memory. Reads no faster than its consumer.
- * Throws ApiError when a limit is passed or the compression is broken, and `signal`'s reason when it
+ * Throws ApiError when a limit is passed, the compression is broken, the sender goes away or `signal`
  * fires; leaving the loop early cancels the body.
  */
 export async function* readBody(
@@ -54,11 +54,9 @@ function nextBefore(
 	signal: AbortSignal,
 ): Promise<IteratorResult<Uint8Array>> {
 	return new Promise((resolve, reject) => {
-		const onAbort = () => finish(() => reject(signal.reason))
-		const timer = setTimeout(
-			() => finish(() => reject(malformedRequest('the sender fell silent'))),
-			stallMs,
-		)
+		const refuse = (problem: string) => finish(() => reject(malformedRequest(problem)))
+		const onAbort = () => refuse('the upload was cut off')
+		const timer = setTimeout(() => refuse('the sender fell silent'), stallMs)
 		const finish = (settle: () => void) => {
 			clearTimeout(timer)
 			signal.removeEventListener('abort', onAbort)
@@ -71,7 +69,7 @@ function nextBefore(
 		signal.addEventListener('abort', onAbort)
 		iterator.next().then(
 			(result) => finish(() => resolve(result)),
-			(error) => finish(() => reject(error)),
+			() => refuse('the sender went away'),
 		)
 	})
 }
