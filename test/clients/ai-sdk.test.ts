@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, embedMany, generateText, jsonSchema, Output, streamText } from 'ai'
 import { startAlpha } from '../helpers/alpha-server.ts'
-import { until } from '../helpers/until.ts'
+import { engineStops } from './engine-load.ts'
 
 const server = await startAlpha()
 afterAll(() => server.stop())
@@ -149,9 +149,5 @@ test('ai: aborting a stream stops the engine', async () => {
 		if (part.type === 'text-delta') abort.abort()
 	}
 	expect(parts.at(-1)).toBe('abort')
-	const isIdle = async () => {
-		const { running, waiting } = await (await fetch(`${server.url}/health`)).json()
-		return running + waiting === 0
-	}
-	await until(isIdle, 'the engine stops', 1000)
+	await engineStops(server)
 })

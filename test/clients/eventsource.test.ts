@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { EventSource } from 'eventsource'
 import { startAlpha } from '../helpers/alpha-server.ts'
-import { until } from '../helpers/until.ts'
+import { engineStops } from './engine-load.ts'
 
 const server = await startAlpha({ runs: ['v2-relu-char', 'v1-bpe'] })
 afterAll(() => server.stop())
@@ -109,10 +109,6 @@ describe('eventsource: GET /api/inference', () => {
 		}
 		await promise
 		source.close()
-		const isIdle = async () => {
-			const { running, waiting } = await (await fetch(`${server.url}/health`)).json()
-			return running + waiting === 0
-		}
-		await until(isIdle, 'the engine stops', 1000)
+		await engineStops(server)
 	})
 })

@@ -12,7 +12,7 @@ const settings = { model: 'v2-bpe-chat', apiKey: 'any-key', configuration }
 /** What the tests read of a streamed message. */
 interface Piece {
 	readonly content: unknown
-	readonly usage_metadata?: { readonly output_tokens: number }
+	readonly usage_metadata?: { readonly output_tokens: number } | undefined
 }
 
 const question = 'What is your name?'

@@ -1,8 +1,9 @@
 /** The `openai` package against the compiled server: errors by class, retries, clients that leave. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
-import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
-import { until } from '../helpers/until.ts'
+import { startAlpha } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { engineStops, sequencesUnderWay } from './engine-load.ts'
 
 const server = await startAlpha()
 afterAll(() => server.stop())
@@ -25,11 +26,6 @@ async function failure(request: Promise<unknown>): Promise<InstanceType<typeof O
 		throw error
 	}
 	throw new Error('expected the request to fail')
-}
-
-async function runningSequences({ url }: AlphaServer): Promise<number> {
-	const { running, waiting } = await (await fetch(`${url}/health`)).json()
-	return running + waiting
 }
 
 /** Counts the attempts of a client, and says what each was answered with. */
@@ -134,7 +130,7 @@ describe('openai: retries', () => {
 		const abort = new AbortController()
 		const busy = impatient.chat.completions.create(endless, { signal: abort.signal })
 		const left = failure(busy)
-		await until(async () => (await runningSequences(small)) === 16, 'the engine is busy')
+		await eventually(async () => (await sequencesUnderWay(small)) === 16)
 
 		const more = { ...valid, n: 16 }
 		const error = await failure(impatient.chat.completions.create(more))
@@ -145,7 +141,7 @@ describe('openai: retries', () => {
 		const counter = countingFetch()
 		const patient = new OpenAI({ baseURL, apiKey: 'any-key', maxRetries: 2, fetch: counter.fetch })
 		const retried = patient.chat.completions.create({ ...more, temperature: 0 })
-		await until(() => counter.statuses.length === 1, 'the first attempt is refused')
+		await eventually(() => counter.statuses.length === 1)
 		abort.abort()
 		expect(await left).toBeInstanceOf(OpenAI.APIUserAbortError)
 		expect((await retried).choices[15]?.message.content).toBe('My name is Alpha.')
@@ -165,31 +161,31 @@ describe('openai: clients that leave', () => {
 		for await (const chunk of stream) {
 			if (chunk.choices[0]?.delta.content) break
 		}
-		await until(async () => (await runningSequences(server)) === 0, 'the engine stops', 1000)
+		await engineStops(server)
 	})
 
 	test('aborting a stream stops the engine', async () => {
 		const stream = await client.chat.completions.create({ ...endless, stream: true })
 		const iterator = stream[Symbol.asyncIterator]()
 		await iterator.next()
-		expect(await runningSequences(server)).toBe(16)
+		expect(await sequencesUnderWay(server)).toBe(16)
 		stream.controller.abort()
-		await until(async () => (await runningSequences(server)) === 0, 'the engine stops', 1000)
+		await engineStops(server)
 	})
 
 	test('aborting a request that is not streamed stops the engine', async () => {
 		const abort = new AbortController()
 		const request = failure(client.chat.completions.create(endless, { signal: abort.signal }))
-		await until(async () => (await runningSequences(server)) === 16, 'the engine is busy')
+		await eventually(async () => (await sequencesUnderWay(server)) === 16)
 		abort.abort()
 		expect(await request).toBeInstanceOf(OpenAI.APIUserAbortError)
-		await until(async () => (await runningSequences(server)) === 0, 'the engine stops', 1000)
+		await engineStops(server)
 	})
 
 	test('a timeout of the client stops the engine', async () => {
 		const request = client.chat.completions.create(endless, { timeout: 200 })
 		expect(await failure(request)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError)
-		await until(async () => (await runningSequences(server)) === 0, 'the engine stops', 1000)
+		await engineStops(server)
 	})
 
 	test('leaving does not touch the others', async () => {

@@ -1,0 +1,134 @@
+/** POST /api/upload of the compiled server, as the trainer calls it. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import OpenAI from 'openai'
+import { startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+
+const server = await startAlpha()
+afterAll(() => server.stop())
+
+const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'any-key', maxRetries: 0 })
+
+const run = join(import.meta.dir, '../fixtures/v1-bpe')
+const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'))
+const checkpoint = JSON.parse(readFileSync(join(run, 'checkpoint-450.json'), 'utf8'))
+const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+const upload = { name: 'blessed', step: 450, config, checkpoint, metrics }
+
+/** What the trainer's own code generates from this checkpoint. */
+const greedy = { prompt: 'Blessed is the man', temperature: 0, max_tokens: 18 }
+const greedyText = 'chovenemilevered to the shath'
+
+function send(
+	body: string | Uint8Array<ArrayBuffer>,
+	headers: Record<string, string> = {},
+): Promise<Response> {
+	const authorization = `Bearer ${uploadSecret}`
+	return fetch(`${server.url}/api/upload`, {
+		method: 'POST',
+		headers: { 'content-type': 'application/json', authorization, ...headers },
+		body,
+	})
+}
+
+async function modelIds(): Promise<string[]> {
+	return (await client.models.list()).data.map(({ id }) => id)
+}
+
+describe('POST /api/upload', () => {
+	test('stores a run that the very next request can use', async () => {
+		const answer = await send(JSON.stringify(upload))
+		expect(await answer.json()).toEqual({ ok: true, name: 'blessed', step: 450 })
+		expect(answer.status).toBe(200)
+		const { choices, model } = await client.completions.create({ ...greedy, model: 'blessed' })
+		expect(model).toBe('blessed')
+		expect(choices[0]?.text).toStartWith(greedyText)
+		// It is the newest, so it is the first.
+		expect((await modelIds())[0]).toBe('blessed')
+		const runs = await (await fetch(`${server.url}/api/models`)).json()
+		expect(runs[0]).toMatchObject({ id: 'blessed', step: 450, lastLoss: expect.any(Number) })
+	})
+
+	test('reads gzip', async () => {
+		const body = Bun.gzipSync(JSON.stringify({ ...upload, name: 'zipped' }))
+		const answer = await send(body, { 'content-encoding': 'gzip' })
+		expect(answer.status).toBe(200)
+		const { choices } = await client.completions.create({ ...greedy, model: 'zipped' })
+		expect(choices[0]?.text).toStartWith(greedyText)
+	})
+
+	test('replaces a run of the same name', async () => {
+		const { status } = await send(JSON.stringify({ ...upload, name: 'twice' }))
+		expect(status).toBe(200)
+		const answer = await send(JSON.stringify({ ...upload, name: 'twice', step: 900 }))
+		expect(answer.status).toBe(200)
+		const runs: { id: string; step: number }[] = await (
+			await fetch(`${server.url}/api/models`)
+		).json()
+		expect(runs.filter(({ id }) => id === 'twice').map(({ step }) => step)).toEqual([900])
+	})
+
+	test.each([
+		['no token', { authorization: '' }],
+		['another scheme', { authorization: `Basic ${uploadSecret}` }],
+		['a wrong token', { authorization: 'Bearer wrong' }],
+		['a token that only starts right', { authorization: `Bearer ${uploadSecret}x` }],
+	])('refuses %s with 401, whatever the body is', async (_name, headers) => {
+		const answer = await send('not even JSON', headers)
+		expect(answer.status).toBe(401)
+		expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+		expect(await answer.json()).toMatchObject({ error: { code: 'invalid_api_key' } })
+	})
+
+	test('takes the scheme in any case', async () => {
+		const answer = await send('not even JSON', { authorization: `bearer ${uploadSecret}` })
+		expect(answer.status).toBe(400)
+	})
+
+	test.each([
+		['no name', { name: undefined }, 'name'],
+		['a name that leaves the directory', { name: '../escape' }, 'name'],
+		['a hidden name', { name: '.hidden' }, 'name'],
+		['a name with a slash', { name: 'a/b' }, 'name'],
+		['no step', { step: undefined }, 'step'],
+		['a step as a text', { step: '450' }, 'step'],
+		['a negative step', { step: -1 }, 'step'],
+		['no config', { config: undefined }, 'config'],
+		['a config that is no object', { config: [] }, 'config'],
+		['no checkpoint', { checkpoint: undefined }, 'checkpoint'],
+		['a checkpoint that is no object', { checkpoint: null }, 'checkpoint'],
+		['a checkpoint without weights', { checkpoint: { ...checkpoint, params: {} } }, 'checkpoint'],
+		['metrics that are no text', { metrics: [] }, 'metrics'],
+	])('refuses %s with 400 and leaves nothing behind', async (_name, fields, param) => {
+		const before = { ids: await modelIds(), files: readdirSync(server.checkpoints).sort() }
+		const answer = await send(JSON.stringify({ ...upload, name: 'refused', ...fields }))
+		expect(answer.status).toBe(400)
+		expect(await answer.json()).toMatchObject({ error: { param } })
+		expect(await modelIds()).toEqual(before.ids)
+		expect(readdirSync(server.checkpoints).sort()).toEqual(before.files)
+	})
+
+	test.each([
+		['broken gzip', new TextEncoder().encode('no gzip'), { 'content-encoding': 'gzip' }, 400],
+		['an empty body', '', {}, 400],
+		['a body that ends early', JSON.stringify(upload).slice(0, -1000), {}, 400],
+		['an unknown coding', '{}', { 'content-encoding': 'br' }, 415],
+	])('refuses %s', async (_name, body, headers, status) => {
+		const answer = await send(body, headers as unknown as Record<string, string>)
+		expect(answer.status).toBe(status)
+	})
+
+	test('is refused with 403 where no secret is set', async () => {
+		await using closed = await startAlpha({ env: { UPLOAD_SECRET: '' } })
+		const answer = await fetch(`${closed.url}/api/upload`, {
+			method: 'POST',
+			headers: { authorization: 'Bearer ' },
+			body: JSON.stringify(upload),
+		})
+		expect(answer.status).toBe(403)
+		const { error } = await answer.json()
+		expect(error.code).toBe('uploads_disabled')
+		expect(error.message).toContain('UPLOAD_SECRET')
+	})
+})
