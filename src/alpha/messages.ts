@@ -1,5 +1,4 @@
 /** Messages of useChat, old and new → messages as the chat template takes them. */
-import { missingParameter } from '../lib/api-errors.ts'
 import type { ChatMessage } from '../tokenizer/chat-template.ts'
 import type { UiMessage } from './schemas/chat.ts'
 
@@ -8,10 +7,7 @@ import type { UiMessage } from './schemas/chat.ts'
  * both are given, `content` is the message and `parts` repeats it.
  */
 export function toChatMessages(messages: readonly UiMessage[]): ChatMessage[] {
-	return messages.map(({ role, content, parts }, index) => {
-		if (content === undefined && parts === undefined && role !== 'assistant') {
-			throw missingParameter(`messages[${index}].content`)
-		}
+	return messages.map(({ role, content, parts }) => {
 		if (typeof content === 'string') return { role, content }
 		const texts = (content ?? parts ?? []).map((part) =>
 			part.type === 'text' ? (part.text ?? '') : '',

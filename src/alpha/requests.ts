@@ -23,10 +23,7 @@ export interface AlphaContext {
 }
 
 /** POST and GET /api/generate. */
-export function toGenerateTextRequest(
-	request: GenerateRequest & { prompt: string },
-	{ tokenizer, seed }: AlphaContext,
-) {
+export function toGenerateTextRequest(request: GenerateRequest, { tokenizer, seed }: AlphaContext) {
 	return textRequest(tokenizer, {
 		promptTokenIds: tokenizer.encode(request.prompt),
 		stopTokenIds: endTokenIds(tokenizer),

@@ -1,16 +1,10 @@
 /** Messages as clients send them → messages as the chat template takes them. */
-import { missingParameter } from '../lib/api-errors.ts'
 import type { ChatMessage } from '../tokenizer/chat-template.ts'
 import type { WireMessage } from './schemas/chat.ts'
 
-/** Parts are joined without a separator; only an assistant may have no content. */
+/** Parts are joined without a separator; an assistant that called a tool has no content. */
 export function toChatMessages(messages: readonly WireMessage[]): ChatMessage[] {
-	return messages.map(({ role, content }, index) => {
-		if (content === undefined && role !== 'assistant') {
-			throw missingParameter(`messages[${index}].content`)
-		}
-		return { role, content: contentText(content ?? '') }
-	})
+	return messages.map(({ role, content }) => ({ role, content: contentText(content ?? '') }))
 }
 
 /** Text of a content field. */

@@ -1,11 +1,10 @@
 /** Requests and answers of /tokenize and /detokenize. */
-import { missingParameter } from '../lib/api-errors.ts'
 import { renderChat } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { toChatMessages } from './messages.ts'
 import type { TokenizeRequest } from './schemas/tokenize.ts'
 
-/** Token ids of a text or a conversation. Throws ApiError 400 when there is neither. */
+/** Token ids of a text or a conversation. */
 export function toTokenized(body: TokenizeRequest, tokenizer: Tokenizer, contextLength: number) {
 	const tokens = tokenize(body, tokenizer)
 	return {
@@ -23,10 +22,6 @@ export function toDetokenized(tokens: readonly number[], tokenizer: Tokenizer) {
 }
 
 function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[] {
-	if (body.messages !== undefined) {
-		return renderChat(toChatMessages(body.messages), tokenizer).tokenIds
-	}
-	const text = body.prompt ?? body.content
-	if (text === undefined) throw missingParameter('prompt')
-	return tokenizer.encode(text)
+	if ('messages' in body) return renderChat(toChatMessages(body.messages), tokenizer).tokenIds
+	return tokenizer.encode('prompt' in body ? body.prompt : body.content)
 }

@@ -46,7 +46,7 @@ export function createApp(deps: ServerDeps) {
 		.use(inference(context))
 		.use(apiChat(context))
 		.use(upload(context))
-		.use(swaggerPages(deps.version))
+		.use(swaggerPages(context))
 	table.fill(app.routes)
 	return app
 }

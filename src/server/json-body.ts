@@ -5,12 +5,18 @@
 import type { TSchema } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../lib/api-errors.ts'
+import { typedQuery } from './strict-query.ts'
 import { assertValid, dropNulls } from './validation.ts'
 
 export interface JsonBodyOptions {
 	readonly bytesMax: number
-	/** An empty body counts as {}. */
-	readonly optional?: boolean
+	/** Parameters may be in the query instead, where they win; the body may be empty. */
+	readonly isOverlaidByQuery?: boolean
+}
+
+interface ParseContext {
+	readonly request: Request
+	readonly query: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -20,11 +26,13 @@ export interface JsonBodyOptions {
  */
 export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions) {
 	const checker = TypeCompiler.Compile(schema)
-	const parse = async ({ request }: { request: Request }): Promise<Record<string, unknown>> => {
-		const text = await readText(request, options.bytesMax)
-		if (text === '' && options.optional) return {}
-		const body = parseObject(text, request.headers.get('content-type') ?? '')
+	const { bytesMax, isOverlaidByQuery = false } = options
+	const parse = async ({ request, query }: ParseContext): Promise<Record<string, unknown>> => {
+		const text = await readText(request, bytesMax)
+		const mayBeEmpty = isOverlaidByQuery && text === ''
+		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')
 		dropNulls(schema, body)
+		if (isOverlaidByQuery) Object.assign(body, typedQuery(schema, query))
 		assertValid(checker, body)
 		return body
 	}

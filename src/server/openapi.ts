@@ -1,5 +1,5 @@
 /** What the OpenAPI document says about a route beyond its body and query. */
-import type { TSchema } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 
 const errorDescriptions = {
 	400: 'A field is missing, of the wrong type or out of range; `param` names it.',
@@ -26,15 +26,37 @@ export interface Operation {
 	readonly tag: string
 	readonly summary: string
 	readonly description?: string
-	/** Media type → schema of the 200 answer. */
+	/** Media type → schema of the 200 answer; of a stream of events, of the JSON in their data. */
 	readonly content: Readonly<Record<string, TSchema>>
+	/** JSON body, where the route's own hooks do not say it. */
+	readonly body?: TSchema
 	readonly errors?: readonly ErrorStatus[]
-	/** Security scheme of the document that the route needs. */
-	readonly security?: 'apiKey' | 'uploadSecret'
+	/** Who may ask, if not those with an API key: anybody, or those with the upload secret. */
+	readonly security?: 'none' | 'uploadSecret'
 }
 
+/** OpenAPI describes a stream of events by the fields of one; the JSON in its data is text to it. */
+const EventSchema = Type.Object({
+	event: Type.Optional(Type.String()),
+	data: Type.String({ description: 'JSON of `x-data-schema`, or `[DONE]`.' }),
+})
+
+function jsonContent(schema: TSchema) {
+	return { required: true, content: { 'application/json': { schema } } }
+}
+
+const uploadSecret = { uploadSecret: [] }
+
 /** The route's `detail` hook. */
-export function operation({ tag, summary, description, content, errors, security }: Operation) {
+export function operation({
+	tag,
+	summary,
+	description,
+	body,
+	content,
+	errors,
+	security,
+}: Operation) {
 	const failures = (errors ?? [500]).map((status) => [
 		status,
 		{
@@ -42,13 +64,17 @@ export function operation({ tag, summary, description, content, errors, security
 			content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 		},
 	])
-	const media = Object.entries(content).map(([type, schema]) => [type, { schema }])
+	const media = Object.entries(content).map(([type, schema]) => [
+		type,
+		type === 'text/event-stream' ? { schema: EventSchema, 'x-data-schema': schema } : { schema },
+	])
 	return {
 		detail: {
 			tags: [tag],
 			summary,
 			...(description === undefined ? {} : { description }),
-			...(security === undefined ? {} : { security: [{ [security]: [] }] }),
+			...(body === undefined ? {} : { requestBody: jsonContent(body) }),
+			...(security === undefined ? {} : { security: security === 'none' ? [] : [uploadSecret] }),
 			responses: {
 				200: { description: 'Success.', content: Object.fromEntries(media) },
 				...Object.fromEntries(failures),

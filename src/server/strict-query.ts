@@ -1,5 +1,5 @@
 /** Query strings by schema: every value arrives as text, numbers must be written as plain decimals. */
-import { Kind, type TObject } from '@sinclair/typebox'
+import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { invalidType } from '../lib/api-errors.ts'
 import { assertValid } from './validation.ts'
@@ -10,16 +10,25 @@ const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 export function strictQuery<T extends TObject>(schema: T) {
 	const checker = TypeCompiler.Compile(schema)
 	const transform = ({ query }: { query: Record<string, unknown> }): void => {
-		for (const [name, field] of Object.entries(schema.properties)) {
-			const text = query[name]
-			if (text === undefined || (field[Kind] !== 'Integer' && field[Kind] !== 'Number')) continue
-			if (typeof text !== 'string' || !decimal.test(text)) {
-				const expected = field[Kind] === 'Integer' ? 'an integer' : 'a number'
-				throw invalidType(name, expected, text)
-			}
-			query[name] = Number(text)
-		}
+		Object.assign(query, typedQuery(schema, query))
 		assertValid(checker, query)
 	}
 	return { transform, query: schema }
+}
+
+/** The declared parameters of a query with their types. Throws ApiError for what is no number. */
+export function typedQuery(
+	schema: TSchema,
+	query: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+	const typed: Record<string, unknown> = {}
+	for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {
+		const text = query[name]
+		if (text === undefined) continue
+		const isInteger = field[Kind] === 'Integer'
+		if (!isInteger && field[Kind] !== 'Number') typed[name] = text
+		else if (typeof text === 'string' && decimal.test(text)) typed[name] = Number(text)
+		else throw invalidType(name, isInteger ? 'an integer' : 'a number', text)
+	}
+	return typed
 }

@@ -103,11 +103,30 @@ const structured = new Set(['Union', 'Array', 'Object'])
 /** Complaints of the variant that the client most likely meant, else that none fits. */
 function faultOfUnion(error: ValueError): ApiError {
 	const variants = error.errors.map((complaints) => take(complaints, complaintsMax))
+	const choice = faultOfChoices(variants)
+	if (choice !== undefined) return choice
 	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))
-	const deepestFirst = rightTypes.toSorted(([a], [b]) => depth(b) - depth(a))
-	const likeliest = rightTypes.find(([first]) => first && hasJsonTypeOf(first)) ?? deepestFirst[0]
+	const undisputed = rightTypes.filter((complaints) => !complaints.some(isAboutChoice))
+	const candidates = undisputed.length > 0 ? undisputed : rightTypes
+	const likeliest =
+		candidates.find(([first]) => first && hasJsonTypeOf(first)) ??
+		candidates.toSorted(([a], [b]) => depth(b) - depth(a))[0]
 	const fault = likeliest && faultIn(likeliest)
 	return fault ?? invalidType(paramOf(error.path), describe(error.schema), error.value)
+}
+
+/** The fault when a field's value, such as a role, selects none of the variants. */
+function faultOfChoices(variants: readonly (readonly ValueError[])[]): ApiError | undefined {
+	const complaints = variants.map((ofVariant) => ofVariant.find(isAboutChoice))
+	const [first] = complaints
+	if (first === undefined || complaints.some((c) => c?.path !== first.path)) return undefined
+	const choices = complaints.flatMap((complaint) => complaint?.schema['enum'] as string[])
+	const schema = { ...first.schema, enum: [...new Set(choices)] }
+	return faultOfPattern(paramOf(first.path), schema, first.value)
+}
+
+function isAboutChoice({ type, schema }: ValueError): boolean {
+	return type === ValueErrorType.StringPattern && schema['enum'] !== undefined
 }
 
 function depth(error: ValueError | undefined): number {

@@ -17,17 +17,27 @@ const UiPart = Type.Object(
 	{ additionalProperties: true },
 )
 
-/** A message of any version of useChat, or a plain {role, content}. */
-export const UiMessage = Type.Object(
-	{
-		role: Type.Unsafe<(typeof roles)[number]>(
-			Type.String({ enum: [...roles], pattern: `^(?:${roles.join('|')})$` }),
-		),
-		content: optional(Type.Union([Type.String(), Type.Array(UiPart)])),
-		parts: optional(Type.Array(UiPart)),
-	},
-	{ additionalProperties: true },
-)
+function roleOf<const T extends string>(names: readonly T[]) {
+	const pattern = `^(?:${names.join('|')})$`
+	return Type.Unsafe<T>(Type.String({ enum: [...names], pattern }))
+}
+
+const open = { additionalProperties: true }
+const content = Type.Union([Type.String(), Type.Array(UiPart)])
+const parts = Type.Array(UiPart)
+
+/**
+ * A message of any version of useChat, or a plain {role, content}: one of the two is there, except
+ * where an assistant only called a tool.
+ */
+export const UiMessage = Type.Union([
+	Type.Object({ role: roleOf(roles), content, parts: optional(parts) }, open),
+	Type.Object({ role: roleOf(roles), content: optional(content), parts }, open),
+	Type.Object(
+		{ role: roleOf(['assistant']), content: optional(content), parts: optional(parts) },
+		open,
+	),
+])
 export type UiMessage = Static<typeof UiMessage>
 
 /** Body of POST /api/chat. */

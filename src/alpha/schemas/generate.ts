@@ -4,21 +4,23 @@ import {
 	generateTemperatureDefault,
 	generateTokensMax,
 } from '../limits.ts'
-import { maxTokensField, modelField, optional, seedField, temperatureField } from './fields.ts'
+import { maxTokensField, modelField, seedField, temperatureField } from './fields.ts'
 
-/** Parameters of /api/generate; the query and the body take the same ones. */
+const settings = {
+	max_tokens: maxTokensField(generateMaxTokensDefault, generateTokensMax),
+	temperature: temperatureField(generateTemperatureDefault),
+	model: modelField,
+	seed: seedField,
+}
+
+/** Settings of /api/generate that a query may add to the body of a POST. */
+export const GenerateSettings = Type.Object(settings, { additionalProperties: true })
+
+/** Parameters of /api/generate: the query of a GET; of a POST the body, overlaid by the query. */
 export const GenerateRequest = Type.Object(
 	{
-		prompt: optional(
-			Type.String({
-				description: 'Text to complete. Required, in the query or in the body.',
-				example: 'Once upon a time',
-			}),
-		),
-		max_tokens: maxTokensField(generateMaxTokensDefault, generateTokensMax),
-		temperature: temperatureField(generateTemperatureDefault),
-		model: modelField,
-		seed: seedField,
+		prompt: Type.String({ description: 'Text to complete.', example: 'Once upon a time' }),
+		...settings,
 	},
 	{ additionalProperties: true, example: { prompt: 'Once upon a time', max_tokens: 100 } },
 )

@@ -17,14 +17,15 @@ export const TextPart = wireObject({
 	text: Type.String(),
 })
 
-export const WireMessage = wireObject({
-	role: oneOf(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-	content: optional(
-		Type.Union([Type.String(), Type.Array(TextPart)], {
-			description: 'Text, or parts whose texts are joined. Only an assistant may have none.',
-		}),
-	),
+const content = Type.Union([Type.String(), Type.Array(TextPart)], {
+	description: 'Text, or parts whose texts are joined.',
 })
+
+/** Only an assistant may have no content: then it called a tool. */
+export const WireMessage = Type.Union([
+	wireObject({ role: oneOf(['system', 'developer', 'user', 'tool', 'function']), content }),
+	wireObject({ role: oneOf(['assistant']), content: optional(content) }),
+])
 export type WireMessage = Static<typeof WireMessage>
 
 export const ResponseFormat = wireObject(

@@ -3,23 +3,30 @@ import { WireMessage } from './chat.ts'
 import { ignored, optional, tokenIds, wireObject } from './fields.ts'
 import { modelField } from './sampling.ts'
 
+const tokenizeFields = {
+	model: modelField,
+	return_token_strs: optional(
+		Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
+	),
+	add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
+}
+
 /** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. */
-export const TokenizeRequest = wireObject(
-	{
-		model: modelField,
-		prompt: optional(Type.String({ description: 'Text to encode.' })),
-		messages: optional(
-			Type.Array(WireMessage, {
+export const TokenizeRequest = Type.Union(
+	[
+		wireObject({ ...tokenizeFields, prompt: Type.String({ description: 'Text to encode.' }) }),
+		wireObject({
+			...tokenizeFields,
+			messages: Type.Array(WireMessage, {
 				minItems: 1,
 				description: 'Conversation to encode as chat completions do.',
 			}),
-		),
-		content: optional(Type.String({ description: "llama.cpp's name of `prompt`." })),
-		return_token_strs: optional(
-			Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
-		),
-		add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
-	},
+		}),
+		wireObject({
+			...tokenizeFields,
+			content: Type.String({ description: "llama.cpp's name of `prompt`." }),
+		}),
+	],
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time' } },
 )
 export type TokenizeRequest = Static<typeof TokenizeRequest>

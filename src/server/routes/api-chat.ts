@@ -35,7 +35,6 @@ export function apiChat(deps: ServerContext) {
 						description: 'For `useChat` with the text stream transport (AI SDK 3 to 7).',
 						content: { 'text/plain': Type.String() },
 						errors: generationErrors,
-						security: 'apiKey',
 					}),
 				},
 			)

@@ -17,7 +17,6 @@ export function apiModels({ catalog }: ServerDeps) {
 				'come last, with `state` and `reason`.',
 			content: { 'application/json': RunListSchema },
 			errors: [401, 500],
-			security: 'apiKey',
 		}),
 	)
 }

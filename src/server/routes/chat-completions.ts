@@ -46,7 +46,6 @@ export function chatCompletions(deps: ServerContext) {
 			description: 'The next message of a conversation, in one object or as a stream of events.',
 			content: { 'application/json': ChatCompletion, 'text/event-stream': ChatCompletionChunk },
 			errors: generationErrors,
-			security: 'apiKey',
 		}),
 	}
 	return new Elysia({ name: 'chat-completions', normalize: false })

@@ -50,7 +50,6 @@ export function completions(deps: ServerContext) {
 			description: 'Continues one or more texts, in one object or as a stream of events.',
 			content: { 'application/json': Completion, 'text/event-stream': Completion },
 			errors: generationErrors,
-			security: 'apiKey',
 		}),
 	}
 	return new Elysia({ name: 'completions', normalize: false })

@@ -38,7 +38,6 @@ export function embeddings(deps: ServerDeps) {
 				'trained for it: good enough for demonstrations.',
 			content: { 'application/json': Embeddings },
 			errors: generationErrors,
-			security: 'apiKey',
 		}),
 	}
 	return new Elysia({ name: 'embeddings', normalize: false })

@@ -28,12 +28,18 @@ export function health(deps: ServerDeps) {
 	}
 	const hooks = operation({
 		tag: 'Service',
+		security: 'none',
 		summary: 'Readiness',
 		content: { 'application/json': HealthSchema },
 		errors: [503],
 	})
 	const alive = () => new Response(null)
-	const aliveHooks = operation({ tag: 'Service', summary: 'Liveness', content: {} })
+	const aliveHooks = operation({
+		tag: 'Service',
+		security: 'none',
+		summary: 'Liveness',
+		content: {},
+	})
 	return new Elysia({ name: 'health', normalize: false })
 		.get('/health', ready, hooks)
 		.get('/v1/health', ready, hooks)
@@ -47,6 +53,7 @@ export function health(deps: ServerDeps) {
 			() => ({ version: deps.version }),
 			operation({
 				tag: 'Service',
+				security: 'none',
 				summary: 'Version',
 				content: { 'application/json': Type.Object({ version: Type.String() }) },
 			}),

@@ -37,7 +37,6 @@ export function inference(deps: ServerContext) {
 					'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
 				content: { 'text/event-stream': TokenEventSchema },
 				errors: generationErrors,
-				security: 'apiKey',
 			}),
 		},
 	)

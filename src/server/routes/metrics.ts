@@ -13,6 +13,11 @@ export function metrics(context: ServerContext) {
 			new Response(renderMetrics(context, context.metrics), {
 				headers: { 'content-type': contentType },
 			}),
-		operation({ tag: 'Service', summary: 'Metrics', content: { 'text/plain': Type.String() } }),
+		operation({
+			tag: 'Service',
+			security: 'none',
+			summary: 'Metrics',
+			content: { 'text/plain': Type.String() },
+		}),
 	)
 }

@@ -63,7 +63,6 @@ export function modelCard({ catalog, uploads, limits }: ServerContext) {
 					description: 'Configuration, checkpoints, sizes, state and the training metrics.',
 					content: { 'application/json': ModelCardSchema },
 					errors: [400, 401, 404, 500],
-					security: 'apiKey',
 				}),
 			},
 		)

@@ -18,14 +18,12 @@ export function models({ catalog }: ServerDeps) {
 		summary: 'List the models',
 		content: { 'application/json': ModelListSchema },
 		errors: [401, 500],
-		security: 'apiKey',
 	})
 	const retrieveHooks = operation({
 		tag: 'OpenAI',
 		summary: 'One model',
 		content: { 'application/json': ModelSchema },
 		errors: [401, 404, 500],
-		security: 'apiKey',
 	})
 	return new Elysia({ name: 'models', normalize: false })
 		.get('/v1/models', list, listHooks)

@@ -47,7 +47,6 @@ export function responses(deps: ServerContext) {
 			description: 'The newer dialect of chat; nothing is stored between requests.',
 			content: { 'application/json': ResponseSchema, 'text/event-stream': ResponseEvent },
 			errors: generationErrors,
-			security: 'apiKey',
 		}),
 	}
 	return new Elysia({ name: 'responses', normalize: false })

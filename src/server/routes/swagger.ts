@@ -4,6 +4,7 @@ import { Elysia } from 'elysia'
 import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' }
 import stylesheet from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
 import bundle from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
+import type { ServerDeps } from '../deps.ts'
 import { ErrorSchema } from '../schemas/error.ts'
 
 const hidden = { detail: { hide: true } }
@@ -37,7 +38,7 @@ const info = (version: string) => ({
 })
 
 /** GET /swagger (page), /swagger/json (document) and the page's assets. */
-export function swaggerPages(version: string) {
+export function swaggerPages({ version, apiKeys }: ServerDeps) {
 	const document = swagger({
 		path: '/swagger',
 		specPath: '/swagger/json',
@@ -48,7 +49,9 @@ export function swaggerPages(version: string) {
 				{ name: 'Alpha', description: 'Alpha’s own endpoints.' },
 				{ name: 'Service', description: 'Probes, metrics and tokenizer.' },
 			],
+			security: apiKeys.length === 0 ? [] : [{ apiKey: [] }],
 			components: {
+				schemas: { Error: JSON.parse(JSON.stringify(ErrorSchema)) },
 				securitySchemes: {
 					apiKey: { type: 'http', scheme: 'bearer', description: 'Only if keys are set.' },
 					uploadSecret: { type: 'http', scheme: 'bearer', description: 'UPLOAD_SECRET.' },
@@ -58,7 +61,6 @@ export function swaggerPages(version: string) {
 	})
 	// The plugin's own page loads its scripts from a CDN; the later route for /swagger replaces it.
 	return new Elysia({ name: 'swagger-pages' })
-		.model({ Error: ErrorSchema })
 		.use(document)
 		.get('/swagger', () => text(page, 'text/html; charset=utf-8'), hidden)
 		.get('/swagger/start.js', () => text(startScript, 'text/javascript; charset=utf-8'), hidden)

@@ -20,7 +20,7 @@ export function tokenize({ catalog, limits }: ServerDeps) {
 		using lease = await catalog.acquire(body.model, signal)
 		return toDetokenized(body.tokens, lease.tokenizer)
 	}
-	const common = { tag: 'Service', errors: generationErrors, security: 'apiKey' } as const
+	const common = { tag: 'Service', errors: generationErrors } as const
 	const encodeHooks = {
 		...jsonBody(TokenizeRequest, { bytesMax: limits.bodyBytesMax }),
 		...operation({

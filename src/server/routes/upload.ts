@@ -1,16 +1,10 @@
-import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
+import { UploadAnswer, UploadRequest } from '../../alpha/schemas/upload.ts'
 import { invalidJson } from '../../lib/api-errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
 import { UploadGuard } from '../upload-guard.ts'
-
-const UploadAnswer = Type.Object({
-	ok: Type.Boolean(),
-	name: Type.String({ description: 'The model id.' }),
-	step: Type.Integer({ minimum: 0 }),
-})
 
 /** POST /api/upload: who sends is checked before a byte of the body is read. */
 export function upload({ uploads, limits }: ServerDeps) {
@@ -35,7 +29,11 @@ export function upload({ uploads, limits }: ServerDeps) {
 			...operation({
 				tag: 'Alpha',
 				summary: 'Upload a checkpoint',
-				description: 'JSON or binary, optionally compressed; the next request can use the model.',
+				description:
+					'The next request can use the model. The body may be compressed (gzip, zstd). A binary ' +
+					'checkpoint goes as application/octet-stream with X-Checkpoint-Name, X-Checkpoint-Step, ' +
+					'X-Checkpoint-Config and X-Checkpoint-Metrics headers, the last two in base64.',
+				body: UploadRequest,
 				content: { 'application/json': UploadAnswer },
 				errors: [400, 401, 403, 409, 413, 415, 500, 503, 507],
 				security: 'uploadSecret',
