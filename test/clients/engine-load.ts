@@ -11,3 +11,11 @@ export async function sequencesUnderWay({ url }: AlphaServer): Promise<number> {
 export function engineStops(server: AlphaServer): Promise<void> {
 	return eventually(async () => (await sequencesUnderWay(server)) === 0, 2000)
 }
+
+/** Tokens that the server has generated since its start. */
+export async function generatedTokens({ url }: AlphaServer): Promise<number> {
+	const metrics = await (await fetch(`${url}/metrics`)).text()
+	const count = /^alpha_generated_tokens_total (\d+)$/m.exec(metrics)?.[1]
+	if (count === undefined) throw new Error('/metrics has no alpha_generated_tokens_total')
+	return Number(count)
+}

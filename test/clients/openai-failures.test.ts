@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { engineStops, sequencesUnderWay } from './engine-load.ts'
+import { engineStops, generatedTokens, sequencesUnderWay } from './engine-load.ts'
 
 const server = await startAlpha()
 afterAll(() => server.stop())
@@ -16,6 +16,15 @@ const valid = { model: 'v2-bpe-chat', messages }
 
 /** Keeps the engine busy for seconds: the larger model, as many tokens as a request may ask for. */
 const endless = { model: 'novels-austen', messages, n: 16, max_tokens: 2048, ignore_eos: true }
+
+/** Runs what starts `endless` and leaves it; few of its tokens must have been generated. */
+async function stopsEarly(leave: () => Promise<void>): Promise<void> {
+	const before = await generatedTokens(server)
+	await leave()
+	await engineStops(server)
+	const generated = (await generatedTokens(server)) - before
+	expect(generated).toBeLessThan((endless.n * endless.max_tokens) / 2)
+}
 
 /** What a request fails with. */
 async function failure(request: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> {
@@ -157,35 +166,38 @@ describe('openai: retries', () => {
 
 describe('openai: clients that leave', () => {
 	test('breaking out of a stream stops the engine', async () => {
-		const stream = await client.chat.completions.create({ ...endless, stream: true })
-		for await (const chunk of stream) {
-			if (chunk.choices[0]?.delta.content) break
-		}
-		await engineStops(server)
+		await stopsEarly(async () => {
+			const stream = await client.chat.completions.create({ ...endless, stream: true })
+			for await (const chunk of stream) {
+				if (chunk.choices[0]?.delta.content) break
+			}
+		})
 	})
 
 	test('aborting a stream stops the engine', async () => {
-		const stream = await client.chat.completions.create({ ...endless, stream: true })
-		const iterator = stream[Symbol.asyncIterator]()
-		await iterator.next()
-		expect(await sequencesUnderWay(server)).toBe(16)
-		stream.controller.abort()
-		await engineStops(server)
+		await stopsEarly(async () => {
+			const stream = await client.chat.completions.create({ ...endless, stream: true })
+			await stream[Symbol.asyncIterator]().next()
+			expect(await sequencesUnderWay(server)).toBe(16)
+			stream.controller.abort()
+		})
 	})
 
 	test('aborting a request that is not streamed stops the engine', async () => {
-		const abort = new AbortController()
-		const request = failure(client.chat.completions.create(endless, { signal: abort.signal }))
-		await eventually(async () => (await sequencesUnderWay(server)) === 16)
-		abort.abort()
-		expect(await request).toBeInstanceOf(OpenAI.APIUserAbortError)
-		await engineStops(server)
+		await stopsEarly(async () => {
+			const abort = new AbortController()
+			const request = failure(client.chat.completions.create(endless, { signal: abort.signal }))
+			await eventually(async () => (await sequencesUnderWay(server)) === 16)
+			abort.abort()
+			expect(await request).toBeInstanceOf(OpenAI.APIUserAbortError)
+		})
 	})
 
 	test('a timeout of the client stops the engine', async () => {
-		const request = client.chat.completions.create(endless, { timeout: 200 })
-		expect(await failure(request)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError)
-		await engineStops(server)
+		await stopsEarly(async () => {
+			const request = client.chat.completions.create(endless, { timeout: 200 })
+			expect(await failure(request)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError)
+		})
 	})
 
 	test('leaving does not touch the others', async () => {
