@@ -52,7 +52,12 @@ export class StagedRun {
 	static async create(root: string): Promise<StagedRun> {
 		const path = join(root, INCOMING, `${process.pid}-${randomBytes(8).toString('hex')}`)
 		// Another upload that ends removes the directory above when that is empty.
-		await persistently(() => mkdir(path, { recursive: true, mode: 0o700 }), ['ENOENT'])
+		try {
+			await persistently(() => mkdir(path, { recursive: true, mode: 0o700 }), ['ENOENT'])
+		} catch (error) {
+			await removeIfEmpty(dirname(path))
+			throw error
+		}
 		return new StagedRun(root, path)
 	}
 
@@ -103,7 +108,7 @@ export class StagedRun {
 	/** Removes what is left; never fails. A commit that has begun to move files is left to be finished. */
 	async remove(): Promise<void> {
 		if (!this.#hasMoved) await removeQuietly(this.#path)
-		await rmdir(join(this.#root, INCOMING)).catch(() => {})
+		await removeIfEmpty(join(this.#root, INCOMING))
 	}
 }
 
@@ -189,7 +194,7 @@ export async function recoverUploads(root: string): Promise<Recovery> {
 			await removeQuietly(path)
 		}
 	}
-	await rmdir(incoming).catch(() => {})
+	await removeIfEmpty(incoming)
 	return { finished, unfinished }
 }
 
@@ -212,7 +217,7 @@ async function finishCommit(
 		}
 	} catch (error) {
 		// Only a directory that we have just made is empty.
-		await rmdir(target).catch(() => {})
+		await removeIfEmpty(target)
 		throw error
 	}
 	await persistently(() => syncDirectory(target))
@@ -286,12 +291,26 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 async function removeQuietly(path: string): Promise<void> {
-	for (let attempt = 0; attempt < 3; attempt++) {
+	await attempting(() => rm(path, { recursive: true, force: true }))
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+	await attempting(async () => {
 		try {
-			await rm(path, { recursive: true, force: true })
-			return
-		} catch {
-			// What stays is swept at the next start.
+			await rmdir(path)
+		} catch (error) {
+			if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error
 		}
+	})
+}
+
+/** Clearing up must not fail what it follows; what stays is swept at the next start. */
+async function attempting(call: () => Promise<void>): Promise<void> {
+	for (let attempt = 0; attempt < 3; attempt++) {
+		const isDone = await call().then(
+			() => true,
+			() => false,
+		)
+		if (isDone) return
 	}
 }

@@ -144,7 +144,6 @@ export class UploadReceiver {
 		}
 
 		const info = await verify(staged.pathOf(STAGED_CHECKPOINT))
-		signal.throwIfAborted()
 		await staged.renameFile(STAGED_CHECKPOINT, checkpointName(step))
 		await staged.writeFile(CONFIG, config)
 		if (metrics !== null) await staged.writeFile(METRICS, metrics)

@@ -1,0 +1,234 @@
+/* The sending side of POST /api/upload: one run directory to a server, for `alpha upload`. */
+import { open } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import { isBinaryForm } from './formats/alph.ts'
+import { errorCode, readSmallFile } from './regular-file.ts'
+import { type CheckpointVersion, metricsPath, RunReader } from './run-directory.ts'
+
+/** The upload did not succeed; the message is for the person who asked for it. */
+export class UploadError extends Error {
+	override readonly name = 'UploadError'
+}
+
+export interface SendRunOptions {
+	/** The run directory; its name becomes the model's unless `name` is given. */
+	readonly directory: string
+	readonly name?: string
+	/** Step to send; the highest by default. */
+	readonly step?: number
+	/** Address of the server, for instance `http://localhost:3000`. */
+	readonly url: string
+	readonly secret: string
+	/** Tries in all; what the server refuses for good is tried once. */
+	readonly attempts?: number
+	/** Bytes of the checkpoint that have been handed to the network, of how many. */
+	readonly onProgress?: (sentBytes: number, totalBytes: number) => void
+	/** Called before waiting for another try. */
+	readonly onRetry?: (reason: string, delaySeconds: number) => void
+	readonly signal?: AbortSignal
+}
+
+const ATTEMPTS = 5
+const RETRY_SECONDS_MAX = 60
+const READ_BYTES = 2 ** 18
+const CONFIG_BYTES_MAX = 2 ** 22
+const METRICS_BYTES_MAX = 2 ** 28
+
+/** Config and metrics of a binary checkpoint travel in headers, which servers limit to 16 KiB in all. */
+const HEADER_TEXT_BYTES_MAX = 5000
+
+/** Sends a run's checkpoint with its config and metrics. Throws UploadError. */
+export async function sendRun(
+	options: SendRunOptions,
+): Promise<{ readonly name: string; readonly step: number }> {
+	const directory = resolve(options.directory)
+	const version = await findCheckpoint(directory, options.step)
+	const name = options.name ?? basename(directory)
+	const config = await readText(`${directory}/config.json`, CONFIG_BYTES_MAX)
+	if (config === null) throw new UploadError('the run has no config.json')
+	const metrics = await readText(
+		metricsPath(dirname(directory), basename(directory)),
+		METRICS_BYTES_MAX,
+	)
+	const upload: Upload = { name, version, config, metrics }
+	const attempts = options.attempts ?? ATTEMPTS
+	for (let attempt = 1; ; attempt++) {
+		const outcome = await tryOnce(options, upload)
+		if (outcome.type === 'stored') return { name, step: version.step }
+		if (!outcome.isTransient || attempt === attempts) throw new UploadError(outcome.reason)
+		const wantedSeconds = outcome.retryAfterSeconds ?? 2 ** (attempt - 1)
+		const delaySeconds = Math.min(RETRY_SECONDS_MAX, wantedSeconds)
+		options.onRetry?.(outcome.reason, delaySeconds)
+		await Bun.sleep(delaySeconds * 1000)
+	}
+}
+
+interface Upload {
+	readonly name: string
+	readonly version: CheckpointVersion
+	readonly config: string
+	readonly metrics: string | null
+}
+
+type Outcome =
+	| { readonly type: 'stored' }
+	| {
+			readonly type: 'refused'
+			readonly reason: string
+			/** Another try may succeed. */
+			readonly isTransient: boolean
+			/** How long the server wants us to wait; null where it says nothing. */
+			readonly retryAfterSeconds: number | null
+	  }
+
+async function findCheckpoint(
+	directory: string,
+	step: number | undefined,
+): Promise<CheckpointVersion> {
+	const run = await new RunReader(dirname(directory), basename(directory)).read(true)
+	const versions = run?.checkpoints ?? []
+	const found = step === undefined ? versions.at(-1) : versions.find((each) => each.step === step)
+	if (found === undefined) {
+		throw new UploadError(
+			step === undefined
+				? 'the run has no checkpoint'
+				: `the run has no checkpoint of step ${step}`,
+		)
+	}
+	if (found.completeness.state !== 'complete') {
+		throw new UploadError(`step ${found.step}: ${found.completeness.reason}`)
+	}
+	return found
+}
+
+async function readText(path: string, bytesMax: number): Promise<string | null> {
+	try {
+		return (await readSmallFile(path, bytesMax)).toString('utf8')
+	} catch (error) {
+		if (errorCode(error) === 'ENOENT') return null
+		throw new UploadError(`${basename(path)} cannot be read`, { cause: error })
+	}
+}
+
+async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome> {
+	await using file = await open(upload.version.path, 'r')
+	const start = new Uint8Array(4)
+	await file.read(start, 0, start.length, 0)
+	const request = isBinaryForm(start)
+		? { headers: bareHeaders(upload), before: '', after: '' }
+		: { headers: { 'content-type': 'application/json' }, ...jsonFrame(upload) }
+	async function* body(): AsyncGenerator<Uint8Array> {
+		if (request.before !== '') yield Buffer.from(request.before)
+		const { sizeBytes } = upload.version
+		for (let sent = 0; sent < sizeBytes; ) {
+			// A fresh buffer each time: the one before may still be on its way.
+			const { buffer, bytesRead } = await file.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, sent)
+			if (bytesRead === 0) throw new UploadError('the checkpoint became shorter while it was sent')
+			sent += bytesRead
+			yield buffer.subarray(0, bytesRead)
+			options.onProgress?.(sent, sizeBytes)
+		}
+		if (request.after !== '') yield Buffer.from(request.after)
+	}
+	try {
+		const response = await fetch(new URL('/api/upload', options.url), {
+			method: 'POST',
+			headers: { authorization: `Bearer ${options.secret}`, ...request.headers },
+			body: toStream(body()),
+			signal: options.signal ?? null,
+		})
+		return await toOutcome(response)
+	} catch (error) {
+		if (error instanceof UploadError || options.signal?.aborted) throw error
+		const reason = error instanceof Error ? error.message : String(error)
+		return {
+			type: 'refused',
+			reason: `no answer from ${options.url}: ${reason}`,
+			isTransient: true,
+			retryAfterSeconds: null,
+		}
+	}
+}
+
+/** A stream that reads ahead no further than the network takes. */
+function toStream(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+	return new ReadableStream({
+		async pull(controller) {
+			const { value, done } = await chunks.next()
+			if (done) controller.close()
+			else controller.enqueue(value)
+		},
+		async cancel() {
+			await chunks.return(undefined)
+		},
+	})
+}
+
+async function toOutcome(response: Response): Promise<Outcome> {
+	const text = await response.text()
+	if (response.ok) return { type: 'stored' }
+	const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN)
+	return {
+		type: 'refused',
+		reason: `${response.status}: ${errorMessage(text)}`,
+		isTransient: response.status >= 500 || response.status === 409 || response.status === 429,
+		retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null,
+	}
+}
+
+/** The message of our error object, else the text itself, cut. */
+function errorMessage(text: string): string {
+	try {
+		const { error } = JSON.parse(text) as { readonly error?: { readonly message?: unknown } }
+		if (typeof error?.message === 'string') return error.message
+	} catch {
+		// Some other server's page.
+	}
+	return text.slice(0, 200)
+}
+
+/** What stands before and after the checkpoint's own text in a JSON body. */
+function jsonFrame({ name, version, config, metrics }: Upload): { before: string; after: string } {
+	const fields = [
+		`"name":${JSON.stringify(name)}`,
+		`"step":${version.step}`,
+		`"config":${config}`,
+		...(metrics === null ? [] : [`"metrics":${JSON.stringify(metrics)}`]),
+	]
+	return { before: `{${fields.join(',')},"checkpoint":`, after: '}' }
+}
+
+function bareHeaders({ name, version, config, metrics }: Upload): Record<string, string> {
+	const compact = JSON.stringify(JSON.parse(config))
+	const bytes = Buffer.byteLength(compact)
+	if (bytes > HEADER_TEXT_BYTES_MAX) {
+		throw new UploadError(
+			`config.json: expected at most ${HEADER_TEXT_BYTES_MAX} bytes for a binary checkpoint, ` +
+				`found ${bytes}`,
+		)
+	}
+	return {
+		'content-type': 'application/octet-stream',
+		'x-checkpoint-name': name,
+		'x-checkpoint-step': String(version.step),
+		'x-checkpoint-config': Buffer.from(compact).toString('base64'),
+		...(metrics === null
+			? {}
+			: { 'x-checkpoint-metrics': Buffer.from(thinLines(metrics)).toString('base64') }),
+	}
+}
+
+/** As many lines as fit, evenly spread, the last one always among them. */
+function thinLines(text: string): string {
+	const lines = text.split('\n').filter((line) => line !== '')
+	let kept = lines
+	for (
+		let stride = 2;
+		kept.join('\n').length > HEADER_TEXT_BYTES_MAX && kept.length > 1;
+		stride *= 2
+	) {
+		kept = lines.filter((_, i) => (lines.length - 1 - i) % stride === 0)
+	}
+	const thinned = kept.map((line) => `${line}\n`).join('')
+	return Buffer.byteLength(thinned) > HEADER_TEXT_BYTES_MAX ? '' : thinned
+}

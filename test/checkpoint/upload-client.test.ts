@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'bun:test'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sendRun } from '../../src/checkpoint/upload-client.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { UploadDoor } from './upload-fixture.ts'
+
+const fixtures = join(import.meta.dir, '../fixtures')
+
+/** An upload door behind HTTP; `answer` may answer a request instead of it. */
+async function serveDoor(answer: (request: Request) => Response | undefined = () => undefined) {
+	const door = await UploadDoor.open()
+	const server = Bun.serve({
+		port: 0,
+		hostname: '127.0.0.1',
+		async fetch(request) {
+			const early = answer(request)
+			if (early !== undefined) return early
+			const { headers, signal } = request
+			const result = await door.send(
+				request.body ?? new Uint8Array(),
+				Object.fromEntries(headers),
+				signal,
+			)
+			if ('status' in result) {
+				return Response.json({ error: { message: result.message } }, { status: result.status })
+			}
+			return Response.json({ ok: true, name: result.name, step: result.step })
+		},
+	})
+	return {
+		door,
+		url: server.url.href,
+		async [Symbol.asyncDispose]() {
+			await server.stop(true)
+			door[Symbol.dispose]()
+		},
+	}
+}
+
+describe('sending a run', () => {
+	test.each([
+		['v1-word', 1000],
+		['v2-composed', 240],
+		['v2-stripped-upload', 400],
+	])('%s arrives byte for byte', async (name, step) => {
+		await using server = await serveDoor()
+		const directory = join(fixtures, name)
+		const progress: number[] = []
+		const sent = await sendRun({
+			directory,
+			url: server.url,
+			secret: 's',
+			onProgress: (done, total) => progress.push(done / total),
+		})
+		expect(sent).toEqual({ name, step })
+		const file = `checkpoint-${step}.json`
+		const arrived = readFileSync(join(server.door.path, name, file))
+		expect(arrived.equals(readFileSync(join(directory, file)))).toBe(true)
+		expect(progress.at(-1)).toBe(1)
+		const { config, lastLoss } = {
+			config: JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')),
+			lastLoss: server.door.store.find(name)?.lastLoss,
+		}
+		expect(server.door.store.find(name)?.trainConfig).toEqual(config.trainConfig)
+		expect(lastLoss === null).toBe(name === 'v2-stripped-upload')
+	})
+
+	test('an older step under another name', async () => {
+		await using server = await serveDoor()
+		const directory = join(fixtures, 'v1-word')
+		const sent = await sendRun({
+			directory,
+			name: 'other',
+			step: 900,
+			url: server.url,
+			secret: 's',
+		})
+		expect(sent).toEqual({ name: 'other', step: 900 })
+		expect(server.door.store.find('other')?.step).toBe(900)
+	})
+
+	test('is tried again when the server is busy or fails, as it asks', async () => {
+		let requests = 0
+		await using server = await serveDoor(() => {
+			requests++
+			const headers = { 'retry-after': '0.01' }
+			return requests < 3
+				? new Response('busy', { status: requests === 1 ? 409 : 503, headers })
+				: undefined
+		})
+		const retries: string[] = []
+		await sendRun({
+			directory: join(fixtures, 'v1-char'),
+			url: server.url,
+			secret: 's',
+			onRetry: (reason) => retries.push(reason),
+		})
+		expect(retries).toEqual(['409: busy', '503: busy'])
+	})
+
+	test('is not tried again when it is refused for good', async () => {
+		using directory = tempDir()
+		const run = join(directory.path, 'bad')
+		cpSync(join(fixtures, 'v1-char'), run, { recursive: true })
+		writeFileSync(join(run, 'checkpoint-301.json'), '{"modelConfig":{},"params":{}}')
+		let requests = 0
+		await using server = await serveDoor(() => {
+			requests++
+			return undefined
+		})
+		const sending = sendRun({ directory: run, url: server.url, secret: 's' })
+		await expect(sending).rejects.toThrow('400: The checkpoint cannot be served: modelConfig.nEmbd')
+		expect(requests).toBe(1)
+	})
+
+	test('says what is wrong with the directory', async () => {
+		using directory = tempDir()
+		const run = join(directory.path, 'run')
+		mkdirSync(run)
+		const send = () =>
+			sendRun({ directory: run, url: 'http://localhost:1', secret: 's', attempts: 1 })
+		await expect(send()).rejects.toThrow('the run has no checkpoint')
+		writeFileSync(join(run, 'checkpoint-1.json'), 'ALPH')
+		await expect(send()).rejects.toThrow('step 1: still arriving')
+		writeFileSync(join(run, 'checkpoint-1.json'), '{"modelConfig":{}}')
+		await expect(send()).rejects.toThrow('the run has no config.json')
+		writeFileSync(join(run, 'config.json'), '{}')
+		await expect(send()).rejects.toThrow('no answer from http://localhost:1')
+	})
+})

@@ -1,0 +1,260 @@
+/*
+ * Kills and I/O errors at every system call of an upload, by strace. After each one the directory must
+ * hold the old version whole or the new one whole, and nothing else.
+ *
+ * `bun test/faults/faults.ts [kills] [errors]` tries that many points of each kind (default: 2,000 and
+ * 500). Needs Linux, strace and the right to trace.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { recoverUploads } from '../../src/checkpoint/staging.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { storedVersion, type Version } from './versions.ts'
+
+/** Calls with which an upload changes or reads the disk. */
+const CALLS = [
+	'write',
+	'pwrite64',
+	'fsync',
+	'rename',
+	'openat',
+	'mkdir',
+	'close',
+	'unlink',
+	'rmdir',
+	'read',
+	'pread64',
+	'fstat',
+	'newfstatat',
+	'statx',
+	'getdents64',
+] as const
+
+type Call = (typeof CALLS)[number]
+
+/** Errors that an upload meets in life. */
+const ERRORS = ['ENOSPC', 'EIO', 'EROFS', 'EDQUOT', 'EMFILE', 'EACCES', 'ENOMEM', 'ENFILE'] as const
+
+/** Calls whose failure is the system's to report; a failing read of the pipe would only deafen us. */
+const FAILING_CALLS: readonly Call[] = [
+	'pwrite64',
+	'fsync',
+	'rename',
+	'openat',
+	'mkdir',
+	'unlink',
+	'rmdir',
+	'pread64',
+	'getdents64',
+	'statx',
+]
+
+const TRACER_EXIT_MS = 1000
+
+/** True where strace may trace a process of ours. */
+export function canInject(): boolean {
+	try {
+		return Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0
+	} catch {
+		return false
+	}
+}
+
+/** Lines of a stream, one at a time. */
+class LineReader {
+	readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+	#text = ''
+
+	constructor(stream: ReadableStream<Uint8Array>) {
+		this.#reader = stream.getReader()
+	}
+
+	/** The next line that matches, or null at the end. */
+	async next(pattern = /./): Promise<string | null> {
+		for (;;) {
+			const end = this.#text.indexOf('\n')
+			if (end !== -1) {
+				const line = this.#text.slice(0, end)
+				this.#text = this.#text.slice(end + 1)
+				if (pattern.test(line)) return line
+				continue
+			}
+			const { value, done } = await this.#reader.read()
+			if (done) return null
+			this.#text += new TextDecoder().decode(value)
+		}
+	}
+}
+
+/** The upload process, ready for commands. */
+class UploadProcess {
+	readonly #process: Bun.Subprocess<'pipe', 'pipe', 'inherit'>
+	readonly #answers: LineReader
+
+	private constructor(directory: string) {
+		this.#process = Bun.spawn(
+			[process.execPath, join(import.meta.dir, 'upload-process.ts'), directory],
+			{ stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' },
+		)
+		this.#answers = new LineReader(this.#process.stdout)
+	}
+
+	static async start(directory: string): Promise<UploadProcess> {
+		const started = new UploadProcess(directory)
+		await started.#answers.next(/^ready$/)
+		return started
+	}
+
+	/** Sends a command; its answer, or null when the process has died. */
+	async ask(command: string): Promise<string | null> {
+		this.#process.stdin.write(`${command}\n`)
+		await this.#process.stdin.flush()
+		return this.#answers.next()
+	}
+
+	/** Runs `work` while strace injects; says how often it did. */
+	async injecting(injection: string, work: () => Promise<string | null>) {
+		const call = injection.split(':', 1)[0]!
+		const tracer = Bun.spawn(
+			[
+				'strace',
+				'-f',
+				'-e',
+				`trace=${call}`,
+				'-e',
+				`inject=${injection}`,
+				'-p',
+				`${this.#process.pid}`,
+			],
+			{ stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
+		)
+		const trace = new LineReader(tracer.stderr)
+		if ((await trace.next(/attached/)) === null) throw new Error('strace could not attach')
+		const answer = await work()
+		tracer.kill('SIGINT')
+		// Strace does not always notice that all it traced has been killed.
+		const giveUp = setTimeout(() => tracer.kill('SIGKILL'), TRACER_EXIT_MS)
+		let injected = 0
+		while ((await trace.next(/INJECTED|killed by SIGKILL/)) !== null) injected++
+		await tracer.exited
+		clearTimeout(giveUp)
+		return { answer, injected }
+	}
+
+	async stop(): Promise<void> {
+		this.#process.kill('SIGKILL')
+		await this.#process.exited
+	}
+}
+
+export interface FaultCount {
+	/** Faults that took effect, each at another point. */
+	readonly points: number
+	/** Uploads that succeeded nevertheless. */
+	readonly successes: number
+}
+
+/** Checks what an upload of `next` may have left of `before`. */
+function checkStored(
+	directory: string,
+	before: Version | null,
+	next: Version,
+	answer: string | null,
+) {
+	const stored = storedVersion(directory)
+	const isDone = answer?.startsWith('done') === true
+	if (stored !== next && (isDone || stored !== before)) {
+		throw new Error(`found version ${stored}, expected ${isDone ? next : `${before} or ${next}`}`)
+	}
+	return stored
+}
+
+/** Kills the process at one call after the other, starting it again each time. */
+export async function injectKills(pointsMax: number): Promise<FaultCount> {
+	using directory = tempDir()
+	const path = join(directory.path, 'checkpoints')
+	mkdirSync(path)
+	let points = 0
+	let successes = 0
+	let version: Version = 1
+	const remaining = new Map<Call, number>(CALLS.map((call) => [call, 1]))
+	// The same points on a first upload, which makes the run, and on later ones, which replace it.
+	for (let round = 0; points < pointsMax && remaining.size > 0; round++) {
+		for (const [call, index] of [...remaining]) {
+			if (points >= pointsMax) break
+			if (round % 3 === 0) rmSync(join(path, 'run'), { recursive: true, force: true })
+			const before = storedVersion(path)
+			const subject = await UploadProcess.start(path)
+			const { answer, injected } = await subject.injecting(
+				`${call}:signal=KILL:when=${index}`,
+				() => subject.ask(`upload ${version}`),
+			)
+			await subject.stop()
+			await recoverUploads(path)
+			try {
+				checkStored(path, before, version, answer)
+			} catch (cause) {
+				throw new Error(`${call} at ${index} (${answer})`, { cause })
+			}
+			version++
+			if (injected > 0) points++
+			if (answer !== null) successes++
+			// Beyond the last call of its kind nothing is hit any more.
+			if (injected === 0) remaining.delete(call)
+			else remaining.set(call, index + 1)
+		}
+		// Once every call has been hit, again with the next kinds of upload.
+		if (remaining.size === 0 && points < pointsMax) for (const call of CALLS) remaining.set(call, 1)
+	}
+	return { points, successes }
+}
+
+/** Lets one call after the other fail in a process that has to survive all of it. */
+export async function injectErrors(pointsMax: number): Promise<FaultCount> {
+	using directory = tempDir()
+	const path = join(directory.path, 'checkpoints')
+	mkdirSync(path)
+	const subject = await UploadProcess.start(path)
+	let points = 0
+	let successes = 0
+	let version: Version = 1
+	try {
+		for (let index = 1; points < pointsMax; index++) {
+			let hits = 0
+			for (const call of FAILING_CALLS) {
+				for (const error of ERRORS) {
+					if (points >= pointsMax) break
+					if (version % 4 === 0) rmSync(join(path, 'run'), { recursive: true, force: true })
+					const before = storedVersion(path)
+					const { answer, injected } = await subject.injecting(
+						`${call}:error=${error}:when=${index}`,
+						() => subject.ask(`upload ${version}`),
+					)
+					if (answer === null) throw new Error(`${call} ${error} ${index}: the process died`)
+					try {
+						checkStored(path, before, version, answer)
+					} catch (cause) {
+						throw new Error(`${call} ${error} at ${index} (${answer})`, { cause })
+					}
+					version++
+					hits += injected
+					if (injected > 0) points++
+					if (injected > 0 && answer.startsWith('done')) successes++
+					if (injected === 0) break
+				}
+			}
+			if (hits === 0) break
+		}
+	} finally {
+		await subject.stop()
+	}
+	return { points, successes }
+}
+
+if (import.meta.main) {
+	const [kills = 2000, errors = 500] = process.argv.slice(2).map(Number)
+	const report = (kind: string, { points, successes }: FaultCount) =>
+		console.log(`${points} ${kind}: 0 mixed, 0 leftovers, ${successes} uploads succeeded anyway`)
+	report('I/O errors', await injectErrors(errors))
+	report('kill points', await injectKills(kills))
+}
