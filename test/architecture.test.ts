@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
 const root = join(import.meta.dir, '..')
@@ -57,7 +57,10 @@ function folderOf(path: string): string {
 function repositoryFiles(): string[] {
 	const git = Bun.which('git')
 	const listing = git === null ? null : Bun.spawnSync([git, 'ls-files', '-z'], { cwd: root })
-	if (listing?.success) return listing.stdout.toString().split('\0').filter(Boolean)
+	if (listing?.success) {
+		const paths = listing.stdout.toString().split('\0').filter(Boolean)
+		return paths.filter((path) => existsSync(join(root, path)))
+	}
 	return readdirSync(root, { recursive: true, withFileTypes: true })
 		.filter((entry) => entry.isFile())
 		.map((entry) => relative(root, join(entry.parentPath, entry.name)))
