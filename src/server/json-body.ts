@@ -2,11 +2,10 @@
  * JSON request bodies: bounded, whatever the content type says as long as it is JSON, never
  * coerced. `jsonBody(schema)` gives a route its parser and its validation in one spread.
  */
-import type { TSchema } from '@sinclair/typebox'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../lib/api-errors.ts'
 import { typedQuery } from './strict-query.ts'
-import { assertValid, dropNulls } from './validation.ts'
+import { dropNulls, validator } from './validation.ts'
 
 export interface JsonBodyOptions {
 	readonly bytesMax: number
@@ -25,15 +24,19 @@ interface ParseContext {
  * that is nested deeply.
  */
 export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions) {
-	const checker = TypeCompiler.Compile(schema)
+	const check = validator(schema)
+	const checkPart = validator(Type.Partial(schema))
 	const { bytesMax, isOverlaidByQuery = false } = options
 	const parse = async ({ request, query }: ParseContext): Promise<Record<string, unknown>> => {
 		const text = await readText(request, bytesMax)
 		const mayBeEmpty = isOverlaidByQuery && text === ''
 		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')
 		dropNulls(schema, body)
-		if (isOverlaidByQuery) Object.assign(body, typedQuery(schema, query))
-		assertValid(checker, body)
+		if (isOverlaidByQuery) {
+			checkPart(body)
+			Object.assign(body, typedQuery(schema, query))
+		}
+		check(body)
 		return body
 	}
 	// 'json' never runs, because the parser before it always gives a value; it names the media

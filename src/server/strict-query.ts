@@ -1,17 +1,16 @@
 /** Query strings by schema: every value arrives as text, numbers must be written as plain decimals. */
 import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { invalidType } from '../lib/api-errors.ts'
-import { assertValid } from './validation.ts'
+import { validator } from './validation.ts'
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
 /** Route hooks that turn the query's numbers into numbers and check it against `schema`. */
 export function strictQuery<T extends TObject>(schema: T) {
-	const checker = TypeCompiler.Compile(schema)
+	const check = validator(schema)
 	const transform = ({ query }: { query: Record<string, unknown> }): void => {
 		Object.assign(query, typedQuery(schema, query))
-		assertValid(checker, query)
+		check(query)
 	}
 	return { transform, query: schema }
 }

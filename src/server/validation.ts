@@ -3,7 +3,7 @@
  * and what came. Also what "given" means on the wire: null is the same as absent.
  */
 import { Kind, type TSchema } from '@sinclair/typebox'
-import type { TypeCheck } from '@sinclair/typebox/compiler'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
 import {
 	arrayLengthOutOfRange,
@@ -17,11 +17,18 @@ import {
 import { describeValue } from '../lib/describe-value.ts'
 import type { ApiError } from '../lib/errors.ts'
 
-/** Throws the ApiError for what is wrong with a value, if anything is. */
-export function assertValid(checker: TypeCheck<TSchema>, value: unknown): void {
-	if (checker.Check(value)) return
-	const fault = faultIn(checker.Errors(value))
-	if (fault !== undefined) throw fault
+/**
+ * A check that throws the ApiError for what is wrong with a value, if anything is. Compiles the
+ * schema when first used: compiling all of them would take a good part of the server's start.
+ */
+export function validator(schema: TSchema): (value: unknown) => void {
+	let checker: TypeCheck<TSchema> | null = null
+	return (value) => {
+		checker ??= TypeCompiler.Compile(schema)
+		if (checker.Check(value)) return
+		const fault = faultIn(checker.Errors(value))
+		if (fault !== undefined) throw fault
+	}
 }
 
 function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
@@ -160,7 +167,7 @@ function faultOfPattern(param: string, schema: TSchema, value: unknown): ApiErro
 }
 
 function choicesOf(schema: TSchema): string {
-	const choices = (schema['enum'] as string[] | undefined) ?? []
+	const choices = ((schema['enum'] as unknown[] | undefined) ?? []).filter((c) => c !== null)
 	if (choices.length === 0) return describe(schema)
 	return choices.length === 1 ? `"${choices[0]}"` : `one of ${choices.join(', ')}`
 }

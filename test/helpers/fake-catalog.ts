@@ -152,9 +152,18 @@ function startRun(
 	signal: AbortSignal | undefined,
 ): FakeRun & { stream: GenerationStream } {
 	const { promise: ended, resolve } = Promise.withResolvers<void>()
+	let allowed = 0
 	const stream = new GenerationStream(request.n, {
 		stopChoice: () => {},
-		allow: () => {},
+		allow: (choice, mask) => {
+			allowed++
+			if (allowed > request.maxTokens) {
+				queueMicrotask(() => stream.push({ type: 'finish', choice, finishReason: 'length' }))
+			} else {
+				const tokenId = firstAllowed(mask)
+				queueMicrotask(() => stream.push({ type: 'token', choice, tokenId }))
+			}
+		},
 		abort: () => {
 			run.isAborted = true
 		},
@@ -168,6 +177,7 @@ function startRun(
 		push: (event: TokenEvent) => stream.push(event),
 		fail: (error: unknown) => stream.fail(error),
 		say(choice: number, text: string) {
+			if (request.constrained) return
 			const ids = fakeTokenizer.encode(text).slice(0, request.maxTokens)
 			for (const tokenId of ids) {
 				const logprob = request.logprobs === null ? null : fakeLogprob(request.logprobs)
@@ -181,6 +191,13 @@ function startRun(
 	signal?.addEventListener('abort', () => stream.abort())
 	if (signal?.aborted) stream.abort()
 	return run
+}
+
+/** A constrained model that prefers to come to an end. */
+function firstAllowed(mask: Uint32Array): number {
+	const isAllowed = (id: number) => ((mask[id >> 5]! >> (id & 31)) & 1) === 1
+	const closing = fakeTokenizer.encode('"}]').find(isAllowed)
+	return closing ?? alphabet.findIndex((_, id) => isAllowed(id))
 }
 
 /** The first ids as alternatives, each less likely than the one before. */

@@ -8,9 +8,10 @@ import {
 	Type,
 } from '@sinclair/typebox'
 
-/** A field that may be absent or null, which mean the same. */
+/** A field that may be absent or null, which mean the same. OpenAPI wants null among the choices. */
 export function optional<T extends TSchema>(schema: T) {
-	return Type.Optional<T>({ ...schema, nullable: true })
+	const choices = schema['enum'] === undefined ? {} : { enum: [...schema['enum'], null] }
+	return Type.Optional<T>({ ...schema, ...choices, nullable: true })
 }
 
 /** An object of a request or response; fields that are not declared are ignored. */

@@ -49,7 +49,7 @@ export function modelCard({ catalog, uploads, limits }: ServerContext) {
 			description,
 			content: { 'application/json': ModelStateSchema },
 			errors: [401, 403, 404, 500, 503, 507],
-			security: 'uploadSecret',
+			security: uploads.secret === null ? 'none' : 'uploadSecret',
 		})
 	return new Elysia({ name: 'model-card', normalize: false })
 		.get(
