@@ -14,10 +14,13 @@
 #define FN(op) GLUE(op, ISA)
 
 #define INLINE static inline __attribute__((always_inline))
-/* Loops over registers: their indices must become constants. */
-#define UNROLL _Pragma("GCC unroll 24")
 
 #include ISA_HEADER
+
+#ifndef UNROLL
+/* Loops over registers: their indices must become constants. */
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
 
 #include "ops/elementary.h"
 #include "ops/pack.h"
