@@ -199,6 +199,32 @@ describe('engine', () => {
 		expect((await complete(engine, model, generationRequest(prompt))).choices).toHaveLength(1)
 	})
 
+	test('gives every loaded model a step in turn, however many streams another one has', async () => {
+		const kernels = openKernels(libraryPath)
+		const key = await engine.load(randomModel(kernels, tinyConfig({ nLayer: 1 }), 'f32', 2))
+		const crowd = Array.from({ length: 8 }, () =>
+			engine.generate(
+				model.key,
+				model.contextLength,
+				generationRequest(prompt, { maxTokens: 2048 }),
+			),
+		)
+		await complete(
+			engine,
+			{ key, contextLength: config.blockSize },
+			generationRequest(prompt, { maxTokens: 200 }),
+		)
+		const counts = crowd.map(
+			(stream) => stream.takeReady().filter((e) => e.type === 'token').length,
+		)
+		for (const stream of crowd) stream.abort()
+		await engine.unload(key)
+		for (const count of counts) {
+			expect(count).toBeGreaterThan(150)
+			expect(count).toBeLessThan(250)
+		}
+	})
+
 	test('embeds a text as the mean of its final hidden states', async () => {
 		const one = await engine.embed(model.key, generationRequest(prompt))
 		const two = await engine.embed(model.key, generationRequest(prompt))
