@@ -5,9 +5,13 @@ import { type FileHandle, open } from 'node:fs/promises'
 export async function openRegularFile(path: string): Promise<FileHandle> {
 	const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 	const file = await open(path, flags)
-	if ((await file.stat()).isFile()) return file
-	await file.close()
-	throw new Error('expected a regular file')
+	try {
+		if (!(await file.stat()).isFile()) throw new Error('expected a regular file')
+		return file
+	} catch (error) {
+		await file.close()
+		throw error
+	}
 }
 
 /** Reads a small regular file whole. Throws when it is larger than `bytesMax`. */

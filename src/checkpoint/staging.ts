@@ -120,6 +120,7 @@ export class StagedFile implements AsyncDisposable {
 	readonly #handle: FileHandle
 	#buffer: Uint8Array | null = null
 	#buffered = 0
+	#position = 0
 
 	constructor(handle: FileHandle) {
 		this.#handle = handle
@@ -154,8 +155,10 @@ export class StagedFile implements AsyncDisposable {
 
 	async #writeAll(bytes: Uint8Array): Promise<void> {
 		for (let done = 0; done < bytes.length; ) {
-			const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done)
+			const length = bytes.length - done
+			const { bytesWritten } = await this.#handle.write(bytes, done, length, this.#position)
 			done += bytesWritten
+			this.#position += bytesWritten
 		}
 	}
 }
@@ -174,7 +177,7 @@ export interface Recovery {
 }
 
 /**
- * Finishes or sweeps what earlier processes left in the checkpoints directory; call it before the
+ * Finishes or sweeps what processes that are gone left in the checkpoints directory; call it before the
  * directory is read. Never fails.
  */
 export async function recoverUploads(root: string): Promise<Recovery> {
@@ -183,16 +186,16 @@ export async function recoverUploads(root: string): Promise<Recovery> {
 	const unfinished: string[] = []
 	for (const entry of await readdir(incoming).catch((): string[] => [])) {
 		const path = join(incoming, entry)
-		const isCommitted = entry.startsWith(COMMIT_PREFIX)
-		const manifest = isCommitted ? await readManifest(path) : undefined
-		if (manifest !== undefined) {
-			await finishCommit(root, path, manifest).then(
-				() => finished.push(manifest.name),
-				() => unfinished.push(manifest.name),
-			)
-		} else if (isCommitted || (await isAbandoned(path))) {
+		if (!(await isAbandoned(path))) continue
+		const manifest = entry.startsWith(COMMIT_PREFIX) ? await readManifest(path) : undefined
+		if (manifest === undefined) {
 			await removeQuietly(path)
+			continue
 		}
+		await finishCommit(root, path, manifest).then(
+			() => finished.push(manifest.name),
+			() => unfinished.push(manifest.name),
+		)
 	}
 	await removeIfEmpty(incoming)
 	return { finished, unfinished }
@@ -260,7 +263,7 @@ async function readManifest(path: string): Promise<Manifest | undefined> {
 
 /** The owner's process id leads the name: ours from an earlier life, a dead one's, or a very old one. */
 async function isAbandoned(path: string): Promise<boolean> {
-	const owner = Number.parseInt(basename(path), 10)
+	const owner = Number.parseInt(basename(path).replace(COMMIT_PREFIX, ''), 10)
 	if (owner === process.pid || !isAlive(owner)) return true
 	const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }))
 	return Date.now() - mtimeMs > ABANDONED_MS

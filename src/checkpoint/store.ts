@@ -18,6 +18,7 @@ import {
 	RunReader,
 	SETTLE_MS,
 } from './run-directory.ts'
+import { recoverUploads } from './staging.ts'
 
 /** A run that can be served. */
 export interface RunSummary extends RunConfig {
@@ -61,8 +62,20 @@ export interface StoreOptions {
 	readonly rescanMs?: number
 }
 
-/** Opens a checkpoints directory: scans it once and keeps watching. */
+/**
+ * Opens a checkpoints directory: finishes or sweeps uploads that a crash has interrupted, scans it once
+ * and keeps watching.
+ */
 export async function openStore(options: StoreOptions): Promise<CheckpointStore> {
+	const { finished, unfinished } = await recoverUploads(options.directory)
+	for (const name of finished)
+		options.log('info', `run ${name}: an interrupted upload was finished`)
+	for (const name of unfinished) {
+		options.log(
+			'warn',
+			`run ${name}: an interrupted upload cannot be finished, its files may be mixed`,
+		)
+	}
 	const store = new CheckpointStore(options)
 	await store.rescan()
 	return store

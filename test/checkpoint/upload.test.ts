@@ -348,7 +348,7 @@ describe('what a killed process leaves behind', () => {
 	test('is finished when it was', async () => {
 		using door = await UploadDoor.open()
 		await door.send(jsonBody())
-		const left = join(door.path, '.incoming/commit-1-0123456789abcdef')
+		const left = join(door.path, `.incoming/commit-${process.pid}-0123456789abcdef`)
 		mkdirSync(left, { recursive: true })
 		const files = ['checkpoint-7.json', 'config.json']
 		writeFileSync(join(left, 'manifest.json'), JSON.stringify({ name: 'run', files }))
@@ -360,14 +360,17 @@ describe('what a killed process leaves behind', () => {
 
 	test('of another process that lives is left alone', async () => {
 		using door = await UploadDoor.open()
-		mkdirSync(join(door.path, '.incoming', `${process.ppid}-0123456789abcdef`), { recursive: true })
+		for (const prefix of ['', 'commit-']) {
+			const name = `${prefix}${process.ppid}-0123456789abcdef`
+			mkdirSync(join(door.path, '.incoming', name), { recursive: true })
+		}
 		await recoverUploads(door.path)
-		expect(door.files()).toHaveLength(2)
+		expect(door.files()).toHaveLength(3)
 	})
 
 	test('that names a path outside is not believed', async () => {
 		using door = await UploadDoor.open()
-		const left = join(door.path, '.incoming/commit-1-0123456789abcdef')
+		const left = join(door.path, `.incoming/commit-${process.pid}-0123456789abcdef`)
 		mkdirSync(left, { recursive: true })
 		const manifest = { name: '../outside', files: ['config.json'] }
 		writeFileSync(join(left, 'manifest.json'), JSON.stringify(manifest))

@@ -20,7 +20,7 @@ const CALLS = [
 	'openat',
 	'mkdir',
 	'close',
-	'unlink',
+	'unlinkat',
 	'rmdir',
 	'read',
 	'pread64',
@@ -28,12 +28,24 @@ const CALLS = [
 	'newfstatat',
 	'statx',
 	'getdents64',
+	'inotify_add_watch',
 ] as const
 
 type Call = (typeof CALLS)[number]
 
 /** Errors that an upload meets in life. */
-const ERRORS = ['ENOSPC', 'EIO', 'EROFS', 'EDQUOT', 'EMFILE', 'EACCES', 'ENOMEM', 'ENFILE'] as const
+const ERRORS = [
+	'ENOSPC',
+	'EIO',
+	'EROFS',
+	'EDQUOT',
+	'EMFILE',
+	'EACCES',
+	'ENOMEM',
+	'ENFILE',
+	'EFBIG',
+	'ESTALE',
+] as const
 
 /** Calls whose failure is the system's to report; a failing read of the pipe would only deafen us. */
 const FAILING_CALLS: readonly Call[] = [
@@ -42,11 +54,13 @@ const FAILING_CALLS: readonly Call[] = [
 	'rename',
 	'openat',
 	'mkdir',
-	'unlink',
+	'unlinkat',
 	'rmdir',
 	'pread64',
 	'getdents64',
 	'statx',
+	'newfstatat',
+	'inotify_add_watch',
 ]
 
 const TRACER_EXIT_MS = 1000

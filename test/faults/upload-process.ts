@@ -6,7 +6,6 @@
 import { openFileSource } from '../../src/checkpoint/byte-source.ts'
 import { CheckpointError } from '../../src/checkpoint/checkpoint-error.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load.ts'
-import { recoverUploads } from '../../src/checkpoint/staging.ts'
 import { openStore } from '../../src/checkpoint/store.ts'
 import { UploadReceiver } from '../../src/checkpoint/upload.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
@@ -24,7 +23,6 @@ async function verify(path: string) {
 }
 
 const log = () => {}
-await recoverUploads(directory)
 // No timer of ours: which call is the n-th must not depend on how long something took.
 const store = await openStore({ directory, log, rescanMs: 2 ** 30 })
 const receiver = new UploadReceiver({ store, verify, log })
