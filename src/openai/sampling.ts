@@ -23,7 +23,8 @@ export function toSampling(
 		topK: Math.max(0, body.top_k ?? topKDefault),
 		topP: body.top_p ?? 1,
 		minP: body.min_p ?? 0,
-		repetitionPenalty: body.repetition_penalty ?? body.repeat_penalty ?? 1,
+		// The alias first: it is the one without a default.
+		repetitionPenalty: body.repeat_penalty ?? body.repetition_penalty ?? 1,
 		presencePenalty: body.presence_penalty ?? 0,
 		frequencyPenalty: body.frequency_penalty ?? 0,
 		logitBias: toLogitBias(body.logit_bias ?? {}, vocabSize),

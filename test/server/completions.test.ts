@@ -1,0 +1,150 @@
+import { describe, expect, test } from 'bun:test'
+import { Completion } from '../../src/openai/schemas/completions.ts'
+import { violations } from '../helpers/conforms.ts'
+import { fakeLogprob, fakeTokenizer, readPrompt, saying } from '../helpers/fake-catalog.ts'
+import { readChunks } from '../helpers/read-sse.ts'
+import { testApp } from '../helpers/test-app.ts'
+
+const path = '/v1/completions'
+
+interface Choice {
+	readonly text: string
+	readonly index: number
+	readonly finish_reason: string | null
+	readonly logprobs: {
+		readonly tokens: string[]
+		readonly token_logprobs: (number | null)[]
+		readonly top_logprobs: (Record<string, number> | null)[]
+		readonly text_offset: number[]
+	} | null
+}
+
+async function complete(body: object, script = saying('hello world')) {
+	const app = testApp({ script })
+	const answer = await (await app.post(path, body)).json()
+	expect(violations(Completion, answer)).toEqual([])
+	return { app, answer, choices: answer.choices as Choice[] }
+}
+
+describe('prompts', () => {
+	test('a text', async () => {
+		const { app, answer } = await complete({ prompt: 'once' })
+		expect(app.catalog.runs[0]!.request.promptTokenIds).toEqual(fakeTokenizer.encode('once'))
+		expect(answer).toMatchObject({ object: 'text_completion', usage: { prompt_tokens: 4 } })
+		expect(answer.id).toMatch(/^cmpl-/)
+	})
+
+	test('token ids', async () => {
+		const { app } = await complete({ prompt: [5, 6, 7] })
+		expect(app.catalog.runs[0]!.request.promptTokenIds).toEqual([5, 6, 7])
+	})
+
+	test('several, numbered prompt by prompt', async () => {
+		const script = saying('a')
+		const { choices, answer } = await complete({ prompt: ['x', 'yy'], n: 2 }, script)
+		expect(choices.map(({ index }) => index)).toEqual([0, 1, 2, 3])
+		expect(answer.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 4 })
+	})
+
+	test('several lists of ids', async () => {
+		const { app } = await complete({ prompt: [[1], [2, 3]] })
+		expect(app.catalog.runs.map((run) => run.request.promptTokenIds)).toEqual([[1], [2, 3]])
+	})
+
+	test('an empty text', async () => {
+		const { app, answer } = await complete({ prompt: '' })
+		expect(app.catalog.runs[0]!.request.promptIsStartToken).toBe(true)
+		expect(answer.usage.prompt_tokens).toBe(0)
+	})
+})
+
+test('defaults are those of this endpoint', async () => {
+	const { app } = await complete({ prompt: 'a' })
+	expect(app.catalog.runs[0]!.request).toMatchObject({
+		maxTokens: 16,
+		sampling: { temperature: 1, topK: 40 },
+	})
+})
+
+describe('echo', () => {
+	test('starts the text with the prompt', async () => {
+		const { choices } = await complete({ prompt: 'so, ', echo: true })
+		expect(choices[0]!.text).toBe('so, hello world')
+	})
+
+	test('decodes a prompt of ids', async () => {
+		const { choices } = await complete({ prompt: fakeTokenizer.encode('so'), echo: true })
+		expect(choices[0]!.text).toBe('sohello world')
+	})
+
+	test('scores the prompt; the first token has no probability', async () => {
+		const { choices } = await complete({ prompt: 'so', echo: true, logprobs: 1, max_tokens: 0 })
+		expect(choices[0]!.text).toBe('so')
+		expect(choices[0]!.logprobs).toEqual({
+			tokens: ['s', 'o'],
+			token_logprobs: [null, -0.5],
+			top_logprobs: [null, { o: -0.5, '\n': -0.5 }],
+			text_offset: [0, 1],
+		})
+	})
+
+	test('puts offsets of the generated tokens behind the prompt', async () => {
+		const { choices } = await complete({ prompt: 'so', echo: true, logprobs: 0, max_tokens: 2 })
+		expect(choices[0]!.logprobs!.tokens).toEqual(['s', 'o', 'h', 'e'])
+		expect(choices[0]!.logprobs!.text_offset).toEqual([0, 1, 2, 3])
+	})
+
+	test('has no probabilities for what the model did not read', async () => {
+		const prompt = 'a'.repeat(70)
+		const script = (run: Parameters<typeof readPrompt>[0]) => {
+			const logprobs = Array.from({ length: 63 }, (_, i) => (i === 0 ? null : fakeLogprob(0)))
+			run.push({ type: 'prompt', promptTokens: 63, cachedTokens: 0, logprobs })
+			run.say(0, 'x')
+		}
+		const { choices } = await complete({ prompt, echo: true, logprobs: 0 }, script)
+		const { token_logprobs } = choices[0]!.logprobs!
+		expect(token_logprobs.slice(0, 9)).toEqual([...Array(8).fill(null), -0.5])
+		expect(token_logprobs).toHaveLength(71)
+	})
+})
+
+test('best_of returns the likeliest choices and counts all', async () => {
+	const { answer, choices, app } = await complete({ prompt: 'a', best_of: 3, n: 1 }, (run) => {
+		readPrompt(run)
+		for (const [choice, logprob] of [-3, -1, -2].entries()) {
+			const tokenId = fakeTokenizer.encode('xyz')[choice]!
+			run.push({ type: 'token', choice, tokenId, logprob: { logprob, top: [] } })
+			run.push({ type: 'finish', choice, finishReason: 'stop' })
+		}
+	})
+	expect(app.catalog.runs[0]!.request).toMatchObject({ n: 3, logprobs: 0 })
+	expect(choices).toMatchObject([{ index: 0, text: 'y', logprobs: null }])
+	expect(answer.usage.completion_tokens).toBe(3)
+})
+
+describe('a stream', () => {
+	async function stream(body: object, script = saying('hi')) {
+		const response = await testApp({ script }).post(path, { stream: true, ...body })
+		const chunks = await readChunks<{ choices: Choice[]; usage?: object }>(response)
+		for (const chunk of chunks) expect(violations(Completion, chunk)).toEqual([])
+		return chunks
+	}
+
+	test('has a text in every chunk and usage in the last', async () => {
+		const chunks = await stream({ prompt: 'a' })
+		expect(chunks.map((chunk) => chunk.choices[0]!.text)).toEqual(['h', 'i', ''])
+		expect(chunks.map((chunk) => chunk.choices[0]!.finish_reason)).toEqual([null, null, 'stop'])
+		expect(chunks.map((chunk) => chunk.usage !== undefined)).toEqual([false, false, true])
+	})
+
+	test('echoes each prompt to each of its choices', async () => {
+		const chunks = await stream({ prompt: ['a', 'b'], n: 2, echo: true, logprobs: 0 })
+		const texts = ['', '', '', '']
+		for (const { choices } of chunks) texts[choices[0]!.index] += choices[0]!.text
+		expect(texts).toEqual(['ahi', 'ahi', 'bhi', 'bhi'])
+		const offsets = chunks.flatMap(({ choices }) =>
+			choices[0]!.index === 3 ? (choices[0]!.logprobs?.text_offset ?? []) : [],
+		)
+		expect(offsets).toEqual([0, 1, 2])
+	})
+})
