@@ -34,6 +34,14 @@ export interface Bench {
 	readonly report: Report
 }
 
+/** Numbers the rounds of a figure; between two of them an interruption gets through. */
+export async function* roundsOf(bench: Bench): AsyncGenerator<number> {
+	for (let round = 0; round < bench.rounds; round++) {
+		yield round
+		await Bun.sleep(0)
+	}
+}
+
 /** Directory of the runs of the reference models. */
 export function runsDirectory(bench: Bench): string {
 	return join(bench.directory, 'runs')

@@ -10,11 +10,12 @@ const LIMITS = {
 	batchTokensMax: 256,
 	prefillTokensMax: 64,
 	sequencesMax: 128,
-	kvBytesMax: 2 ** 30,
+	/** Two blocks for each of 128 streams of the largest model. */
+	kvBytesMax: 640 * 2 ** 20,
 } as const
 
-/** Prompt from which streams decode: short, so that nearly all of the context is left. */
-const SEED_TOKENS = 8
+/** Prompt from which streams decode: one token, so that one step reads the prompts of all. */
+const SEED_TOKENS = 1
 
 /** What the server samples with unless a request says otherwise. */
 const SAMPLING = {
@@ -57,15 +58,13 @@ export class BenchRunner {
 	/** Seconds of `steps` steps in which `streams` streams decode one token each. */
 	decode(streams: number, steps: number): number {
 		for (let i = 0; i < streams; i++) {
-			this.#submit({ promptTokenIds: this.randomTokens(SEED_TOKENS), maxTokens: steps + streams })
+			const promptTokenIds = this.randomTokens(SEED_TOKENS)
+			this.#submit({ promptTokenIds, maxTokens: steps + 2 })
 		}
-		let decoding = 0
-		// Prompts are read first, in as many steps as that takes; then everybody decodes.
-		do {
-			decoding = (this.#runner.step()?.tokens.length ?? 0) / 3
-		} while (decoding < streams)
+		// One step reads the prompts, which gives the first tokens; from then on all decode.
+		this.#step(streams)
 		const seconds = secondsOf(() => {
-			for (let i = 0; i < steps; i++) this.#runner.step()
+			for (let i = 0; i < steps; i++) this.#step(streams)
 		})
 		this.#runner.abortAll()
 		return seconds
@@ -103,6 +102,11 @@ export class BenchRunner {
 
 	randomTokens(count: number): number[] {
 		return Array.from({ length: count }, () => Math.floor(this.#next() * this.config.vocabSize))
+	}
+
+	#step(streams: number): void {
+		const tokens = (this.#runner.step()?.tokens.length ?? 0) / 3
+		if (tokens !== streams) throw new Error(`expected a step of ${streams} tokens, got ${tokens}`)
 	}
 
 	#submit(changes: Partial<GenerationRequest> & Pick<GenerationRequest, 'promptTokenIds'>): void {

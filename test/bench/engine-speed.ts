@@ -1,6 +1,6 @@
 /** The engine in this process: decoding, prefill and batches, each beside its limit. */
 import type { Dtype } from '../../src/model/model-config.ts'
-import { type Bench, loadModel, type ModelName } from './bench-context.ts'
+import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
 import {
 	peakFlops,
@@ -50,14 +50,17 @@ export async function measureEngine(bench: Bench): Promise<void> {
 		}
 		for (const threads of plan.threads) {
 			bench.kernels.threadsSet(threads)
-			measureDecode(bench, subjects, threads)
+			await measureDecode(bench, subjects, threads)
 		}
 		for (const subject of subjects.filter(({ dtype }) => plan.wideDtypes.includes(dtype))) {
-			measurePrefill(bench, subject, PREFILL_TOKENS)
+			await measurePrefill(bench, subject, PREFILL_TOKENS)
 			if (!plan.hasBatches) continue
-			measurePrefill(bench, subject, subject.runner.config.blockSize - 1)
-			for (const streams of BATCHES) measureBatch(bench, subject, streams)
+			await measurePrefill(bench, subject, subject.runner.config.blockSize - 1)
+			for (const streams of BATCHES) await measureBatch(bench, subject, streams)
 		}
+		// What this model took is not needed for the next one.
+		subjects.length = 0
+		Bun.gc(true)
 	}
 }
 
@@ -76,11 +79,15 @@ function planOf({ isQuick, threads }: Bench, name: ModelName): Plan {
 }
 
 /** Decoding with one stream; the dtypes take turns, so that their ratio is of the same moments. */
-function measureDecode(bench: Bench, subjects: readonly Subject[], threads: number): void {
+async function measureDecode(
+	bench: Bench,
+	subjects: readonly Subject[],
+	threads: number,
+): Promise<void> {
 	const steps = subjects.map(({ runner }) => stepsFor(bench, runner, 1, runner.decodeStepsMax))
 	const speeds = subjects.map((): number[] => [])
 	const shares = subjects.map((): number[] => [])
-	for (let round = 0; round < bench.rounds; round++) {
+	for await (const _ of roundsOf(bench)) {
 		for (const [i, { runner, region }] of subjects.entries()) {
 			const limit = readBandwidth(bench.kernels, region, bench.sampleSeconds / 2) / region.bytes
 			const speed = steps[i]! / runner.decode(1, steps[i]!)
@@ -112,38 +119,39 @@ function measureDecode(bench: Bench, subjects: readonly Subject[], threads: numb
 }
 
 /** Reading a prompt. Only its last row needs logits; attention is not counted as work. */
-function measurePrefill(bench: Bench, subject: Subject, tokens: number): void {
+async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
 	const flopsPerToken = 2 * (layers + head / tokens)
 	subject.runner.prefill(tokens)
-	measureFlops(bench, subject, `prefill, ${tokens} tokens, ${subject.dtype}`, flopsPerToken, () => {
+	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
+	await measureFlops(bench, subject, name, flopsPerToken, () => {
 		const seconds = sumUntil(bench.sampleSeconds, () => subject.runner.prefill(tokens))
 		return tokens / seconds
 	})
 }
 
 /** Streams that decode together, every row with logits. */
-function measureBatch(bench: Bench, subject: Subject, streams: number): void {
+async function measureBatch(bench: Bench, subject: Subject, streams: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
 	const stepsMax = Math.min(subject.runner.decodeStepsMax, BATCH_STEPS_MAX)
 	const steps = stepsFor(bench, subject.runner, streams, stepsMax)
 	const name = `decode, ${streams} streams, ${subject.dtype}`
-	measureFlops(bench, subject, name, 2 * (layers + head), () => {
+	await measureFlops(bench, subject, name, 2 * (layers + head), () => {
 		return (streams * steps) / subject.runner.decode(streams, steps)
 	})
 }
 
 /** Samples a speed in tokens per second, each beside the peak of f32 multiply-adds. */
-function measureFlops(
+async function measureFlops(
 	bench: Bench,
 	{ name: model, dtype }: Subject,
 	name: string,
 	flopsPerToken: number,
 	tokensPerSecond: () => number,
-): void {
+): Promise<void> {
 	const samples: number[] = []
 	const shares: number[] = []
-	for (let round = 0; round < bench.rounds; round++) {
+	for await (const _ of roundsOf(bench)) {
 		const peak = peakFlops(bench.kernels, bench.sampleSeconds / 2)
 		const speed = tokensPerSecond()
 		samples.push(speed)

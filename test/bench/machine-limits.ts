@@ -5,13 +5,15 @@
 import { type Kernels, panelColumns } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { arenaBase, weightLayout } from '../../src/model/weights.ts'
-import { type Bench, loadModel, type ModelName } from './bench-context.ts'
+import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
 import { meanSeconds } from './statistics.ts'
 
 /** Weights in memory as one token reads them: everything but the embedding tables. */
 export interface WeightRegion {
 	readonly address: number
 	readonly bytes: number
+	/** Owns the memory at that address. */
+	readonly arena: SharedArrayBuffer
 }
 
 /** The kernel that reads memory takes whole pages. */
@@ -31,7 +33,7 @@ export function weightRegion(
 	const layout = weightLayout(kernels, model.config, model.dtype)
 	const start = layout.offsets.get('layer.0.ln1.weight')!
 	const bytes = Math.floor((layout.totalBytes - panelColumns - start) / PAGE_BYTES) * PAGE_BYTES
-	return { address: arenaBase(model.arena) + start, bytes }
+	return { address: arenaBase(model.arena) + start, bytes, arena: model.arena }
 }
 
 /** Bytes per second at which all threads of the pool read the region. */
@@ -52,21 +54,25 @@ export function peakFlops(kernels: Kernels, seconds: number): number {
 
 /** Prints peak multiply-adds, and read bandwidth at every model's size, per thread count. */
 export async function measureLimits(bench: Bench): Promise<void> {
-	const { kernels, report, rounds, sampleSeconds, threads } = bench
-	const counts = Array.from({ length: threads }, (_, i) => i + 1)
-	const sample = (measure: () => number) => Array.from({ length: rounds }, measure)
+	const { kernels, report, sampleSeconds } = bench
+	const counts = Array.from({ length: bench.threads }, (_, i) => i + 1)
+	const sample = async (measure: () => number): Promise<number[]> => {
+		const samples: number[] = []
+		for await (const _ of roundsOf(bench)) samples.push(measure())
+		return samples
+	}
 	for (const count of counts) {
 		kernels.threadsSet(count)
 		report.add({
 			subject: 'machine',
 			name: `peak multiply-adds, ${threadsText(count)}`,
 			unit: 'GFLOP/s',
-			samples: sample(() => peakFlops(kernels, sampleSeconds) / 1e9),
+			samples: await sample(() => peakFlops(kernels, sampleSeconds) / 1e9),
 		})
 	}
 	const names: readonly ModelName[] = bench.isQuick
 		? ['S', 'embedded']
-		: ['S', 'M', 'L', 'embedded']
+		: ['S', 'embedded', 'M', 'L']
 	for (const name of names) {
 		for (const dtype of ['f32', 'bf16', 'int8'] as const) {
 			const region = weightRegion(kernels, loadModel(bench, name, dtype))
@@ -77,7 +83,7 @@ export async function measureLimits(bench: Bench): Promise<void> {
 					subject: name,
 					name: `read ${dtype} weights, ${megabytes} MB, ${threadsText(count)}`,
 					unit: 'GB/s',
-					samples: sample(() => readBandwidth(kernels, region, sampleSeconds) / 1e9),
+					samples: await sample(() => readBandwidth(kernels, region, sampleSeconds) / 1e9),
 				})
 			}
 		}
