@@ -22,6 +22,7 @@ import { responses } from './routes/responses.ts'
 import { swaggerPages } from './routes/swagger.ts'
 import { tokenize } from './routes/tokenize.ts'
 import { upload } from './routes/upload.ts'
+import { webPage } from './routes/web-page.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
@@ -47,6 +48,7 @@ export function createApp(deps: ServerDeps) {
 		.use(apiChat(context))
 		.use(upload(context))
 		.use(swaggerPages(context))
+		.use(webPage())
 	table.fill(app.routes)
 	return app
 }

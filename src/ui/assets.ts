@@ -1,9 +1,6 @@
 /**
- * The web page as a list of files. To serve it, answer `GET <path>` with
- *
- *   new Response(Bun.file(asset.file), { headers: { 'content-type': asset.contentType, ...pageHeaders } })
- *
- * The page asks for its files relative to itself, so a proxy may serve it under any prefix.
+ * The web page as a list of files, for `server/routes/web-page.ts`. The page asks for its files and
+ * for the API relative to itself, so a proxy may serve it under any prefix.
  */
 import { join } from 'node:path'
 

@@ -1,0 +1,159 @@
+/** The web page in a real browser, against the executable with its embedded model. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
+
+// A browser on a busy machine takes its time.
+setDefaultTimeout(60_000)
+
+const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
+	existsSync(path),
+)
+
+describe.skipIf(executable === undefined)('the web page in Chromium', () => {
+	let browser: Browser
+	let server: AlphaServer
+	const complaints: string[] = []
+
+	beforeAll(async () => {
+		server = await startAlpha({ runs: [], args: ['--checkpoints', '/nowhere'] })
+		browser = await chromium.launch({
+			executablePath: executable ?? '',
+			args: ['--no-sandbox'],
+		})
+	})
+	afterAll(async () => {
+		await browser?.close()
+		await server?.stop()
+	})
+
+	/** A fresh page that has the list of models; whatever the browser complains about is collected. */
+	async function open(address = server.url): Promise<Page> {
+		const page = await browser.newPage()
+		complaints.length = 0
+		page.on('pageerror', (error) => complaints.push(error.message))
+		page.on('console', (message) => {
+			if (message.type() === 'error') complaints.push(message.text())
+		})
+		await page.goto(address)
+		await page.locator('#model option').first().waitFor({ state: 'attached' })
+		return page
+	}
+
+	async function write(page: Page, prompt: string): Promise<void> {
+		await page.fill('#prompt', prompt)
+		await page.keyboard.press('Control+Enter')
+		await page.locator('.token').first().waitFor()
+		await page.locator('#continue').waitFor()
+	}
+
+	test('continues a text and tells how fast', async () => {
+		const page = await open()
+		await write(page, 'She had always')
+		const text = (await page.textContent('#output')) ?? ''
+		expect(text).toStartWith('She had always')
+		expect(text.length).toBeGreaterThan('She had always'.length + 20)
+		expect(await page.textContent('#write-stats')).toMatch(
+			/^200 tokens · [\d,]+ tok\/s · first token \d+ ms seed \d+$/,
+		)
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
+	test('gives the same text again for the same seed', async () => {
+		const page = await open()
+		await page.fill('#p-seed', '7')
+		await write(page, 'She had always')
+		const first = await page.textContent('#output')
+		await page.click('#again')
+		await page.locator('#continue').waitFor()
+		await page.waitForFunction(
+			(text) => document.querySelector('#output')?.textContent === text,
+			first,
+		)
+		await page.close()
+	})
+
+	test('shows what else a token might have been and goes on from there', async () => {
+		const page = await open()
+		await write(page, 'She had always')
+		await page.locator('.token').nth(3).click()
+		const choices = page.locator('#alternatives button')
+		expect(await choices.count()).toBeGreaterThanOrEqual(5)
+		const other = page.locator('#alternatives button:not([aria-current]) span').first()
+		const token = ((await other.textContent()) ?? '').replaceAll('␣', ' ').replaceAll('⏎', '\n')
+		await other.click()
+		await page.locator('#continue').waitFor()
+		expect(await page.locator('.token').nth(3).textContent()).toBe(token)
+		await page.click('#undo')
+		expect(await page.locator('.token').nth(3).textContent()).not.toBe(token)
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
+	test('stops at once on Escape', async () => {
+		const page = await open()
+		await page.locator('[aria-label="Max tokens"]').fill('2048')
+		// From inside the page: through the browser's protocol the key might come after the last token.
+		await page.evaluate(() => {
+			const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
+			new MutationObserver(() => {
+				if (document.querySelector('.token') !== null) document.body.dispatchEvent(escape)
+			}).observe(document.body, { childList: true, subtree: true })
+		})
+		await page.fill('#prompt', 'She had always')
+		await page.keyboard.press('Control+Enter')
+		await page.locator('.token').first().waitFor()
+		await page.locator('#continue').waitFor()
+		expect(await page.locator('.token').count()).toBeLessThan(2048)
+		expect(await page.locator('#error').isHidden()).toBe(true)
+		await page.close()
+	})
+
+	test('chats', async () => {
+		const page = await open(`${server.url}/#/chat`)
+		await page.fill('#message', 'Good morning.')
+		await page.keyboard.press('Control+Enter')
+		await page.locator('#chat-again:not([disabled])').waitFor()
+		expect((await page.locator('.messages .assistant').textContent())?.length).toBeGreaterThan(20)
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
+	test('draws the loss curve of the model', async () => {
+		const page = await open(`${server.url}/#/model`)
+		await page.locator('svg path.training').waitFor()
+		expect(await page.locator('svg path.training').getAttribute('d')).toMatch(
+			/^M[\d.]+ [\d.]+(L[\d.]+ [\d.]+){50,}$/,
+		)
+		expect(await page.locator('dl').textContent()).toContain('Vocabulary2,000')
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
+	test('shows an error of the server as text', async () => {
+		const page = await open()
+		await page.route('**/v1/completions', (route) =>
+			route.fulfill({ status: 503, json: { error: { message: '<b>busy</b>, try again' } } }),
+		)
+		await page.fill('#prompt', 'She')
+		await page.click('#continue')
+		await page.locator('#error').waitFor()
+		expect(await page.textContent('#error')).toBe('<b>busy</b>, try again')
+		expect(await page.inputValue('#prompt')).toBe('She')
+		await page.close()
+	})
+
+	test('tells how to bring a model when there is none', async () => {
+		await using empty = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
+		const page = await browser.newPage()
+		await page.goto(empty.url)
+		await page.locator('text=No model yet').waitFor()
+		const commands = await page.locator('#view-empty pre').allTextContents()
+		expect(commands[0]).toBe('scp -r my-model 127.0.0.1:alpha/checkpoints/')
+		expect(commands[1]).toBe(`alpha upload my-model --to ${empty.url}`)
+		expect(commands[2]).toContain(`curl ${empty.url}/api/upload`)
+		await page.close()
+	})
+})
