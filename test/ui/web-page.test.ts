@@ -97,9 +97,9 @@ describe.skipIf(executable === undefined)('the web page in Chromium', () => {
 		await page.locator('[aria-label="Max tokens"]').fill('2048')
 		// From inside the page: through the browser's protocol the key might come after the last token.
 		await page.evaluate(() => {
-			const escape = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
+			const key = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
 			new MutationObserver(() => {
-				if (document.querySelector('.token') !== null) document.body.dispatchEvent(escape)
+				if (document.querySelector('.token') !== null) document.body.dispatchEvent(key)
 			}).observe(document.body, { childList: true, subtree: true })
 		})
 		await page.fill('#prompt', 'She had always')
