@@ -9,7 +9,8 @@
  */
 
 #define ROWS_PER_PASS 96
-#define K_PER_PASS 256
+/* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
+#define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
 /* Bytes that the streaming tile asks for ahead of its loads. */
 #define PREFETCH_BYTES 2048
 /* Multiply-adds of a unit below which waking a thread costs more than it saves. */
@@ -28,9 +29,9 @@ typedef struct {
     const void *scratch;
 } matmul_job;
 
-/* Vectors per tile: 4, 2 or 1, so that the accumulators stay in registers. */
+/* Vectors per tile: 4, 2 or 1, so that the accumulators stay in registers; a single row streams. */
 #define TILE_VECS(rows, budget)                                                                    \
-    ((rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) || (rows) == 1 ? 2 : 1)
+    ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
 
 /* Vector `vec` (of 4) of a panel row. */
 static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec) {
