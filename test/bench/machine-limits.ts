@@ -2,7 +2,7 @@
  * What the machine can do at all, measured beside each figure: on a shared machine an absolute speed
  * means little, its share of the limit in the same moment means a lot.
  */
-import { type Kernels, panelColumns } from '../../src/kernels/binding.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { arenaBase, weightLayout } from '../../src/model/weights.ts'
 import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
@@ -16,6 +16,8 @@ export interface WeightRegion {
 	readonly arena: SharedArrayBuffer
 }
 
+/** What an arena has beyond its slots, so that its base can be aligned. */
+const ALIGNMENT_BYTES = 64
 /** The kernel that reads memory takes whole pages. */
 const PAGE_BYTES = 4096
 /** Some milliseconds of multiply-adds. */
@@ -32,7 +34,7 @@ export function weightRegion(
 ): WeightRegion {
 	const layout = weightLayout(kernels, model.config, model.dtype)
 	const start = layout.offsets.get('layer.0.ln1.weight')!
-	const bytes = Math.floor((layout.totalBytes - panelColumns - start) / PAGE_BYTES) * PAGE_BYTES
+	const bytes = Math.floor((layout.totalBytes - ALIGNMENT_BYTES - start) / PAGE_BYTES) * PAGE_BYTES
 	return { address: arenaBase(model.arena) + start, bytes, arena: model.arena }
 }
 
