@@ -1,0 +1,35 @@
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import packageJson from '../package.json'
+import { serveOptions } from '../src/config.ts'
+import { formatMarkdown } from '../src/lib/options.ts'
+
+const root = join(import.meta.dir, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const architecture = readFileSync(join(root, 'src/README.md'), 'utf8')
+
+test('the README lists the options as the program has them', () => {
+	const table = formatMarkdown(serveOptions({ cores: 4, memoryBytes: 8 * 2 ** 30 }))
+	expect(readme).toContain(`<!-- options -->\n${table}\n<!-- /options -->`)
+})
+
+test('the README names the Bun version that package.json pins', () => {
+	const versions = new Set([...readme.matchAll(/bun@(\S+)/g)].map((match) => match[1]))
+	expect([...versions]).toEqual([packageJson.devDependencies.bun])
+})
+
+test.each([
+	['README.md', readme],
+	['src/README.md', architecture],
+])('the links of %s lead to files', (path, text) => {
+	const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1]!)
+	const missing = targets.filter((target) => !existsSync(join(root, dirname(path), target)))
+	expect(missing).toEqual([])
+})
+
+test('src/README.md says what each run-time dependency is for', () => {
+	for (const name of Object.keys(packageJson.dependencies)) {
+		expect(architecture).toContain(`| ${name} |`)
+	}
+})
