@@ -1,4 +1,4 @@
-/** Counters and histograms in Prometheus' text format. Recording costs a map lookup and an addition. */
+/** Counters and histograms in Prometheus' text format. */
 
 type Labels = Readonly<Record<string, string>>
 
@@ -6,7 +6,8 @@ type Labels = Readonly<Record<string, string>>
 abstract class Series<T> {
 	readonly #values = new Map<string, T>()
 
-	protected at(labels: Labels): T {
+	/** The values under some labels; to be kept by who records often. */
+	at(labels: Labels): T {
 		const key = labelText(labels)
 		let value = this.#values.get(key)
 		if (value === undefined) {
@@ -47,7 +48,8 @@ export class Counter extends Series<{ count: number }> {
 	}
 }
 
-interface Distribution {
+/** Counts per bucket, and the sum of all values. */
+export interface Distribution {
 	readonly counts: Float64Array
 	sum: number
 }
@@ -62,9 +64,8 @@ export class Histogram extends Series<Distribution> {
 		this.#bounds = bounds
 	}
 
-	/** Records a value, `times` times. */
-	observe(labels: Labels, value: number, times = 1): void {
-		const distribution = this.at(labels)
+	/** Records a value in one of the distributions, `times` times. */
+	observe(distribution: Distribution, value: number, times = 1): void {
 		const index = this.#bounds.findIndex((bound) => value <= bound)
 		distribution.counts[index === -1 ? this.#bounds.length : index]! += times
 		distribution.sum += value * times

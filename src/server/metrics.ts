@@ -1,5 +1,5 @@
 /** What the HTTP side counts. Labels have few values: routes of ours and models that exist. */
-import { Counter, Histogram } from '../lib/prometheus.ts'
+import { Counter, type Distribution, Histogram } from '../lib/prometheus.ts'
 
 /** Small models are fast: the buckets start where others end. */
 const secondsBuckets = [
@@ -24,6 +24,7 @@ export class ServerMetrics {
 export class GenerationMeter {
 	readonly #metrics: ServerMetrics
 	readonly #labels: { readonly model_name: string }
+	readonly #interTokenLatency: Distribution
 	readonly #startedAt = performance.now()
 	#lastTokenAt = 0
 	#hasEnded = false
@@ -31,16 +32,18 @@ export class GenerationMeter {
 	constructor(metrics: ServerMetrics, model: string) {
 		this.#metrics = metrics
 		this.#labels = { model_name: model }
+		this.#interTokenLatency = metrics.interTokenLatency.at(this.#labels)
 	}
 
 	/** Tokens that arrived together. */
 	tokens(count: number): void {
 		const now = performance.now()
 		if (this.#lastTokenAt === 0) {
-			this.#metrics.timeToFirstToken.observe(this.#labels, seconds(now - this.#startedAt))
+			const { timeToFirstToken } = this.#metrics
+			timeToFirstToken.observe(timeToFirstToken.at(this.#labels), seconds(now - this.#startedAt))
 		} else {
 			const latency = seconds(now - this.#lastTokenAt) / count
-			this.#metrics.interTokenLatency.observe(this.#labels, latency, count)
+			this.#metrics.interTokenLatency.observe(this.#interTokenLatency, latency, count)
 		}
 		this.#lastTokenAt = now
 	}
@@ -55,7 +58,8 @@ export class GenerationMeter {
 		if (this.#hasEnded) return
 		this.#hasEnded = true
 		const duration = seconds(performance.now() - this.#startedAt)
-		this.#metrics.generationDuration.observe(this.#labels, duration)
+		const { generationDuration } = this.#metrics
+		generationDuration.observe(generationDuration.at(this.#labels), duration)
 	}
 }
 

@@ -71,10 +71,10 @@ export class TextSession {
 
 	/** Events of all generations as they come, in batches of what is ready together. */
 	batches(): AsyncGenerator<TextEvent[], void> {
-		const streams = this.#generations.map((generation, i) =>
-			renumber(generation.batches(), this.#firstChoices[i]!),
-		)
-		return streams.length === 1 ? streams[0]! : merge(streams)
+		const [first, ...others] = this.#generations.map((generation) => generation.batches())
+		if (others.length === 0) return first!
+		const streams = [first!, ...others]
+		return merge(streams.map((stream, i) => renumber(stream, this.#firstChoices[i]!)))
 	}
 
 	/** The whole answers, one per prompt; null when the client has gone. Closes the session. */
@@ -101,9 +101,7 @@ async function* renumber(
 	firstChoice: number,
 ): AsyncGenerator<TextEvent[], void> {
 	for await (const events of batches) {
-		yield firstChoice === 0
-			? events
-			: events.map((event) => ({ ...event, choice: event.choice + firstChoice }))
+		yield events.map((event) => ({ ...event, choice: event.choice + firstChoice }))
 	}
 }
 
