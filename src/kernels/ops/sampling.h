@@ -194,6 +194,13 @@ static void keep_from(candidates *kept, const float *z, int32_t vocab, float thr
         vf32 candidate = vf32_load(z + i);
         uint32_t bits =
             vmask_bits(vf32_ge(candidate, bound)) & vmask_bits(vf32_gt(candidate, lowest));
+        if (bits == 0xffff) {
+            vf32_store(kept->p + kept->count, candidate);
+            for (int32_t lane = 0; lane < 16; lane++)
+                kept->ids[kept->count + lane] = i + lane;
+            kept->count += 16;
+            continue;
+        }
         for (; bits != 0; bits &= bits - 1) {
             int32_t id = i + __builtin_ctz(bits);
             kept->p[kept->count] = z[id];
@@ -252,24 +259,41 @@ static void radix_sort(sample_scratch *scratch, int32_t n) {
     }
 }
 
+#define FLOORS 3
+
+/* The highest p from which on the candidates surely hold `target`; 0 when it takes all of them. */
+static float nucleus_floor(const candidates *kept, double target) {
+    static const float floors[FLOORS] = {0x1p-6f, 0x1p-13f, 0x1p-20f};
+    vf32 mass[FLOORS] = {vf32_zero(), vf32_zero(), vf32_zero()};
+    for (int32_t i = 0; i < kept->count; i += 16) {
+        vf32 p = vf32_load_n(kept->p + i, kept->count - i < 16 ? kept->count - i : 16);
+        UNROLL for (int32_t f = 0; f < FLOORS; f++) {
+            vmask above = vf32_ge(p, vf32_set1(floors[f]));
+            mass[f] = vf32_add(mass[f], vf32_select(above, p, vf32_zero()));
+        }
+    }
+    for (int32_t f = 0; f < FLOORS; f++)
+        if ((double)vf32_sum(mass[f]) >= target * 1.0001)
+            return floors[f];
+    return 0;
+}
+
 /*
- * Keep the nucleus. Only candidates with p ≥ floor are sorted; where they do not reach the target,
- * the floor goes down. p is positive, so its bits order as it does; inverted, rising is falling.
+ * Keep the nucleus. Only candidates with p ≥ floor are sorted; should they miss the target, because
+ * the floor's f32 sums were too good, all of them are. p is not negative, so its bits order as it
+ * does; inverted, rising is falling.
  */
 static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p) {
     const double target = (double)top_p * sum_of(kept);
-    for (float floor = 0x1p-6f;; floor = floor > 0x1p-20f ? floor * 0x1p-7f : 0) {
+    float floor = nucleus_floor(kept, target);
+    for (int32_t is_last = 0; !is_last; floor = 0) {
+        is_last = floor == 0;
         int32_t n = 0;
-        double mass = 0;
         for (int32_t i = 0; i < kept->count; i++) {
             scratch->keys[n] = ~float_bits(kept->p[i]);
             scratch->order[n] = kept->ids[i];
-            mass += kept->p[i] >= floor ? (double)kept->p[i] : 0.0;
             n += kept->p[i] >= floor;
         }
-        /* Sums in another order differ in the last bits: where it is close, sorting decides. */
-        if (floor > 0 && mass < target * (1 - 1e-9))
-            continue;
         radix_sort(scratch, n);
         double sum = 0;
         for (int32_t i = 0; i < n; i++) {
@@ -282,8 +306,6 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
                 return;
             }
         }
-        if (floor == 0)
-            return;
     }
 }
 
