@@ -1,4 +1,4 @@
-import type { Kernels } from '../kernels/binding.ts'
+import { type Kernels, pointerOf } from '../kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import { packTensor, weightLayout } from '../model/weights.ts'
 import type { TokenizerSpec } from '../tokenizer/tokenizer.ts'
@@ -75,6 +75,7 @@ export function loadCheckpoint(
 	const checkpoint = verifyStructure(file)
 	const layout = weightLayout(kernels, checkpoint.config, dtype)
 	const arena = allocate(layout.totalBytes)
+	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
 	const digest = new ModelDigest(checkpoint)
 	readTensors(kernels, checkpoint, ({ tensor, firstRow, data }) => {
 		digest.update(tensor.name, data)

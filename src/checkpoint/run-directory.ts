@@ -20,6 +20,8 @@ export interface CheckpointVersion {
 	readonly sizeBytes: number
 	/** Epoch milliseconds with fraction. */
 	readonly mtimeMs: number
+	/** When this state of the file was first seen, by `performance.now()`. */
+	readonly seenSince: number
 	readonly completeness: Completeness
 }
 
@@ -122,7 +124,7 @@ export class RunReader {
 			firstSeen.set(identity, seen)
 			const isAtRest = resting || hasSettled(stat, seen)
 			isSettling ||= !isAtRest
-			versions.set(name, await this.#version({ name, step, stat, identity, isAtRest }))
+			versions.set(name, await this.#version({ name, step, stat, identity, seen, isAtRest }))
 		}
 		this.#versions = versions
 		this.#firstSeen = firstSeen
@@ -141,9 +143,10 @@ export class RunReader {
 		step: number
 		stat: BigIntStats
 		identity: string
+		seen: number
 		isAtRest: boolean
 	}): Promise<CheckpointVersion> {
-		const { name, step, stat, identity, isAtRest } = file
+		const { name, step, stat, identity, seen, isAtRest } = file
 		const known = this.#versions.get(name)
 		const isKnown = known?.identity === identity
 		// While a file may still change, what was found in it may be outdated: look again.
@@ -158,6 +161,7 @@ export class RunReader {
 			identity,
 			sizeBytes: Number(stat.size),
 			mtimeMs: Number(stat.mtimeNs) / 1e6,
+			seenSince: seen,
 			completeness,
 		}
 	}

@@ -60,6 +60,8 @@ export interface StoreOptions {
 	readonly inspect?: (version: CheckpointVersion) => Promise<CheckpointInfo>
 	/** Time between full rescans in milliseconds. */
 	readonly rescanMs?: number
+	/** How long a run stays in service while its served file is being written over, since the last byte. */
+	readonly overwriteMsMax?: number
 }
 
 /**
@@ -82,6 +84,8 @@ export async function openStore(options: StoreOptions): Promise<CheckpointStore>
 }
 
 const RESCAN_MS = 10_000
+
+const OVERWRITE_MS_MAX = 10_000
 
 /** Events are gathered for this long, so that a burst costs one look. */
 const DEBOUNCE_MS = 50
@@ -321,7 +325,9 @@ export class CheckpointStore {
 		const { name, config, lastLoss, checkpoints } = directory
 		const problems = this.#problems(directory)
 		const usable = checkpoints.filter((version) => this.#isUsable(version))
-		const served = this.#choose(usable, state.summary?.served)
+		const served =
+			this.#beingOverwritten(checkpoints, state.summary?.served) ??
+			this.#choose(usable, state.summary?.served)
 		if (served === undefined || config === null || typeof config === 'string') {
 			const newest = checkpoints.at(-1)
 			const damaged: DamagedRun = {
@@ -361,6 +367,21 @@ export class CheckpointStore {
 		if (highest === undefined || !this.#options.inspect) return highest
 		if (this.#verdicts.has(highest.identity)) return highest
 		return usable.find((version) => version.identity === served?.identity) ?? highest
+	}
+
+	/**
+	 * The served version while a copier writes over its file: its weights may be in memory, and the new
+	 * ones will be here in a moment. Loading it meanwhile fails as a file that changes.
+	 */
+	#beingOverwritten(
+		checkpoints: readonly CheckpointVersion[],
+		served: CheckpointVersion | undefined,
+	): CheckpointVersion | undefined {
+		const { overwriteMsMax = OVERWRITE_MS_MAX } = this.#options
+		const now = checkpoints.find(({ path }) => path === served?.path)
+		const isChanging =
+			now?.completeness.state === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
+		return isChanging ? served : undefined
 	}
 
 	#isUsable(version: CheckpointVersion): boolean {

@@ -43,12 +43,15 @@ class TestDirectory implements Disposable {
 		mkdirSync(this.path)
 	}
 
-	async open(options: { inspects?: boolean; rescanMs?: number } = {}): Promise<CheckpointStore> {
-		const { inspects = true, rescanMs = 60_000 } = options
+	async open(
+		options: { inspects?: boolean; rescanMs?: number; overwriteMsMax?: number } = {},
+	): Promise<CheckpointStore> {
+		const { inspects = true, rescanMs = 60_000, ...rest } = options
 		this.store = await openStore({
 			directory: this.path,
 			log: (level, message) => this.log.push(`${level} ${message}`),
 			rescanMs,
+			...rest,
 			...(inspects ? { inspect } : {}),
 		})
 		return this.store
@@ -259,12 +262,24 @@ describe('while the server runs', () => {
 		expect(store.find('gone')).toBeUndefined()
 	})
 
-	test('a truncated file is no longer served', async () => {
+	test('a file that is written over in place goes on being served until the new one is whole', async () => {
 		using directory = new TestDirectory()
 		directory.writeRun('run', 1)
 		const store = await directory.open()
+		const before = store.find('run')?.served
+		const path = directory.write('run/checkpoint-1.json', json.subarray(0, 900))
+		await store.rescan()
+		expect(store.find('run')?.served).toBe(before as never)
+		appendFileSync(path, json.subarray(900))
+		await eventually(() => store.find('run')?.served.sizeBytes === json.length, 2500)
+	})
+
+	test('a file that stays truncated is no longer served', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open({ overwriteMsMax: 500 })
 		truncateSync(join(directory.path, 'run/checkpoint-1.json'), 700)
-		await eventually(() => store.find('run') === undefined)
+		await eventually(() => store.find('run') === undefined, 2500)
 		await eventually(() => directory.reason('run')?.includes('700 bytes so far') === true, 2500)
 	})
 

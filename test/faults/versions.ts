@@ -37,9 +37,13 @@ export function upload(version: Version): { headers: Headers; body: AsyncIterabl
 	return { headers, body: inPieces(Bun.gzipSync(body as Uint8Array<ArrayBuffer>), 256) }
 }
 
-/** The version that a checkpoints directory holds; null for none. Throws for a mix or for leftovers. */
-export function storedVersion(directory: string): Version | null {
-	const entries = existsSync(directory) ? readdirSync(directory) : []
+/**
+ * The version that a checkpoints directory holds; null for none. Throws for a mix, and for any other
+ * entry that is not `expected`.
+ */
+export function storedVersion(directory: string, expected: readonly string[] = []): Version | null {
+	const present = existsSync(directory) ? readdirSync(directory) : []
+	const entries = present.filter((name) => !expected.includes(name))
 	const leftovers = entries.filter((name) => name !== 'run')
 	if (leftovers.length > 0) throw new Error(`leftovers: ${leftovers.join(', ')}`)
 	if (entries.length === 0) return null
