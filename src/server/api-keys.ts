@@ -4,7 +4,7 @@ import { bearerToken, Secret } from './bearer.ts'
 
 /** Paths that need a key when there are keys: /v1, /api and the aliases of /v1 at the root. */
 const protectedPath =
-	/^\/(v1|api|chat|models|completions|responses|embeddings|tokenize|detokenize)(\/|$)/
+	/^\/(v1|api|chat|models|completions|responses|embeddings|inference|tokenize|detokenize)(\/|$)/
 
 /** What changes the served models needs the upload secret, which a key does not replace. */
 const guardedPath = /^\/api\/(upload|models\/[^/]+\/(load|unload))\/?$/

@@ -13,33 +13,33 @@ import { TextSession } from '../text-session.ts'
 
 const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
 
-/** GET /api/inference: server-sent events that a browser's EventSource can read. */
+/** GET /api/inference, and /inference as the first server had it. */
 export function inference(deps: ServerContext) {
-	return new Elysia({ name: 'inference', normalize: false }).get(
-		'/api/inference',
-		async ({ query, request }) => {
-			const session = await TextSession.open(deps, {
-				model: query.model,
-				signal: request.signal,
-				toRequests: ({ tokenizer }) => [
-					toInferenceTextRequest(query, { tokenizer, seed: freshSeed() }),
-				],
-			})
-			return answerStream(session, request, deps, tokenFormat(query.query ?? ''))
-		},
-		{
-			...strictQuery(InferenceQuery),
-			...operation({
-				tag: 'Alpha',
-				summary: 'Stream a text as server-sent events',
-				description:
-					'The first event repeats the prompt, each further one is generated text, and ' +
-					'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
-				content: { 'text/event-stream': TokenEventSchema },
-				errors: generationErrors,
-			}),
-		},
-	)
+	const stream = async (query: InferenceQuery, request: Request): Promise<Response> => {
+		const session = await TextSession.open(deps, {
+			model: query.model,
+			signal: request.signal,
+			toRequests: ({ tokenizer }) => [
+				toInferenceTextRequest(query, { tokenizer, seed: freshSeed() }),
+			],
+		})
+		return answerStream(session, request, deps, tokenFormat(query.query ?? ''))
+	}
+	const hooks = {
+		...strictQuery(InferenceQuery),
+		...operation({
+			tag: 'Alpha',
+			summary: 'Stream a text as server-sent events',
+			description:
+				'The first event repeats the prompt, each further one is generated text, and ' +
+				'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
+			content: { 'text/event-stream': TokenEventSchema },
+			errors: generationErrors,
+		}),
+	}
+	return new Elysia({ name: 'inference', normalize: false })
+		.get('/api/inference', ({ query, request }) => stream(query, request), hooks)
+		.get('/inference', ({ query, request }) => stream(query, request), hooks)
 }
 
 function tokenFormat(prompt: string): StreamFormat {
