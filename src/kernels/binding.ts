@@ -19,6 +19,7 @@ const symbols: Readonly<Record<string, FFIFunction>> = {
 	isa_supported: returns(i32, pointer),
 	threads_set: returns(i32, i32),
 	threads: returns(i32),
+	advise_huge_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
 	pack: returns(none, i32, pointer, pointer, i32, i32, i32, i32),
 	first_nonfinite: returns(i64, pointer, i64),
@@ -85,6 +86,7 @@ export interface Kernels {
 	isaSupported(isa: string): boolean
 	threadsSet(threads: number): number
 	threads(): number
+	adviseHugePages(start: Address, bytes: number): void
 	packedBytes(dtype: number, k: number, n: number): number
 	pack(
 		dtype: number,

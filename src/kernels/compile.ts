@@ -68,7 +68,7 @@ const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly s
 }
 
 /** Compiled once; kernels_isa.c once per instruction set. */
-const plainSources = ['dispatch.c', 'threads.c', 'json_floats.c']
+const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c']
 
 const crossCompilers: Readonly<Record<KernelTarget, string>> = {
 	x64: 'x86_64-linux-gnu-gcc',
