@@ -1,15 +1,17 @@
 /** A real Chromium against the compiled server: pages of another origin, and the server's own pages. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { startAlpha } from '../helpers/alpha-server.ts'
-import { engineStops } from './engine-load.ts'
+import { engineStops, generatedTokens } from './engine-load.ts'
+
+// A browser on a busy machine takes its time.
+setDefaultTimeout(60_000)
 
 const executablePath = Bun.which('chromium')
 if (executablePath === null) {
 	console.warn('skipped: tests in a browser need chromium (Debian: apt install chromium)')
 }
-const TIMEOUT_MS = 60_000
 
 describe.skipIf(executablePath === null)('in Chromium', () => {
 	let server: Awaited<ReturnType<typeof startAlpha>>
@@ -28,7 +30,7 @@ describe.skipIf(executablePath === null)('in Chromium', () => {
 			// Chromium's own sandbox refuses to start as root.
 			args: ['--no-sandbox'],
 		})
-	}, TIMEOUT_MS)
+	})
 
 	afterAll(async () => {
 		await browser?.close()
@@ -48,120 +50,99 @@ describe.skipIf(executablePath === null)('in Chromium', () => {
 	describe('useChat of @ai-sdk/react with the text stream transport', () => {
 		const api = () => `${server.url}/api/chat`
 
-		test(
-			'shows the reply while it grows',
-			async () => {
-				const page = await open('/chat.js', {
-					api: api(),
-					model: 'novels-austen',
-					text: 'It is a truth universally acknowledged, that',
-				})
-				await page.click('#send')
-				await page.waitForSelector('main[data-status=streaming]')
-				await page.waitForSelector('main[data-status=ready]')
-				const reply = await page.textContent('p.assistant')
-				expect(reply?.length).toBeGreaterThan(100)
-				const growth = await page.evaluate(() => (window as unknown as Recorded).growth)
-				expect(growth.length).toBeGreaterThan(10)
-				for (const [i, text] of growth.entries()) expect(text).toStartWith(growth[i - 1] ?? '')
-				expect(growth.at(-1)).toBe(reply ?? '')
-				await page.close()
-			},
-			TIMEOUT_MS,
-		)
+		test('shows the reply while it grows', async () => {
+			const page = await open('/chat.js', {
+				api: api(),
+				model: 'novels-austen',
+				text: 'It is a truth universally acknowledged, that',
+			})
+			await page.click('#send')
+			await page.waitForSelector('main[data-status=streaming]')
+			await page.waitForSelector('main[data-status=ready]')
+			const reply = await page.textContent('p.assistant')
+			expect(reply?.length).toBeGreaterThan(100)
+			const growth = await page.evaluate(() => (window as unknown as Recorded).growth)
+			expect(growth.length).toBeGreaterThan(10)
+			for (const [i, text] of growth.entries()) expect(text).toStartWith(growth[i - 1] ?? '')
+			expect(growth.at(-1)).toBe(reply ?? '')
+			await page.close()
+		})
 
-		test(
-			'keeps a conversation',
-			async () => {
-				const page = await open('/chat.js', {
-					api: api(),
-					model: 'v2-bpe-chat',
-					text: 'What is your name?',
-				})
-				for (const replies of [1, 2]) {
-					await page.click('#send')
-					const isReady = `main[data-status=ready]:has(p.assistant:nth-of-type(${replies * 2}))`
-					await page.waitForSelector(isReady)
-				}
-				const texts = await page.locator('p.assistant').allTextContents()
-				expect(texts[0]).toBe('My name is Alpha.')
-				expect(texts[1]).not.toBe('')
-				await page.close()
-			},
-			TIMEOUT_MS,
-		)
-
-		test(
-			'stops the engine with its stop button',
-			async () => {
-				const page = await open('/chat.js', { api: api(), model: 'novels-austen', text: 'The' })
-				await page.click('#send')
-				await page.waitForSelector('p.assistant')
-				await page.click('#stop')
-				await engineStops(server)
-				await page.waitForSelector('main[data-status=ready]')
-				await page.close()
-			},
-			TIMEOUT_MS,
-		)
-
-		test(
-			'shows what was wrong with a request',
-			async () => {
-				const page = await open('/chat.js', { api: api(), model: 'nobody', text: 'Hello' })
-				await page.click('#send')
-				await page.waitForSelector('main[data-status=error]')
-				const { error } = JSON.parse((await page.textContent('output')) ?? '')
-				expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
-				await page.close()
-			},
-			TIMEOUT_MS,
-		)
-	})
-
-	test(
-		'the openai package works from another origin',
-		async () => {
-			const page = await open('/openai.js', {
-				api: `${server.url}/v1`,
+		test('keeps a conversation', async () => {
+			const page = await open('/chat.js', {
+				api: api(),
 				model: 'v2-bpe-chat',
 				text: 'What is your name?',
 			})
-			await page.waitForSelector('body[data-status=done]')
-			expect(await page.textContent('body')).toBe('My name is Alpha.')
+			for (const replies of [1, 2]) {
+				await page.click('#send')
+				const isReady = `main[data-status=ready]:has(p.assistant:nth-of-type(${replies * 2}))`
+				await page.waitForSelector(isReady)
+			}
+			const texts = await page.locator('p.assistant').allTextContents()
+			expect(texts[0]).toBe('My name is Alpha.')
+			expect(texts[1]).not.toBe('')
 			await page.close()
-		},
-		TIMEOUT_MS,
-	)
+		})
 
-	test(
-		'the built-in EventSource reads /api/inference from another origin',
-		async () => {
-			const page = await open('', {})
-			const query = 'query=The&model=novels-austen&steps=30'
-			const tokens = await page.evaluate(readInference, `${server.url}/api/inference?${query}`)
-			expect(tokens[0]).toBe('The')
-			expect(tokens.length).toBeGreaterThan(20)
+		test('stops the engine with its stop button', async () => {
+			const before = await generatedTokens(server)
+			const page = await open('/chat.js', {
+				api: api(),
+				model: 'novels-austen',
+				maxTokens: '500',
+				text: 'The',
+			})
+			await page.click('#send')
+			await page.waitForSelector('p.assistant')
+			await page.click('#stop')
+			await engineStops(server)
+			expect((await generatedTokens(server)) - before).toBeLessThan(400)
+			await page.waitForSelector('main[data-status=ready]')
 			await page.close()
-		},
-		TIMEOUT_MS,
-	)
+		})
 
-	test(
-		'Swagger UI shows every route with nothing but the server within reach',
-		async () => {
-			const document = await (await fetch(`${server.url}/swagger/json`)).json()
-			const operations = Object.values<object>(document.paths).flatMap((path) => Object.keys(path))
-			const { page, faults } = await openOffline(browser, `${server.url}/swagger`)
-			await page.waitForSelector('.opblock')
-			expect(await page.locator('.opblock').count()).toBe(operations.length)
-			await page.locator('.opblock-summary', { hasText: '/v1/chat/completions' }).first().click()
-			await page.waitForSelector('.opblock.is-open .opblock-section')
-			expect(faults).toEqual([])
+		test('shows what was wrong with a request', async () => {
+			const page = await open('/chat.js', { api: api(), model: 'nobody', text: 'Hello' })
+			await page.click('#send')
+			await page.waitForSelector('main[data-status=error]')
+			const { error } = JSON.parse((await page.textContent('output')) ?? '')
+			expect(error).toMatchObject({ code: 'model_not_found', param: 'model' })
 			await page.close()
-		},
-		TIMEOUT_MS,
-	)
+		})
+	})
+
+	test('the openai package works from another origin', async () => {
+		const page = await open('/openai.js', {
+			api: `${server.url}/v1`,
+			model: 'v2-bpe-chat',
+			text: 'What is your name?',
+		})
+		await page.waitForSelector('body[data-status=done]')
+		expect(await page.textContent('body')).toBe('My name is Alpha.')
+		await page.close()
+	})
+
+	test('the built-in EventSource reads /api/inference from another origin', async () => {
+		const page = await open('', {})
+		const query = 'query=The&model=novels-austen&steps=30'
+		const tokens = await page.evaluate(readInference, `${server.url}/api/inference?${query}`)
+		expect(tokens[0]).toBe('The')
+		expect(tokens.length).toBeGreaterThan(20)
+		await page.close()
+	})
+
+	test('Swagger UI shows every route with nothing but the server within reach', async () => {
+		const document = await (await fetch(`${server.url}/swagger/json`)).json()
+		const operations = Object.values<object>(document.paths).flatMap((path) => Object.keys(path))
+		const { page, faults } = await openOffline(browser, `${server.url}/swagger`)
+		await page.waitForSelector('.opblock')
+		expect(await page.locator('.opblock').count()).toBe(operations.length)
+		await page.locator('.opblock-summary', { hasText: '/v1/chat/completions' }).first().click()
+		await page.waitForSelector('.opblock.is-open .opblock-section')
+		expect(faults).toEqual([])
+		await page.close()
+	})
 })
 
 /** What `recordGrowth` leaves in a page. */

@@ -1,4 +1,4 @@
-/** An ordinary chat page: `useChat` with the text stream transport. `?api=…&model=…` say whom to ask. */
+/** An ordinary chat page: `useChat` with the text stream transport. The query says whom to ask what. */
 import { useChat } from '@ai-sdk/react'
 import { TextStreamChatTransport } from 'ai'
 import { createRoot } from 'react-dom/client'
@@ -6,7 +6,11 @@ import { createRoot } from 'react-dom/client'
 const query = new URLSearchParams(location.search)
 const transport = new TextStreamChatTransport({
 	api: query.get('api') ?? '/api/chat',
-	body: { model: query.get('model'), maxTokens: 60, temperature: 0 },
+	body: {
+		model: query.get('model'),
+		maxTokens: Number(query.get('maxTokens') ?? 60),
+		temperature: 0,
+	},
 })
 
 function Chat() {

@@ -1,0 +1,67 @@
+"""What schemathesis checks of each answer beyond its own checks."""
+
+import re
+
+import schemathesis
+
+# A request that fits the schema may be refused for these reasons only: what the schema cannot say
+# because it depends on the model, on two fields at once, or on the contents of a checkpoint.
+REFUSALS = [
+    ("prompt", "invalid_value"),  # token ids beyond the vocabulary
+    ("input", "invalid_value"),
+    ("tokens", "invalid_value"),
+    ("stop_token_ids", "invalid_value"),
+    ("logit_bias", "invalid_value"),
+    ("input", "missing_required_parameter"),  # embeddings of a text without tokens
+    ("prompt", "missing_required_parameter"),  # in neither of query and body, or of two names
+    ("dimensions", "unsupported_value"),  # another width than the model's
+    ("prompt|messages|input", "context_length_exceeded"),
+    ("top_logprobs", "invalid_value"),  # without logprobs
+    ("best_of", "invalid_value|unsupported_value|unsupported_parameter|integer_below_min_value"),
+    ("n", "invalid_value|integer_above_max_value"),  # times the number of prompts
+    ("max_tokens", "invalid_value|integer_below_min_value"),  # 0 without echo
+    ("response_format", "invalid_value|unsupported_value"),
+    ("text.format", "invalid_value|unsupported_value"),
+    (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
+    ("checkpoint", "invalid_checkpoint"),
+    ("config", "invalid_value"),
+]
+
+# What must never leave the process: paths and stack frames.
+SECRETS = re.compile(r"/(root|tmp|home|work|usr|src)/|\$bunfs|\bat .*:\d+:\d+|Error:")
+
+
+@schemathesis.check
+def valid_requests_are_refused_only_for_reasons_beyond_the_schema(ctx, response, case):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code != 400:
+        return
+    error = response.json()["error"]
+    for param, code in REFUSALS:
+        if re.fullmatch(param, error["param"] or "") and re.fullmatch(code, error["code"]):
+            return
+    raise AssertionError(f"refused a request that fits the schema: {error}")
+
+
+@schemathesis.check
+def every_answer_has_an_id_and_may_be_read_by_any_origin(ctx, response, case):
+    assert response.headers.get("x-request-id"), "x-request-id is missing"
+    assert response.headers.get("access-control-allow-origin") == ["*"], "CORS is missing"
+
+
+@schemathesis.check
+def errors_have_one_shape_and_no_secrets(ctx, response, case):
+    if response.status_code < 400 or response.content == b"":
+        return
+    error = response.json()["error"]
+    assert sorted(error) == ["code", "message", "param", "type"], f"unexpected keys in {error}"
+    assert not SECRETS.search(error["message"]), f"tells too much: {error['message']}"
+
+
+@schemathesis.check
+def streams_do_not_fail(ctx, response, case):
+    # It stops reading a long stream early, so the end of one cannot be asked for.
+    failures = (b'data: {"error"', b"event: error", b"event: response.failed")
+    for failure in failures:
+        assert failure not in response.content, "a stream ends in an error"
