@@ -3,8 +3,9 @@ import type { Command, CommandContext } from './command.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { serveCommand } from './serve.ts'
+import { uploadCommand } from './upload.ts'
 
-const commands: readonly Command[] = [serveCommand, generateCommand, modelsCommand]
+const commands: readonly Command[] = [serveCommand, generateCommand, modelsCommand, uploadCommand]
 
 /** Exit status for a command line that cannot be obeyed, as in sysexits. */
 const USAGE_STATUS = 64

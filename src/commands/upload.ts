@@ -1,0 +1,89 @@
+import { sendRun, UploadError } from '../checkpoint/upload-client.ts'
+import {
+	formatBytes,
+	formatHelp,
+	integerOption,
+	parseOptions,
+	textOption,
+	UsageError,
+} from '../lib/options.ts'
+import type { Command, CommandContext } from './command.ts'
+
+const uploadOptions = {
+	to: textOption({
+		flag: '--to',
+		placeholder: 'URL',
+		defaultValue: null,
+		help: 'the server, for instance http://localhost:3000',
+	}),
+	name: textOption({
+		flag: '--name',
+		placeholder: 'NAME',
+		defaultValue: null,
+		defaultText: 'name of the directory',
+		help: 'model id on the server',
+	}),
+	step: integerOption({
+		flag: '--step',
+		min: 0,
+		max: Number.MAX_SAFE_INTEGER,
+		defaultValue: -1,
+		defaultText: 'the highest',
+		help: 'checkpoint to send',
+	}),
+	secret: textOption({
+		env: 'UPLOAD_SECRET',
+		envFile: 'UPLOAD_SECRET_FILE',
+		placeholder: 'SECRET',
+		defaultValue: null,
+		help: "the server's upload secret, or a file with it",
+	}),
+}
+
+const BAR_WIDTH = 30
+
+export const uploadCommand: Command = {
+	name: 'upload',
+	usage: 'RUN_DIR --to URL',
+	summary: 'send a run directory to a server',
+	optionsHelp: () => formatHelp(uploadOptions),
+	async run(context) {
+		const { values, positionals } = parseOptions(uploadOptions, context)
+		const [directory, ...rest] = positionals
+		const { to: url, secret, name, step } = values
+		if (directory === undefined || rest.length > 0 || url === null) {
+			throw new UsageError('expected a run directory and a server: alpha upload RUN_DIR --to URL')
+		}
+		if (!/^https?:\/\/[^/]/.test(url)) {
+			throw new UsageError(`--to: expected an http:// or https:// address, got "${url}"`)
+		}
+		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
+		try {
+			const sent = await sendRun({
+				directory,
+				url,
+				secret,
+				...(name === null ? {} : { name }),
+				...(step < 0 ? {} : { step }),
+				onProgress: progressBar(context),
+			})
+			context.print(`${sent.name} step ${sent.step} is served at ${url}\n`)
+			return 0
+		} catch (error) {
+			if (!(error instanceof UploadError)) throw error
+			context.warn(`\nalpha: ${error.message}\n`)
+			return 1
+		}
+	},
+}
+
+/** Redraws one line; a line of its own at the end. */
+function progressBar({ warn }: CommandContext) {
+	return (sentBytes: number, totalBytes: number): void => {
+		const share = totalBytes === 0 ? 1 : sentBytes / totalBytes
+		const bar = '#'.repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, '.')
+		const percent = String(Math.floor(share * 100)).padStart(3)
+		const end = sentBytes === totalBytes ? '\n' : ''
+		warn(`\r${bar} ${percent} % of ${formatBytes(totalBytes)}${end}`)
+	}
+}
