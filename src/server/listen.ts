@@ -25,6 +25,8 @@ export function listen(
 		maxRequestBodySize: bodyBytesMax,
 		idleTimeout: idleSeconds,
 		development: false,
+		// Outside of development Bun would share a port with whoever listens there already.
+		reusePort: false,
 		fetch(request, server) {
 			const routable = toRoutable(request)
 			bindConnection(routable, (seconds) => server.timeout(request, seconds))

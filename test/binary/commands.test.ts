@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+
+const fixtures = join(import.meta.dir, '../fixtures')
+
+/** Runs the executable to its end. */
+async function run(args: readonly string[], env: Record<string, string> = {}) {
+	const child = Bun.spawn([executablePath, ...args], {
+		cwd: import.meta.dir,
+		env: { PATH: process.env['PATH'], ...env },
+		stdin: 'ignore',
+		stdout: 'pipe',
+		stderr: 'pipe',
+	})
+	const [status, output, errors] = await Promise.all([
+		child.exited,
+		new Response(child.stdout).text(),
+		new Response(child.stderr).text(),
+	])
+	return { status, output, errors }
+}
+
+describe('alpha generate', () => {
+	const prompt = 'Emma Woodhouse, handsome, clever, and rich,'
+
+	test('continues a prompt with the embedded model, the same for the same seed', async () => {
+		const args = ['generate', 'novels-austen', prompt, '--seed', '7', '--max-tokens', '20']
+		const first = await run(args)
+		expect([first.status, first.errors]).toEqual([0, ''])
+		expect(first.output).toStartWith(prompt)
+		expect(first.output.length).toBeGreaterThan(prompt.length + 20)
+		expect((await run(args)).output).toBe(first.output)
+	})
+
+	test('says which model does not exist', async () => {
+		const { status, errors } = await run(['generate', 'nobody', 'Hello'])
+		expect(status).toBe(1)
+		expect(errors).toContain('The model "nobody" does not exist')
+	})
+
+	test('asks for what is missing', async () => {
+		const { status, errors } = await run(['generate', 'novels-austen'])
+		expect(status).toBe(64)
+		expect(errors).toContain('alpha generate MODEL PROMPT')
+	})
+})
+
+test('alpha models lists runs, the embedded model, and what is damaged', async () => {
+	const { status, output } = await run(['models', '--checkpoints', fixtures])
+	expect(status).toBe(0)
+	expect(output).toMatch(/^v1-word +1000 +32 +1\.949/m)
+	expect(output).toMatch(/^novels-austen \(embedded\) +5600 +256/m)
+})
+
+describe('alpha upload', () => {
+	test('sends a run, which is then served', async () => {
+		await using server = await startAlpha({ runs: [] })
+		const run_ = join(fixtures, 'v1-word')
+		const sent = await run(['upload', run_, '--to', server.url], { UPLOAD_SECRET: uploadSecret })
+		expect([sent.status, sent.output]).toEqual([
+			0,
+			`v1-word step 1000 is served at ${server.url}\n`,
+		])
+		const models = await (await fetch(`${server.url}/v1/models`)).json()
+		expect(models).toMatchObject({ data: [{ id: 'v1-word' }, { id: 'novels-austen' }] })
+	})
+
+	test('says why the server refused', async () => {
+		await using server = await startAlpha({ runs: [] })
+		const run_ = join(fixtures, 'v1-word')
+		const { status, errors } = await run(['upload', run_, '--to', server.url], {
+			UPLOAD_SECRET: 'wrong',
+		})
+		expect(status).toBe(1)
+		expect(errors).toContain('401')
+	})
+})
+
+describe('alpha serve', () => {
+	test('lets a running stream finish when it is told to stop, and takes no new request', async () => {
+		await using server = await startAlpha({ runs: [], args: ['--drain-seconds', '30'] })
+		const response = await fetch(`${server.url}/api/inference?query=The&steps=400`)
+		const reader = response.body!.getReader()
+		await reader.read()
+		const stopped = server.stop()
+		let text = ''
+		for (;;) {
+			const { done, value } = await reader.read()
+			if (done) break
+			text += new TextDecoder().decode(value)
+		}
+		expect(text).toEndWith('data: [DONE]\n\n')
+		expect(await stopped).toBe(0)
+		expect(fetch(server.url)).rejects.toThrow()
+	})
+
+	test('ends what still runs at the deadline with an error event', async () => {
+		await using server = await startAlpha({ runs: ['v2-swiglu'], args: ['--drain-seconds', '0'] })
+		const body = { messages: [{ role: 'user', content: 'In' }], n: 16, stream: true }
+		const response = await fetch(`${server.url}/v1/chat/completions`, {
+			method: 'POST',
+			body: JSON.stringify(body),
+		})
+		const reader = response.body!.getReader()
+		await reader.read()
+		const stopped = server.stop()
+		let text = ''
+		for (;;) {
+			const { done, value } = await reader.read()
+			if (done) break
+			text += new TextDecoder().decode(value)
+		}
+		expect(text).toContain('shutting_down')
+		expect(text).not.toContain('"finish_reason":"stop"')
+		expect(await stopped).toBe(0)
+	})
+
+	test('says what to do when the port is taken', async () => {
+		await using server = await startAlpha({ runs: [] })
+		const { status, errors } = await run(['serve', '--port', String(server.port)])
+		expect(status).toBe(1)
+		expect(errors).toContain('another program listens there')
+	})
+
+	test('refuses an instruction set that this machine does not have', async () => {
+		const foreign = process.arch === 'arm64' ? 'avx2' : 'neon'
+		const { status, errors } = await run(['serve', '--isa', foreign])
+		expect(status).toBe(64)
+		expect(errors).toContain(`got "${foreign}"`)
+	})
+})
