@@ -48,8 +48,8 @@ export interface RunDirectory {
 	readonly isSettling: boolean
 }
 
-const CONFIG_NAME = 'config.json'
-const METRICS_NAME = 'metrics.jsonl'
+export const CONFIG_NAME = 'config.json'
+export const METRICS_NAME = 'metrics.jsonl'
 const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
 const CONFIG_BYTES_MAX = 2 ** 22
 
@@ -84,6 +84,8 @@ export class RunReader {
 	readonly name: string
 	readonly #path: string
 	#config: Cached<RunConfig> | undefined
+	/** A config that could not be read, and when it was first seen so. */
+	#badConfig: Cached<number> | undefined
 	#lastLoss: Cached<number | null> | undefined
 	#versions = new Map<string, CheckpointVersion>()
 	/** When each changing file was first seen as it is now, by `performance.now()`. */
@@ -128,13 +130,14 @@ export class RunReader {
 		}
 		this.#versions = versions
 		this.#firstSeen = firstSeen
+		const config = await this.#readConfig(resting)
 		return {
 			name: this.name,
-			config: await this.#readConfig(),
+			config: config.config,
 			lastLoss: await this.#readLastLoss(),
 			checkpoints: oneByStep(versions),
 			strangers,
-			isSettling,
+			isSettling: isSettling || config.isSettling,
 		}
 	}
 
@@ -166,16 +169,25 @@ export class RunReader {
 		}
 	}
 
-	async #readConfig(): Promise<RunConfig | string | null> {
+	/** The config; while its file is being written, the last one that was whole. */
+	async #readConfig(resting: boolean): Promise<Pick<RunDirectory, 'config' | 'isSettling'>> {
 		const path = join(this.#path, CONFIG_NAME)
 		const stat = await statFile(path)
-		if (stat === undefined) return null
+		if (stat === undefined) return { config: null, isSettling: false }
 		const identity = identityOf(stat)
-		if (this.#config?.identity === identity) return this.#config.value
-		const value = await readRunConfig(path)
-		// What could not be read now is tried again; what was read stays true of this identity.
-		this.#config = typeof value === 'string' ? undefined : { identity, value }
-		return value
+		const known = this.#config
+		if (known?.identity === identity) return { config: known.value, isSettling: false }
+		const config = await readRunConfig(path)
+		if (typeof config !== 'string') {
+			this.#config = { identity, value: config }
+			return { config, isSettling: false }
+		}
+		// What cannot be read is looked at again each time: the reason may be the moment.
+		if (this.#badConfig?.identity !== identity) {
+			this.#badConfig = { identity, value: performance.now() }
+		}
+		if (resting || hasSettled(stat, this.#badConfig.value)) return { config, isSettling: false }
+		return { config: known?.value ?? null, isSettling: true }
 	}
 
 	async #readLastLoss(): Promise<number | null> {

@@ -13,41 +13,19 @@ import {
 	type CheckpointVersion,
 	isIgnoredName,
 	metricsPath,
-	type RunConfig,
 	type RunDirectory,
 	RunReader,
 	SETTLE_MS,
 } from './run-directory.ts'
+import {
+	type DamagedRun,
+	isUsable,
+	type Judgement,
+	judgeRun,
+	type RunSummary,
+	type Verdict,
+} from './run-judgement.ts'
 import { recoverUploads } from './staging.ts'
-
-/** A run that can be served. */
-export interface RunSummary extends RunConfig {
-	readonly name: string
-	/** Step that the bare name serves. */
-	readonly step: number
-	/** All steps that `name@step` can address, ascending. */
-	readonly steps: readonly number[]
-	/** Modification time of the served checkpoint file, epoch milliseconds with fraction. */
-	readonly mtimeMs: number
-	readonly lastLoss: number | null
-	readonly served: CheckpointVersion
-	/** What is known of the served checkpoint; null until it has been inspected. */
-	readonly info: CheckpointInfo | null
-	/** What is wrong with newer or other files of the run, or null. */
-	readonly problem: string | null
-}
-
-/** A run that cannot be served. */
-export interface DamagedRun {
-	readonly name: string
-	/** `incomplete` may still arrive, `damaged` needs repair. */
-	readonly state: 'incomplete' | 'damaged'
-	readonly reason: string
-	/** Step of its newest checkpoint file, if it has one. */
-	readonly step: number | null
-	readonly mtimeMs: number
-	readonly config: RunConfig | null
-}
 
 export interface StoreOptions {
 	/** The checkpoints directory; it need not exist yet. */
@@ -89,8 +67,6 @@ const OVERWRITE_MS_MAX = 10_000
 
 /** Events are gathered for this long, so that a burst costs one look. */
 const DEBOUNCE_MS = 50
-
-type Verdict = { readonly info: CheckpointInfo } | { readonly damage: string }
 
 interface RunState {
 	readonly reader: RunReader
@@ -151,11 +127,8 @@ export class CheckpointStore {
 	/** A checkpoint that can be loaded: of `step`, or the one that the run serves. */
 	checkpoint(name: string, step?: number): CheckpointVersion | undefined {
 		const run = this.find(name)
-		if (run === undefined || step === undefined) return run?.served
-		const directory = this.#states.get(run.name)?.directory
-		return directory?.checkpoints.find((version) => {
-			return version.step === step && this.#isUsable(version)
-		})
+		if (run === undefined || step === undefined || step === run.step) return run?.served
+		return this.#usableOf(run.name).find((version) => version.step === step)
 	}
 
 	/** The run's training metrics, thinned to `pointsMax` points. */
@@ -314,114 +287,27 @@ export class CheckpointStore {
 	#judge(name: string): void {
 		const state = this.#states.get(name)
 		if (state === undefined) return
-		const { summary, damaged } = this.#decide(state)
-		this.#logChange(state, summary)
+		const { inspect, overwriteMsMax = OVERWRITE_MS_MAX } = this.#options
+		const judgement = judgeRun({
+			directory: state.directory,
+			previous: state.summary,
+			verdictOf: ({ identity }) => this.#verdicts.get(identity),
+			waitsForInspection: inspect !== undefined,
+			overwriteMsMax,
+		})
+		this.#logChange(state, judgement)
+		const { summary, damaged } = judgement
 		if (!Bun.deepEquals(summary, state.summary)) state.summary = summary
 		if (!Bun.deepEquals(damaged, state.damaged)) state.damaged = damaged
 	}
 
-	#decide(state: RunState): Pick<RunState, 'summary' | 'damaged'> {
-		const { directory } = state
-		const { name, config, lastLoss, checkpoints } = directory
-		const problems = this.#problems(directory)
-		const usable = checkpoints.filter((version) => this.#isUsable(version))
-		const served =
-			this.#beingOverwritten(checkpoints, state.summary?.served) ??
-			this.#choose(usable, state.summary?.served)
-		if (served === undefined || config === null || typeof config === 'string') {
-			const newest = checkpoints.at(-1)
-			const damaged: DamagedRun = {
-				name,
-				state: problems.some(({ state }) => state === 'damaged') ? 'damaged' : 'incomplete',
-				reason: problems.map(({ reason }) => reason).join('; ') || 'no checkpoint has arrived',
-				step: newest?.step ?? null,
-				mtimeMs: newest?.mtimeMs ?? 0,
-				config: typeof config === 'string' ? null : config,
-			}
-			return { summary: null, damaged }
-		}
-		const verdict = this.#verdicts.get(served.identity)
-		const summary: RunSummary = {
-			...config,
-			name,
-			step: served.step,
-			steps: usable.map(({ step }) => step),
-			mtimeMs: served.mtimeMs,
-			lastLoss,
-			served,
-			info: verdict !== undefined && 'info' in verdict ? verdict.info : null,
-			problem: problems.map(({ reason }) => reason).join('; ') || null,
-		}
-		return { summary, damaged: null }
-	}
-
-	/**
-	 * The highest step; but one whose inside nobody has seen does not replace one that is served, until
-	 * it has been inspected.
-	 */
-	#choose(
-		usable: readonly CheckpointVersion[],
-		served: CheckpointVersion | undefined,
-	): CheckpointVersion | undefined {
-		const highest = usable.at(-1)
-		if (highest === undefined || !this.#options.inspect) return highest
-		if (this.#verdicts.has(highest.identity)) return highest
-		return usable.find((version) => version.identity === served?.identity) ?? highest
-	}
-
-	/**
-	 * The served version while a copier writes over its file: its weights may be in memory, and the new
-	 * ones will be here in a moment. Loading it meanwhile fails as a file that changes.
-	 */
-	#beingOverwritten(
-		checkpoints: readonly CheckpointVersion[],
-		served: CheckpointVersion | undefined,
-	): CheckpointVersion | undefined {
-		const { overwriteMsMax = OVERWRITE_MS_MAX } = this.#options
-		const now = checkpoints.find(({ path }) => path === served?.path)
-		const isChanging =
-			now?.completeness.state === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
-		return isChanging ? served : undefined
-	}
-
-	#isUsable(version: CheckpointVersion): boolean {
-		const verdict = this.#verdicts.get(version.identity)
-		return version.completeness.state === 'complete' && (verdict === undefined || 'info' in verdict)
-	}
-
-	#problems(run: RunDirectory): { state: 'incomplete' | 'damaged'; reason: string }[] {
-		const problems: { state: 'incomplete' | 'damaged'; reason: string }[] = []
-		if (run.config === null) {
-			problems.push({ state: 'incomplete', reason: 'config.json has not arrived' })
-		} else if (typeof run.config === 'string') {
-			problems.push({ state: 'damaged', reason: run.config })
-		}
-		for (const name of run.strangers) {
-			problems.push({ state: 'damaged', reason: `${name}: expected a regular file` })
-		}
-		for (const { step, identity, completeness } of run.checkpoints) {
-			const verdict = this.#verdicts.get(identity)
-			if (completeness.state !== 'complete') {
-				problems.push({ ...completeness, reason: `step ${step}: ${completeness.reason}` })
-			} else if (verdict !== undefined && 'damage' in verdict) {
-				problems.push({ state: 'damaged', reason: `step ${step}: ${verdict.damage}` })
-			}
-		}
-		return problems
-	}
-
-	#logChange(state: RunState, summary: RunSummary | null): void {
+	#logChange(state: RunState, { summary, damage }: Judgement): void {
 		const { log } = this.#options
 		const { name } = state.directory
-		const damage = this.#problems(state.directory)
-			.flatMap((problem) => (problem.state === 'damaged' ? problem.reason : []))
-			.join('; ')
 		if (damage !== state.loggedDamage) {
 			state.loggedDamage = damage
-			log(
-				damage === '' ? 'info' : 'warn',
-				`run ${name} is ${damage ? `damaged: ${damage}` : 'whole again'}`,
-			)
+			if (damage === '') log('info', `run ${name} is whole again`)
+			else log('warn', `run ${name} is damaged: ${damage}`)
 		}
 		if (this.#hasScanned && summary !== null && summary.step !== state.summary?.step) {
 			log('info', `run ${name}: step ${summary.step} is available`)
@@ -431,8 +317,7 @@ export class CheckpointStore {
 	/** Has the best checkpoint of a run inspected if that has not happened yet. */
 	#inspectBest(name: string): void {
 		const { inspect } = this.#options
-		const directory = this.#states.get(name)?.directory
-		const version = directory?.checkpoints.findLast((each) => this.#isUsable(each))
+		const version = this.#usableOf(name).at(-1)
 		if (inspect === undefined || version === undefined) return
 		const { identity } = version
 		if (this.#verdicts.has(identity) || this.#inspecting.has(identity)) return
@@ -449,6 +334,12 @@ export class CheckpointStore {
 			}
 			await this.rescan(name)
 		})
+	}
+
+	/** Checkpoints of a run that can be loaded as far as anybody knows, by step. */
+	#usableOf(name: string): readonly CheckpointVersion[] {
+		const checkpoints = this.#states.get(name)?.directory.checkpoints ?? []
+		return checkpoints.filter((each) => isUsable(each, this.#verdicts.get(each.identity)))
 	}
 
 	/** Makes the current states visible. */

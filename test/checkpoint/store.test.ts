@@ -274,6 +274,27 @@ describe('while the server runs', () => {
 		await eventually(() => store.find('run')?.served.sizeBytes === json.length, 2500)
 	})
 
+	test('a config that is being written over costs nothing until it is whole', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		directory.write('run/config.json', '{"domain":')
+		await store.rescan()
+		expect(directory.served).toEqual(['run@1'])
+		directory.write('run/config.json', '{"domain":"new"}')
+		await eventually(() => store.find('run')?.domain === 'new', 2500)
+		expect(directory.log.filter((line) => line.startsWith('warn'))).toEqual([])
+	})
+
+	test('a config that stays broken damages its run', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		await directory.open()
+		directory.write('run/config.json', '{"domain":')
+		await eventually(() => directory.reason('run') === 'config.json: expected valid JSON', 3000)
+		expect(directory.log.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+	})
+
 	test('a file that stays truncated is no longer served', async () => {
 		using directory = new TestDirectory()
 		directory.writeRun('run', 1)
