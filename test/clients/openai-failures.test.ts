@@ -210,3 +210,46 @@ describe('openai: clients that leave', () => {
 		)
 	})
 })
+
+describe('openai: a server that goes down', () => {
+	test('lets a stream finish that needs less than the drain time', async () => {
+		await using stopping = await startAlpha({ args: ['--drain-seconds=20'] })
+		const leaving = new OpenAI({ ...options, baseURL: `${stopping.url}/v1`, maxRetries: 0 })
+		const body = { ...valid, model: 'novels-austen', max_tokens: 500, stream: true as const }
+		let text = ''
+		let finishReason: string | null = null
+		for await (const { choices } of await leaving.chat.completions.create(body)) {
+			const delta = choices[0]?.delta.content ?? ''
+			if (text === '' && delta !== '') process.kill(stopping.pid, 'SIGTERM')
+			text += delta
+			finishReason = choices[0]?.finish_reason ?? null
+		}
+		expect(finishReason).toBe('length')
+		expect(text.length).toBeGreaterThan(500)
+	})
+
+	test('ends the streams that are left with an error, never as if they were complete', async () => {
+		// Slow enough that nothing is complete when the signal comes.
+		const args = ['--drain-seconds=0', '--isa=scalar', '--threads=1']
+		await using stopping = await startAlpha({ args })
+		const leaving = new OpenAI({ ...options, baseURL: `${stopping.url}/v1`, maxRetries: 0 })
+		const texts = await fetch(`${stopping.url}/api/chat`, {
+			method: 'POST',
+			body: JSON.stringify({ model: 'novels-austen', messages, maxTokens: 500 }),
+		})
+		const stream = await leaving.chat.completions.create({ ...endless, stream: true })
+		const read = async () => {
+			let text = ''
+			for await (const { choices } of stream) {
+				expect(choices[0]?.finish_reason).toBeNull()
+				const delta = choices[0]?.delta.content ?? ''
+				// Once: a second signal would end the process at once.
+				if (text === '' && delta !== '') process.kill(stopping.pid, 'SIGTERM')
+				text += delta
+			}
+		}
+		const error = await failure(read())
+		expect(error).toMatchObject({ code: 'shutting_down' })
+		expect(await texts.text().catch((cause) => cause)).toBeInstanceOf(Error)
+	})
+})

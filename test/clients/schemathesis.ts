@@ -1,9 +1,9 @@
 /**
  * `schemathesis` against the OpenAPI document of the compiled server. As a script:
  *
- *     bun test/clients/schemathesis.ts [--max-examples 100] [--seed 1]
+ *     bun test/clients/schemathesis.ts [--max-examples 250] [--seed 1]
  *
- * sends more than 10,000 requests to all routes in about three minutes.
+ * sends more than 10,000 requests to all routes in a few minutes.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -69,7 +69,7 @@ export async function runSchemathesis(options: SchemathesisOptions): Promise<Sch
 if (import.meta.main) {
 	const { values } = parseArgs({
 		options: {
-			'max-examples': { type: 'string', default: '100' },
+			'max-examples': { type: 'string', default: '250' },
 			seed: { type: 'string', default: '1' },
 		},
 	})

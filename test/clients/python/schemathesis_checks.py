@@ -20,8 +20,9 @@ REFUSALS = [
     ("best_of", "invalid_value|unsupported_value|unsupported_parameter|integer_below_min_value"),
     ("n", "invalid_value|integer_above_max_value"),  # times the number of prompts
     ("max_tokens", "invalid_value|integer_below_min_value"),  # 0 without echo
-    ("response_format", "invalid_value|unsupported_value"),
-    ("text.format", "invalid_value|unsupported_value"),
+    # A JSON schema beyond the supported subset, or beyond what the model's vocabulary can write.
+    (r"(response_format|text\.format).*", "invalid_value|unsupported_value"),
+    (r"(response_format|text\.format).*", "missing_required_parameter"),
     (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
     ("checkpoint", "invalid_checkpoint"),
     ("config", "invalid_value"),
