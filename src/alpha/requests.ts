@@ -1,6 +1,7 @@
 /** Bodies and queries of the /api endpoints → generations. Throws ApiError 400. */
 import type { GenerationRequest } from '../engine/generation.ts'
 import { type ChatMessage, endTokenIds, renderChat } from '../tokenizer/chat-template.ts'
+import { endOfMessages, endOfText } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import {
 	generateMaxTokensDefault,
@@ -25,7 +26,7 @@ export interface AlphaContext {
 /** POST and GET /api/generate. */
 export function toGenerateTextRequest(request: GenerateRequest, { tokenizer, seed }: AlphaContext) {
 	return textRequest(tokenizer, {
-		promptTokenIds: tokenizer.encode(request.prompt),
+		promptTokenIds: tokenizer.encode(endOfText(request.prompt)),
 		stopTokenIds: endTokenIds(tokenizer),
 		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, generateTokensMax),
 		temperature: request.temperature ?? generateTemperatureDefault,
@@ -37,7 +38,7 @@ export function toGenerateTextRequest(request: GenerateRequest, { tokenizer, see
 /** GET /api/inference. */
 export function toInferenceTextRequest(query: InferenceQuery, { tokenizer, seed }: AlphaContext) {
 	return textRequest(tokenizer, {
-		promptTokenIds: tokenizer.encode(query.query ?? ''),
+		promptTokenIds: tokenizer.encode(endOfText(query.query ?? '')),
 		stopTokenIds: endTokenIds(tokenizer),
 		maxTokens: Math.min(query.steps ?? streamTokensDefault, streamTokensMax),
 		temperature: query.temp ?? streamTemperatureDefault,
@@ -52,7 +53,7 @@ export function toChatTextRequest(
 	messages: readonly ChatMessage[],
 	{ tokenizer, seed }: AlphaContext,
 ) {
-	const chat = renderChat(messages, tokenizer)
+	const chat = renderChat(endOfMessages(messages), tokenizer)
 	const request = textRequest(tokenizer, {
 		promptTokenIds: chat.tokenIds,
 		stopTokenIds: chat.stopTokenIds,

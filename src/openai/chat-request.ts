@@ -1,5 +1,6 @@
 import { invalidValue } from '../lib/api-errors.ts'
 import { renderChat } from '../tokenizer/chat-template.ts'
+import { endOfMessages } from '../tokenizer/prompt-end.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatMessages } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
@@ -23,7 +24,7 @@ export function toChatTextRequest(
 		throw invalidValue('top_logprobs', 'logprobs to be true as well', body.top_logprobs)
 	}
 	const { tokenizer, vocabSize } = context
-	const chat = renderChat(toChatMessages(body.messages), tokenizer)
+	const chat = renderChat(endOfMessages(toChatMessages(body.messages)), tokenizer)
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, chat.stopTokenIds, vocabSize)

@@ -1,7 +1,13 @@
 import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
 import { endTokenIds } from '../tokenizer/chat-template.ts'
+import { endOfText } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { legacyMaxTokensDefault, legacyTemperatureDefault, sequencesMax } from './limits.ts'
+import {
+	legacyMaxTokensDefault,
+	legacyTemperatureDefault,
+	promptsCharactersMax,
+	sequencesMax,
+} from './limits.ts'
 import {
 	clampMaxTokens,
 	type RequestContext,
@@ -31,7 +37,13 @@ export function toPrompts(
 	{ tokenizer, vocabSize, param }: PromptContext,
 ): CompletionPrompt[] {
 	if (typeof prompt === 'string') return [fromText(prompt, tokenizer)]
-	if (isTexts(prompt)) return prompt.map((text) => fromText(text, tokenizer))
+	if (isTexts(prompt)) {
+		const characters = prompt.reduce((sum, text) => sum + text.length, 0)
+		if (characters > promptsCharactersMax) {
+			throw invalidValue(param, `at most ${promptsCharactersMax} characters`, characters)
+		}
+		return prompt.map((text) => fromText(text, tokenizer))
+	}
 	const lists = isIds(prompt) ? [prompt] : prompt
 	return lists.map((tokenIds) => {
 		const unknown = tokenIds.find((id) => id >= vocabSize)
@@ -89,7 +101,7 @@ function choicesPerPrompt({ n = 1, best_of, stream }: CompletionRequest): number
 }
 
 function fromText(text: string, tokenizer: Tokenizer): CompletionPrompt {
-	return { text, tokenIds: tokenizer.encode(text) }
+	return { text, tokenIds: tokenizer.encode(endOfText(text)) }
 }
 
 type PromptList = Exclude<CompletionRequest['prompt'], string>

@@ -80,10 +80,12 @@ function echoOf(
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
-	let offset = 0
+	const lengths = tokenIds.map((tokenId) => decoder.push(tokenId).length)
+	// Of a very long text only the end was encoded.
+	let offset = Math.max(0, text.length - lengths.reduce((sum, length) => sum + length, 0))
 	const tokens = tokenIds.map((tokenId, i) => {
 		const token = { tokenId, logprob: logprobs[i - firstRead] ?? null, offset }
-		offset += decoder.push(tokenId).length
+		offset += lengths[i]!
 		return token
 	})
 	return { text, tokens }

@@ -11,6 +11,10 @@ export const topKDefault = 40
 export const choicesMax = 16
 /** Prompts of one completion request. */
 export const promptsMax = 64
+/** Characters of several prompts together: all of them are encoded. */
+export const promptsCharactersMax = 512 * 1024
+/** Characters that /tokenize encodes. */
+export const tokenizeCharactersMax = 512 * 1024
 /** Prompts times choices of one completion request. */
 export const sequencesMax = 128
 /** Inputs of one embeddings request. */

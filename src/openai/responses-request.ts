@@ -1,5 +1,6 @@
 import { unsupportedParameter } from '../lib/api-errors.ts'
 import { type ChatMessage, renderChat } from '../tokenizer/chat-template.ts'
+import { endOfMessages } from '../tokenizer/prompt-end.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
@@ -14,7 +15,7 @@ export function toResponsesTextRequest(
 ): TextRequest {
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
-	const chat = renderChat(toMessages(body), tokenizer)
+	const chat = renderChat(endOfMessages(toMessages(body)), tokenizer)
 	const format = body.text?.format
 	const schema = toJsonSchema(format?.type, format?.schema, 'text.format.schema')
 	const constraint = toConstraint(schema, [], tokenizer, {

@@ -1,5 +1,6 @@
 /** Requests and answers of /tokenize and /detokenize. */
 import { renderChat } from '../tokenizer/chat-template.ts'
+import { endOfMessages } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { toChatMessages } from './messages.ts'
 import type { TokenizeRequest } from './schemas/tokenize.ts'
@@ -22,6 +23,7 @@ export function toDetokenized(tokens: readonly number[], tokenizer: Tokenizer) {
 }
 
 function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[] {
-	if ('messages' in body) return renderChat(toChatMessages(body.messages), tokenizer).tokenIds
+	if ('messages' in body)
+		return renderChat(endOfMessages(toChatMessages(body.messages)), tokenizer).tokenIds
 	return tokenizer.encode('prompt' in body ? body.prompt : body.content)
 }

@@ -2,6 +2,7 @@ import { Elysia } from 'elysia'
 import { apiKeys } from './api-keys.ts'
 import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
+import { KeyLimit } from './key-limit.ts'
 import { ServerMetrics } from './metrics.ts'
 import { requestLog } from './request-log.ts'
 import { requestPath } from './request-path.ts'
@@ -26,13 +27,15 @@ import { webPage } from './routes/web-page.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
-	const context: ServerContext = { ...deps, metrics: new ServerMetrics() }
+	const { apiKeys: keys, limits } = deps
+	const keyLimit = keys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
+	const context: ServerContext = { ...deps, metrics: new ServerMetrics(), keyLimit }
 	const table = new RouteTable()
 	const app = new Elysia({ normalize: false })
 		.use(requestLog(context, table))
 		.use(errorHandler(deps.log, table))
 		.use(requestRules())
-		.use(apiKeys(deps.apiKeys, requestPath))
+		.use(apiKeys(keys, requestPath))
 		.use(health(context))
 		.use(metrics(context))
 		.use(models(context))

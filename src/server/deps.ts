@@ -2,6 +2,7 @@
 import type { ModelCatalog } from '../engine/catalog.ts'
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
+import type { KeyLimit } from './key-limit.ts'
 import type { ServerMetrics } from './metrics.ts'
 
 /** A checkpoint upload whose sender is already authorised; nothing of the body has been read. */
@@ -28,6 +29,8 @@ export interface ServerLimits {
 	readonly pingMs: number
 	/** A client that accepts (or, in an upload, sends) no byte this long is cut off. */
 	readonly stallSeconds: number
+	/** Generations that one API key may have under way; without keys there is no such limit. */
+	readonly generationsPerKeyMax: number
 }
 
 /** Limits unless a caller has reason to differ. */
@@ -35,6 +38,7 @@ export const defaultLimits: ServerLimits = {
 	bodyBytesMax: 8 * 1024 * 1024,
 	pingMs: 15_000,
 	stallSeconds: 30,
+	generationsPerKeyMax: 64,
 }
 
 export interface ServerDeps {
@@ -56,4 +60,6 @@ export interface ServerDeps {
 /** What routes work with. */
 export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
+	/** Null without keys: then everybody is the same client. */
+	readonly keyLimit: KeyLimit | null
 }

@@ -5,14 +5,13 @@
 import type { ModelLease } from '../engine/catalog.ts'
 import type { TextEvent, TextRequest, TextResult } from '../openai/text-generation.ts'
 import type { ServerContext } from './deps.ts'
-import type { ServerMetrics } from './metrics.ts'
 import { TextGeneration } from './text-generation.ts'
 
 export interface SessionRequest {
 	/** Model id; undefined = the first model. */
 	readonly model: string | undefined
-	/** Fires when the client goes away. */
-	readonly signal: AbortSignal
+	/** Whose signal fires when the client goes away. */
+	readonly request: Request
 	/** Reads the request against the model. One entry per prompt. */
 	toRequests(lease: ModelLease): readonly TextRequest[]
 }
@@ -25,48 +24,43 @@ export class TextSession {
 	readonly #generations: readonly TextGeneration[]
 	/** Number of the first choice of each generation. */
 	readonly #firstChoices: readonly number[]
-	#isClosed = false
+	/** What has to be given back, in reverse order. */
+	readonly #held: DisposableStack
 
 	private constructor(
 		lease: ModelLease,
 		requests: readonly TextRequest[],
-		{ metrics, signal }: { metrics: ServerMetrics; signal: AbortSignal },
+		{ generations, held }: { generations: readonly TextGeneration[]; held: DisposableStack },
 	) {
 		this.lease = lease
+		this.#generations = generations
+		this.#held = held
+		this.#firstChoices = requests.map((_, i) =>
+			requests.slice(0, i).reduce((sum, { generation }) => sum + generation.n, 0),
+		)
 		const readable = lease.config.blockSize - 1
 		const dropped = requests.map(({ generation }) => generation.promptTokenIds.length - readable)
 		this.truncatedTokens = dropped.reduce((sum, tokens) => sum + Math.max(0, tokens), 0)
-		const started: TextGeneration[] = []
-		const firstChoices: number[] = []
-		let choices = 0
-		try {
-			for (const request of requests) {
-				const generation = lease.generate(request.generation, signal)
-				const { tokenizer } = lease
-				const meter = metrics.generation(lease.id)
-				started.push(new TextGeneration(generation, { request, tokenizer, meter }))
-				firstChoices.push(choices)
-				choices += request.generation.n
-			}
-		} catch (error) {
-			for (const generation of started) generation.close()
-			throw error
-		}
-		this.#generations = started
-		this.#firstChoices = firstChoices
 	}
 
 	/** Loads the model if need be and starts. Throws ApiError, and then nothing is left running. */
-	static async open(context: ServerContext, request: SessionRequest): Promise<TextSession> {
-		const { signal } = request
-		const lease = await context.catalog.acquire(request.model, signal)
-		try {
-			const { metrics } = context
-			return new TextSession(lease, request.toRequests(lease), { metrics, signal })
-		} catch (error) {
-			lease.release()
-			throw error
-		}
+	static async open(context: ServerContext, session: SessionRequest): Promise<TextSession> {
+		const { catalog, metrics, keyLimit } = context
+		const { signal, headers } = session.request
+		using held = new DisposableStack()
+		if (keyLimit !== null) held.defer(keyLimit.enter(headers))
+		const lease = held.use(await catalog.acquire(session.model, signal))
+		const requests = session.toRequests(lease)
+		const generations = requests.map((request) => {
+			const generation = new TextGeneration(lease.generate(request.generation, signal), {
+				request,
+				tokenizer: lease.tokenizer,
+				meter: metrics.generation(lease.id),
+			})
+			held.defer(() => generation.close())
+			return generation
+		})
+		return new TextSession(lease, requests, { generations, held: held.move() })
 	}
 
 	/** Events of all generations as they come, in batches of what is ready together. */
@@ -89,10 +83,7 @@ export class TextSession {
 
 	/** Aborts what still runs and lets the model go. */
 	close(): void {
-		if (this.#isClosed) return
-		this.#isClosed = true
-		for (const generation of this.#generations) generation.close()
-		this.lease.release()
+		this.#held.dispose()
 	}
 }
 

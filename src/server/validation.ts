@@ -72,15 +72,17 @@ function faultOf(error: ValueError): ApiError {
 			return arrayLengthOutOfRange(param, 'max', schema['maxItems'], lengthOf(value))
 		case ValueErrorType.StringPattern:
 			return faultOfPattern(param, schema, value)
+		case ValueErrorType.StringMaxLength:
+			if (schema['x-unsupported'] === true) break
+			return invalidValue(param, `at most ${schema['maxLength']} characters`, lengthOf(value))
 		case ValueErrorType.ObjectMaxProperties:
 			return invalidValue(param, `at most ${schema['maxProperties']} entries`, value)
 		case ValueErrorType.Never:
 			return unsupportedParameter(param, schema.description ?? 'This server cannot do it.')
-		default:
-			return schema['x-unsupported'] === true
-				? unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
-				: invalidType(param, describe(schema), value)
 	}
+	return schema['x-unsupported'] === true
+		? unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
+		: invalidType(param, describe(schema), value)
 }
 
 /**
@@ -208,7 +210,7 @@ function numberKind(schema: TSchema): 'integer' | 'decimal' {
 }
 
 function lengthOf(value: unknown): number {
-	return Array.isArray(value) ? value.length : 0
+	return Array.isArray(value) || typeof value === 'string' ? value.length : 0
 }
 
 function take<T>(items: Iterable<T>, count: number): T[] {

@@ -1,6 +1,7 @@
 /** Every fault is one object with a status, a code and the field at fault, on every path. */
 import { describe, expect, test } from 'bun:test'
 import { unavailable } from '../../src/lib/api-errors.ts'
+import { fakeTokenizer } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
@@ -699,4 +700,20 @@ test('a __proto__ key gives nothing a default', async () => {
 	const body = '{"prompt":"a","__proto__":{"stream":true,"n":3}}'
 	const response = await testApp().post('/v1/completions', body)
 	expect((await response.json()).choices).toHaveLength(1)
+})
+
+test('of a prompt far beyond any context only the end is encoded', async () => {
+	const app = testApp()
+	const prompt = `${'a'.repeat(1_000_000)}b`
+	await app.post('/v1/completions', { prompt, max_tokens: 1 })
+	await app.post('/v1/chat/completions', {
+		messages: [
+			{ role: 'user', content: 'x' },
+			{ role: 'user', content: prompt },
+		],
+	})
+	await app.get(`/api/inference?query=${'c'.repeat(8000)}`)
+	const lengths = app.catalog.runs.map((run) => run.request.promptTokenIds.length)
+	expect(lengths).toEqual([128 * 1024, 128 * 1024, 8000])
+	expect(app.catalog.runs[0]!.request.promptTokenIds.at(-1)).toBe(fakeTokenizer.encode('b')[0]!)
 })

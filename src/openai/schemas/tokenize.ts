@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
 import { ignored, optional, tokenIds, wireObject } from './fields.ts'
 import { modelField } from './sampling.ts'
@@ -14,7 +15,13 @@ const tokenizeFields = {
 /** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. */
 export const TokenizeRequest = Type.Union(
 	[
-		wireObject({ ...tokenizeFields, prompt: Type.String({ description: 'Text to encode.' }) }),
+		wireObject({
+			...tokenizeFields,
+			prompt: Type.String({
+				maxLength: tokenizeCharactersMax,
+				description: 'Text to encode.',
+			}),
+		}),
 		wireObject({
 			...tokenizeFields,
 			messages: Type.Array(WireMessage, {
@@ -24,7 +31,10 @@ export const TokenizeRequest = Type.Union(
 		}),
 		wireObject({
 			...tokenizeFields,
-			content: Type.String({ description: "llama.cpp's name of `prompt`." }),
+			content: Type.String({
+				maxLength: tokenizeCharactersMax,
+				description: "llama.cpp's name of `prompt`.",
+			}),
 		}),
 	],
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time' } },
@@ -47,5 +57,8 @@ export type DetokenizeRequest = Static<typeof DetokenizeRequest>
 
 export const Detokenized = wireObject({
 	prompt: Type.String(),
-	content: Type.String({ description: 'Same as `prompt`.' }),
+	content: Type.String({
+		maxLength: tokenizeCharactersMax,
+		description: 'Same as `prompt`.',
+	}),
 })

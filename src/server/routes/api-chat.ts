@@ -20,7 +20,7 @@ export function apiChat(deps: ServerContext) {
 					const messages = toChatMessages(body.messages)
 					const session = await TextSession.open(deps, {
 						model: body.model,
-						signal: request.signal,
+						request,
 						toRequests: ({ tokenizer }) => [
 							toChatTextRequest(body, messages, { tokenizer, seed: freshSeed() }),
 						],

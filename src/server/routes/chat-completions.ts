@@ -19,7 +19,7 @@ export function chatCompletions(deps: ServerContext) {
 	const complete = async (body: ChatCompletionRequest, request: Request): Promise<Response> => {
 		const session = await TextSession.open(deps, {
 			model: body.model,
-			signal: request.signal,
+			request,
 			toRequests: ({ tokenizer, config }) => [
 				toChatTextRequest(body, { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }),
 			],

@@ -16,7 +16,7 @@ export function completions(deps: ServerContext) {
 		let prompts: ReturnType<typeof toPrompts> = []
 		const session = await TextSession.open(deps, {
 			model: body.model,
-			signal: request.signal,
+			request,
 			toRequests: ({ tokenizer, config }) => {
 				const context = { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }
 				prompts = toPrompts(body.prompt, { ...context, param: 'prompt' })

@@ -15,7 +15,7 @@ export function generate(deps: ServerContext) {
 	const answer = async (asked: GenerateRequest, request: Request): Promise<Response> => {
 		const session = await TextSession.open(deps, {
 			model: asked.model,
-			signal: request.signal,
+			request,
 			toRequests: ({ tokenizer }) => [
 				toGenerateTextRequest(asked, { tokenizer, seed: freshSeed() }),
 			],

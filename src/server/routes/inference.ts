@@ -18,7 +18,7 @@ export function inference(deps: ServerContext) {
 	const stream = async (query: InferenceQuery, request: Request): Promise<Response> => {
 		const session = await TextSession.open(deps, {
 			model: query.model,
-			signal: request.signal,
+			request,
 			toRequests: ({ tokenizer }) => [
 				toInferenceTextRequest(query, { tokenizer, seed: freshSeed() }),
 			],

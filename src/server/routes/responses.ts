@@ -15,7 +15,7 @@ export function responses(deps: ServerContext) {
 	const respond = async (body: ResponsesRequest, request: Request): Promise<Response> => {
 		const session = await TextSession.open(deps, {
 			model: body.model,
-			signal: request.signal,
+			request,
 			toRequests: ({ tokenizer, config }) => [
 				toResponsesTextRequest(body, {
 					tokenizer,
