@@ -139,24 +139,45 @@ describe('GET /api/inference', () => {
 describe('POST /api/chat', () => {
 	const question = 'What is your name?'
 
+	const text = (value: string) => ({ type: 'text', text: value })
+	const answer = 'My name is Alpha.'
+
+	// Second turns of `useChat`, as the packages were seen to send them.
 	test.each([
-		['{role, content}', [{ role: 'user', content: question }]],
+		['a plain client', [{ role: 'user', content: question }]],
 		[
-			'AI SDK 5 to 7 parts',
+			'AI SDK 3',
 			[
-				{ id: 'a', role: 'user', parts: [{ type: 'text', text: 'What is ' }] },
-				{ id: 'b', role: 'user', parts: [{ type: 'text', text: 'your name?' }] },
+				{ role: 'user', content: question },
+				{ role: 'assistant', content: answer },
+				{ role: 'user', content: question },
 			],
 		],
 		[
-			'AI SDK 4 content and parts',
-			[{ role: 'user', content: question, parts: [{ type: 'text', text: question }] }],
+			'AI SDK 4',
+			[
+				{ role: 'user', content: question, parts: [text(question)] },
+				{ role: 'assistant', content: answer, parts: [text(answer)] },
+				{ role: 'user', content: question, parts: [text(question)] },
+			],
 		],
-	])('reads messages as %s', async (_name, messages) => {
-		const body = { id: 'chat', trigger: 'submit-message', messages, temperature: 0 }
-		const answer = await post('/api/chat', body)
-		expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8')
-		expect(await answer.text()).toBe('My name is Alpha.')
+		[
+			'AI SDK 5, 6 and 7',
+			[
+				{ parts: [text(question)], id: '5b7yBW9YfvVSXls6', role: 'user' },
+				{
+					id: 'd3zb4DRl1YPa7qwa',
+					role: 'assistant',
+					parts: [{ type: 'step-start' }, { ...text(answer), state: 'done' }],
+				},
+				{ parts: [text('What is '), text('your name?')], id: 'TLNKlpI70D4JqxT5', role: 'user' },
+			],
+		],
+	])('reads the messages of %s', async (_name, messages) => {
+		const body = { id: 'Zwu9Yj0kRSwBfwVj', trigger: 'submit-message', messages, temperature: 0 }
+		const response = await post('/api/chat', body)
+		expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+		expect(await response.text()).toBe(answer)
 	})
 
 	test('makes 200 tokens by default and 500 at most', async () => {
