@@ -20,6 +20,8 @@
 #ifndef UNROLL
 /* Loops over registers: their indices must become constants. */
 #define UNROLL _Pragma("GCC unroll 24")
+/* Loops over inputs, whose own instructions would compete with the loads. */
+#define UNROLL_STREAM _Pragma("GCC unroll 4")
 #endif
 
 #include "ops/elementary.h"

@@ -28,6 +28,7 @@ typedef struct {
 
 /* Loops over registers stay loops: there are no registers to assign. */
 #define UNROLL
+#define UNROLL_STREAM
 
 #define EACH_LANE for (int32_t i = 0; i < 16; i++)
 

@@ -67,7 +67,7 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
     }
     const char *panel = job->panel;
     const float *x = job->x;
-    for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
+    UNROLL_STREAM for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
         vf32 w[4];
         UNROLL for (int32_t v = 0; v < vecs; v++) w[v] = panel_load(dtype, panel, vec_first + v);
         if (rows <= 2)
