@@ -3,6 +3,7 @@ import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
 import { invalidType } from '../lib/api-errors.ts'
 import { validator } from './validation.ts'
 
+const integer = /^[+-]?\d+$/
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
 /** Route hooks that turn the query's numbers into numbers and check it against `schema`. */
@@ -26,7 +27,8 @@ export function typedQuery(
 		if (text === undefined) continue
 		const isInteger = field[Kind] === 'Integer'
 		if (!isInteger && field[Kind] !== 'Number') typed[name] = text
-		else if (typeof text === 'string' && decimal.test(text)) typed[name] = Number(text)
+		else if (typeof text === 'string' && (isInteger ? integer : decimal).test(text))
+			typed[name] = Number(text)
 		else throw invalidType(name, isInteger ? 'an integer' : 'a number', text)
 	}
 	return typed
