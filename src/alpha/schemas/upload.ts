@@ -11,7 +11,11 @@ export const UploadRequest = Type.Object({
 	}),
 	config: { ...AnyObject, description: 'Contents of config.json.' },
 	checkpoint: { ...AnyObject, description: 'Contents of checkpoint-N.json.' },
-	step: Type.Integer({ minimum: 0, description: 'Training step.' }),
+	step: Type.Integer({
+		minimum: 0,
+		maximum: Number.MAX_SAFE_INTEGER,
+		description: 'Training step.',
+	}),
 	metrics: Type.Optional(
 		Type.String({ nullable: true, description: 'Contents of metrics.jsonl.' }),
 	),

@@ -54,7 +54,12 @@ export const ResponsesRequest = wireObject(
 				description: 'Only `message.output_text.logprobs` has an effect.',
 			}),
 		),
-		text: optional(wireObject({ format: optional(TextFormat) })),
+		text: optional(
+			wireObject(
+				{ format: optional(TextFormat) },
+				{ description: '`format` constrains the text, as `response_format` of chat does.' },
+			),
+		),
 		truncation: optional(
 			oneOf(['auto', 'disabled'], {
 				default: 'auto',

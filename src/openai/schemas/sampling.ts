@@ -169,15 +169,18 @@ export const streamFields = {
 		Type.Boolean({ default: false, description: 'Answer with server-sent events.' }),
 	),
 	stream_options: optional(
-		wireObject({
-			include_usage: optional(
-				Type.Boolean({
-					default: false,
-					description:
-						'Send usage in a last chunk of its own, with empty `choices`. ' +
-						'Otherwise the last finish chunk carries it.',
-				}),
-			),
-		}),
+		wireObject(
+			{
+				include_usage: optional(
+					Type.Boolean({
+						default: false,
+						description:
+							'Send usage in a last chunk of its own, with empty `choices`. ' +
+							'Otherwise the last finish chunk carries it.',
+					}),
+				),
+			},
+			{ description: 'Only with `stream: true`.' },
+		),
 	),
 }
