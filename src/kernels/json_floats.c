@@ -19,7 +19,7 @@ __extension__ typedef unsigned __int128 uint128;
 #define POWER_MIN (-65)
 #define POWER_MAX 38
 /* Exponents are clamped here while they are read; far beyond any that matters. */
-#define EXPONENT_LIMIT 1000000000000000000LL
+#define EXPONENT_LIMIT 100000000000000000LL
 /* Digits that can tell a decimal from the midpoint of two doubles here; more are "sticky". */
 #define EXACT_DIGITS 800
 
