@@ -157,8 +157,8 @@ KERNELS_API int64_t kernels_sample_scratch_bytes(int32_t vocab);
  * whole; min_p > 0 drops p < min_p. The draw goes through the kept tokens in id order with f64
  * sums: the first whose running sum exceeds u · total. u in [0, 1) has 53 bits: ((x0 >> 5) · 2^26 +
  * (x1 >> 6)) / 2^53 from Philox4x32-10 (Salmon et al. 2011) with key seeds[2i], seeds[2i+1] and
- * counter {counters[i], choices[i], 0, 0}. NaN logits count as -infinity; a row without any finite
- * logit gives id 0.
+ * counter {counters[i], choices[i], 0, 0}. NaN logits count as -infinity; a row of
+ * nothing else gives id 0. A temperature so small that z overflows draws greedily.
  */
 KERNELS_API void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab,
                                 int32_t n, const int32_t *rows, const float *temperatures,
