@@ -5,6 +5,9 @@ import { APICallError, embedMany, generateText, jsonSchema, Output, streamText }
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { engineStops } from './engine-load.ts'
 
+// What a provider does not pass on is its business, not this server's.
+Object.assign(globalThis, { AI_SDK_LOG_WARNINGS: false })
+
 const server = await startAlpha()
 afterAll(() => server.stop())
 
@@ -68,7 +71,8 @@ test('ai: a conversation with system and assistant messages is read', async () =
 			{ role: 'user', content: prompt },
 		],
 	})
-	expect(result.text).not.toBe('')
+	// All of it was read, not only the last question.
+	expect(result.usage.inputTokens).toBeGreaterThan(20)
 })
 
 test('ai: completion models continue a text', async () => {

@@ -21,7 +21,7 @@ const greedy = { prompt: 'Blessed is the man', temperature: 0, max_tokens: 18 }
 const greedyText = 'chovenemilevered to the shath'
 
 function send(
-	body: string | Uint8Array<ArrayBuffer>,
+	body: string | Uint8Array<ArrayBuffer> | ReadableStream,
 	headers: Record<string, string> = {},
 ): Promise<Response> {
 	const authorization = `Bearer ${uploadSecret}`
@@ -56,6 +56,12 @@ describe('POST /api/upload', () => {
 		expect(answer.status).toBe(200)
 		const { choices } = await client.completions.create({ ...greedy, model: 'zipped' })
 		expect(choices[0]?.text).toStartWith(greedyText)
+	})
+
+	test('reads a body in chunks without a length', async () => {
+		const { body } = new Response(Bun.gzipSync(JSON.stringify({ ...upload, name: 'chunked' })))
+		const answer = await send(body!, { 'content-encoding': 'gzip' })
+		expect(await answer.json()).toEqual({ ok: true, name: 'chunked', step: 450 })
 	})
 
 	test('replaces a run of the same name', async () => {
@@ -117,6 +123,21 @@ describe('POST /api/upload', () => {
 	])('refuses %s', async (_name, body, headers, status) => {
 		const answer = await send(body, headers as unknown as Record<string, string>)
 		expect(answer.status).toBe(status)
+	})
+
+	test('has its own secret where API keys protect the rest', async () => {
+		await using guarded = await startAlpha({ env: { ALPHA_API_KEYS: 'a-key' } })
+		const post = (path: string, token: string) =>
+			fetch(`${guarded.url}${path}`, {
+				method: 'POST',
+				headers: { authorization: `Bearer ${token}` },
+				body: JSON.stringify({ ...upload, prompt: 'Blessed', max_tokens: 1 }),
+			})
+		expect((await post('/api/upload', 'a-key')).status).toBe(401)
+		expect((await post('/api/upload', uploadSecret)).status).toBe(200)
+		expect((await post('/api/generate', uploadSecret)).status).toBe(401)
+		expect((await post('/api/generate', 'a-key')).status).toBe(200)
+		expect((await fetch(`${guarded.url}/health`)).status).toBe(200)
 	})
 
 	test('is refused with 403 where no secret is set', async () => {
