@@ -1,5 +1,5 @@
 /** Bodies and queries of the /api endpoints → generations. Throws ApiError 400. */
-import type { GenerationRequest } from '../engine/generation.ts'
+import { greedySampling, plainRequest, promptOrStart } from '../engine/plain-request.ts'
 import { type ChatMessage, endTokenIds, renderChat } from '../tokenizer/chat-template.ts'
 import { endOfMessages, endOfText } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -76,29 +76,11 @@ interface TextSettings {
 
 function textRequest(tokenizer: Tokenizer, settings: TextSettings) {
 	const { promptTokenIds, temperature, topK, seed, stopTokenIds, maxTokens } = settings
-	const isEmpty = promptTokenIds.length === 0
-	const generation: GenerationRequest = {
-		promptTokenIds: isEmpty ? [tokenizer.startTokenId] : promptTokenIds,
-		promptIsStartToken: isEmpty,
-		n: 1,
+	const generation = plainRequest({
+		...promptOrStart(promptTokenIds, tokenizer.startTokenId),
 		maxTokens,
-		sampling: {
-			temperature,
-			topK,
-			topP: 1,
-			minP: 0,
-			repetitionPenalty: 1,
-			presencePenalty: 0,
-			frequencyPenalty: 0,
-			logitBias: [],
-			seed,
-		},
+		sampling: { ...greedySampling, temperature, topK, seed },
 		stopTokenIds,
-		minTokens: 0,
-		logprobs: null,
-		promptLogprobs: null,
-		truncation: 'auto',
-		constrained: false,
-	}
+	})
 	return { generation, stop: [], includeStop: false, skipsLeadingBlank: false, constraint: null }
 }

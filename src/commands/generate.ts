@@ -1,6 +1,7 @@
 import { type Config, serveOptions } from '../config.ts'
 import type { ModelLease } from '../engine/catalog.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
+import { greedySampling, plainRequest, promptOrStart } from '../engine/plain-request.ts'
 import {
 	formatHelp,
 	integerOption,
@@ -103,30 +104,13 @@ function toRequest(
 	options: Values<typeof samplingOptions>,
 ): GenerationRequest {
 	const { maxTokens, temperature, topK, topP, seed } = options
-	const promptTokenIds = lease.tokenizer.encode(prompt)
-	const promptIsStartToken = promptTokenIds.length === 0
-	const isSeeded = seed >= 0
-	return {
-		promptTokenIds: promptIsStartToken ? [lease.tokenizer.startTokenId] : promptTokenIds,
-		promptIsStartToken,
-		n: 1,
+	const sampling = { ...greedySampling, temperature, topK, topP }
+	return plainRequest({
+		...promptOrStart(lease.tokenizer.encode(prompt), lease.tokenizer.startTokenId),
 		maxTokens,
 		sampling: {
-			temperature,
-			topK,
-			topP,
-			minP: 0,
-			repetitionPenalty: 1,
-			presencePenalty: 0,
-			frequencyPenalty: 0,
-			logitBias: [],
-			seed: isSeeded ? seed : crypto.getRandomValues(new Uint32Array(1))[0]!,
+			...sampling,
+			seed: seed >= 0 ? seed : crypto.getRandomValues(new Uint32Array(1))[0]!,
 		},
-		stopTokenIds: [],
-		minTokens: 0,
-		logprobs: null,
-		promptLogprobs: null,
-		truncation: 'auto',
-		constrained: false,
-	}
+	})
 }

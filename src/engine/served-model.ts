@@ -4,6 +4,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ModelLease } from './catalog.ts'
 import type { Engine } from './engine.ts'
 import type { GenerationRequest } from './generation.ts'
+import { plainRequest } from './plain-request.ts'
 import type { Pin } from './residency.ts'
 
 /** A model in memory: known to the engine by its key, to the main thread by its tokenizer. */
@@ -21,19 +22,6 @@ export async function serveModel(engine: Engine, loaded: LoadedCheckpoint): Prom
 	const modelKey = await engine.load({ config, dtype, arena })
 	return { modelKey, checkpoint, tokenizer }
 }
-
-/** Sampling settings of a request that only reads its tokens. */
-const noSampling = {
-	temperature: 0,
-	topK: 0,
-	topP: 1,
-	minP: 0,
-	repetitionPenalty: 1,
-	presencePenalty: 0,
-	frequencyPenalty: 0,
-	logitBias: [],
-	seed: 0,
-} as const
 
 /** One user's hold on a model: the requests it starts run on these weights whatever happens. */
 export class Lease implements ModelLease {
@@ -74,19 +62,7 @@ export class Lease implements ModelLease {
 	}
 
 	embed(tokenIds: readonly number[], signal?: AbortSignal) {
-		const request: GenerationRequest = {
-			promptTokenIds: tokenIds,
-			promptIsStartToken: false,
-			n: 1,
-			maxTokens: 0,
-			sampling: noSampling,
-			stopTokenIds: [],
-			minTokens: 0,
-			logprobs: null,
-			promptLogprobs: null,
-			truncation: 'auto',
-			constrained: false,
-		}
+		const request = plainRequest({ promptTokenIds: tokenIds, maxTokens: 0 })
 		return this.#engine.embed(this.#pin.model.modelKey, request, signal)
 	}
 

@@ -1,3 +1,4 @@
+import { promptOrStart } from '../engine/plain-request.ts'
 import { invalidValue } from '../lib/api-errors.ts'
 import { renderChat } from '../tokenizer/chat-template.ts'
 import { endOfMessages } from '../tokenizer/prompt-end.ts'
@@ -7,7 +8,6 @@ import { toConstraint, toJsonSchema } from './response-format.ts'
 import {
 	clampMaxTokens,
 	type RequestContext,
-	toPrompt,
 	toSampling,
 	toStop,
 	toStopTokenIds,
@@ -41,7 +41,7 @@ export function toChatTextRequest(
 	})
 	return {
 		generation: {
-			...toPrompt(chat.tokenIds, tokenizer),
+			...promptOrStart(chat.tokenIds, tokenizer.startTokenId),
 			n: body.n ?? 1,
 			maxTokens: clampMaxTokens(maxTokens),
 			sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),

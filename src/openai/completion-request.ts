@@ -1,3 +1,4 @@
+import { promptOrStart } from '../engine/plain-request.ts'
 import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
 import { endTokenIds } from '../tokenizer/chat-template.ts'
 import { endOfText } from '../tokenizer/prompt-end.ts'
@@ -11,7 +12,6 @@ import {
 import {
 	clampMaxTokens,
 	type RequestContext,
-	toPrompt,
 	toSampling,
 	toStop,
 	toStopTokenIds,
@@ -71,7 +71,7 @@ export function toCompletionTextRequests(
 	const logprobs = body.logprobs ?? null
 	return prompts.map(({ tokenIds }) => ({
 		generation: {
-			...toPrompt(tokenIds, tokenizer),
+			...promptOrStart(tokenIds, tokenizer.startTokenId),
 			n: generated,
 			maxTokens: clampMaxTokens(body.max_tokens ?? legacyMaxTokensDefault),
 			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, context),

@@ -1,10 +1,11 @@
+import { promptOrStart } from '../engine/plain-request.ts'
 import { unsupportedParameter } from '../lib/api-errors.ts'
 import { type ChatMessage, renderChat } from '../tokenizer/chat-template.ts'
 import { endOfMessages } from '../tokenizer/prompt-end.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
-import { clampMaxTokens, type RequestContext, toPrompt, toSampling } from './sampling.ts'
+import { clampMaxTokens, type RequestContext, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
 import type { TextRequest } from './text-generation.ts'
 
@@ -25,7 +26,7 @@ export function toResponsesTextRequest(
 	})
 	return {
 		generation: {
-			...toPrompt(chat.tokenIds, tokenizer),
+			...promptOrStart(chat.tokenIds, tokenizer.startTokenId),
 			n: 1,
 			maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),
 			sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),

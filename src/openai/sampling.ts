@@ -1,5 +1,5 @@
 /** The fields that all generating endpoints of /v1 share → engine types. */
-import type { GenerationRequest, SamplingParams } from '../engine/generation.ts'
+import type { SamplingParams } from '../engine/generation.ts'
 import { invalidValue } from '../lib/api-errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { completionTokensMax, topKDefault } from './limits.ts'
@@ -45,16 +45,6 @@ export function toStopTokenIds(
 ): number[] {
 	const asked = (body.stop_token_ids ?? []).filter((id) => id < vocabSize)
 	return [...new Set([...(body.ignore_eos ? [] : ofModel), ...asked])]
-}
-
-/** The prompt part of a request; an empty prompt starts from the tokenizer's start token. */
-export function toPrompt(
-	tokenIds: readonly number[],
-	tokenizer: Tokenizer,
-): Pick<GenerationRequest, 'promptTokenIds' | 'promptIsStartToken'> {
-	return tokenIds.length === 0
-		? { promptTokenIds: [tokenizer.startTokenId], promptIsStartToken: true }
-		: { promptTokenIds: tokenIds, promptIsStartToken: false }
 }
 
 /** Tokens to generate: a wish above the cap counts as the cap. */

@@ -1,5 +1,6 @@
 import type { GenerationRequest } from '../../src/engine/generation.ts'
 import { ModelRunner } from '../../src/engine/model-runner.ts'
+import { greedySampling, plainRequest } from '../../src/engine/plain-request.ts'
 import { TOP_LOGPROBS_MAX } from '../../src/engine/sampler.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
@@ -18,17 +19,7 @@ const LIMITS = {
 const SEED_TOKENS = 1
 
 /** What the server samples with unless a request says otherwise. */
-const SAMPLING = {
-	temperature: 0.7,
-	topK: 40,
-	topP: 1,
-	minP: 0,
-	repetitionPenalty: 1,
-	presencePenalty: 0,
-	frequencyPenalty: 0,
-	logitBias: [],
-	seed: 1,
-} as const
+const SAMPLING = { ...greedySampling, temperature: 0.7, topK: 40 }
 
 /** The engine's model runner in this process, without worker, queue and HTTP. */
 export class BenchRunner {
@@ -110,18 +101,7 @@ export class BenchRunner {
 	}
 
 	#submit(changes: Partial<GenerationRequest> & Pick<GenerationRequest, 'promptTokenIds'>): void {
-		this.#runner.submit(++this.#lastId, {
-			promptIsStartToken: false,
-			n: 1,
-			maxTokens: 1,
-			sampling: { ...SAMPLING, seed: this.#lastId },
-			stopTokenIds: [],
-			minTokens: 0,
-			logprobs: null,
-			promptLogprobs: null,
-			truncation: 'auto',
-			constrained: false,
-			...changes,
-		})
+		const sampling = { ...SAMPLING, seed: ++this.#lastId }
+		this.#runner.submit(this.#lastId, plainRequest({ maxTokens: 1, sampling, ...changes }))
 	}
 }
