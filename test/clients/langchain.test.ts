@@ -12,7 +12,9 @@ const settings = { model: 'v2-bpe-chat', apiKey: 'any-key', configuration }
 /** What the tests read of a streamed message. */
 interface Piece {
 	readonly content: unknown
-	readonly usage_metadata?: { readonly output_tokens: number } | undefined
+	readonly usage_metadata?:
+		| { readonly input_tokens: number; readonly output_tokens: number }
+		| undefined
 }
 
 const question = 'What is your name?'
@@ -25,7 +27,7 @@ test('langchain: invoke returns a message with usage', async () => {
 })
 
 test('langchain: invoke reads a conversation', async () => {
-	const message = await new ChatOpenAI({ ...settings, temperature: 0 }).invoke([
+	const message: Piece = await new ChatOpenAI({ ...settings, temperature: 0 }).invoke([
 		new SystemMessage('Be kind.'),
 		new HumanMessage('Does Finn like cheese?'),
 		new AIMessage('Yes, Finn likes cheese.'),
