@@ -11,8 +11,6 @@
 #define ROWS_PER_PASS 96
 /* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
 #define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
-/* Bytes that the streaming tile asks for ahead of its loads. */
-#define PREFETCH_BYTES 2048
 /* Multiply-adds of a unit below which waking a thread costs more than it saves. */
 #define WORK_MIN 32768
 
@@ -70,9 +68,6 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
     UNROLL_STREAM for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
         vf32 w[4];
         UNROLL for (int32_t v = 0; v < vecs; v++) w[v] = panel_load(dtype, panel, vec_first + v);
-        if (rows <= 2)
-            for (int32_t line = 0; line < row_bytes; line += 64)
-                __builtin_prefetch(panel + PREFETCH_BYTES + line);
         UNROLL for (int32_t r = 0; r < rows; r++) {
             vf32 xr = vf32_set1(x[r * job->ldx + i]);
             UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_fma(xr, w[v], acc[r][v]);

@@ -90,9 +90,6 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, float *out, int3
             vq8 w[4];
             UNROLL for (int32_t v = 0; v < vecs; v++) w[v] =
                 vq8_weights((const int8_t *)panel + 64 * (vec_first + v));
-            if (rows <= 2)
-                for (int32_t line = 0; line < 4 * KERNELS_PANEL; line += 64)
-                    __builtin_prefetch(panel + PREFETCH_BYTES + line);
             UNROLL for (int32_t r = 0; r < rows; r++) {
                 int32_t quad;
                 memcpy(&quad, x[r].bytes + start + 4 * q, sizeof quad);

@@ -15,10 +15,8 @@ static void read_units(const void *context, int64_t begin, int64_t end, int32_t 
     vf32 acc[8];
     UNROLL for (int32_t i = 0; i < 8; i++) acc[i] = vf32_zero();
     for (; from < to; from += 512) {
-        UNROLL for (int32_t i = 0; i < 8; i++) {
-            __builtin_prefetch(from + PREFETCH_BYTES + 64 * i);
-            acc[i] = vf32_add(acc[i], vf32_load((const float *)(from + 64 * i)));
-        }
+        UNROLL for (int32_t i = 0; i < 8; i++) acc[i] =
+            vf32_add(acc[i], vf32_load((const float *)(from + 64 * i)));
     }
     UNROLL for (int32_t i = 1; i < 8; i++) acc[0] = vf32_add(acc[0], acc[i]);
     job->sums[thread * 16] += vf32_sum(acc[0]);
