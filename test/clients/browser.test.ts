@@ -54,11 +54,11 @@ describe.skipIf(executablePath === null)('in Chromium', () => {
 			const page = await open('/chat.js', {
 				api: api(),
 				model: 'novels-austen',
+				maxTokens: '150',
 				text: 'It is a truth universally acknowledged, that',
 			})
 			await page.click('#send')
-			await page.waitForSelector('main[data-status=streaming]')
-			await page.waitForSelector('main[data-status=ready]')
+			await page.waitForSelector('main[data-status=ready]:has(p.assistant)')
 			const reply = await page.textContent('p.assistant')
 			expect(reply?.length).toBeGreaterThan(100)
 			const growth = await page.evaluate(() => (window as unknown as Recorded).growth)
