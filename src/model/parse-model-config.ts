@@ -19,6 +19,9 @@ const MODEL_LIMITS = {
 	ffnDim: 1_048_576,
 } as const
 
+/** A window of one token could neither roll nor hold what was drawn. */
+const BLOCK_SIZE_MIN = 2
+
 /** Nodes of a composed activation, and how many values its postfix program may stack (kernels.h). */
 const GRAPH_NODES_MAX = 256
 const GRAPH_STACK_MAX = 16
@@ -45,7 +48,7 @@ export function parseModelConfig(json: unknown, form: CheckpointForm): ModelConf
 	const activation = parseActivation(fields)
 	return {
 		vocabSize: dimension(fields, 'vocabSize'),
-		blockSize: dimension(fields, 'blockSize'),
+		blockSize: dimension(fields, 'blockSize', BLOCK_SIZE_MIN),
 		nLayer: dimension(fields, 'nLayer'),
 		nEmbd,
 		nHead,
@@ -62,11 +65,11 @@ function defaultFfnDim(nEmbd: number, activation: Activation): number {
 	return activation.kind === 'swiglu' ? Math.ceil(((8 / 3) * nEmbd) / 64) * 64 : 4 * nEmbd
 }
 
-function dimension(fields: Fields, key: keyof typeof MODEL_LIMITS): number {
+function dimension(fields: Fields, key: keyof typeof MODEL_LIMITS, min = 1): number {
 	const value = fields[key]
 	const max = MODEL_LIMITS[key]
-	if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > max) {
-		fail(`modelConfig.${key}`, `an integer from 1 to ${max}`, value)
+	if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+		fail(`modelConfig.${key}`, `an integer from ${min} to ${max}`, value)
 	}
 	return value
 }

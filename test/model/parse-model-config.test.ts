@@ -34,6 +34,13 @@ describe('defaults', () => {
 	})
 })
 
+test('a context needs room for a prompt and a token drawn from it', () => {
+	expect(parseModelConfig({ ...base, blockSize: 2 }, 'json').blockSize).toBe(2)
+	expect(() => parseModelConfig({ ...base, blockSize: 1 }, 'json')).toThrow(
+		'modelConfig.blockSize: expected an integer from 2 to 131072, found 1',
+	)
+})
+
 describe('a composed activation', () => {
 	test('keeps its tree and nothing else of its nodes', () => {
 		const graph = { type: 'scale', factor: 0.5, op: 'silu', child: { ...basis('square'), id: 3 } }
