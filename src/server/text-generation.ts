@@ -54,9 +54,8 @@ export class TextGeneration {
 			return { text, constraint, scored: [], completionTokens: 0, isOpen: true }
 		})
 		for (const [index, { constraint }] of this.#choices.entries()) {
-			if (constraint !== null && !constraint.isFinished) {
-				generation.allow(index, constraint.mask())
-			}
+			// Also where the whole text is written for the model: the prompt is read together with a draw.
+			if (constraint !== null) generation.allow(index, constraint.mask())
 		}
 	}
 
