@@ -92,6 +92,7 @@ export class Engine {
 
 	/** Hands packed weights to the worker; resolves to the key by which requests name the model. */
 	async load(model: Omit<LoadModel, 'modelKey' | 'limits'>): Promise<number> {
+		if (this.#failure) throw this.#failure
 		const modelKey = ++this.#lastId
 		await new Promise<void>((resolve, reject) => {
 			this.#loads.set(modelKey, { resolve, reject })
@@ -102,6 +103,7 @@ export class Engine {
 
 	/** Frees a model of which no request is under way. */
 	async unload(modelKey: number): Promise<void> {
+		if (this.#failure) return
 		await new Promise<void>((resolve) => {
 			this.#unloads.set(modelKey, resolve)
 			this.#post({ type: 'unload', modelKey })
@@ -183,7 +185,7 @@ export class Engine {
 		if (waiting + choices > queueLengthMax) {
 			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / limits.sequencesMax)
 			const retryAfter = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
-			const message = `The server is overloaded: ${waiting} requests are waiting.`
+			const message = `The server is overloaded: ${Math.max(0, waiting)} requests are waiting.`
 			throw unavailable('overloaded', message, retryAfter)
 		}
 		this.#choicesUnderWay += choices
@@ -263,5 +265,6 @@ export class Engine {
 		for (const stream of [...this.#streams.values()]) stream.fail(told)
 		for (const embedding of [...this.#embeddings.values()]) embedding.reject(told)
 		for (const load of this.#loads.values()) load.reject(error)
+		for (const unloaded of this.#unloads.values()) unloaded()
 	}
 }

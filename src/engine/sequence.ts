@@ -44,7 +44,8 @@ export class Sequence {
 	mask: Uint32Array | null = null
 
 	/**
-	 * `blockSize` is the context length. A prompt longer than blockSize - 1 keeps its end.
+	 * `blockSize` is the context length. A prompt keeps its end when it is too long: longer than
+	 * blockSize - 1 where a token is to follow, than blockSize where it is only embedded.
 	 */
 	constructor(
 		requestId: number,
@@ -57,7 +58,8 @@ export class Sequence {
 		this.choice = choice
 		this.request = request
 		this.purpose = purpose
-		const prompt = request.promptTokenIds.slice(-(blockSize - 1))
+		const readable = purpose === 'embed' ? blockSize : blockSize - 1
+		const prompt = request.promptTokenIds.slice(-readable)
 		this.window = new Int32Array(blockSize)
 		this.window.set(prompt)
 		this.length = prompt.length

@@ -232,4 +232,25 @@ describe('engine', () => {
 		expect(one).toHaveLength(config.nEmbd)
 		expect(one.some((value) => value !== 0)).toBe(true)
 	})
+
+	test('embeds a text that fills the context, its first token included', async () => {
+		const text = Array.from({ length: config.blockSize }, (_, i) => i)
+		const whole = await engine.embed(model.key, generationRequest(text, { maxTokens: 0 }))
+		const other = generationRequest([90, ...text.slice(1)], { maxTokens: 0 })
+		expect(await engine.embed(model.key, other)).not.toEqual(whole)
+	})
+
+	test('refuses at once what a dead worker cannot do', async () => {
+		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
+		const failing = await startEngine({ worker })
+		const loaded = randomModel(openKernels(libraryPath), config)
+		const key = await failing.load(loaded)
+		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const running = complete(failing, { key, contextLength: config.blockSize }, request)
+		const unloading = failing.unload(-1)
+		worker.postMessage({ type: 'no such message' })
+		await expect(running).rejects.toThrow()
+		await expect(failing.load(loaded)).rejects.toThrow('engine worker failed')
+		await Promise.all([unloading, failing.unload(key)])
+	})
 })

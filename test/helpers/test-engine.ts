@@ -10,13 +10,21 @@ export interface TestEngineOptions extends Partial<RunnerLimits> {
 	readonly threads?: number
 	readonly isa?: string
 	readonly queueLengthMax?: number
+	/** Default: a new one. */
+	readonly worker?: Worker
 }
 
 /** A real engine in a real worker, small enough to run many tests. */
 export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
-	const { threads = 1, isa = '', queueLengthMax = 512, ...limits } = options
+	const {
+		threads = 1,
+		isa = '',
+		queueLengthMax = 512,
+		worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url)),
+		...limits
+	} = options
 	return Engine.start({
-		worker: new Worker(new URL('../../src/engine/worker.ts', import.meta.url)),
+		worker,
 		libraryPath,
 		isa,
 		threads,
