@@ -3,7 +3,7 @@ import type { ApiError } from '../lib/errors.ts'
 import type { StreamFormat } from '../openai/stream-format.ts'
 import type { TextEvent, TextResult } from '../openai/text-generation.ts'
 import { setIdleTimeout } from './connection.ts'
-import type { ServerContext } from './deps.ts'
+import type { ServerContext, ServerLimits } from './deps.ts'
 import { toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
@@ -76,9 +76,8 @@ function join(events: readonly TextEvent[], format: StreamFormat): string {
 
 /** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
 export function answerText(session: TextSession, request: Request, deps: ServerContext): Response {
-	setIdleTimeout(request, deps.limits.stallSeconds)
 	const stream = textStream({
-		pieces: texts(session),
+		pieces: texts(session, (seconds) => setIdleTimeout(request, seconds), deps.limits),
 		fail: (error) => {
 			logFailure(deps, toApiError(error))
 			return null
@@ -89,12 +88,22 @@ export function answerText(session: TextSession, request: Request, deps: ServerC
 	return new Response(stream, { headers: { ...headers, ...sessionHeaders(session) } })
 }
 
-async function* texts(session: TextSession): AsyncGenerator<string, void> {
+/** Plain text knows no pings: only the reader is timed, not the model, which may be busy elsewhere. */
+async function* texts(
+	session: TextSession,
+	setIdleSeconds: (seconds: number) => void,
+	{ stallSeconds }: ServerLimits,
+): AsyncGenerator<string, void> {
+	setIdleSeconds(0)
 	for await (const events of session.batches()) {
 		let text = ''
 		for (const event of events) if (event.type === 'text') text += event.text
-		if (text !== '') yield text
+		if (text === '') continue
+		setIdleSeconds(stallSeconds)
+		yield text
+		setIdleSeconds(0)
 	}
+	setIdleSeconds(stallSeconds)
 }
 
 function logFailure(deps: ServerContext, fault: ApiError): void {

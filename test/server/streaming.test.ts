@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
 import { unavailable } from '../../src/lib/api-errors.ts'
+import { bindConnection } from '../../src/server/connection.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { type FakeRun, fakeTokenizer, readPrompt, saying } from '../helpers/fake-catalog.ts'
 import { parseSse } from '../helpers/read-sse.ts'
@@ -183,6 +184,25 @@ test('a text stream that fails is cut, so that it cannot pass for a whole one', 
 	const response = await post(server.url, '/api/chat', chat)
 	await expect(response.text()).rejects.toThrow()
 	expect(app.catalog.leaseCount()).toBe(0)
+})
+
+test('a text stream waits for the model without limit, and for its reader with one', async () => {
+	const app = testApp({ script: () => {} })
+	const body = JSON.stringify(chat)
+	const request = new Request('http://localhost/api/chat', { method: 'POST', body })
+	const idleSeconds: number[] = []
+	bindConnection(request, (seconds) => idleSeconds.push(seconds))
+	const reader = (await app.app.handle(request)).body!.getReader()
+	const first = reader.read()
+	await until(() => idleSeconds.length > 0)
+	expect(idleSeconds).toEqual([0])
+	readPrompt(app.catalog.runs[0]!)
+	app.catalog.runs[0]!.push({ type: 'token', choice: 0, tokenId: token('x') })
+	await first
+	expect(idleSeconds).toEqual([0, defaultLimits.stallSeconds])
+	app.catalog.runs[0]!.push({ type: 'finish', choice: 0, finishReason: 'stop' })
+	expect((await reader.read()).done).toBe(true)
+	expect(idleSeconds).toEqual([0, defaultLimits.stallSeconds, 0, defaultLimits.stallSeconds])
 })
 
 test('a connection serves the next request after a stream', async () => {
