@@ -11,6 +11,11 @@ export function errorBody(error: ApiError) {
 	return { error: { message, type, param, code } }
 }
 
+/** The answer, in nginx's way, for a client that has closed the connection; nobody reads it. */
+export function clientClosedRequest(): Response {
+	return new Response(null, { status: 499 })
+}
+
 /** Any thrown value as the error to show. */
 export function toApiError(thrown: unknown): ApiError {
 	if (thrown instanceof ApiError) return thrown
@@ -25,6 +30,7 @@ export function errorHandler(log: Log, table: RouteTable) {
 	return new Elysia({ name: 'error-handler' }).onError(
 		{ as: 'global' },
 		({ code, error, request, path, set }) => {
+			if (request.signal.aborted && error === request.signal.reason) return clientClosedRequest()
 			const fault =
 				code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
 			if (fault.status === 500) {

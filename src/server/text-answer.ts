@@ -4,12 +4,9 @@ import type { StreamFormat } from '../openai/stream-format.ts'
 import type { TextEvent, TextResult } from '../openai/text-generation.ts'
 import { setIdleTimeout } from './connection.ts'
 import type { ServerContext, ServerLimits } from './deps.ts'
-import { toApiError } from './error-handler.ts'
+import { clientClosedRequest, toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
-
-/** What nginx made the custom for a client that closed the connection; nobody reads it. */
-const clientClosedRequest = 499
 
 /** Runs the session to its end and answers with one JSON object. */
 export async function answerWhole(
@@ -22,7 +19,7 @@ export async function answerWhole(
 	setIdleTimeout(request, 0)
 	try {
 		const results = await session.results()
-		if (results === null) return new Response(null, { status: clientClosedRequest })
+		if (results === null) return clientClosedRequest()
 		return Response.json(toBody(results), { headers: sessionHeaders(session) })
 	} finally {
 		setIdleTimeout(request, deps.limits.stallSeconds)

@@ -665,6 +665,15 @@ test('a fault of ours is 500, and its cause is only in the log', async () => {
 	expect(app.logged.join('\n')).toContain('/home/secret')
 })
 
+test('what was given up because the client has gone is no fault of ours', async () => {
+	const reason = new DOMException('The connection was closed.', 'AbortError')
+	const app = testApp({ acquireError: reason })
+	const signal = AbortSignal.abort(reason)
+	const request = new Request('http://localhost/api/inference', { signal })
+	expect((await app.app.handle(request)).status).toBe(499)
+	expect(app.logged.join()).not.toContain('request failed')
+})
+
 test('long values are cut in messages', async () => {
 	const response = await testApp().post('/v1/completions', {
 		prompt: 'a',
