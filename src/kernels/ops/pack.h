@@ -52,25 +52,39 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
     }
 }
 
+static void pack_column_bf16(uint16_t *panel, int32_t column, const float *src, int32_t k) {
+    int32_t half = column / 32, word = column % 16, is_high = column / 16 % 2;
+    uint16_t *to = panel + (half * 16 + word) * 2 + is_high;
+    for (int32_t j = 0; j < k; j++)
+        to[(int64_t)j * KERNELS_PANEL] = (uint16_t)bf16_bits(src[j]);
+}
+
+/* Up to 16 columns in pieces of 16 inputs: a piece's lines stay in L1 until they are whole. */
+static void pack_columns_f32(float *to, const float *src, int32_t columns, int32_t k) {
+    for (int32_t start = 0; start < k; start += 16) {
+        const int32_t end = start + 16 < k ? start + 16 : k;
+        for (int32_t c = 0; c < columns; c++) {
+            for (int32_t j = start; j < end; j++)
+                to[(int64_t)j * KERNELS_PANEL + c] = src[(int64_t)c * k + j];
+        }
+    }
+}
+
 static void FN(pack)(int32_t dtype, void *dst, const float *src, int32_t column_start,
                      int32_t n_src, int32_t k, int32_t n) {
     (void)n;
-    for (int32_t i = 0; i < n_src; i++) {
-        const float *row = src + (int64_t)i * k;
+    int32_t columns = 1;
+    for (int32_t i = 0; i < n_src; i += columns) {
+        const float *rows = src + (int64_t)i * k;
         int64_t panel = (column_start + i) / KERNELS_PANEL;
         int32_t column = (column_start + i) % KERNELS_PANEL;
         if (dtype == KERNELS_DTYPE_F32) {
-            float *to = (float *)dst + panel * k * KERNELS_PANEL + column;
-            for (int32_t j = 0; j < k; j++)
-                to[(int64_t)j * KERNELS_PANEL] = row[j];
+            columns = 16 - column % 16 < n_src - i ? 16 - column % 16 : n_src - i;
+            pack_columns_f32((float *)dst + panel * k * KERNELS_PANEL + column, rows, columns, k);
         } else if (dtype == KERNELS_DTYPE_BF16) {
-            int32_t half = column / 32, word = column % 16, is_high = column / 16 % 2;
-            uint16_t *to = (uint16_t *)dst + panel * k * KERNELS_PANEL;
-            to += (half * 16 + word) * 2 + is_high;
-            for (int32_t j = 0; j < k; j++)
-                to[(int64_t)j * KERNELS_PANEL] = (uint16_t)bf16_bits(row[j]);
+            pack_column_bf16((uint16_t *)dst + panel * k * KERNELS_PANEL, column, rows, k);
         } else {
-            pack_column_int8((uint8_t *)dst + panel * int8_panel_bytes(k), column, row, k);
+            pack_column_int8((uint8_t *)dst + panel * int8_panel_bytes(k), column, rows, k);
         }
     }
 }
