@@ -2,9 +2,9 @@ import { Elysia } from 'elysia'
 import { invalidApiKey } from '../lib/api-errors.ts'
 import { bearerToken, Secret } from './bearer.ts'
 
-/** Paths that need a key when there are keys: /v1, /api and the aliases of /v1 at the root. */
+/** Paths that need a key when there are keys: /v1 but its probe, /api and the aliases at the root. */
 const protectedPath =
-	/^\/(v1|api|chat|models|completions|responses|embeddings|inference|tokenize|detokenize)(\/|$)/
+	/^\/(v1(?!\/health\/?$)|api|chat|models|completions|responses|embeddings|inference|tokenize|detokenize)(\/|$)/
 
 /** What changes the served models needs the upload secret, which a key does not replace. */
 const guardedPath = /^\/api\/(upload|models\/[^/]+\/(load|unload))\/?$/

@@ -208,7 +208,16 @@ describe('API keys', () => {
 		})
 	}
 
-	for (const path of ['/health', '/livez', '/version', '/metrics', '/swagger', '/swagger/json']) {
+	const open = [
+		'/health',
+		'/v1/health',
+		'/livez',
+		'/version',
+		'/metrics',
+		'/swagger',
+		'/swagger/json',
+	]
+	for (const path of open) {
 		test(`${path} needs none`, async () => {
 			expect((await testApp({ deps }).get(path)).status).toBe(200)
 		})
