@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../lib/api-errors.ts'
+import { describeValue } from '../lib/describe-value.ts'
 import { typedQuery } from './strict-query.ts'
 import { dropNulls, validator } from './validation.ts'
 
@@ -56,7 +57,7 @@ function parseObject(text: string, contentType: string): Record<string, unknown>
 		throw invalidJson('it cannot be parsed')
 	}
 	if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-		throw invalidJson(`it is ${Array.isArray(body) ? 'an array' : `a ${typeof body}`}`)
+		throw invalidJson(`it is ${describeValue(body)}`)
 	}
 	// JSON.parse makes this an own key; copying the body would turn it into a prototype.
 	if (Object.hasOwn(body, '__proto__')) Reflect.deleteProperty(body, '__proto__')

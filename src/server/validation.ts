@@ -116,7 +116,8 @@ function faultOfUnion(error: ValueError): ApiError {
 	if (choice !== undefined) return choice
 	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))
 	const undisputed = rightTypes.filter((complaints) => !complaints.some(isAboutChoice))
-	const candidates = undisputed.length > 0 ? undisputed : rightTypes
+	const complete = undisputed.filter((c) => !c.some((it) => isMissingAt(it, error.path)))
+	const candidates = [complete, undisputed, rightTypes].find(({ length }) => length > 0) ?? []
 	const likeliest =
 		candidates.find(([first]) => first && hasJsonTypeOf(first)) ??
 		candidates.toSorted(([a], [b]) => depth(b) - depth(a))[0]
@@ -144,6 +145,11 @@ function depth(error: ValueError | undefined): number {
 
 function isWrongTypeAt(error: ValueError, path: string): boolean {
 	return error.path === path && typeErrors.has(error.type)
+}
+
+/** The complaint is about a field that the object at `path` does not have at all. */
+function isMissingAt({ type, path: field }: ValueError, path: string): boolean {
+	return type === ValueErrorType.ObjectRequiredProperty && !field.includes('/', path.length + 1)
 }
 
 /** The complaint is not about the JSON type of the value, integers being numbers. */
@@ -187,9 +193,9 @@ function paramOf(pointer: string): string {
 function describe(schema: TSchema): string {
 	switch (schema[Kind]) {
 		case 'Union':
-			return (schema['anyOf'] as TSchema[]).map(describe).join(' or ')
+			return [...new Set((schema['anyOf'] as TSchema[]).map(describe))].join(' or ')
 		case 'Array':
-			return `an array of ${describe(schema['items']).replace(/^an? /, '')}s`
+			return `an array of ${describe(schema['items']).replace(/^an? (\w+)/, '$1s')}`
 		case 'String':
 			return schema['x-expected'] ?? 'a string'
 		case 'Object':

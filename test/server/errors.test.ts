@@ -438,6 +438,22 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'integer_above_max_value',
 		'logprobs',
 	],
+	[
+		'a format of a completion',
+		'/v1/completions',
+		{ prompt: 'a', response_format: { type: 'json_object' } },
+		400,
+		'unsupported_value',
+		'response_format.type',
+	],
+	[
+		'a part of a UI message without type',
+		'/api/chat',
+		{ messages: [{ role: 'user', parts: [{}] }] },
+		400,
+		'missing_required_parameter',
+		'messages[0].parts[0].type',
+	],
 	['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 400, 'unsupported_value', 'suffix'],
 	['no input', '/v1/responses', {}, 400, 'missing_required_parameter', 'input'],
 	[
@@ -489,6 +505,8 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'unsupported_value',
 		'dimensions',
 	],
+	['a text to tokenize that is none', '/tokenize', { prompt: 5 }, 400, 'invalid_type', 'prompt'],
+	['no message to tokenize', '/tokenize', { messages: [] }, 400, 'empty_array', 'messages'],
 	['nothing to tokenize', '/tokenize', {}, 400, 'missing_required_parameter', 'prompt'],
 	['tokens that are text', '/detokenize', { tokens: 'a' }, 400, 'invalid_type', 'tokens'],
 	['no prompt at all', '/api/generate', '', 400, 'missing_required_parameter', 'prompt'],
@@ -672,6 +690,21 @@ test('what was given up because the client has gone is no fault of ours', async 
 	const request = new Request('http://localhost/api/inference', { signal })
 	expect((await app.app.handle(request)).status).toBe(499)
 	expect(app.logged.join()).not.toContain('request failed')
+})
+
+test('messages say in plain words what was expected and what came', async () => {
+	const told = async (path: string, body: unknown) =>
+		(await (await testApp().post(path, body)).json()).error.message
+	expect(await told('/api/chat', 'null')).toBe(
+		'The request body must be a JSON object: it is null.',
+	)
+	expect(await told('/v1/chat/completions', { messages: [5] })).toBe(
+		"Invalid type for 'messages[0]': expected an object, got 5.",
+	)
+	expect(await told('/v1/completions', { prompt: 5 })).toBe(
+		"Invalid type for 'prompt': expected a string or an array of strings or " +
+			'an array of integers or an array of arrays of integers, got 5.',
+	)
 })
 
 test('long values are cut in messages', async () => {

@@ -71,6 +71,12 @@ export const CompletionRequest = wireObject(
 				'x-expected': 'an empty string',
 			}),
 		),
+		response_format: optional(
+			wireObject(
+				{ type: oneOf(['text'], { unsupported: true }) },
+				{ description: 'Only `text`: chat completions can be held to a format.' },
+			),
+		),
 		user: ignored(),
 	},
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time', max_tokens: 100 } },
