@@ -35,8 +35,13 @@ export const serveCommand: Command = {
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
 		announce(config, runtime, `http://${host}:${server.port}`, context)
 
-		await context.stopRequested
+		const failure = await Promise.race([context.stopRequested, runtime.engine.failed])
 		isDraining = true
+		if (failure) {
+			log('error', `${failure.message}; a supervisor should start alpha again`)
+			await drain(server, runtime, 0)
+			return 1
+		}
 		log('info', `stopping: running streams have ${config.drainSeconds} s to finish`)
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0
@@ -68,7 +73,6 @@ function startServer(
 		return listen(app, {
 			host: config.host,
 			port: config.port,
-			bodyBytesMax: config.uploadBytesMax,
 			idleSeconds: defaultLimits.stallSeconds,
 		})
 	} catch (error) {

@@ -8,8 +8,6 @@ export interface ListenOptions {
 	readonly host: string
 	/** 0 = any free port. */
 	readonly port: number
-	/** Largest body of any route; smaller limits are the routes' own. */
-	readonly bodyBytesMax: number
 	/** A connection that neither sends nor accepts a byte this long is closed. */
 	readonly idleSeconds: number
 }
@@ -17,12 +15,13 @@ export interface ListenOptions {
 /** Starts to serve. Throws when the port cannot be had. */
 export function listen(
 	app: ReturnType<typeof createApp>,
-	{ host, port, bodyBytesMax, idleSeconds }: ListenOptions,
+	{ host, port, idleSeconds }: ListenOptions,
 ): Server<undefined> {
 	return Bun.serve({
 		hostname: host,
 		port,
-		maxRequestBodySize: bodyBytesMax,
+		// The routes have limits of their own; Bun's answer to a larger body would be a bare 413.
+		maxRequestBodySize: Number.MAX_SAFE_INTEGER,
 		idleTimeout: idleSeconds,
 		development: false,
 		// Outside of development Bun would share a port with whoever listens there already.

@@ -51,7 +51,6 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 			const server = listen(app, {
 				host: '127.0.0.1',
 				port: 0,
-				bodyBytesMax: 64 * 1024 * 1024,
 				idleSeconds,
 			})
 			const url = `http://127.0.0.1:${server.port}`

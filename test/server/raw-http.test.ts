@@ -82,6 +82,15 @@ describe('a body over the limit is refused without reading it all', () => {
 		expect(answer).toContain('"code":"request_too_large"')
 	})
 
+	test('however long it says to be', async () => {
+		using server = testApp().listen()
+		const head = 'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nContent-Length: '
+		const answer = await exchange(server.port, `${head}${10 ** 15}\r\n\r\n`, errorObject)
+		expect(answer).toStartWith('HTTP/1.1 413 ')
+		expect(answer).toMatch(/^x-request-id: /im)
+		expect(answer).toContain('"code":"request_too_large"')
+	})
+
 	test('by what has come in chunks', async () => {
 		using server = testApp({ deps: { limits } }).listen()
 		const head = 'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked'
