@@ -98,8 +98,12 @@ async function* renumber(
 
 /** Batches of several streams in the order of their arrival. */
 async function* merge<T>(streams: readonly AsyncGenerator<T, void>[]): AsyncGenerator<T, void> {
-	const next = (stream: AsyncGenerator<T, void>) =>
-		stream.next().then((result) => ({ stream, result }))
+	const next = (stream: AsyncGenerator<T, void>) => {
+		const batch = stream.next().then((result) => ({ stream, result }))
+		// Seen when it is awaited, which a slow reader may delay; not unhandled until then.
+		batch.catch(() => {})
+		return batch
+	}
 	const pending = new Map(streams.map((stream) => [stream, next(stream)]))
 	while (pending.size > 0) {
 		const { stream, result } = await Promise.race(pending.values())

@@ -163,6 +163,23 @@ test('an error in mid-stream is an error event and no finish chunk', async () =>
 	expect(app.catalog.leaseCount()).toBe(0)
 })
 
+test('generations that fail while the reader pauses end the stream with one error', async () => {
+	const app = testApp({ script: () => {} })
+	const response = await app.post('/v1/completions', { prompt: ['a', 'b'], stream: true })
+	const reader = response.body!.getReader()
+	const first = reader.read()
+	await until(() => app.catalog.runs.length === 2)
+	readPrompt(app.catalog.runs[0]!)
+	app.catalog.runs[0]!.push({ type: 'token', choice: 0, tokenId: token('x') })
+	expect(new TextDecoder().decode((await first).value)).toContain('"text":"x"')
+	for (const run of app.catalog.runs) run.fail(unavailable('shutting_down', 'Going down.', 1))
+	// Lets a failure that nobody awaits be reported, which fails the test.
+	await new Promise((resolve) => setImmediate(resolve))
+	expect(new TextDecoder().decode((await reader.read()).value)).toContain('"shutting_down"')
+	expect((await reader.read()).done).toBe(true)
+	expect(app.catalog.leaseCount()).toBe(0)
+})
+
 test('what goes wrong inside is not told in mid-stream', async () => {
 	const app = testApp({ script: (run) => run.fail(new Error('secret at /home/x')) })
 	using server = app.listen()
