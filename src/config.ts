@@ -59,7 +59,7 @@ export function serveOptions(machine: Machine) {
 		}),
 		isa: choiceOption({
 			flag: '--isa',
-			choices: ['auto', 'scalar', 'avx2', 'avx512', 'neon'],
+			choices: ['auto', 'scalar', 'avx2', 'avx512', 'neon', 'neon_dotprod'],
 			defaultValue: 'auto',
 			help: 'instruction set of the kernels; results do not depend on it',
 		}),

@@ -4,6 +4,7 @@
  */
 import { contextLengthExceeded, internalError, unavailable } from '../lib/api-errors.ts'
 import { assert, assertNever } from '../lib/assert.ts'
+import { ApiError } from '../lib/errors.ts'
 import type { GenerationRequest, TokenEvent } from './generation.ts'
 import { GenerationStream } from './generation-stream.ts'
 import {
@@ -56,6 +57,7 @@ export class Engine {
 	#choicesUnderWay = 0
 	#meanRequestSeconds = 1
 	#failure: Error | null = null
+	readonly #failed = Promise.withResolvers<Error>()
 
 	private constructor(options: EngineOptions) {
 		this.#options = options
@@ -69,6 +71,7 @@ export class Engine {
 				const error = new Error(`engine worker failed: ${event.message}`)
 				reject(error)
 				engine.#fail(error)
+				engine.#failed.resolve(error)
 			})
 			options.worker.addEventListener('message', (event: MessageEvent<FromWorker>) => {
 				if (event.data.type === 'ready') resolve()
@@ -84,6 +87,11 @@ export class Engine {
 			})
 		})
 		return engine
+	}
+
+	/** Resolves when the worker has died: nothing will be generated any more. */
+	get failed(): Promise<Error> {
+		return this.#failed.promise
 	}
 
 	get stats(): EngineStats {
@@ -129,9 +137,9 @@ export class Engine {
 		const startedAt = performance.now()
 		const onAbort = () => stream.abort()
 		const stream = new GenerationStream(request.n, {
-			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, choice }),
-			allow: (choice, mask) => this.#post({ type: 'allow', requestId, choice, mask }),
-			abort: () => this.#post({ type: 'abort', requestId }),
+			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, modelKey, choice }),
+			allow: (choice, mask) => this.#post({ type: 'allow', requestId, modelKey, choice, mask }),
+			abort: () => this.#post({ type: 'abort', requestId, modelKey }),
 			ended: () => {
 				signal?.removeEventListener('abort', onAbort)
 				this.#streams.delete(requestId)
@@ -155,7 +163,7 @@ export class Engine {
 		const requestId = ++this.#lastId
 		const startedAt = performance.now()
 		const onAbort = () => {
-			this.#post({ type: 'abort', requestId })
+			this.#post({ type: 'abort', requestId, modelKey })
 			this.#embeddings.get(requestId)?.reject(signal?.reason)
 		}
 		try {
@@ -179,7 +187,7 @@ export class Engine {
 	}
 
 	#admit(choices: number): void {
-		if (this.#failure) throw internalError(this.#failure)
+		if (this.#failure) throw toApiError(this.#failure)
 		const { limits, queueLengthMax } = this.#options
 		const waiting = this.#choicesUnderWay - limits.sequencesMax
 		if (waiting + choices > queueLengthMax) {
@@ -198,8 +206,8 @@ export class Engine {
 	}
 
 	#post(message: ToWorker): void {
-		Atomics.add(this.#inbox, 0, 1)
 		this.#options.worker.postMessage(message)
+		Atomics.add(this.#inbox, 0, 1)
 	}
 
 	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
@@ -261,10 +269,14 @@ export class Engine {
 
 	#fail(error: Error): void {
 		this.#failure = error
-		const told = error.name === 'ApiError' ? error : internalError(error)
+		const told = toApiError(error)
 		for (const stream of [...this.#streams.values()]) stream.fail(told)
 		for (const embedding of [...this.#embeddings.values()]) embedding.reject(told)
 		for (const load of this.#loads.values()) load.reject(error)
 		for (const unloaded of this.#unloads.values()) unloaded()
 	}
+}
+
+function toApiError(error: Error): ApiError {
+	return error instanceof ApiError ? error : internalError(error)
 }

@@ -49,14 +49,20 @@ export type ToWorker =
 			readonly modelKey: number
 			readonly request: GenerationRequest
 	  }
-	| { readonly type: 'stop-choice'; readonly requestId: number; readonly choice: number }
+	| {
+			readonly type: 'stop-choice'
+			readonly requestId: number
+			readonly modelKey: number
+			readonly choice: number
+	  }
 	| {
 			readonly type: 'allow'
 			readonly requestId: number
+			readonly modelKey: number
 			readonly choice: number
 			readonly mask: Uint32Array
 	  }
-	| { readonly type: 'abort'; readonly requestId: number }
+	| { readonly type: 'abort'; readonly requestId: number; readonly modelKey: number }
 
 export interface PromptReport {
 	readonly requestId: number
@@ -85,7 +91,7 @@ export type FromWorker =
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }
 	| { readonly type: 'step'; readonly output: StepOutput }
-	/** Every sequence of the model is lost; a bug, told to the log. */
+	/** These requests are lost; a bug, told to the log. */
 	| {
 			readonly type: 'failure'
 			readonly requestIds: readonly number[]

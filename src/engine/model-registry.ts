@@ -50,11 +50,14 @@ interface Target {
 	readonly step: number
 	/** Names these very bytes: another checkpoint has another key. */
 	readonly key: string
+	/** The run and its checkpoint; null = the embedded model. */
+	readonly stored: { readonly run: RunSummary; readonly version: CheckpointVersion } | null
 	locate(): Promise<CheckpointLocation>
 	/** The file has turned out to be damaged. */
 	reportDamage(reason: string): Promise<void>
 }
 
+const embeddedKey = 'embedded'
 const RETRY_SECONDS = 1
 /** How often a name is resolved anew when its checkpoint turns out damaged or was replaced meanwhile. */
 const ATTEMPTS_MAX = 3
@@ -62,8 +65,8 @@ const ATTEMPTS_MAX = 3
 export class ModelRegistry implements ModelCatalog {
 	readonly #options: ModelRegistryOptions
 	readonly #residency: Residency<ServedModel>
-	/** Keys that were asked for by step, which a newer step does not replace. */
-	readonly #pinnedSteps = new Set<string>()
+	/** Keys of models that were loaded by step, which a newer step does not replace. */
+	readonly #keptSteps = new Set<string>()
 
 	constructor(options: ModelRegistryOptions) {
 		this.#options = options
@@ -86,22 +89,20 @@ export class ModelRegistry implements ModelCatalog {
 	}
 
 	find(name: string): ModelCard | undefined {
-		const run = this.#options.store.find(name)
-		if (run) return this.#runCard(run)
-		const embedded = this.#visibleEmbedded()
-		return embedded?.name === name ? this.#embeddedCard(embedded) : undefined
+		const target = this.#resolve(name)
+		return target && this.#card(target)
 	}
 
 	details(name: string): ModelDetails | undefined {
-		const card = this.find(name)
 		const target = this.#resolve(name)
-		if (!card || !target) return undefined
-		const run = this.#options.store.find(name)
-		const resident = this.#residency.find(target.key)
-		const info = resident?.model?.checkpoint ?? run?.info ?? null
+		if (!target) return undefined
+		const { key, stored } = target
+		const resident = this.#residency.find(key)
+		const inspected = stored?.version === stored?.run.served ? stored?.run.info : null
+		const info = resident?.model?.checkpoint ?? inspected ?? null
 		return {
-			card,
-			checkpointBytes: run?.served.sizeBytes ?? this.#options.embedded?.checkpointBytes ?? 0,
+			card: this.#card(target),
+			checkpointBytes: stored?.version.sizeBytes ?? this.#options.embedded?.checkpointBytes ?? 0,
 			parameterCount: info?.parameterCount ?? null,
 			tokenizer: info?.tokenizer ?? null,
 			memoryBytes: resident?.model ? resident.bytes : null,
@@ -109,13 +110,11 @@ export class ModelRegistry implements ModelCatalog {
 		}
 	}
 
-	metrics(name: string, pointsMax: number): Promise<MetricsSeries> {
+	async metrics(name: string, pointsMax: number): Promise<MetricsSeries> {
 		const { store, embedded } = this.#options
-		const run = store.find(name)
-		if (!run && embedded && this.#visibleEmbedded()?.name === name) {
-			return embedded.readMetrics(pointsMax)
-		}
-		return store.metrics(run?.name ?? name, pointsMax)
+		const target = this.#resolve(name)
+		if (target && !target.stored && embedded) return embedded.readMetrics(pointsMax)
+		return store.metrics(target?.stored?.run.name ?? name, pointsMax)
 	}
 
 	async acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease> {
@@ -128,6 +127,7 @@ export class ModelRegistry implements ModelCatalog {
 					estimateBytes: () => this.#estimateBytes(target),
 					load: () => this.#load(target),
 				})
+				if (target.id.endsWith(`@${target.step}`)) this.#keptSteps.add(target.key)
 				return new Lease(this.#options.engine, pin, target)
 			} catch (error) {
 				if (!(error instanceof LoadError)) throw error
@@ -151,33 +151,31 @@ export class ModelRegistry implements ModelCatalog {
 		const embedded = this.#visibleEmbedded()
 		if (name === undefined) {
 			const first = store.runs()[0]
-			if (first) return this.#runTarget(first.name, first.name, first.served)
+			if (first) return this.#runTarget(first.name, first, first.served)
 			return embedded ? this.#embeddedTarget(embedded, embedded.name) : undefined
 		}
-		const run = store.find(name)
-		if (run) return this.#runTarget(run.name, run.name, run.served)
+		const named = store.find(name)
+		if (named) return this.#runTarget(named.name, named, named.served)
 		if (embedded?.name === name) return this.#embeddedTarget(embedded, name)
 		const [, runName, stepText] = /^(.+)@(\d{1,16})$/.exec(name) ?? []
 		if (runName === undefined) return undefined
 		const step = Number(stepText)
+		const run = store.find(runName)
 		const version = store.checkpoint(runName, step)
-		if (version) {
-			const target = this.#runTarget(name, store.find(runName)?.name ?? runName, version)
-			this.#pinnedSteps.add(target.key)
-			return target
-		}
+		if (run && version) return this.#runTarget(name, run, version)
 		const isEmbedded = embedded?.name === runName && embedded.step === step
 		return isEmbedded ? this.#embeddedTarget(embedded, name) : undefined
 	}
 
-	#runTarget(id: string, runName: string, version: CheckpointVersion): Target {
+	#runTarget(id: string, run: RunSummary, version: CheckpointVersion): Target {
 		const { path, step, identity } = version
 		return {
 			id,
 			step,
 			key: identity,
+			stored: { run, version },
 			locate: async () => ({ type: 'file', path }),
-			reportDamage: (reason) => this.#options.store.reportDamage(runName, version, reason),
+			reportDamage: (reason) => this.#options.store.reportDamage(run.name, version, reason),
 		}
 	}
 
@@ -190,7 +188,8 @@ export class ModelRegistry implements ModelCatalog {
 		return {
 			id,
 			step: embedded.step,
-			key: 'embedded',
+			key: embeddedKey,
+			stored: null,
 			// Looked at and loaded one after the other: read once.
 			locate: () => {
 				location ??= locate()
@@ -233,11 +232,18 @@ export class ModelRegistry implements ModelCatalog {
 				.flatMap(({ name, steps }) => steps.map((step) => store.checkpoint(name, step)?.identity)),
 		)
 		for (const { key } of this.#residency.list()) {
-			if (key === 'embedded' || served.has(key)) continue
-			if (this.#pinnedSteps.has(key) && existing.has(key)) continue
-			this.#pinnedSteps.delete(key)
+			if (key === embeddedKey || served.has(key)) continue
+			if (this.#keptSteps.has(key) && existing.has(key)) continue
+			this.#keptSteps.delete(key)
 			void this.#residency.drop(key)
 		}
+	}
+
+	/** The card of a name that may address an older step. */
+	#card({ id, step, key, stored }: Target): ModelCard {
+		const card = stored ? this.#runCard(stored.run) : this.#embeddedCard(this.#options.embedded!)
+		const mtimeMs = stored?.version.mtimeMs ?? card.mtimeMs
+		return { ...card, id, step, mtimeMs, state: this.#stateOf(key) }
 	}
 
 	#runCard(run: RunSummary): ModelCard {
@@ -270,7 +276,7 @@ export class ModelRegistry implements ModelCatalog {
 			modelConfig,
 			trainConfig,
 			steps: [step],
-			state: this.#stateOf('embedded'),
+			state: this.#stateOf(embeddedKey),
 			reason: null,
 			contextLength: contextLengthOf(config),
 			embedded: true,

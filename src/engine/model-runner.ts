@@ -122,9 +122,13 @@ export class ModelRunner {
 		}
 	}
 
-	/** Runs one step; null when no sequence could run. */
-	step(): StepOutput | null {
-		const runs = this.#scheduler.schedule(this.#gpt.batch)
+	get hasSequences(): boolean {
+		return this.#scheduler.hasSequences
+	}
+
+	/** Runs one step, a short one when other models wait for theirs; null when no sequence could run. */
+	step(othersWait = false): StepOutput | null {
+		const runs = this.#scheduler.schedule(this.#gpt.batch, othersWait)
 		if (runs.length === 0) return null
 		this.#gpt.forward()
 		this.#steps++
@@ -143,10 +147,9 @@ export class ModelRunner {
 		for (const run of runs) {
 			const { sequence, count } = run
 			if (run.firstLogits < 0) continue
-			const scores = sequence.request.promptLogprobs !== null && !sequence.hasReportedPrompt
-			if (scores) this.#scorePrompt(run)
-			if (!run.draws || sequence.request.maxTokens === 0) continue
-			const logitsRow = scores ? run.firstLogits + count - 1 : run.firstLogits
+			if (sequence.scoresPrompt) this.#scorePrompt(run)
+			if (!run.draws) continue
+			const logitsRow = run.firstLogits + (sequence.scoresPrompt ? count - 1 : 0)
 			const raw = this.#rawLogprobs(sequence, logitsRow)
 			const drawIndex = this.#sampler.add(sequence, logitsRow)
 			draws.push({ sequence, logitsRow, drawIndex, raw })

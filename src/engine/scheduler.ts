@@ -89,8 +89,11 @@ export class Scheduler {
 		if (sequence.choice === 0) this.#readingPrompt.delete(sequence.requestId)
 	}
 
-	/** Fills the batch with the next step's rows; empty when nothing can run now. */
-	schedule(batch: Batch): ScheduledRun[] {
+	/**
+	 * Fills the batch with the next step's rows; empty when nothing can run now. Prompts are read in
+	 * small chunks while others decode, here or, when `othersWait`, on another model.
+	 */
+	schedule(batch: Batch, othersWait = false): ScheduledRun[] {
 		batch.clear()
 		this.#admit()
 		const runs: ScheduledRun[] = []
@@ -100,7 +103,8 @@ export class Scheduler {
 			if (!sequence.awaitsMask) runs.push(addRun(batch, sequence, 1))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
-		let budget = batch.rowCount > 0 ? Math.min(free, this.#limits.prefillRowsMax) : free
+		const isAlone = batch.rowCount === 0 && !othersWait
+		let budget = isAlone ? free : Math.min(free, this.#limits.prefillRowsMax)
 		for (const sequence of this.#running) {
 			if (budget === 0) break
 			if (sequence.isDecoding || sequence.blockCount === 0) continue
@@ -145,15 +149,17 @@ function addRun(batch: Batch, sequence: Sequence, count: number): ScheduledRun {
 	const { computed, window, blocks } = sequence
 	const firstRow = batch.rowCount
 	batch.addRun(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
-	const draws = sequence.purpose === 'generate' && computed + count === sequence.length
-	const scores = sequence.request.promptLogprobs !== null && !sequence.hasReportedPrompt
+	const draws =
+		sequence.purpose === 'generate' &&
+		sequence.request.maxTokens > 0 &&
+		computed + count === sequence.length
 	let firstLogits = -1
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
 		const block = blocks[Math.floor(position / kvBlockTokens)]!
 		batch.addRow(window[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
 		const isDrawn = draws && i === count - 1
-		if (scores || isDrawn) {
+		if (sequence.scoresPrompt || isDrawn) {
 			const index = batch.wantLogits()
 			if (firstLogits < 0) firstLogits = index
 		}

@@ -98,17 +98,21 @@ export class Sequence {
 		)
 	}
 
+	/** Every prompt token's log-probability is wanted; once per request, so of the first choice. */
+	get scoresPrompt(): boolean {
+		return this.request.promptLogprobs !== null && this.choice === 0 && !this.hasReportedPrompt
+	}
+
 	/** Every row's output is needed, so none may come from the prefix cache. */
-	get needsEveryRow(): boolean {
-		return this.purpose === 'embed' || this.request.promptLogprobs !== null
+	get #needsEveryRow(): boolean {
+		return this.purpose === 'embed' || this.scoresPrompt
 	}
 
 	/** Takes all blocks, reusing cached ones for the window's beginning; false when there are too few. */
 	acquireBlocks(cache: KvCache): boolean {
-		const match =
-			this.needsEveryRow && !this.hasReportedPrompt
-				? { blockCount: 0, contentId: ROOT_CONTENT }
-				: cache.match(this.window, this.length, this.blocks)
+		const match = this.#needsEveryRow
+			? { blockCount: 0, contentId: ROOT_CONTENT }
+			: cache.match(this.window, this.length, this.blocks)
 		if (this.blocks.length - match.blockCount > cache.available) {
 			cache.release(this.blocks, match.blockCount)
 			return false

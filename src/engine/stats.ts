@@ -28,6 +28,7 @@ export function readStats(shared: Float64Array): EngineStats {
 	return Object.fromEntries(entries) as Record<(typeof STATS_FIELDS)[number], number>
 }
 
-export function writeStats(shared: Float64Array, stats: EngineStats): void {
-	for (const [i, field] of STATS_FIELDS.entries()) shared[i] = stats[field]
+/** Adds the counters of one model to totals in the order of `STATS_FIELDS`. */
+export function addStats(totals: Float64Array, stats: EngineStats): void {
+	for (const [i, field] of STATS_FIELDS.entries()) totals[i]! += stats[field]
 }

@@ -6,7 +6,7 @@ import { type Kernels, openKernels } from '../kernels/binding.ts'
 import { assert, assertNever } from '../lib/assert.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 import { ModelRunner } from './model-runner.ts'
-import { type EngineStats, STATS_FIELDS, writeStats } from './stats.ts'
+import { addStats, STATS_FIELDS } from './stats.ts'
 
 declare const self: {
 	onmessage: ((event: MessageEvent<ToWorker>) => void) | null
@@ -20,16 +20,19 @@ class EngineWorker {
 	#received = 0
 	readonly #runners = new Map<number, ModelRunner>()
 	/** Counters of models that are no longer loaded. */
-	readonly #past = new Map<keyof EngineStats, number>()
+	readonly #past = new Float64Array(STATS_FIELDS.length)
 	#isRunning = false
 
 	receive(message: ToWorker): void {
-		this.#received++
+		// As the shared counter does it: around at 2^31.
+		this.#received = (this.#received + 1) | 0
 		switch (message.type) {
 			case 'start': {
 				const kernels = openKernels(message.libraryPath)
-				kernels.select(message.isa)
-				kernels.threadsSet(message.threads)
+				assert(kernels.select(message.isa) === 0, 'the instruction set was checked before')
+				if (kernels.threadsSet(message.threads) !== 0) {
+					throw new Error(`the system refused to start ${message.threads} compute threads`)
+				}
 				this.#kernels = kernels
 				this.#inbox = new Int32Array(message.inbox)
 				this.#stats = new Float64Array(message.stats)
@@ -43,31 +46,44 @@ class EngineWorker {
 				this.#unload(message.modelKey)
 				return
 			case 'submit':
-			case 'embed': {
-				const runner = this.#runners.get(message.modelKey)
-				assert(runner, 'requests are for loaded models')
-				if (message.type === 'submit') runner.submit(message.requestId, message.request)
-				else runner.submitEmbedding(message.requestId, message.request)
+				this.#attempt(message, (runner) => runner.submit(message.requestId, message.request))
 				break
-			}
+			case 'embed':
+				this.#attempt(message, (runner) => {
+					runner.submitEmbedding(message.requestId, message.request)
+				})
+				break
 			case 'allow':
-				for (const runner of this.#runners.values()) {
+				this.#attempt(message, (runner) => {
 					runner.allow(message.requestId, message.choice, message.mask)
-				}
+				})
 				break
 			case 'stop-choice':
-				for (const runner of this.#runners.values()) {
-					runner.abort(message.requestId, message.choice)
-				}
+				this.#runners.get(message.modelKey)?.abort(message.requestId, message.choice)
 				break
 			case 'abort':
-				for (const runner of this.#runners.values()) runner.abort(message.requestId)
+				this.#runners.get(message.modelKey)?.abort(message.requestId)
 				break
 			default:
 				assertNever(message)
 		}
 		this.#writeStats()
-		this.#run()
+		void this.#run()
+	}
+
+	/** A fault in one request's message is that request's alone. */
+	#attempt(
+		{ requestId, modelKey }: { readonly requestId: number; readonly modelKey: number },
+		action: (runner: ModelRunner) => void,
+	): void {
+		const runner = this.#runners.get(modelKey)
+		try {
+			assert(runner, 'requests are for loaded models')
+			action(runner)
+		} catch (error) {
+			runner?.abort(requestId)
+			post({ type: 'failure', requestIds: [requestId], message: describe(error) })
+		}
 	}
 
 	#load(message: ToWorker & { type: 'load' }): void {
@@ -78,20 +94,24 @@ class EngineWorker {
 			this.#writeStats()
 			post({ type: 'loaded', modelKey })
 		} catch (error) {
-			post({ type: 'load-failed', modelKey, message: String(error) })
+			post({ type: 'load-failed', modelKey, message: describe(error) })
 		}
 	}
 
 	#unload(modelKey: number): void {
 		const runner = this.#runners.get(modelKey)
 		if (!runner) return
-		for (const field of STATS_FIELDS) {
-			if (field.endsWith('Total') && field !== 'kvBlocksTotal') {
-				this.#past.set(field, (this.#past.get(field) ?? 0) + runner.stats[field])
-			}
-		}
+		addStats(this.#past, {
+			...runner.stats,
+			running: 0,
+			waiting: 0,
+			kvBlocksUsed: 0,
+			kvBlocksTotal: 0,
+		})
 		this.#runners.delete(modelKey)
 		this.#writeStats()
+		// Weights are shared memory that only a collection gives back, and a budget counts on it.
+		Bun.gc(true)
 		post({ type: 'unloaded', modelKey })
 	}
 
@@ -107,16 +127,16 @@ class EngineWorker {
 
 	/** One step of every model that has work, in turn; false when none could run. */
 	#stepAll(): boolean {
+		const busy = [...this.#runners.values()].filter((runner) => runner.hasSequences)
 		let hasRun = false
-		for (const runner of this.#runners.values()) {
+		for (const runner of busy) {
 			try {
-				const output = runner.step()
+				const output = runner.step(busy.length > 1)
 				if (!output) continue
 				hasRun = true
 				post({ type: 'step', output })
 			} catch (error) {
-				const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-				post({ type: 'failure', requestIds: runner.abortAll(), message })
+				post({ type: 'failure', requestIds: runner.abortAll(), message: describe(error) })
 			}
 		}
 		if (hasRun) this.#writeStats()
@@ -124,15 +144,15 @@ class EngineWorker {
 	}
 
 	#writeStats(): void {
-		const all = [...this.#runners.values()].map((runner) => runner.stats)
-		const total = Object.fromEntries(
-			STATS_FIELDS.map((field) => [
-				field,
-				all.reduce((sum, stats) => sum + stats[field], this.#past.get(field) ?? 0),
-			]),
-		) as Record<(typeof STATS_FIELDS)[number], number>
-		writeStats(this.#stats, total)
+		const totals = this.#past.slice()
+		for (const runner of this.#runners.values()) addStats(totals, runner.stats)
+		this.#stats.set(totals)
 	}
+}
+
+/** For the log. */
+function describe(error: unknown): string {
+	return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function eventLoopTurn(): Promise<void> {

@@ -5,6 +5,7 @@
 #include "kernel_table.h"
 #include "threads.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -57,7 +58,8 @@ static const isa_entry isas[] = {
 };
 #define N_ISAS ((int32_t)(sizeof isas / sizeof isas[0]))
 
-static const isa_entry *active;
+/* Written whole or not at all: another thread may select while ops run. */
+static const isa_entry *_Atomic active;
 
 static const isa_entry *find_isa(const char *name) {
     for (int32_t i = 0; i < N_ISAS; i++)
@@ -70,9 +72,10 @@ __attribute__((constructor)) static void select_best(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
 #endif
-    active = isas;
-    while (!active->is_supported())
-        active++;
+    const isa_entry *best = isas;
+    while (!best->is_supported())
+        best++;
+    active = best;
 }
 
 int32_t kernels_select(const char *name) {

@@ -10,6 +10,7 @@
 #include "threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,6 +22,8 @@
 
 #define SPIN_NS 50000
 #define PAUSES_PER_CLOCK_READ 32
+/* Some tens of microseconds: longer than any share of an op that is still being computed. */
+#define PAUSES_BEFORE_YIELD 2000
 
 typedef struct {
     _Alignas(64) atomic_llong next;
@@ -146,8 +149,13 @@ void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t gra
     publish(OPEN);
     work(0);
     atomic_fetch_and_explicit(&pool.state, ~OPEN, memory_order_relaxed);
-    while ((atomic_load_explicit(&pool.state, memory_order_acquire) & INSIDE) != 0)
-        cpu_relax();
+    /* A thread that is still inside may have lost its processor to another program. */
+    for (int32_t i = 0; (atomic_load_explicit(&pool.state, memory_order_acquire) & INSIDE) != 0;
+         i++)
+        if (i < PAUSES_BEFORE_YIELD)
+            cpu_relax();
+        else
+            sched_yield();
 }
 
 int32_t pool_threads(void) { return pool.n_threads; }

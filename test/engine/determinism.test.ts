@@ -37,7 +37,7 @@ interface LoadedModel {
 	readonly requests: readonly GenerationRequest[]
 }
 
-/** Greedy, sampled with everything on, and several choices that roll a small window. */
+/** Greedy; sampled with everything on; several choices that roll a small window; scoring only. */
 function requestsFor({ config }: LoadedCheckpoint): GenerationRequest[] {
 	const next = uniform(config.vocabSize)
 	const prompt = (length: number) =>
@@ -65,6 +65,7 @@ function requestsFor({ config }: LoadedCheckpoint): GenerationRequest[] {
 			logprobs: 1,
 			sampling: { ...greedy, temperature: 1, topK: 40, seed: 5 },
 		}),
+		generationRequest(prompt(20), { maxTokens: 0, promptLogprobs: 3 }),
 	]
 }
 
@@ -82,7 +83,7 @@ async function startWithModels(options: TestEngineOptions) {
 
 /** What must not change: tokens, log-probabilities and reasons, but not what came from the cache. */
 function digest(transcripts: readonly Transcript[]): string {
-	const told = transcripts.map(({ promptTokens, choices }) => ({ promptTokens, choices }))
+	const told = transcripts.map(({ cachedTokens: _, ...rest }) => rest)
 	return Bun.hash(JSON.stringify(told)).toString(16)
 }
 

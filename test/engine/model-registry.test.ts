@@ -160,6 +160,17 @@ describe('model registry', () => {
 		expect(registry.details('v1-word')!.leases).toBe(1)
 	})
 
+	test('has a card for every step that can be addressed', async () => {
+		using setup = await setUp(['v1-word'])
+		const { registry } = setup
+		expect(registry.find('v1-word@900')).toMatchObject({ id: 'v1-word@900', step: 900 })
+		expect(registry.find('v1-word@901')).toBeUndefined()
+		using lease = await registry.acquire('v1-word@900')
+		expect(registry.details('v1-word@900')).toMatchObject({ leases: 1, parameterCount: 6400 })
+		expect(registry.details('v1-word')).toMatchObject({ leases: 0 })
+		expect(lease.step).toBe(900)
+	})
+
 	test('forgets a removed run when its last user has gone', async () => {
 		using setup = await setUp(['v1-char', 'v2-swiglu'])
 		const { directory, store, registry } = setup
@@ -176,7 +187,7 @@ describe('model registry', () => {
 		const { directory, store, registry } = setup
 		mkdirSync(join(directory, 'broken'))
 		writeFileSync(join(directory, 'broken/config.json'), '{')
-		await until(store, () => store.damaged().length === 1)
+		await until(store, () => store.damaged()[0]?.state === 'damaged')
 		expect(registry.listDamaged()).toMatchObject([{ id: 'broken', state: 'damaged' }])
 		const refusal = registry.acquire('broken')
 		expect(refusal).rejects.toMatchObject({
