@@ -141,7 +141,7 @@ int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head) {
 
 int64_t kernels_attention_scratch_bytes(int32_t max_context, int32_t d_head) {
     (void)d_head;
-    return pool_threads() * TILE_ROWS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
+    return pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
 }
 
 int64_t kernels_sample_scratch_bytes(int32_t vocab) {

@@ -39,6 +39,8 @@ typedef struct {
 
 /* Rows of one register tile, and of one unit of attention. */
 #define TILE_ROWS 6
+/* Heads that the attention of one row takes together; at least TILE_ROWS. */
+#define HEADS_PER_PASS 16
 
 /* Arrays of one word per token that a row's draw needs. */
 #define SAMPLE_ARRAYS 7

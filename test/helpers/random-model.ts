@@ -1,5 +1,5 @@
 import type { LoadModel } from '../../src/engine/messages.ts'
-import type { Kernels } from '../../src/kernels/binding.ts'
+import { type Kernels, pointerOf } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { packTensor, weightLayout } from '../../src/model/weights.ts'
 
@@ -38,6 +38,7 @@ export function randomModel(
 ): Omit<LoadModel, 'modelKey' | 'limits'> & { readonly arena: SharedArrayBuffer } {
 	const layout = weightLayout(kernels, config, dtype)
 	const arena = new SharedArrayBuffer(layout.totalBytes)
+	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
 	const next = uniform(seed)
 	for (const { name, shape } of layout.tensors.tensors.values()) {
 		// One of the two ways to give q, k and v is enough.

@@ -195,9 +195,9 @@ INLINE void value_block(float (*chains)[16], const float *values, int64_t d_pad,
 }
 
 /*
- * One row, up to TILE_ROWS heads: what a decoding sequence needs. Its keys and values are read once
- * and seldom fit into a cache, so they are read as they lie in memory, the heads of a block side by
- * side (25 GB/s instead of 15 head by head on the machine of LOG.md).
+ * One row, up to HEADS_PER_PASS heads: what a decoding sequence needs. Its keys and values are read
+ * once and seldom fit into a cache, so they are read as they lie in memory, the heads of a block
+ * side by side (25 GB/s instead of 15 head by head on the machine of LOG.md).
  */
 static void attend_row(const attention_job *job, const attention_tile *tile, int32_t first_head,
                        int32_t n_heads, float *weights) {
@@ -211,11 +211,11 @@ static void attend_row(const attention_job *job, const attention_tile *tile, int
             score_block(weights + h * stride + t, stride, q + h * d_head, 0,
                         keys + h * d_head * KV_BLOCK, d_head, 1, 2);
     }
-    float inverse[TILE_ROWS];
+    float inverse[HEADS_PER_PASS];
     for (int32_t h = 0; h < n_heads; h++)
         inverse[h] = softmax_row(job, weights + h * stride, tile->position);
     for (int32_t first = 0; first < d_head; first += CHANNELS_PER_PASS) {
-        float chains[TILE_ROWS][CHANNELS_PER_PASS / 16][CHAINS][16];
+        float chains[HEADS_PER_PASS][CHANNELS_PER_PASS / 16][CHAINS][16];
         memset(chains, 0, sizeof chains);
         const int32_t end = d_head < first + CHANNELS_PER_PASS ? d_head : first + CHANNELS_PER_PASS;
         for (int32_t t = 0; t < n; t += KV_BLOCK) {
@@ -268,7 +268,7 @@ static void attend_units(const void *context, int64_t begin, int64_t end, int32_
         run += 4;
     }
     int32_t head = (int32_t)(begin % job->n_head);
-    float *weights = job->scratch + thread * TILE_ROWS * job->scratch_stride;
+    float *weights = job->scratch + thread * HEADS_PER_PASS * job->scratch_stride;
     for (int64_t unit = begin; unit < end;) {
         int32_t first = (int32_t)tile_index * TILE_ROWS;
         attention_tile tile = {
@@ -279,7 +279,7 @@ static void attend_units(const void *context, int64_t begin, int64_t end, int32_
         };
         int32_t n_heads = 1;
         if (tile.n_rows == 1) {
-            n_heads = job->n_head - head < TILE_ROWS ? job->n_head - head : TILE_ROWS;
+            n_heads = job->n_head - head < HEADS_PER_PASS ? job->n_head - head : HEADS_PER_PASS;
             n_heads = end - unit < n_heads ? (int32_t)(end - unit) : n_heads;
             attend_row(job, &tile, head, n_heads, weights);
         } else {
@@ -318,8 +318,10 @@ static void FN(attention)(float *out, int64_t ldo, const float *qkv, int64_t ldq
     }
     int64_t n_units = n_tiles * n_head;
     int64_t work = positions * n_head * d_head * 2;
-    int64_t grain = n_units >= 8 * pool_threads() * n_head ? n_head : 1;
-    pool_run(attend_units, &job, n_units, work < 2 * WORK_MIN ? n_units : grain);
+    /* The heads of a row stay together, unless there are fewer rows than threads. */
+    int64_t share = (n_units + pool_threads() - 1) / pool_threads();
+    int64_t grain = share < n_head ? share : n_head;
+    pool_run(attend_units, &job, n_units, work < WORK_MIN / 2 ? n_units : grain);
 }
 
 typedef struct {
