@@ -113,6 +113,13 @@ export function serveOptions(machine: Machine) {
 			defaultValue: 512,
 			help: 'sequences that wait; beyond that requests get 503',
 		}),
+		drainDelaySeconds: integerOption({
+			flag: '--drain-delay',
+			min: 0,
+			max: 600,
+			defaultValue: 0,
+			help: 'seconds of service after SIGTERM, with /readyz at 503',
+		}),
 		drainSeconds: integerOption({
 			flag: '--drain-seconds',
 			min: 0,

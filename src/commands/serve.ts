@@ -42,6 +42,7 @@ export const serveCommand: Command = {
 			await drain(server, runtime, 0)
 			return 1
 		}
+		await Bun.sleep(config.drainDelaySeconds * 1000)
 		log('info', `stopping: running streams have ${config.drainSeconds} s to finish`)
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0

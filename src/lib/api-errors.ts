@@ -92,7 +92,8 @@ export function contextLengthExceeded(
 		'context_length_exceeded',
 		param,
 		`This model's maximum context length is ${contextLength} tokens. ` +
-			`However, your prompt has ${promptTokens} tokens.`,
+			`However, your prompt has ${promptTokens} tokens. ` +
+			'At least one token must be left for the answer.',
 	)
 }
 

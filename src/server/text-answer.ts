@@ -8,6 +8,13 @@ import { clientClosedRequest, toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
 
+/** Answers HEAD without generating what nobody would read. */
+export function answerHead(contentType: string): Response {
+	return new Response(null, {
+		headers: { 'content-type': contentType, 'cache-control': 'no-store' },
+	})
+}
+
 /** Runs the session to its end and answers with one JSON object. */
 export async function answerWhole(
 	session: TextSession,

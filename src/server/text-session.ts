@@ -3,6 +3,8 @@
  * A session that is opened must be closed, which also frees what still runs.
  */
 import type { ModelLease } from '../engine/catalog.ts'
+import type { GenerationRequest } from '../engine/generation.ts'
+import { contextLengthExceeded } from '../lib/api-errors.ts'
 import type { TextEvent, TextRequest, TextResult } from '../openai/text-generation.ts'
 import type { ServerContext } from './deps.ts'
 import { TextGeneration } from './text-generation.ts'
@@ -12,6 +14,8 @@ export interface SessionRequest {
 	readonly model: string | undefined
 	/** Whose signal fires when the client goes away. */
 	readonly request: Request
+	/** The field that holds the prompt, for errors about it; default `prompt`. */
+	readonly promptField?: string
 	/** Reads the request against the model. One entry per prompt. */
 	toRequests(lease: ModelLease): readonly TextRequest[]
 }
@@ -51,6 +55,9 @@ export class TextSession {
 		if (keyLimit !== null) held.defer(keyLimit.enter(headers))
 		const lease = held.use(await catalog.acquire(session.model, signal))
 		const requests = session.toRequests(lease)
+		for (const { generation } of requests) {
+			checkFits(generation, lease, session.promptField ?? 'prompt')
+		}
 		const generations = requests.map((request) => {
 			const generation = new TextGeneration(lease.generate(request.generation, signal), {
 				request,
@@ -84,6 +91,15 @@ export class TextSession {
 	/** Aborts what still runs and lets the model go. */
 	close(): void {
 		this.#held.dispose()
+	}
+}
+
+/** A request may forbid that its prompt is cut; the engine checks too, but knows no field names. */
+function checkFits(generation: GenerationRequest, lease: ModelLease, field: string): void {
+	const { blockSize } = lease.config
+	const { length } = generation.promptTokenIds
+	if (generation.truncation === 'disabled' && length > blockSize - 1) {
+		throw contextLengthExceeded(field, blockSize, length)
 	}
 }
 

@@ -20,6 +20,7 @@ export function chatCompletions(deps: ServerContext) {
 		const session = await TextSession.open(deps, {
 			model: body.model,
 			request,
+			promptField: 'messages',
 			toRequests: ({ tokenizer, config }) => [
 				toChatTextRequest(body, { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }),
 			],

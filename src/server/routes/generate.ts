@@ -7,12 +7,13 @@ import { freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { strictQuery } from '../strict-query.ts'
-import { answerWhole } from '../text-answer.ts'
+import { answerHead, answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** GET and POST /api/generate; the query wins over the body, parameter by parameter. */
 export function generate(deps: ServerContext) {
 	const answer = async (asked: GenerateRequest, request: Request): Promise<Response> => {
+		if (request.method === 'HEAD') return answerHead('application/json')
 		const session = await TextSession.open(deps, {
 			model: asked.model,
 			request,

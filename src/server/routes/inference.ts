@@ -8,7 +8,7 @@ import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { strictQuery } from '../strict-query.ts'
-import { answerStream } from '../text-answer.ts'
+import { answerHead, answerStream } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
@@ -16,6 +16,7 @@ const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) 
 /** GET /api/inference, and /inference as the first server had it. */
 export function inference(deps: ServerContext) {
 	const stream = async (query: InferenceQuery, request: Request): Promise<Response> => {
+		if (request.method === 'HEAD') return answerHead('text/event-stream; charset=utf-8')
 		const session = await TextSession.open(deps, {
 			model: query.model,
 			request,

@@ -16,6 +16,7 @@ export function responses(deps: ServerContext) {
 		const session = await TextSession.open(deps, {
 			model: body.model,
 			request,
+			promptField: 'input',
 			toRequests: ({ tokenizer, config }) => [
 				toResponsesTextRequest(body, {
 					tokenizer,
