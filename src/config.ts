@@ -61,7 +61,7 @@ export function serveOptions(machine: Machine) {
 			flag: '--isa',
 			choices: ['auto', 'scalar', 'avx2', 'avx512', 'neon', 'neon_dotprod'],
 			defaultValue: 'auto',
-			help: 'instruction set of the kernels; results do not depend on it',
+			help: 'instruction set',
 		}),
 		dtype: choiceOption({
 			flag: '--dtype',

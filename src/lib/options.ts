@@ -123,16 +123,21 @@ export function textOption<T extends string | null>(
 	}
 }
 
+/** Longest list of choices that stands beside its flag. */
+const CHOICES_SHOWN_MAX = 32
+
 /** One of a few words. */
 export function choiceOption<const Choice extends string>(
 	description: Description<NoInfer<Choice>> & { readonly choices: readonly Choice[] },
 ): Option<Choice> {
 	const { choices } = description
+	const list = choices.join('|')
+	const isShort = list.length <= CHOICES_SHOWN_MAX
 	return {
 		defaultText: description.defaultValue,
 		...description,
-		placeholder: choices.join('|'),
-		accepts: '',
+		placeholder: isShort ? list : 'NAME',
+		accepts: isShort ? '' : choices.join(', '),
 		parse(text) {
 			const choice = choices.find((candidate) => candidate === text)
 			if (choice !== undefined) return choice
