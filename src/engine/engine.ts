@@ -212,8 +212,8 @@ export class Engine {
 
 	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
 		switch (message.type) {
-			case 'step':
-				this.#deliver(message.output)
+			case 'steps':
+				for (const output of message.outputs) this.#deliver(output)
 				return
 			case 'loaded':
 				this.#loads.get(message.modelKey)?.resolve()

@@ -80,6 +80,8 @@ export interface StepOutput {
 	readonly logprobs: readonly (TokenLogprob | null)[] | null
 	/** Triples: request id, choice, 0 = stop or 1 = length. */
 	readonly finishes: Int32Array
+	/** Somebody waits for this: a first token, an end, or a constrained choice for its next mask. */
+	readonly isUrgent: boolean
 	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 }
 
@@ -90,7 +92,7 @@ export type FromWorker =
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }
-	| { readonly type: 'step'; readonly output: StepOutput }
+	| { readonly type: 'steps'; readonly outputs: readonly StepOutput[] }
 	/** These requests are lost; a bug, told to the log. */
 	| {
 			readonly type: 'failure'

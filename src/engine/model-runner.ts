@@ -262,11 +262,13 @@ class StepOutputBuilder {
 	readonly #logprobs: (TokenLogprob | null)[] = []
 	readonly #finishes: number[] = []
 	#hasLogprobs = false
+	#isUrgent = false
 
 	token(sequence: Sequence, tokenId: number, logprob: TokenLogprob | null): void {
 		this.#tokens.push(sequence.requestId, sequence.choice, tokenId)
 		this.#logprobs.push(logprob)
 		this.#hasLogprobs ||= logprob !== null
+		this.#isUrgent ||= sequence.request.constrained
 	}
 
 	finish(sequence: Sequence, reason: (typeof FINISH_CODES)[number]): void {
@@ -279,6 +281,8 @@ class StepOutputBuilder {
 			tokens: Int32Array.from(this.#tokens),
 			logprobs: this.#hasLogprobs ? this.#logprobs : null,
 			finishes: Int32Array.from(this.#finishes),
+			isUrgent:
+				this.#isUrgent || this.#finishes.length + this.prompts.length + this.embeddings.length > 0,
 			embeddings: this.embeddings,
 		}
 	}
