@@ -57,59 +57,6 @@ export class GenerationStream implements Generation {
 		this.#close(choice)
 	}
 
-	allow(choice: number, mask: Uint32Array): void
-	/** Tells the worker to drop the request. */
-	abort(): void
-	/** The request is over, however it ended; called once. */
-	ended(): void
-}
-
-/**
- * The main thread's end of a generation: events pushed by the engine, pulled by one reader. What waits
- * is bounded by n * maxTokens events, so a reader that never reads costs bounded memory.
- */
-export class GenerationStream implements Generation {
-	readonly #control: GenerationControl
-	#events: TokenEvent[] = []
-	readonly #openChoices: Set<number>
-	#hasEnded = false
-	#failure: unknown = null
-	#wake: (() => void) | null = null
-
-	constructor(choices: number, control: GenerationControl) {
-		this.#openChoices = new Set(Array.from({ length: choices }, (_, choice) => choice))
-		this.#control = control
-	}
-
-	/** Called by the engine. Events of choices that were stopped are dropped. */
-	push(event: TokenEvent): void {
-		if (this.#hasEnded) return
-		if (event.type !== 'prompt' && !this.#openChoices.has(event.choice)) return
-		this.#events.push(event)
-		if (event.type === 'finish') this.#close(event.choice)
-		this.#wakeReader()
-	}
-
-	/** Called by the engine when it cannot go on; the reader gets the error after what is ready. */
-	fail(error: unknown): void {
-		if (this.#hasEnded) return
-		this.#failure = error
-		this.#end()
-	}
-
-	takeReady(): TokenEvent[] {
-		const ready = this.#events
-		this.#events = []
-		return ready
-	}
-
-	stopChoice(choice: number): void {
-		if (!this.#openChoices.has(choice)) return
-		this.#control.stopChoice(choice)
-		this.#events = this.#events.filter((e) => e.type === 'prompt' || e.choice !== choice)
-		this.#close(choice)
-	}
-
 	allow(choice: number, mask: Uint32Array): void {
 		if (this.#openChoices.has(choice)) this.#control.allow(choice, mask)
 	}
