@@ -181,7 +181,6 @@ export class Gpt {
 		const misaligned = pointerOf(buffer) % ALIGNMENT_BYTES
 		const skip = misaligned === 0 ? 0 : (ALIGNMENT_BYTES - misaligned) / 4
 		const aligned = buffer.subarray(skip, skip + floats)
-		this.#kernels.adviseHugePages(pointerOf(aligned), aligned.byteLength)
 		this.#buffers.push(aligned)
 		return aligned
 	}
