@@ -183,44 +183,71 @@ function checkStored(
 	return stored
 }
 
-/** Kills the process at one call after the other, starting it again each time. */
+/** What the process is doing when it is killed. */
+type Work = 'load' | 'first upload' | 'later upload'
+
+/** One kind of call in one kind of work, and the next of them to be killed at. */
+interface KillSeries {
+	readonly work: Work
+	/** Upload forms differ by version modulo 3 (versions.ts). */
+	readonly form: number
+	readonly call: Call
+	index: number
+}
+
+/**
+ * Kills the process at one call after the other, in turn for every kind of call and of work, starting
+ * it again each time. No point is tried twice; ends early when there is none left.
+ */
 export async function injectKills(pointsMax: number): Promise<FaultCount> {
 	using directory = tempDir()
 	const path = join(directory.path, 'checkpoints')
 	mkdirSync(path)
 	let points = 0
 	let successes = 0
-	let version: Version = 1
-	const remaining = new Map<Call, number>(CALLS.map((call) => [call, 1]))
-	// The same points on a first upload, which makes the run, and on later ones, which replace it.
-	for (let round = 0; points < pointsMax && remaining.size > 0; round++) {
-		for (const [call, index] of [...remaining]) {
+	let version: Version = 0
+	let remaining: KillSeries[] = (['first upload', 'later upload', 'load'] as const).flatMap(
+		(work) =>
+			(work === 'load' ? [0] : [0, 1, 2]).flatMap((form) =>
+				CALLS.map((call) => ({ work, form, call, index: 1 })),
+			),
+	)
+	while (points < pointsMax && remaining.length > 0) {
+		const hit = new Set<KillSeries>()
+		for (const series of remaining) {
 			if (points >= pointsMax) break
-			if (round % 3 === 0) rmSync(join(path, 'run'), { recursive: true, force: true })
+			const { work, form, call, index } = series
+			if (work === 'first upload') rmSync(join(path, 'run'), { recursive: true, force: true })
+			version += 3 - ((version - form) % 3)
 			const before = storedVersion(path)
 			const subject = await UploadProcess.start(path)
 			const { answer, injected } = await subject.injecting(
 				`${call}:signal=KILL:when=${index}`,
-				() => subject.ask(`upload ${version}`),
+				() => subject.ask(work === 'load' ? 'load' : `upload ${version}`),
 			)
 			await subject.stop()
 			await recoverUploads(path)
 			try {
-				checkStored(path, before, version, answer)
+				if (work === 'load') expectUnchanged(path, before)
+				else checkStored(path, before, version, answer)
 			} catch (cause) {
-				throw new Error(`${call} at ${index} (${answer})`, { cause })
+				throw new Error(`${work}, ${call} at ${index} (${answer})`, { cause })
 			}
-			version++
-			if (injected > 0) points++
 			if (answer !== null) successes++
 			// Beyond the last call of its kind nothing is hit any more.
-			if (injected === 0) remaining.delete(call)
-			else remaining.set(call, index + 1)
+			if (injected === 0) continue
+			points++
+			series.index++
+			hit.add(series)
 		}
-		// Once every call has been hit, again with the next kinds of upload.
-		if (remaining.size === 0 && points < pointsMax) for (const call of CALLS) remaining.set(call, 1)
+		remaining = remaining.filter((series) => hit.has(series))
 	}
 	return { points, successes }
+}
+
+function expectUnchanged(directory: string, before: Version | null): void {
+	const stored = storedVersion(directory)
+	if (stored !== before) throw new Error(`found version ${stored}, expected ${before}`)
 }
 
 /** Lets one call after the other fail in a process that has to survive all of it. */
