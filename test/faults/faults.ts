@@ -2,14 +2,15 @@
  * Kills and I/O errors at every system call of an upload, by strace. After each one the directory must
  * hold the old version whole or the new one whole, and nothing else.
  *
- * `bun test/faults/faults.ts [kills] [errors]` tries that many points of each kind (default: 2,000 and
- * 500). Needs Linux, strace and the right to trace.
+ * `bun test/faults/faults.ts [kills] [errors] [forms]` tries that many points of each kind (default: all
+ * kill points, some 2,000, and 500 errors); `forms`, such as `0,1,2`, limits the kills to some ways of
+ * sending, so that several processes can share the work. Needs Linux, strace and the right to trace.
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { recoverUploads } from '../../src/checkpoint/staging.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { storedVersion, type Version } from './versions.ts'
+import { formCount, storedVersion, type Version } from './versions.ts'
 
 /** Calls with which an upload changes or reads the disk. */
 const CALLS = [
@@ -189,7 +190,7 @@ type Work = 'load' | 'first upload' | 'later upload'
 /** One kind of call in one kind of work, and the next of them to be killed at. */
 interface KillSeries {
 	readonly work: Work
-	/** Upload forms differ by version modulo 3 (versions.ts). */
+	/** Way of sending (versions.ts). */
 	readonly form: number
 	readonly call: Call
 	index: number
@@ -199,7 +200,10 @@ interface KillSeries {
  * Kills the process at one call after the other, in turn for every kind of call and of work, starting
  * it again each time. No point is tried twice; ends early when there is none left.
  */
-export async function injectKills(pointsMax: number): Promise<FaultCount> {
+export async function injectKills(
+	pointsMax: number,
+	forms: readonly number[] = Array.from({ length: formCount }, (_, form) => form),
+): Promise<FaultCount> {
 	using directory = tempDir()
 	const path = join(directory.path, 'checkpoints')
 	mkdirSync(path)
@@ -208,7 +212,7 @@ export async function injectKills(pointsMax: number): Promise<FaultCount> {
 	let version: Version = 0
 	let remaining: KillSeries[] = (['first upload', 'later upload', 'load'] as const).flatMap(
 		(work) =>
-			(work === 'load' ? [0] : [0, 1, 2]).flatMap((form) =>
+			(work === 'load' ? forms.slice(0, 1) : forms).flatMap((form) =>
 				CALLS.map((call) => ({ work, form, call, index: 1 })),
 			),
 	)
@@ -218,7 +222,7 @@ export async function injectKills(pointsMax: number): Promise<FaultCount> {
 			if (points >= pointsMax) break
 			const { work, form, call, index } = series
 			if (work === 'first upload') rmSync(join(path, 'run'), { recursive: true, force: true })
-			version += 3 - ((version - form) % 3)
+			version += formCount - ((version - form) % formCount)
 			const before = storedVersion(path)
 			const subject = await UploadProcess.start(path)
 			const { answer, injected } = await subject.injecting(
@@ -293,9 +297,9 @@ export async function injectErrors(pointsMax: number): Promise<FaultCount> {
 }
 
 if (import.meta.main) {
-	const [kills = 2000, errors = 500] = process.argv.slice(2).map(Number)
+	const [kills = '100000', errors = '500', forms] = process.argv.slice(2)
 	const report = (kind: string, { points, successes }: FaultCount) =>
 		console.log(`${points} ${kind}: 0 mixed, 0 leftovers, ${successes} uploads succeeded anyway`)
-	report('I/O errors', await injectErrors(errors))
-	report('kill points', await injectKills(kills))
+	report('I/O errors', await injectErrors(Number(errors)))
+	report('kill points', await injectKills(Number(kills), forms?.split(',').map(Number)))
 }

@@ -12,29 +12,53 @@ export type Version = number
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-/** The upload of a version; the way it is sent varies with it. */
+/** Ways to send an upload: what the body is, its coding, and the bytes of a piece as it arrives. */
+const FORMS = [
+	{ kind: 'binary', coding: 'identity', pieceBytes: 1024 },
+	{ kind: 'json', coding: 'identity', pieceBytes: 1024 },
+	{ kind: 'json', coding: 'gzip', pieceBytes: 256 },
+	{ kind: 'binary', coding: 'gzip', pieceBytes: 256 },
+	{ kind: 'binary', coding: 'zstd', pieceBytes: 512 },
+	{ kind: 'json', coding: 'zstd', pieceBytes: 512 },
+	{ kind: 'json', coding: 'identity', pieceBytes: 64 },
+	{ kind: 'json', coding: 'identity', pieceBytes: 2 ** 20 },
+	{ kind: 'binary', coding: 'identity', pieceBytes: 2 ** 20 },
+] as const
+
+/** Number of ways in which uploads are sent. */
+export const formCount = FORMS.length
+
+/** The upload of a version; the way it is sent is its remainder modulo `formCount`. */
 export function upload(version: Version): { headers: Headers; body: AsyncIterable<Uint8Array> } {
+	const { kind, coding, pieceBytes } = FORMS[version % formCount]!
 	const checkpoint = versioned(version)
 	const config = `{"domain":"${version}"}`
 	const metrics = `{"loss":${version}}\n`
-	if (version % 3 === 0) {
-		const headers = new Headers({
-			'content-type': 'application/octet-stream',
-			'x-checkpoint-name': 'run',
-			'x-checkpoint-step': '7',
-			'x-checkpoint-config': base64(config),
-			'x-checkpoint-metrics': base64(metrics),
-		})
-		return { headers, body: inPieces(toBinaryForm(checkpoint), 1024) }
+	const headers = new Headers(coding === 'identity' ? {} : { 'content-encoding': coding })
+	if (kind === 'binary') {
+		headers.set('content-type', 'application/octet-stream')
+		headers.set('x-checkpoint-name', 'run')
+		headers.set('x-checkpoint-step', '7')
+		headers.set('x-checkpoint-config', base64(config))
+		headers.set('x-checkpoint-metrics', base64(metrics))
 	}
-	const body = jsonBody({
-		config,
-		checkpoint: toJsonForm(checkpoint).toString(),
-		metrics: JSON.stringify(metrics),
-	})
-	if (version % 3 === 1) return { headers: new Headers(), body: inPieces(body, 1024) }
-	const headers = new Headers({ 'content-encoding': 'gzip' })
-	return { headers, body: inPieces(Bun.gzipSync(body as Uint8Array<ArrayBuffer>), 256) }
+	const plain =
+		kind === 'binary'
+			? toBinaryForm(checkpoint)
+			: jsonBody({
+					config,
+					checkpoint: toJsonForm(checkpoint).toString(),
+					metrics: JSON.stringify(metrics),
+				})
+	return { headers, body: inPieces(encode(new Uint8Array(plain), coding), pieceBytes) }
+}
+
+function encode(
+	bytes: Uint8Array<ArrayBuffer>,
+	coding: (typeof FORMS)[number]['coding'],
+): Uint8Array {
+	if (coding === 'gzip') return Bun.gzipSync(bytes)
+	return coding === 'zstd' ? Bun.zstdCompressSync(bytes) : bytes
 }
 
 /**
