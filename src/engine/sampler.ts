@@ -26,7 +26,24 @@ export class Sampler {
 	readonly #scratch: Uint8Array
 	readonly #topIds = new Int32Array(TOP_LOGPROBS_MAX)
 	readonly #topValues = new Float32Array(TOP_LOGPROBS_MAX)
-	readonly #pointers: readonly number[]
+	/** Addresses of the buffers, as the kernels take them. */
+	readonly #pointers: Readonly<
+		Record<
+			| 'rows'
+			| 'temperatures'
+			| 'topKs'
+			| 'topPs'
+			| 'minPs'
+			| 'seeds'
+			| 'choices'
+			| 'counters'
+			| 'tokenIds'
+			| 'scratch'
+			| 'topIds'
+			| 'topValues',
+			number
+		>
+	>
 	#count = 0
 
 	constructor(kernels: Kernels, gpt: Gpt, sequencesMax: number) {
@@ -42,20 +59,20 @@ export class Sampler {
 		this.#counters = new Int32Array(sequencesMax)
 		this.#tokenIds = new Int32Array(sequencesMax)
 		this.#scratch = new Uint8Array(kernels.sampleScratchBytes(gpt.config.vocabSize))
-		this.#pointers = [
-			this.#rows,
-			this.#temperatures,
-			this.#topKs,
-			this.#topPs,
-			this.#minPs,
-			this.#seeds,
-			this.#choices,
-			this.#counters,
-			this.#tokenIds,
-			this.#scratch,
-			this.#topIds,
-			this.#topValues,
-		].map(pointerOf)
+		this.#pointers = {
+			rows: pointerOf(this.#rows),
+			temperatures: pointerOf(this.#temperatures),
+			topKs: pointerOf(this.#topKs),
+			topPs: pointerOf(this.#topPs),
+			minPs: pointerOf(this.#minPs),
+			seeds: pointerOf(this.#seeds),
+			choices: pointerOf(this.#choices),
+			counters: pointerOf(this.#counters),
+			tokenIds: pointerOf(this.#tokenIds),
+			scratch: pointerOf(this.#scratch),
+			topIds: pointerOf(this.#topIds),
+			topValues: pointerOf(this.#topValues),
+		}
 	}
 
 	/** Begins a step's draws. */
@@ -82,24 +99,23 @@ export class Sampler {
 
 	/** Draws all added rows; the result is indexed as `add` said and valid until the next call. */
 	draw(): Int32Array {
-		const [rows, temperatures, topKs, topPs, minPs, seeds, choices, counters, tokenIds, scratch] =
-			this.#pointers as number[]
+		const p = this.#pointers
 		if (this.#count > 0) {
 			this.#kernels.sample(
-				tokenIds!,
+				p.tokenIds,
 				this.#gpt.logitsPointer,
 				this.#gpt.logitStride,
 				this.#gpt.config.vocabSize,
 				this.#count,
-				rows!,
-				temperatures!,
-				topKs!,
-				topPs!,
-				minPs!,
-				seeds!,
-				choices!,
-				counters!,
-				scratch!,
+				p.rows,
+				p.temperatures,
+				p.topKs,
+				p.topPs,
+				p.minPs,
+				p.seeds,
+				p.choices,
+				p.counters,
+				p.scratch,
 			)
 		}
 		return this.#tokenIds
@@ -115,8 +131,13 @@ export class Sampler {
 		const { vocabSize } = this.#gpt.config
 		const k = Math.min(count, vocabSize, TOP_LOGPROBS_MAX)
 		if (k === 0) return []
-		const pointers = this.#pointers
-		this.#kernels.topK(this.#rowPointer(logitsRow), vocabSize, k, pointers[10]!, pointers[11]!)
+		this.#kernels.topK(
+			this.#rowPointer(logitsRow),
+			vocabSize,
+			k,
+			this.#pointers.topIds,
+			this.#pointers.topValues,
+		)
 		return Array.from({ length: k }, (_, i) => [this.#topIds[i]!, this.#topValues[i]! - logSumExp])
 	}
 

@@ -183,7 +183,7 @@ static int big_compare(const big *a, const big *b) {
 /*
  * Sign of (the decimal) - midpoint * 2^exponent2. The decimal is the significant digits in
  * [digits, end), a '.' among them ignored, the last of them worth 10^q. The caller's range check
- * keeps the decimal between 1e-67 and 1e39, so both sides stay below 2^3100 and fit.
+ * keeps the decimal between 1e-67 and 1e58, so both sides stay below 2^3100 and fit.
  */
 static int compare_exactly(const uint8_t *digits, const uint8_t *end, int64_t q, uint64_t midpoint,
                            int32_t exponent2) {

@@ -57,7 +57,7 @@ export class Gpt {
 	readonly logits: Float32Array
 	readonly logitStride: number
 	readonly logitsPointer: number
-	/** Final hidden states of the rows that `normalize` was asked for, [rows, hiddenStride]. */
+	/** Final hidden states of the rows that were normalized last, [rows, hiddenStride]. */
 	readonly hidden: Float32Array
 	readonly hiddenStride: number
 
