@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Engine } from '../../src/engine/engine.ts'
+import type { FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { ApiError } from '../../src/lib/errors.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
@@ -200,29 +201,28 @@ describe('engine', () => {
 	})
 
 	test('gives every loaded model a step in turn, however many streams another one has', async () => {
+		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
+		const shared = await startEngine({ worker, sequencesMax: 16 })
 		const kernels = openKernels(libraryPath)
-		const key = await engine.load(randomModel(kernels, tinyConfig({ nLayer: 1 }), 'f32', 2))
-		const crowd = Array.from({ length: 8 }, () =>
-			engine.generate(
-				model.key,
-				model.contextLength,
-				generationRequest(prompt, { maxTokens: 2048 }),
-			),
-		)
-		await complete(
-			engine,
-			{ key, contextLength: config.blockSize },
-			generationRequest(prompt, { maxTokens: 200 }),
-		)
-		const counts = crowd.map(
-			(stream) => stream.takeReady().filter((e) => e.type === 'token').length,
-		)
+		const load = (seed: number) => shared.load(randomModel(kernels, config, 'f32', seed))
+		const [crowded, other] = [await load(1), await load(2)]
+		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, 64, request))
+		const requestOfStep: number[] = []
+		worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+			if (data.type !== 'steps') return
+			for (const { tokens } of data.outputs) requestOfStep.push(tokens[0]!)
+		})
+		const lone = generationRequest(prompt, { maxTokens: 200 })
+		await complete(shared, { key: other, contextLength: 64 }, lone)
 		for (const stream of crowd) stream.abort()
-		await engine.unload(key)
-		for (const count of counts) {
-			expect(count).toBeGreaterThan(150)
-			expect(count).toBeLessThan(250)
-		}
+		shared.close()
+		const loneId = Math.max(...requestOfStep)
+		const steps = requestOfStep.map((id) => (id === loneId ? 'lone' : 'crowd'))
+		const whileBoth = steps.slice(steps.indexOf('lone'), steps.lastIndexOf('lone') + 1)
+		const inTurn = whileBoth.map((_, i) => (i % 2 === 0 ? 'lone' : 'crowd'))
+		expect(whileBoth.length).toBeGreaterThanOrEqual(399)
+		expect(whileBoth).toEqual(inTurn)
 	})
 
 	test('embeds a text as the mean of its final hidden states', async () => {
