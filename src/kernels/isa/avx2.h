@@ -90,6 +90,12 @@ static inline float vf32_sum(vf32 v) {
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+static inline float vf32_max_of(vf32 v) {
+    __m256 eight = _mm256_max_ps(v.lo, v.hi);
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
 
 static inline vi32 vf32_as_bits(vf32 v) {
     return vi32_of(_mm256_castps_si256(v.lo), _mm256_castps_si256(v.hi));
@@ -124,6 +130,17 @@ static inline vi32 vi32_shl23(vi32 a) {
 }
 static inline vf32 vi32_to_float(vi32 v) {
     return vf32_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi));
+}
+static inline int32_t vi32_sum(vi32 v) {
+    __m256i eight = _mm256_add_epi32(v.lo, v.hi);
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+}
+static inline void vi32_store_bytes(int8_t *p, vi32 v) {
+    __m128i low = _mm_packs_epi32(_mm256_castsi256_si128(v.lo), _mm256_extracti128_si256(v.lo, 1));
+    __m128i high = _mm_packs_epi32(_mm256_castsi256_si128(v.hi), _mm256_extracti128_si256(v.hi, 1));
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(low, high));
 }
 
 /* maddubs multiplies unsigned with signed bytes and adds pairs in 16 bits: |x| times w with x's

@@ -44,6 +44,12 @@ static inline float vf32_sum(vf32 v) {
     __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
+static inline float vf32_max_of(vf32 v) {
+    __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
 
 static inline vi32 vf32_as_bits(vf32 v) { return _mm512_castps_si512(v); }
 static inline vf32 vf32_from_bits(vi32 v) { return _mm512_castsi512_ps(v); }
@@ -56,6 +62,10 @@ static inline vi32 vi32_half(vi32 a) { return _mm512_srai_epi32(a, 1); }
 static inline vi32 vi32_shl16(vi32 a) { return _mm512_slli_epi32(a, 16); }
 static inline vi32 vi32_shl23(vi32 a) { return _mm512_slli_epi32(a, 23); }
 static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps(v); }
+static inline int32_t vi32_sum(vi32 v) { return _mm512_reduce_add_epi32(v); }
+static inline void vi32_store_bytes(int8_t *p, vi32 v) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(v));
+}
 
 /* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
  * at -128 · Σx. */

@@ -113,6 +113,10 @@ static inline float vf32_sum(vf32 v) {
     float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
+static inline float vf32_max_of(vf32 v) {
+    float32x4_t low = vmaxq_f32(v.part[0], v.part[2]), high = vmaxq_f32(v.part[1], v.part[3]);
+    return vmaxvq_f32(vmaxq_f32(low, high));
+}
 
 static inline vi32 vf32_as_bits(vf32 v) {
     vi32 bits;
@@ -162,6 +166,15 @@ static inline vf32 vi32_to_float(vi32 v) {
     vf32 floats;
     EACH_PART floats.part[i] = vcvtq_f32_s32(v.part[i]);
     return floats;
+}
+static inline int32_t vi32_sum(vi32 v) {
+    int32x4_t low = vaddq_s32(v.part[0], v.part[1]), high = vaddq_s32(v.part[2], v.part[3]);
+    return vaddvq_s32(vaddq_s32(low, high));
+}
+static inline void vi32_store_bytes(int8_t *p, vi32 v) {
+    int16x8_t low = vcombine_s16(vmovn_s32(v.part[0]), vmovn_s32(v.part[1]));
+    int16x8_t high = vcombine_s16(vmovn_s32(v.part[2]), vmovn_s32(v.part[3]));
+    vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
 
 static inline vi32 vq8_start(int32_t sum_of_x) {

@@ -115,6 +115,13 @@ static inline float vf32_sum(vf32 v) {
             v.lane[i] += v.lane[i + width];
     return v.lane[0];
 }
+/* By the same tree; no lane may be NaN. */
+static inline float vf32_max_of(vf32 v) {
+    for (int32_t width = 8; width > 0; width /= 2)
+        for (int32_t i = 0; i < width; i++)
+            v.lane[i] = v.lane[i] > v.lane[i + width] ? v.lane[i] : v.lane[i + width];
+    return v.lane[0];
+}
 
 static inline vi32 vf32_as_bits(vf32 v) {
     vi32 bits;
@@ -167,6 +174,13 @@ static inline vf32 vi32_to_float(vi32 v) {
     EACH_LANE floats.lane[i] = (float)v.lane[i];
     return floats;
 }
+static inline int32_t vi32_sum(vi32 v) {
+    int32_t sum = 0;
+    EACH_LANE sum += v.lane[i];
+    return sum;
+}
+/* One byte per lane; lanes lie in -128 … 127. */
+static inline void vi32_store_bytes(int8_t *p, vi32 v) { EACH_LANE p[i] = (int8_t)v.lane[i]; }
 
 /*
  * Integer dot products of groups along k: acc = vq8_start(Σx), then for every quad of inputs

@@ -104,5 +104,5 @@ static void activate_rows(const void *context, int64_t begin, int64_t end, int32
 static void FN(activation)(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                            const float *params, const int32_t *program, int32_t n_ops) {
     activation_job job = {activation, u, ldu, f, params, program, n_ops};
-    pool_run(activate_rows, &job, m, 1 + WORK_MIN / 4 / (f + 1));
+    pool_run(activate_rows, &job, m, 1 + WORK_MIN / 16 / (f + 1));
 }

@@ -47,10 +47,11 @@ static inline const float *values_of(const attention_job *job, int32_t block, in
            (int64_t)KV_BLOCK * (job->n_head * job->d_head + head * d_pad);
 }
 
-/* scores[r][0 … 31] = q[r] · keys of one block; vecs = 2 does both halves at once. */
-INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t ldq,
-                        const float *keys, int32_t d_head, const int32_t rows, const int32_t vecs) {
-    UNROLL for (int32_t half = 0; half < 2; half += vecs) {
+/* scores[r][0 … 16·halves-1] = q[r] · keys of one block, `vecs` halves at once. */
+INLINE void score_halves(float *scores, int64_t stride, const float *q, int64_t ldq,
+                         const float *keys, int32_t d_head, const int32_t rows,
+                         const int32_t halves, const int32_t vecs) {
+    UNROLL for (int32_t half = 0; half < halves; half += vecs) {
         vf32 acc[TILE_ROWS][2];
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_zero();
@@ -72,16 +73,28 @@ INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t l
     }
 }
 
+/* Scores of the first `n_tokens` keys of one block and, up to a multiple of 16, of what is behind.
+ */
+INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t ldq,
+                        const float *keys, int32_t d_head, int32_t n_tokens, const int32_t rows) {
+    if (n_tokens > 16)
+        score_halves(scores, stride, q, ldq, keys, d_head, rows, 2,
+                     rows * 2 <= TILE_BUDGET ? 2 : 1);
+    else
+        score_halves(scores, stride, q, ldq, keys, d_head, rows, 1, 1);
+}
+
 /* Scores of one row become weights exp(s - max); returns 1 / their sum. */
 static float softmax_row(const attention_job *job, float *scores, int32_t position) {
     const vf32 scale = vf32_set1(job->scale), cap = vf32_set1(job->soft_cap);
+    const vf32 inverse_cap = vf32_set1(1.0f / job->soft_cap);
     const vf32 lowest = vf32_set1(-INFINITY);
     const int32_t last = position / 16 * 16;
     vf32 largest = lowest;
     for (int32_t t = 0; t <= last; t += 16) {
         vf32 s = vf32_mul(vf32_load(scores + t), scale);
         if (job->soft_cap > 0)
-            s = vf32_mul(cap, vf32_tanh(vf32_div(s, cap)));
+            s = vf32_mul(cap, vf32_tanh(vf32_mul(s, inverse_cap)));
         if (t == last)
             s = vf32_select(vmask_first(position - last + 1), s, lowest);
         vf32_store(scores + t, s);
@@ -98,20 +111,23 @@ static float softmax_row(const attention_job *job, float *scores, int32_t positi
 }
 
 /*
- * Chains of 16 value channels for positions 0 … n-1 (n a multiple of 4), all rows together:
- * partial[r][chain]. `wide` chains run side by side, as many as fit into registers.
+ * Chains of 16 value channels, all rows together: partial[r][chain]. Positions 0 … shared-1 belong
+ * to every row, the last few only to some. `wide` chains run side by side, as many as fit into
+ * registers.
  */
 INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
-                         const attention_tile *tile, int32_t head, int32_t channel, int32_t n,
+                         const attention_tile *tile, int32_t head, int32_t channel,
                          const float *weights, const int32_t rows, const int32_t wide) {
+    const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
+    const int32_t n = tile->position + rows;
     const int64_t d_pad = (job->d_head + 15) / 16 * 16;
     for (int32_t chain = 0; chain < CHAINS; chain += wide) {
         vf32 acc[TILE_ROWS][CHAINS];
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t c = 0; c < wide; c++) acc[r][c] = vf32_zero();
         }
-        for (int32_t start = 0; start < n; start += KV_BLOCK) {
-            const int32_t count = n - start < KV_BLOCK ? n - start : KV_BLOCK;
+        for (int32_t start = 0; start < shared; start += KV_BLOCK) {
+            const int32_t count = shared - start < KV_BLOCK ? shared - start : KV_BLOCK;
             const float *values = values_of(job, tile->blocks[start / KV_BLOCK], head) + channel;
             for (int32_t t = chain; t < count; t += CHAINS) {
                 UNROLL for (int32_t c = 0; c < wide; c++) {
@@ -120,6 +136,17 @@ INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
                         vf32 w = vf32_set1(weights[r * job->scratch_stride + start + t + c]);
                         acc[r][c] = vf32_fma(w, value, acc[r][c]);
                     }
+                }
+            }
+        }
+        for (int32_t t = shared + chain; t < n; t += CHAINS) {
+            const float *values = values_of(job, tile->blocks[t / KV_BLOCK], head) + channel;
+            UNROLL for (int32_t c = 0; c < wide; c++) {
+                vf32 value = vf32_load(values + (t % KV_BLOCK + c) * d_pad);
+                UNROLL for (int32_t r = 0; r < rows; r++) {
+                    if (t + c <= tile->position + r)
+                        acc[r][c] = vf32_fma(vf32_set1(weights[r * job->scratch_stride + t + c]),
+                                             value, acc[r][c]);
                 }
             }
         }
@@ -135,20 +162,6 @@ static inline vf32 sum_chains(float (*chains)[16]) {
     return vf32_add(even, odd);
 }
 
-/* Row r of a tile: the positions that not all rows share, then the sum of its chains. */
-static vf32 finish_chains(float (*partial)[16], const attention_job *job,
-                          const attention_tile *tile, int32_t head, int32_t channel, int32_t shared,
-                          int32_t position, const float *weights) {
-    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
-    for (int32_t t = shared; t <= position; t++) {
-        const float *values = values_of(job, tile->blocks[t / KV_BLOCK], head) + channel;
-        float *chain = partial[t % CHAINS];
-        vf32 value = vf32_load(values + t % KV_BLOCK * d_pad);
-        vf32_store(chain, vf32_fma(vf32_set1(weights[t]), value, vf32_load(chain)));
-    }
-    return sum_chains(partial);
-}
-
 INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t head,
                    float *weights, const int32_t rows) {
     const int64_t stride = job->scratch_stride;
@@ -156,19 +169,17 @@ INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t
     const int32_t last = tile->position + rows - 1;
     for (int32_t t = 0; t <= last; t += KV_BLOCK)
         score_block(weights + t, stride, q, job->ldq,
-                    keys_of(job, tile->blocks[t / KV_BLOCK], head), job->d_head, rows,
-                    rows * 2 <= TILE_BUDGET ? 2 : 1);
+                    keys_of(job, tile->blocks[t / KV_BLOCK], head), job->d_head, last - t + 1,
+                    rows);
     float inverse[TILE_ROWS];
     for (int32_t r = 0; r < rows; r++)
         inverse[r] = softmax_row(job, weights + r * stride, tile->position + r);
-    const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
     for (int32_t channel = 0; channel < job->d_head; channel += D_HEAD_PIECE) {
         float partial[TILE_ROWS][CHAINS][16];
-        value_chains(partial, job, tile, head, channel, shared, weights, rows,
+        value_chains(partial, job, tile, head, channel, weights, rows,
                      TILE_VECS(rows, TILE_BUDGET));
         for (int32_t r = 0; r < rows; r++) {
-            vf32 sum = finish_chains(partial[r], job, tile, head, channel, shared,
-                                     tile->position + r, weights + r * stride);
+            vf32 sum = sum_chains(partial[r]);
             float *out = job->out + (tile->row + r) * job->ldo + head * job->d_head + channel;
             int32_t lanes = job->d_head - channel < 16 ? job->d_head - channel : 16;
             vf32_store_n(out, vf32_mul(sum, vf32_set1(inverse[r])), lanes);
@@ -207,9 +218,14 @@ static void attend_row(const attention_job *job, const attention_tile *tile, int
     float *out = job->out + tile->row * job->ldo + (int64_t)first_head * d_head;
     for (int32_t t = 0; t < n; t += KV_BLOCK) {
         const float *keys = keys_of(job, tile->blocks[t / KV_BLOCK], first_head);
-        for (int32_t h = 0; h < n_heads; h++)
+        const float *values = values_of(job, tile->blocks[t / KV_BLOCK], first_head);
+        const int32_t count = n - t < KV_BLOCK ? n - t : KV_BLOCK;
+        for (int32_t h = 0; h < n_heads; h++) {
+            for (int32_t i = 0; i < count * d_pad; i += 16)
+                __builtin_prefetch(values + h * KV_BLOCK * d_pad + i);
             score_block(weights + h * stride + t, stride, q + h * d_head, 0,
-                        keys + h * d_head * KV_BLOCK, d_head, 1, 2);
+                        keys + h * d_head * KV_BLOCK, d_head, count, 1);
+        }
     }
     float inverse[HEADS_PER_PASS];
     for (int32_t h = 0; h < n_heads; h++)
@@ -333,28 +349,30 @@ typedef struct {
     int32_t m, n_head, d_head;
 } kv_store_job;
 
-static void store_heads(const void *context, int64_t begin, int64_t end, int32_t thread) {
+/* Units: rows × heads, in the order in which attention takes them: keys and values of a decoding
+ * row then meet the cache of the thread that is about to read them. */
+static void store_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
     (void)thread;
     const kv_store_job *job = context;
     const int32_t d_head = job->d_head, width = job->n_head * d_head;
     const int32_t d_pad = (d_head + 15) / 16 * 16;
-    for (int32_t row = 0; row < job->m; row++) {
-        const float *k = job->qkv + row * job->ldq + width, *v = k + width;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t row = unit / job->n_head, head = unit % job->n_head;
+        const float *k = job->qkv + row * job->ldq + width + head * d_head, *v = k + width;
         const int32_t offset = job->slots[row] % KV_BLOCK;
         float *block = job->kv + job->slots[row] / KV_BLOCK * job->block_stride;
-        for (int64_t head = begin; head < end; head++) {
-            float *keys = block + head * d_head * KV_BLOCK + offset;
-            float *values = block + (int64_t)KV_BLOCK * width + (head * KV_BLOCK + offset) * d_pad;
-            for (int32_t c = 0; c < d_head; c++)
-                keys[c * KV_BLOCK] = k[head * d_head + c];
-            memcpy(values, v + head * d_head, (size_t)d_head * sizeof(float));
-            memset(values + d_head, 0, (size_t)(d_pad - d_head) * sizeof(float));
-        }
+        float *keys = block + head * d_head * KV_BLOCK + offset;
+        float *values = block + (int64_t)KV_BLOCK * width + (head * KV_BLOCK + offset) * d_pad;
+        for (int32_t c = 0; c < d_head; c++)
+            keys[c * KV_BLOCK] = k[c];
+        memcpy(values, v, (size_t)d_head * sizeof(float));
+        memset(values + d_head, 0, (size_t)(d_pad - d_head) * sizeof(float));
     }
 }
 
 static void FN(kv_store)(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
                          const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head) {
     kv_store_job job = {kv, block_stride, qkv, ldq, slots, m, n_head, d_head};
-    pool_run(store_heads, &job, n_head, 1 + WORK_MIN / 2 / (m * d_head + 1));
+    const int64_t n_units = (int64_t)m * n_head;
+    pool_run(store_units, &job, n_units, m == 1 ? n_units : n_head);
 }

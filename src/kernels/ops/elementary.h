@@ -44,11 +44,15 @@ static inline vf32 vf32_tanh(vf32 x) {
     q = vf32_fma(q, square, vf32_set1(0.13331441581249237f));
     q = vf32_fma(q, square, vf32_set1(-0.3333328068256378f));
     vf32 near_zero = vf32_fma(vf32_mul(x, square), q, x);
+    const vmask is_near = vf32_gt(vf32_set1(0.625f), magnitude);
+    /* The scores that are softly capped mostly are small. */
+    if (vmask_bits(is_near) == 0xffff)
+        return near_zero;
     vf32 power = vf32_exp(vf32_add(magnitude, magnitude));
     const vf32 one = vf32_set1(1.0f);
     vf32 far = vf32_sub(one, vf32_div(vf32_set1(2.0f), vf32_add(power, one)));
     far = vf32_select(vf32_gt(vf32_zero(), x), vf32_sub(vf32_zero(), far), far);
-    return vf32_select(vf32_gt(vf32_set1(0.625f), magnitude), near_zero, far);
+    return vf32_select(is_near, near_zero, far);
 }
 
 /* x / (1 + exp(-x)) */
@@ -84,13 +88,4 @@ static inline double log_f64(double x) {
      */
     return exponent * 0x1.62e42fee00000p-1 +
            (2 * s + (2 * s * series + exponent * 0x1.a39ef35793c76p-33));
-}
-
-static inline float vf32_max_of(vf32 v) {
-    float lanes[16];
-    vf32_store(lanes, v);
-    float largest = lanes[0];
-    for (int32_t i = 1; i < 16; i++)
-        largest = lanes[i] > largest ? lanes[i] : largest;
-    return largest;
 }

@@ -22,8 +22,7 @@ typedef struct {
     int64_t ldx;
     const void *w;
     int32_t m, k, n, accumulate;
-    int64_t n_panels;
-    int32_t rows_per_unit;
+    int32_t n_groups, rows_per_unit;
     const void *scratch;
 } matmul_job;
 

@@ -24,7 +24,8 @@ static inline int8_row int8_row_at(const void *scratch, int32_t row, int32_t k) 
     return (int8_row){(const int8_t *)base, scales, (const int32_t *)(scales + n_groups)};
 }
 
-/* Infinities and NaN make the group's scale NaN, so that they are not lost. */
+/* Infinities and NaN make the group's scale NaN, so that they are not lost; their bytes are -127.
+ */
 static void quantise_group(int8_t *bytes, float *scale, int32_t *sum, const float *x,
                            int32_t count) {
     vf32 values[INT8_GROUP / 16];
@@ -43,16 +44,15 @@ static void quantise_group(int8_t *bytes, float *scale, int32_t *sum, const floa
     const vf32 inverse = vf32_set1(magnitude > 0 ? 127 / magnitude : 0);
     const vf32 shift = vf32_set1(ROUNDING_SHIFT);
     *scale = magnitude / 127 + vf32_sum(poison);
-    *sum = 0;
+    vi32 sums = vi32_set1(0);
     for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
-        vi32 shifted = vf32_as_bits(vf32_add(vf32_mul(values[v], inverse), shift));
-        float lanes[16];
-        vf32_store(lanes, vf32_from_bits(vi32_sub(shifted, vf32_as_bits(shift))));
-        for (int32_t i = 0; i < 16; i++) {
-            bytes[16 * v + i] = (int8_t)float_bits(lanes[i]);
-            *sum += bytes[16 * v + i];
-        }
+        vf32 scaled = vf32_max(vf32_mul(values[v], inverse), vf32_set1(-127.0f));
+        vi32 shifted = vf32_as_bits(vf32_add(scaled, shift));
+        vi32 rounded = vi32_sub(shifted, vf32_as_bits(shift));
+        vi32_store_bytes(bytes + 16 * v, rounded);
+        sums = vi32_add(sums, rounded);
     }
+    *sum = vi32_sum(sums);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
@@ -147,33 +147,38 @@ static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_
     }
 }
 
-/* ---- the op, all dtypes: units are panels × groups of rows ---- */
+/* ---- the op, all dtypes: units are panels × groups of rows, those of a panel together ---- */
 
 static void matmul_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
     (void)thread;
     const matmul_job *job = context;
     for (int64_t unit = begin; unit < end; unit++) {
-        int32_t row = (int32_t)(unit / job->n_panels) * job->rows_per_unit;
+        int64_t panel = unit / job->n_groups;
+        int32_t row = (int32_t)(unit % job->n_groups) * job->rows_per_unit;
         int32_t n_rows = job->m - row < job->rows_per_unit ? job->m - row : job->rows_per_unit;
         if (job->dtype == KERNELS_DTYPE_INT8)
-            int8_panel(job, unit % job->n_panels, row, n_rows);
+            int8_panel(job, panel, row, n_rows);
         else
-            matmul_panel(job, unit % job->n_panels, row, n_rows);
+            matmul_panel(job, panel, row, n_rows);
     }
 }
 
 static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
                        const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
                        void *scratch) {
-    matmul_job job = {dtype, out, ldo, x, ldx, w, m, k, n, accumulate, 0, ROWS_PER_PASS, scratch};
-    job.n_panels = (n + KERNELS_PANEL - 1) / KERNELS_PANEL;
+    matmul_job job = {dtype, out, ldo, x, ldx, w, m, k, n, accumulate, 0, 0, scratch};
+    const int64_t n_panels = (n + KERNELS_PANEL - 1) / KERNELS_PANEL;
+    if (m == 0)
+        return;
     if (dtype == KERNELS_DTYPE_INT8)
         pool_run(quantise_rows, &job, m, 1 + WORK_MIN / (k + 1));
     /* Fewer panels than would feed all threads: smaller groups of rows. */
-    while (job.rows_per_unit > 2 * TILE_ROWS &&
-           (m + job.rows_per_unit - 1) / job.rows_per_unit * job.n_panels < 4 * pool_threads())
-        job.rows_per_unit /= 2;
-    int64_t n_units = (m + job.rows_per_unit - 1) / job.rows_per_unit * job.n_panels;
+    job.n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
+    while (job.n_groups * n_panels < 4 * pool_threads() && m / (job.n_groups + 1) >= 2 * TILE_ROWS)
+        job.n_groups++;
+    const int32_t n_tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
+    job.rows_per_unit = (n_tiles + job.n_groups - 1) / job.n_groups * TILE_ROWS;
+    int64_t n_units = job.n_groups * n_panels;
     int64_t unit_work =
         (int64_t)k * KERNELS_PANEL * (m < job.rows_per_unit ? m : job.rows_per_unit);
     int64_t grain = 1 + n_units / (8 * pool_threads());

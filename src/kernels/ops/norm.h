@@ -55,5 +55,5 @@ static void FN(layer_norm)(float *out, int64_t ldo, const float *x, int64_t ldx,
                            const int32_t *rows, const float *weight, const float *bias, int32_t m,
                            int32_t d) {
     norm_job job = {out, ldo, x, ldx, rows, weight, bias, d};
-    pool_run(norm_rows, &job, m, 1 + WORK_MIN / (d + 1));
+    pool_run(norm_rows, &job, m, 1 + WORK_MIN / 8 / (d + 1));
 }
