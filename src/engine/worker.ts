@@ -17,7 +17,7 @@ declare const self: {
  * Tokens of a fast model are told together: waking the main thread, its socket and the client for each
  * takes processors from the computation. Nobody sees a millisecond.
  */
-const GATHER_MS = 1
+const GATHER_MS = 4
 
 class EngineWorker {
 	#kernels: Kernels | null = null

@@ -11,9 +11,10 @@ const LIMITS = {
 	batchTokensMax: 256,
 	prefillTokensMax: 64,
 	sequencesMax: 128,
-	/** Two blocks for each of 128 streams of the largest model. */
-	kvBytesMax: 640 * 2 ** 20,
 } as const
+
+/** Two KV blocks for each of 128 streams of the largest model. */
+const KV_BYTES_MAX = 640 * 2 ** 20
 
 /** Prompt from which streams decode: one token, so that one step reads the prompts of all. */
 const SEED_TOKENS = 1
@@ -35,10 +36,12 @@ export class BenchRunner {
 			readonly dtype: Dtype
 			readonly arena: SharedArrayBuffer
 		},
+		kvBytesMax = KV_BYTES_MAX,
 	) {
 		const { config, dtype, arena } = model
 		this.config = config
-		this.#runner = new ModelRunner(kernels, { modelKey: 0, config, dtype, arena, limits: LIMITS })
+		const limits = { ...LIMITS, kvBytesMax }
+		this.#runner = new ModelRunner(kernels, { modelKey: 0, config, dtype, arena, limits })
 	}
 
 	/** Steps that a stream can decode before its window rolls. */

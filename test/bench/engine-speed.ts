@@ -17,6 +17,8 @@ const DECODE_GOALS = { f32: 0.85, bf16: 0.8, int8: 0.65 } as const
 const DECODE_RATIO_GOALS = { bf16: 2.5, int8: 5 } as const
 const PREFILL_GOAL: Goal = { of: 'share', bound: 'min', limit: 0.75 }
 
+/** From an empty context, as `llama-bench` counts by default. */
+const DECODE_TOKENS = 128
 const PREFILL_TOKENS = 128
 const BATCHES = [8, 32, 128] as const
 /** Steps of a batch sample: few, so that 128 streams' keys and values fit. */
@@ -26,6 +28,8 @@ interface Subject {
 	readonly name: ModelName
 	readonly dtype: Dtype
 	readonly runner: BenchRunner
+	/** Has KV blocks for one context, all of them used before: memory of a server that has run a while. */
+	readonly reader: BenchRunner
 	readonly region: WeightRegion
 }
 
@@ -46,7 +50,8 @@ export async function measureEngine(bench: Bench): Promise<void> {
 		for (const dtype of plan.dtypes) {
 			const model = loadModel(bench, name, dtype)
 			const runner = new BenchRunner(bench.kernels, model)
-			subjects.push({ name, dtype, runner, region: weightRegion(bench.kernels, model) })
+			const reader = new BenchRunner(bench.kernels, model, 0)
+			subjects.push({ name, dtype, runner, reader, region: weightRegion(bench.kernels, model) })
 		}
 		for (const threads of plan.threads) {
 			bench.kernels.threadsSet(threads)
@@ -84,13 +89,14 @@ async function measureDecode(
 	subjects: readonly Subject[],
 	threads: number,
 ): Promise<void> {
-	const steps = subjects.map(({ runner }) => stepsFor(bench, runner, 1, runner.decodeStepsMax))
+	const steps = subjects.map(({ runner }) => stepsFor(bench, runner, 1, DECODE_TOKENS))
 	const speeds = subjects.map((): number[] => [])
 	const shares = subjects.map((): number[] => [])
 	for await (const _ of roundsOf(bench)) {
 		for (const [i, { runner, region }] of subjects.entries()) {
 			const limit = readBandwidth(bench.kernels, region, bench.sampleSeconds / 2) / region.bytes
-			const speed = steps[i]! / runner.decode(1, steps[i]!)
+			const seconds = meanUntil(bench.sampleSeconds, () => runner.decode(1, steps[i]!))
+			const speed = steps[i]! / seconds
 			speeds[i]!.push(speed)
 			shares[i]!.push(speed / limit)
 		}
@@ -122,10 +128,10 @@ async function measureDecode(
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
 	const flopsPerToken = 2 * (layers + head / tokens)
-	subject.runner.prefill(tokens)
+	subject.reader.prefill(subject.reader.config.blockSize - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
 	await measureFlops(bench, subject, name, flopsPerToken, () => {
-		const seconds = sumUntil(bench.sampleSeconds, () => subject.runner.prefill(tokens))
+		const seconds = meanUntil(bench.sampleSeconds, () => subject.reader.prefill(tokens))
 		return tokens / seconds
 	})
 }
@@ -171,7 +177,7 @@ function stepsFor(bench: Bench, runner: BenchRunner, streams: number, max: numbe
 }
 
 /** Mean of what `measure` returns, over as many calls as make up `seconds`. */
-function sumUntil(seconds: number, measure: () => number): number {
+function meanUntil(seconds: number, measure: () => number): number {
 	let sum = 0
 	let calls = 0
 	while (sum < seconds) {
