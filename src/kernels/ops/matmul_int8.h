@@ -181,6 +181,6 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
     int64_t n_units = job.n_groups * n_panels;
     int64_t unit_work =
         (int64_t)k * KERNELS_PANEL * (m < job.rows_per_unit ? m : job.rows_per_unit);
-    int64_t grain = 1 + n_units / (8 * pool_threads());
+    int64_t grain = 1 + n_units / (32 * pool_threads());
     pool_run(matmul_units, &job, n_units, n_units * unit_work < 2 * WORK_MIN ? n_units : grain);
 }
