@@ -15,7 +15,7 @@ declare const self: {
 
 /**
  * Tokens of a fast model are told together: waking the main thread, its socket and the client for each
- * takes processors from the computation. Nobody sees a millisecond.
+ * takes processors from the computation. Nobody sees a few milliseconds.
  */
 const GATHER_MS = 4
 

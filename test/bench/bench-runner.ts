@@ -16,6 +16,9 @@ const LIMITS = {
 /** Two KV blocks for each of 128 streams of the largest model. */
 const KV_BYTES_MAX = 640 * 2 ** 20
 
+/** Tokens that a stream decodes at most, from an empty context: `llama-bench` counts so, too. */
+export const DECODE_TOKENS = 128
+
 /** Prompt from which streams decode: one token, so that one step reads the prompts of all. */
 const SEED_TOKENS = 1
 
@@ -42,11 +45,6 @@ export class BenchRunner {
 		this.config = config
 		const limits = { ...LIMITS, kvBytesMax }
 		this.#runner = new ModelRunner(kernels, { modelKey: 0, config, dtype, arena, limits })
-	}
-
-	/** Steps that a stream can decode before its window rolls. */
-	get decodeStepsMax(): number {
-		return this.config.blockSize - SEED_TOKENS - 1
 	}
 
 	/** Seconds of `steps` steps in which `streams` streams decode one token each. */

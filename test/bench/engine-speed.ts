@@ -1,7 +1,7 @@
 /** The engine in this process: decoding, prefill and batches, each beside its limit. */
 import type { Dtype } from '../../src/model/model-config.ts'
 import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
-import { BenchRunner } from './bench-runner.ts'
+import { BenchRunner, DECODE_TOKENS } from './bench-runner.ts'
 import {
 	peakFlops,
 	readBandwidth,
@@ -17,8 +17,6 @@ const DECODE_GOALS = { f32: 0.85, bf16: 0.8, int8: 0.65 } as const
 const DECODE_RATIO_GOALS = { bf16: 2.5, int8: 5 } as const
 const PREFILL_GOAL: Goal = { of: 'share', bound: 'min', limit: 0.75 }
 
-/** From an empty context, as `llama-bench` counts by default. */
-const DECODE_TOKENS = 128
 const PREFILL_TOKENS = 128
 const BATCHES = [8, 32, 128] as const
 /** Steps of a batch sample: few, so that 128 streams' keys and values fit. */
@@ -139,8 +137,7 @@ async function measurePrefill(bench: Bench, subject: Subject, tokens: number): P
 /** Streams that decode together, every row with logits. */
 async function measureBatch(bench: Bench, subject: Subject, streams: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
-	const stepsMax = Math.min(subject.runner.decodeStepsMax, BATCH_STEPS_MAX)
-	const steps = stepsFor(bench, subject.runner, streams, stepsMax)
+	const steps = stepsFor(bench, subject.runner, streams, BATCH_STEPS_MAX)
 	const name = `decode, ${streams} streams, ${subject.dtype}`
 	await measureFlops(bench, subject, name, 2 * (layers + head), () => {
 		return (streams * steps) / subject.runner.decode(streams, steps)

@@ -9,7 +9,7 @@ import {
 	runsDirectory,
 	servedName,
 } from './bench-context.ts'
-import { BenchRunner } from './bench-runner.ts'
+import { BenchRunner, DECODE_TOKENS } from './bench-runner.ts'
 import type { ClientResult, ClientTask } from './http-client.ts'
 import { peakFlops, readBandwidth, type WeightRegion, weightRegion } from './machine-limits.ts'
 import { multipliedParameters } from './reference-models.ts'
@@ -22,7 +22,10 @@ const STREAM_COUNTS = [1, 8, 32, 128] as const
 /** Tokens of a stream: as many as make a sample of this length, in these bounds. */
 const SAMPLE_SECONDS = 0.8
 const STREAM_TOKENS_MIN = 16
-const STREAM_TOKENS_MAX = 200
+const STREAM_TOKENS_MAX = DECODE_TOKENS
+/** Streams before those that count. */
+const WARM_UP = { streams: 8, maxTokens: STREAM_TOKENS_MAX, probes: [] }
+const WARM_UP_RUNS = 8
 /** Requests per round for a time to first token. */
 const PROBES = { S: 25, embedded: 25, M: 10, L: 4 } as const
 const PROBES_QUICK = 10
@@ -60,8 +63,10 @@ export async function measureHttp(bench: Bench): Promise<void> {
 			region: weightRegion(bench.kernels, model),
 			ask: (task) => client.run({ ...target, ...task }),
 		}
-		// The first request loads the model.
+		// The first request loads the model; then the server's code is compiled, while it runs.
 		await subject.ask({ streams: 1, maxTokens: 1, probes: [] })
+		const warmUpRuns = name === 'S' ? WARM_UP_RUNS : 0
+		for (let run = 0; run < warmUpRuns; run++) await subject.ask(WARM_UP)
 		for (const streams of STREAM_COUNTS) await measureStreams(bench, subject, streams)
 		await measureFirstToken(bench, subject)
 	}
@@ -148,12 +153,11 @@ async function measureFirstToken(bench: Bench, subject: Subject): Promise<void> 
 
 /** How many tokens make streams of a good length, found by trying. */
 async function streamTokens(bench: Bench, subject: Subject, streams: number): Promise<number> {
-	const { ask, runner } = subject
+	const { ask } = subject
 	const probe = { streams, maxTokens: STREAM_TOKENS_MIN, probes: [] }
 	const { tokens, seconds } = await ask(probe)
 	const wanted = (SAMPLE_SECONDS * tokens) / seconds / streams / (bench.isQuick ? 2 : 1)
-	const max = Math.min(STREAM_TOKENS_MAX, runner.decodeStepsMax)
-	return Math.round(Math.min(Math.max(wanted, STREAM_TOKENS_MIN), max))
+	return Math.round(Math.min(Math.max(wanted, STREAM_TOKENS_MIN), STREAM_TOKENS_MAX))
 }
 
 /** A prompt of 64 tokens that nobody has sent before: nothing of it is in the prefix cache. */

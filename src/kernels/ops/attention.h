@@ -187,14 +187,15 @@ INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t
     }
 }
 
-/* Heads of one row whose scores are computed together, and 16-channel pieces of their values: enough
- * chains to hide the latency of a multiply-add. */
+/* Heads of one row whose scores are computed together, and 16-channel pieces of their values:
+ * enough chains to hide the latency of a multiply-add. */
 #define SCORE_HEADS (TILE_BUDGET >= 24 ? 4 : 2)
 #define VALUE_PIECES (TILE_BUDGET >= 24 ? 2 : 1)
 
 /*
- * scores[h][0 … 16·vecs-1] = q[h] · keys[h] for one row and one block. Meanwhile the block's values,
- * `n_ahead` times 32 floats per head, are fetched, which lie too far off for the processor to see.
+ * scores[h][0 … 16·vecs-1] = q[h] · keys[h] for one row and one block. Meanwhile the block's
+ * values, `n_ahead` times 32 floats per head, are fetched, which lie too far off for the processor
+ * to see.
  */
 INLINE void score_heads(float *scores, int64_t stride, const float *q, const float *keys,
                         const float *values, int64_t d_pad, int32_t n_ahead, int32_t d_head,
@@ -219,7 +220,8 @@ INLINE void score_heads(float *scores, int64_t stride, const float *q, const flo
         }
     }
     UNROLL for (int32_t h = 0; h < heads; h++) {
-        UNROLL for (int32_t v = 0; v < vecs; v++) vf32_store(scores + h * stride + 16 * v, acc[h][v]);
+        UNROLL for (int32_t v = 0; v < vecs; v++)
+            vf32_store(scores + h * stride + 16 * v, acc[h][v]);
     }
 }
 

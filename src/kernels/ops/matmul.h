@@ -9,6 +9,7 @@
  */
 
 #define ROWS_PER_PASS 96
+#define LINE_BYTES 64
 /* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
 #define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
 /* Multiply-adds of a unit below which waking a thread costs more than it saves. */
@@ -48,11 +49,12 @@ typedef struct {
     const float *start; /* partial chains [rows][64], NULL = zeros */
     float *out;
     int64_t ldo;
-    int32_t is_added; /* the finished chain is added to out */
+    int32_t is_added;  /* the finished chain is added to out */
+    const char *ahead; /* k cache lines that will be needed soon; NULL = none */
 } tile_job;
 
 INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t rows,
-                        const int32_t vecs, const int32_t vec_first) {
+                        const int32_t vecs, const int32_t vec_first, const int32_t looks_ahead) {
     const int64_t row_bytes = dtype == KERNELS_DTYPE_F32 ? KERNELS_PANEL * 4 : KERNELS_PANEL * 2;
     vf32 acc[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -67,6 +69,8 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
     UNROLL_STREAM for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
         vf32 w[4];
         UNROLL for (int32_t v = 0; v < vecs; v++) w[v] = panel_load(dtype, panel, vec_first + v);
+        if (looks_ahead)
+            __builtin_prefetch(job->ahead + LINE_BYTES * i, 0, 2);
         UNROLL for (int32_t r = 0; r < rows; r++) {
             vf32 xr = vf32_set1(x[r * job->ldx + i]);
             UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_fma(xr, w[v], acc[r][v]);
@@ -82,7 +86,13 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
 
 INLINE void matmul_rows(const tile_job *job, const int32_t dtype, const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET);
-    UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) matmul_tile(job, dtype, rows, vecs, vec);
+    if (rows == TILE_ROWS && job->ahead != NULL) {
+        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs)
+            matmul_tile(job, dtype, rows, vecs, vec, vec == 0);
+    } else {
+        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs)
+            matmul_tile(job, dtype, rows, vecs, vec, 0);
+    }
 }
 
 static void matmul_rows_any(const tile_job *job, int32_t dtype, int32_t rows) {
@@ -102,20 +112,28 @@ static void matmul_panel(const matmul_job *job, int64_t panel, int32_t row, int3
     _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL];
     const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
     const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
+    /* With fewer rows the piece itself is read as fast as memory allows. */
+    const int32_t looks_ahead = n_rows >= 4 * TILE_ROWS;
     for (int32_t k = 0; k < job->k; k += k_piece) {
         const int32_t is_last = k + k_piece >= job->k;
+        const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
         for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
+            /* The piece behind this one is read next; the first tiles fetch a part of it each. */
+            const int32_t tile_index = r / TILE_ROWS;
             float *kept = partial + r * KERNELS_PANEL;
             float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
             tile_job tile = {
                 .x = job->x + (row + r) * job->ldx + k,
                 .ldx = job->ldx,
-                .panel = (const char *)job->w + (panel * job->k + k) * row_bytes,
+                .panel = piece,
                 .k = is_last ? job->k - k : k_piece,
                 .start = k == 0 ? NULL : kept,
                 .out = is_last ? out : kept,
                 .ldo = is_last ? job->ldo : KERNELS_PANEL,
                 .is_added = is_last && job->accumulate,
+                .ahead = looks_ahead && tile_index < row_bytes / LINE_BYTES
+                             ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)
+                             : NULL,
             };
             matmul_rows_any(&tile, job->dtype, n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS);
         }
