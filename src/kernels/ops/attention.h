@@ -86,15 +86,15 @@ INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t l
 
 /* Scores of one row become weights exp(s - max); returns 1 / their sum. */
 static float softmax_row(const attention_job *job, float *scores, int32_t position) {
-    const vf32 scale = vf32_set1(job->scale), cap = vf32_set1(job->soft_cap);
-    const vf32 inverse_cap = vf32_set1(1.0f / job->soft_cap);
+    const float factor = job->soft_cap > 0 ? job->scale / job->soft_cap : job->scale;
+    const vf32 scale = vf32_set1(factor), cap = vf32_set1(job->soft_cap);
     const vf32 lowest = vf32_set1(-INFINITY);
     const int32_t last = position / 16 * 16;
     vf32 largest = lowest;
     for (int32_t t = 0; t <= last; t += 16) {
         vf32 s = vf32_mul(vf32_load(scores + t), scale);
         if (job->soft_cap > 0)
-            s = vf32_mul(cap, vf32_tanh(vf32_mul(s, inverse_cap)));
+            s = vf32_mul(cap, vf32_tanh(s));
         if (t == last)
             s = vf32_select(vmask_first(position - last + 1), s, lowest);
         vf32_store(scores + t, s);
@@ -103,7 +103,7 @@ static float softmax_row(const attention_job *job, float *scores, int32_t positi
     const vf32 max = vf32_set1(vf32_max_of(largest));
     vf32 sum = vf32_zero();
     for (int32_t t = 0; t <= last; t += 16) {
-        vf32 weight = vf32_exp(vf32_sub(vf32_load(scores + t), max));
+        vf32 weight = vf32_exp_falling(vf32_sub(vf32_load(scores + t), max));
         vf32_store(scores + t, weight);
         sum = vf32_add(sum, weight);
     }

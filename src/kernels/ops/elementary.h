@@ -7,13 +7,11 @@
 /* Adding and subtracting it rounds to an integer, nearest even, which then is in the low bits. */
 #define ROUNDING_SHIFT 12582912.0f
 
-/* exp(x); 0 below -104, infinity above 88.73, NaN for NaN. */
-static inline vf32 vf32_exp(vf32 x) {
-    /* The bound comes first, so that a NaN passes. */
-    x = vf32_max(vf32_set1(-104.0f), x);
-    x = vf32_min(vf32_set1(89.0f), x);
+/* exp(x) = p · 2^exponent with p between 0.7 and 1.5, for |x| up to 104. */
+static inline vf32 exp_parts(vf32 x, vi32 *exponent) {
     const vf32 shift = vf32_set1(ROUNDING_SHIFT);
     vf32 shifted = vf32_fma(x, vf32_set1(1.44269502f), shift);
+    *exponent = vi32_sub(vf32_as_bits(shifted), vf32_as_bits(shift));
     vf32 n = vf32_sub(shifted, shift);
     /* x - n · ln 2 in two pieces; n · 0.693… fits into the multiply-add exactly. */
     vf32 r = vf32_fma(n, vf32_set1(-0x1.62e43p-1f), x);
@@ -24,14 +22,31 @@ static inline vf32 vf32_exp(vf32 x) {
     p = vf32_fma(p, r, vf32_set1(0.1666651964187622f));
     p = vf32_fma(p, r, vf32_set1(0.4999999403953552f));
     p = vf32_fma(vf32_mul(r, r), p, r);
-    p = vf32_add(p, vf32_set1(1.0f));
+    return vf32_add(p, vf32_set1(1.0f));
+}
+
+static inline vf32 power_of_two(vi32 exponent) {
+    return vf32_from_bits(vi32_shl23(vi32_add(exponent, vi32_set1(127))));
+}
+
+/* exp(x); 0 below -104, infinity above 88.73, NaN for NaN. */
+static inline vf32 vf32_exp(vf32 x) {
+    /* The bound comes first, so that a NaN passes. */
+    x = vf32_max(vf32_set1(-104.0f), x);
+    x = vf32_min(vf32_set1(89.0f), x);
     /* 2^n in two factors: n runs from -150 to 128. */
-    vi32 exponent = vi32_sub(vf32_as_bits(shifted), vf32_as_bits(shift));
+    vi32 exponent;
+    vf32 p = exp_parts(x, &exponent);
     vi32 first = vi32_half(exponent);
-    vi32 second = vi32_sub(exponent, first);
-    const vi32 bias = vi32_set1(127);
-    p = vf32_mul(p, vf32_from_bits(vi32_shl23(vi32_add(first, bias))));
-    return vf32_mul(p, vf32_from_bits(vi32_shl23(vi32_add(second, bias))));
+    p = vf32_mul(p, power_of_two(first));
+    return vf32_mul(p, power_of_two(vi32_sub(exponent, first)));
+}
+
+/* exp(x) for x ≤ 0, NaN for NaN; below -87, where floats end, exp(-87) = 1.6e-38. */
+static inline vf32 vf32_exp_falling(vf32 x) {
+    vi32 exponent;
+    vf32 p = exp_parts(vf32_max(vf32_set1(-87.0f), x), &exponent);
+    return vf32_mul(p, power_of_two(exponent));
 }
 
 static inline vf32 vf32_tanh(vf32 x) {
