@@ -1,7 +1,8 @@
 /*
  * From a row of logits to a token. Selection first finds a bound that few but enough logits reach,
- * and only those meet a heap, so that the cost is two reads of the row; the nucleus (top-p) is sorted
- * only as far down as it can reach. Order and definition of the filters: kernels_sample in kernels.h.
+ * and only those meet a heap, so that the cost is two reads of the row; the nucleus (top-p) is
+ * sorted only as far down as it can reach. Order and definition of the filters: kernels_sample in
+ * kernels.h.
  */
 
 /* ---- the k best: a heap whose root is the worst of them ---- */
