@@ -98,6 +98,27 @@ describe('kernels_sample', () => {
 		}
 	})
 
+	test.each([
+		['far apart', (u: number) => 200 * u],
+		['close', (u: number) => 1e-3 * u],
+		['mostly equal', (u: number) => Math.max(0, u - 0.99)],
+		['mostly excluded', (u: number) => (u < 0.995 ? Number.NEGATIVE_INFINITY : u)],
+		['huge', (u: number) => (u - 0.5) * 3e38],
+	])('finds the few best of many logits that are %s', (_, of) => {
+		const random = randomSource(11)
+		for (const vocab of [700, 5000]) {
+			const logits = Float32Array.from({ length: vocab }, () => of(random()))
+			logits[vocab - 1] = of(0.999)
+			const draws = Array.from({ length: 120 }, (_, counter) => ({
+				...plain,
+				topK: 1 + Math.floor(random() * 80),
+				temperature: [0.5, 1, 2][counter % 3]!,
+				counter,
+			}))
+			expect(sample(logits, vocab, draws)).toEqual(draws.map((draw) => naiveSample(logits, draw)))
+		}
+	})
+
 	test('draws each token as often as its probability says', () => {
 		const logits = Float32Array.from([0, Math.log(2), Math.log(3), Number.NEGATIVE_INFINITY])
 		const draws = Array.from({ length: 60_000 }, (_, counter) => ({ ...plain, counter }))
