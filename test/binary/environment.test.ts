@@ -1,8 +1,9 @@
 /** The executable in the places where people start it: it needs nothing but itself. */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type AlphaServer, executablePath, startAlpha } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -25,6 +26,15 @@ async function continuation(server: AlphaServer): Promise<string> {
 	expect(response.status).toBe(200)
 	const { text } = (await response.json()) as { text: string }
 	return text
+}
+
+/** Processor time of all threads of a process so far, in milliseconds. */
+function processorMs(pid: number): number {
+	const threads = readdirSync(`/proc/${pid}/task`)
+	const nanoseconds = threads.map((thread) =>
+		Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+	)
+	return nanoseconds.reduce((sum, time) => sum + time, 0) / 1e6
 }
 
 /** A command that starts the executable in a directory. */
@@ -83,6 +93,19 @@ describe('the executable', () => {
 		await server.stop()
 		expect(readdirSync(directory.path)).toEqual([])
 	})
+
+	test('uses less than 0.5 % of a processor when it has nothing to do', async () => {
+		await using server = await startAlpha(embeddedOnly)
+		await continuation(server)
+		const windowMs = 2000
+		const shareOfWindow = async () => {
+			const before = processorMs(server.pid)
+			await Bun.sleep(windowMs)
+			return (processorMs(server.pid) - before) / windowMs
+		}
+		// After a request the runtime still collects garbage for a while.
+		await eventually(async () => (await shareOfWindow()) < 0.005, 20_000)
+	}, 30_000)
 
 	test('prints its version and its help without starting anything', () => {
 		const version = Bun.spawnSync([executablePath, '--version'])
