@@ -1,13 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { optional } from '../../openai/schemas/fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
-import {
-	maxTokensField,
-	modelField,
-	optional,
-	seedField,
-	temperatureField,
-	topKField,
-} from './fields.ts'
+import { maxTokensField, modelField, seedField, temperatureField, topKField } from './fields.ts'
 
 const roles = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 

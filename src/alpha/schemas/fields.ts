@@ -1,10 +1,6 @@
-import { type TSchema, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
+import { optional } from '../../openai/schemas/fields.ts'
 import { temperatureMax, topKDefault } from '../limits.ts'
-
-/** A field that may be absent or null, which mean the same. */
-export function optional<T extends TSchema>(schema: T) {
-	return Type.Optional<T>({ ...schema, nullable: true })
-}
 
 export const modelField = optional(
 	Type.String({

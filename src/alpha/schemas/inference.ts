@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { optional } from '../../openai/schemas/fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
-import { modelField, optional, seedField, temperatureField, topKField } from './fields.ts'
+import { modelField, seedField, temperatureField, topKField } from './fields.ts'
 
 /** Query of GET /api/inference. */
 export const InferenceQuery = Type.Object(
