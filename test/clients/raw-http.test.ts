@@ -53,7 +53,7 @@ describe('a streamed answer on the wire', () => {
 		using connection = await openRawConnection(server.port)
 		connection.send(post('/v1/chat/completions', { ...chat, stream: true, ignore_eos: true }))
 		const { chunks } = await connection.receive()
-		expect(chunks).toBeGreaterThan(10)
+		expect(chunks).toBeGreaterThan(2)
 	})
 
 	test('leaves the connection ready for the next request', async () => {
@@ -111,7 +111,7 @@ describe('a plain text stream on the wire', () => {
 		connection.send(post('/api/chat', { messages, model: 'novels-austen', maxTokens: 100 }))
 		const { headers, chunks } = await connection.receive()
 		expect(headers.get('transfer-encoding')).toBe('chunked')
-		expect(chunks).toBeGreaterThan(10)
+		expect(chunks).toBeGreaterThan(2)
 	})
 
 	test('reports errors in JSON with their status before the first byte', async () => {
