@@ -206,15 +206,16 @@ describe('engine', () => {
 		const kernels = openKernels(libraryPath)
 		const load = (seed: number) => shared.load(randomModel(kernels, config, 'f32', seed))
 		const [crowded, other] = [await load(1), await load(2)]
+		const contextLength = config.blockSize
 		const request = generationRequest(prompt, { maxTokens: 2048 })
-		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, 64, request))
+		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, contextLength, request))
 		const requestOfStep: number[] = []
 		worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
 			if (data.type !== 'steps') return
 			for (const { tokens } of data.outputs) requestOfStep.push(tokens[0]!)
 		})
 		const lone = generationRequest(prompt, { maxTokens: 200 })
-		await complete(shared, { key: other, contextLength: 64 }, lone)
+		await complete(shared, { key: other, contextLength }, lone)
 		for (const stream of crowd) stream.abort()
 		shared.close()
 		const loneId = Math.max(...requestOfStep)

@@ -37,12 +37,15 @@ typedef struct {
     const int32_t *blocks;
 } attention_tile;
 
+/* Floats of one value in a block. */
+static inline int64_t padded_head(int32_t d_head) { return (d_head + 15) / 16 * 16; }
+
 static inline const float *keys_of(const attention_job *job, int32_t block, int32_t head) {
     return job->kv + block * job->block_stride + (int64_t)head * job->d_head * KV_BLOCK;
 }
 
 static inline const float *values_of(const attention_job *job, int32_t block, int32_t head) {
-    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
+    const int64_t d_pad = padded_head(job->d_head);
     return job->kv + block * job->block_stride +
            (int64_t)KV_BLOCK * (job->n_head * job->d_head + head * d_pad);
 }
@@ -120,7 +123,7 @@ INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
                          const float *weights, const int32_t rows, const int32_t wide) {
     const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
     const int32_t n = tile->position + rows;
-    const int64_t d_pad = (job->d_head + 15) / 16 * 16;
+    const int64_t d_pad = padded_head(job->d_head);
     for (int32_t chain = 0; chain < CHAINS; chain += wide) {
         vf32 acc[TILE_ROWS][CHAINS];
         UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -260,7 +263,7 @@ INLINE void score_row_block(const attention_job *job, const attention_tile *tile
                             int32_t first_head, int32_t n_heads, int32_t start, int32_t count,
                             float *weights, const int32_t vecs) {
     const int32_t d_head = job->d_head, block = tile->blocks[start / KV_BLOCK];
-    const int64_t stride = job->scratch_stride, d_pad = (d_head + 15) / 16 * 16;
+    const int64_t stride = job->scratch_stride, d_pad = padded_head(d_head);
     const int32_t n_ahead = (int32_t)(count * d_pad / 32);
     for (int32_t h = 0; h < n_heads;) {
         const int32_t head = first_head + h;
@@ -285,7 +288,7 @@ INLINE void score_row_block(const attention_job *job, const attention_tile *tile
 static void attend_row(const attention_job *job, const attention_tile *tile, int32_t first_head,
                        int32_t n_heads, float *weights) {
     const int32_t d_head = job->d_head, n = tile->position + 1;
-    const int64_t stride = job->scratch_stride, d_pad = (d_head + 15) / 16 * 16;
+    const int64_t stride = job->scratch_stride, d_pad = padded_head(d_head);
     float *out = job->out + tile->row * job->ldo + (int64_t)first_head * d_head;
     for (int32_t t = 0; t < n; t += KV_BLOCK) {
         const int32_t count = n - t < KV_BLOCK ? n - t : KV_BLOCK;
@@ -431,7 +434,7 @@ static void store_units(const void *context, int64_t begin, int64_t end, int32_t
     (void)thread;
     const kv_store_job *job = context;
     const int32_t d_head = job->d_head, width = job->n_head * d_head;
-    const int32_t d_pad = (d_head + 15) / 16 * 16;
+    const int64_t d_pad = padded_head(d_head);
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t row = unit / job->n_head, head = unit % job->n_head;
         const float *k = job->qkv + row * job->ldq + width + head * d_head, *v = k + width;

@@ -166,18 +166,20 @@ static void matmul_units(const void *context, int64_t begin, int64_t end, int32_
 static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
                        const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
                        void *scratch) {
-    matmul_job job = {dtype, out, ldo, x, ldx, w, m, k, n, accumulate, 0, 0, scratch};
-    const int64_t n_panels = (n + KERNELS_PANEL - 1) / KERNELS_PANEL;
     if (m == 0)
         return;
+    matmul_job job = {dtype, out, ldo, x, ldx, w, m, k, n, accumulate, 0, 0, scratch};
+    const int64_t n_panels = (n + KERNELS_PANEL - 1) / KERNELS_PANEL;
     if (dtype == KERNELS_DTYPE_INT8)
         pool_run(quantise_rows, &job, m, 1 + WORK_MIN / (k + 1));
     /* Fewer panels than would feed all threads: smaller groups of rows. */
-    job.n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
-    while (job.n_groups * n_panels < 4 * pool_threads() && m / (job.n_groups + 1) >= 2 * TILE_ROWS)
-        job.n_groups++;
+    int32_t n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
+    while (n_groups * n_panels < 4 * pool_threads() && m / (n_groups + 1) >= 2 * TILE_ROWS)
+        n_groups++;
+    /* Whole tiles; rounding up can leave fewer groups. */
     const int32_t n_tiles = (m + TILE_ROWS - 1) / TILE_ROWS;
-    job.rows_per_unit = (n_tiles + job.n_groups - 1) / job.n_groups * TILE_ROWS;
+    job.rows_per_unit = (n_tiles + n_groups - 1) / n_groups * TILE_ROWS;
+    job.n_groups = (m + job.rows_per_unit - 1) / job.rows_per_unit;
     int64_t n_units = job.n_groups * n_panels;
     int64_t unit_work =
         (int64_t)k * KERNELS_PANEL * (m < job.rows_per_unit ? m : job.rows_per_unit);
