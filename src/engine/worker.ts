@@ -15,9 +15,9 @@ declare const self: {
 
 /**
  * Tokens of a fast model are told together: waking the main thread, its socket and the client for each
- * takes processors from the computation. Nobody sees a few milliseconds.
+ * takes processors from the computation. A screen shows a new picture every 16 ms at most.
  */
-const GATHER_MS = 4
+const GATHER_MS = 8
 
 class EngineWorker {
 	#kernels: Kernels | null = null
