@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { version } from '../package.json'
 import { runCommand } from './commands/run-command.ts'
+import { messageOf } from './lib/errors.ts'
 
 /** Exit status of a process that a second signal ended while it was cleaning up. */
 const INTERRUPTED_STATUS = 130
@@ -30,7 +31,7 @@ const status = await runCommand({
 	warn: (text) => process.stderr.write(text),
 	stopRequested,
 }).catch((error: unknown) => {
-	process.stderr.write(`alpha: ${error instanceof Error ? error.message : String(error)}\n`)
+	process.stderr.write(`alpha: ${messageOf(error)}\n`)
 	return 1
 })
 process.exit(status)

@@ -39,7 +39,7 @@ export interface CheckpointFile {
 	readonly tensors: ReadonlyMap<string, StoredTensor>
 }
 
-/** Bytes by which the form is told; the file's name says nothing (FORMAT.md section 1). */
+/** Bytes by which the form is told; the file's name says nothing. */
 const SNIFFED_BYTES = 4
 
 /**

@@ -1,6 +1,6 @@
 /*
- * metrics.jsonl: one JSON object a line, appended while training runs, perhaps ending in half a line
- * (FORMAT.md 1.5). Bad lines cost nothing but themselves.
+ * metrics.jsonl: one JSON object a line, appended while training runs, perhaps ending in half a line.
+ * Bad lines cost nothing but themselves.
  */
 import type { FileHandle } from 'node:fs/promises'
 import { openRegularFile } from './regular-file.ts'

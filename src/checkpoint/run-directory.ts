@@ -1,7 +1,6 @@
 /*
- * One run directory as it stands on disk: config.json, checkpoint-<step>.json, metrics.jsonl
- * (FORMAT.md section 1 and 4.1). Everything is a matter of file names and stat; contents are read again
- * only when a file has changed.
+ * One run directory as it stands on disk: config.json, checkpoint-<step>.json, metrics.jsonl.
+ * Everything is a matter of file names and stat; contents are read again only when a file has changed.
  */
 import type { BigIntStats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'

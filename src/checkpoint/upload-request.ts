@@ -1,4 +1,4 @@
-/** What an upload's headers say (FORMAT.md 4.5). Throws ApiError for what no upload may say. */
+/** What an upload's headers say. Throws ApiError for what no upload may say. */
 import {
 	invalidType,
 	invalidValue,

@@ -1,4 +1,10 @@
-import { type Config, serveOptions } from '../config.ts'
+import {
+	generateTemperatureDefault,
+	generateTokensMax,
+	temperatureMax,
+	topKDefault,
+} from '../alpha/limits.ts'
+import { serveOptions } from '../config.ts'
 import type { ModelLease } from '../engine/catalog.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
 import { greedySampling, plainRequest, promptOrStart } from '../engine/plain-request.ts'
@@ -12,29 +18,29 @@ import {
 } from '../lib/options.ts'
 import type { Command, CommandContext } from './command.ts'
 import { readMachine } from './machine.ts'
-import { startRuntime } from './runtime.ts'
+import { startRuntime, withServeDefaults } from './runtime.ts'
 
-/** How to sample; the defaults are those of `POST /api/generate`. */
+/** How to sample: as `POST /api/generate` does, but a screenful of tokens by default. */
 const samplingOptions = {
 	maxTokens: integerOption({
 		flag: '--max-tokens',
 		min: 1,
-		max: 2048,
+		max: generateTokensMax,
 		defaultValue: 200,
 		help: 'tokens to generate',
 	}),
 	temperature: numberOption({
 		flag: '--temperature',
 		min: 0,
-		max: 2,
-		defaultValue: 0.7,
+		max: temperatureMax,
+		defaultValue: generateTemperatureDefault,
 		help: '0 always takes the likeliest token',
 	}),
 	topK: integerOption({
 		flag: '--top-k',
 		min: 0,
 		max: 2 ** 31 - 1,
-		defaultValue: 40,
+		defaultValue: topKDefault,
 		help: 'draw from the k likeliest tokens; 0 from all',
 	}),
 	topP: numberOption({
@@ -48,7 +54,7 @@ const samplingOptions = {
 		flag: '--seed',
 		min: 0,
 		max: Number.MAX_SAFE_INTEGER,
-		defaultValue: -1,
+		defaultValue: null,
 		defaultText: 'random',
 		help: 'the same seed gives the same text',
 	}),
@@ -71,8 +77,7 @@ export const generateCommand: Command = {
 		if (model === undefined || words.length === 0) {
 			throw new UsageError('expected MODEL and PROMPT: alpha generate MODEL PROMPT')
 		}
-		const defaults = parseOptions(serveOptions(readMachine()), { ...context, argv: [] }).values
-		const config: Config = { ...defaults, ...values }
+		const config = withServeDefaults(values, context)
 		await using runtime = await startRuntime(config, context, (level, message) => {
 			if (level === 'error') context.warn(`${message}\n`)
 		})
@@ -110,7 +115,7 @@ function toRequest(
 		maxTokens,
 		sampling: {
 			...sampling,
-			seed: seed >= 0 ? seed : crypto.getRandomValues(new Uint32Array(1))[0]!,
+			seed: seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
 		},
 	})
 }

@@ -3,7 +3,7 @@ import type { ModelCard } from '../engine/catalog.ts'
 import { formatHelp, parseOptions, UsageError } from '../lib/options.ts'
 import type { Command } from './command.ts'
 import { readMachine } from './machine.ts'
-import { startRuntime } from './runtime.ts'
+import { startRuntime, withServeDefaults } from './runtime.ts'
 
 function modelsOptions() {
 	const { checkpoints, embeddedModel } = serveOptions(readMachine())
@@ -18,8 +18,8 @@ export const modelsCommand: Command = {
 	async run(context) {
 		const { values, positionals } = parseOptions(modelsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
-		const defaults = parseOptions(serveOptions(readMachine()), { ...context, argv: [] }).values
-		await using runtime = await startRuntime({ ...defaults, ...values }, context, () => {})
+		const config = withServeDefaults(values, context)
+		await using runtime = await startRuntime(config, context, () => {})
 		await runtime.store.inspected()
 		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listDamaged()))
 		return 0

@@ -4,15 +4,16 @@
  */
 import { Loader } from '../checkpoint/loader.ts'
 import { type CheckpointStore, openStore } from '../checkpoint/store.ts'
-import type { Config } from '../config.ts'
+import { type Config, serveOptions } from '../config.ts'
 import { Engine } from '../engine/engine.ts'
 import type { RunnerLimits } from '../engine/messages.ts'
 import { ModelRegistry } from '../engine/model-registry.ts'
 import { runnerBytes } from '../engine/model-runner.ts'
 import { openKernels } from '../kernels/binding.ts'
-import { UsageError } from '../lib/options.ts'
+import { parseOptions, UsageError } from '../lib/options.ts'
 import type { CommandContext } from './command.ts'
 import { kernelLibraryPath, openEmbeddedModel } from './embedded.ts'
+import { readMachine } from './machine.ts'
 
 /** Rows of a step that may read prompts while others are decoding: the longest hiccup of a stream. */
 const PREFILL_TOKENS_MAX = 64
@@ -43,6 +44,12 @@ export interface Runtime extends AsyncDisposable {
 }
 
 export type RuntimeLog = (level: 'info' | 'warn' | 'error', message: string) => void
+
+/** What a command was told, and for all else what the server would do. */
+export function withServeDefaults(values: Partial<Config>, context: CommandContext): Config {
+	const { values: defaults } = parseOptions(serveOptions(readMachine()), { ...context, argv: [] })
+	return { ...defaults, ...values }
+}
 
 /** Starts everything. Throws UsageError for settings that this machine cannot honour. */
 export async function startRuntime(

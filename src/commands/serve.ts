@@ -1,5 +1,6 @@
 import { UploadReceiver } from '../checkpoint/upload.ts'
 import { type Config, parseConfig, serveOptions } from '../config.ts'
+import { messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { formatHelp, UsageError } from '../lib/options.ts'
 import { createApp } from '../server/app.ts'
@@ -81,7 +82,7 @@ function startServer(
 		const reason =
 			code === 'EADDRINUSE'
 				? 'another program listens there; choose one with --port, 0 for any free port'
-				: String(error instanceof Error ? error.message : error)
+				: messageOf(error)
 		throw new Error(`cannot listen on ${config.host} port ${config.port}: ${reason}`)
 	}
 }

@@ -1,4 +1,3 @@
-import { sendRun, UploadError } from '../checkpoint/upload-client.ts'
 import {
 	formatBytes,
 	formatHelp,
@@ -8,6 +7,7 @@ import {
 	UsageError,
 } from '../lib/options.ts'
 import type { Command, CommandContext } from './command.ts'
+import { sendRun, UploadError } from './upload-client.ts'
 
 const uploadOptions = {
 	to: textOption({
@@ -27,7 +27,7 @@ const uploadOptions = {
 		flag: '--step',
 		min: 0,
 		max: Number.MAX_SAFE_INTEGER,
-		defaultValue: -1,
+		defaultValue: null,
 		defaultText: 'the highest',
 		help: 'checkpoint to send',
 	}),
@@ -58,14 +58,18 @@ export const uploadCommand: Command = {
 			throw new UsageError(`--to: expected an http:// or https:// address, got "${url}"`)
 		}
 		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
+		const controller = new AbortController()
+		void context.stopRequested.then(() => controller.abort())
 		try {
 			const sent = await sendRun({
 				directory,
 				url,
 				secret,
 				...(name === null ? {} : { name }),
-				...(step < 0 ? {} : { step }),
+				...(step === null ? {} : { step }),
 				onProgress: progressBar(context),
+				onRetry: (reason, seconds) => context.warn(`\n${reason}; next try in ${seconds} s\n`),
+				signal: controller.signal,
 			})
 			context.print(`${sent.name} step ${sent.step} is served at ${url}\n`)
 			return 0

@@ -10,6 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { messageOf } from '../lib/errors.ts'
 
 /** How to look for a path; everything that touches the system can be replaced in tests. */
 export interface LibrarySearch {
@@ -66,7 +67,7 @@ export function locateLibrary(search: LibrarySearch): string {
 			return path
 		} catch (error) {
 			if (path !== undefined) closeCopy(path)
-			refusals.push(`  ${place}: ${error instanceof Error ? error.message : String(error)}`)
+			refusals.push(`  ${place}: ${messageOf(error)}`)
 		}
 	}
 	throw new LibraryUnavailableError(

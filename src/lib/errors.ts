@@ -1,4 +1,4 @@
-/** What a caller may be told, in the words of the wire's error object (API.md section 9). */
+/** What a caller may be told, in the words of the wire's error object. */
 export interface ApiErrorFields {
 	/** HTTP status. */
 	readonly status: number
@@ -12,6 +12,11 @@ export interface ApiErrorFields {
 	readonly retryAfterSeconds?: number
 	/** Further response headers, for instance `Allow`. */
 	readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What was thrown, in a sentence. */
+export function messageOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error)
 }
 
 /** An error whose fields are safe to show to a client; the private half is `cause`, for the log. */

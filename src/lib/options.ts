@@ -3,6 +3,7 @@
  * `--help` text and the table of the README, so that these cannot disagree. Everything is a pure
  * function: argv and env come in as values.
  */
+import { messageOf } from './errors.ts'
 
 /** A command line or environment that cannot be obeyed; the message is for the person who typed it. */
 export class UsageError extends Error {
@@ -47,9 +48,9 @@ export type Values<Table extends OptionTable> = {
 }
 
 /** A whole number within bounds. */
-export function integerOption(
-	description: Description<number> & { readonly min: number; readonly max: number },
-): Option<number> {
+export function integerOption<T extends number | null>(
+	description: Description<T> & { readonly min: number; readonly max: number },
+): Option<number | T> {
 	const { min, max } = description
 	return {
 		defaultText: String(description.defaultValue),
@@ -276,7 +277,7 @@ function givenText(
 	try {
 		return { source: envFile ?? '', text: readFile(path).trim() }
 	} catch (error) {
-		const reason = error instanceof Error ? error.message : String(error)
+		const reason = messageOf(error)
 		throw new UsageError(`${envFile}: ${reason}`)
 	}
 }

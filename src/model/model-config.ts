@@ -1,4 +1,4 @@
-/** Node of a composed activation's expression tree (FORMAT.md section 2). */
+/** Node of a composed activation's expression tree. */
 export type ActivationNode =
 	| { readonly type: 'basis'; readonly op: 'silu' | 'relu' | 'gelu' | 'identity' | 'square' }
 	| { readonly type: 'scale'; readonly child: ActivationNode; readonly factor: number }

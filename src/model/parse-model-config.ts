@@ -26,7 +26,7 @@ const BLOCK_SIZE_MIN = 2
 const GRAPH_NODES_MAX = 256
 const GRAPH_STACK_MAX = 16
 
-/** The cap that the trainer's binary revisions apply when the file names none (FORMAT.md 1.3). */
+/** The cap that the trainer's binary revisions apply when the file names none. */
 const BINARY_SOFT_CAP = 30
 
 const SIMPLE_ACTIVATIONS = ['gelu', 'silu', 'relu', 'swiglu', 'universal', 'kan_spline'] as const
@@ -35,7 +35,7 @@ const BASIS_OPS = ['silu', 'relu', 'gelu', 'identity', 'square'] as const
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * Turns a checkpoint's `modelConfig` into a verified config (FORMAT.md 1.3 and 2). Unknown keys are
+ * Turns a checkpoint's `modelConfig` into a verified config. Unknown keys are
  * ignored. Throws ModelConfigError for anything that could not be computed as it was trained.
  */
 export function parseModelConfig(json: unknown, form: CheckpointForm): ModelConfig {

@@ -5,7 +5,7 @@ export type TensorTarget =
 	| { readonly kind: 'plain'; readonly slot: string; readonly offset: number }
 	| { readonly kind: 'packed'; readonly slot: string; readonly columnStart: number }
 
-/** A parameter of the network as checkpoints name it (FORMAT.md section 2). */
+/** A parameter of the network as checkpoints name it. */
 export interface TensorSpec {
 	readonly name: string
 	readonly shape: readonly number[]

@@ -6,7 +6,7 @@ import { Vocabulary } from './vocabulary.ts'
 const QUEUE_SPARE_ENTRIES = 1_000_000
 
 /**
- * Byte-pair encoding over code points with reserved tokens (FORMAT.md 3.2), O(n log n).
+ * Byte-pair encoding over code points with reserved tokens, O(n log n).
  *
  * `plain` is defined as one left-to-right pass per merge in rank order. Taking pairs by
  * (rank, position) gives the same ids: a merge only refers to ids below the one it makes (the spec is

@@ -1,7 +1,7 @@
 import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
-/** One token per code point; others are skipped (FORMAT.md 3.1). */
+/** One token per code point; others are skipped. */
 export function createCharTokenizer(spec: TokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const idByCodePoint = vocabulary.codePointIds()

@@ -6,7 +6,7 @@ const RANK_UNIT = 2 ** 32
  *
  * The `queue` order compares ranks only, so which of several equal ranks comes first is decided by
  * the heap itself: its moves (up while the parent is strictly larger; down to a child that is
- * strictly smaller, the left one tried first) are part of the format (FORMAT.md 3.2), not a choice.
+ * strictly smaller, the left one tried first) are the trainer's, not a choice.
  * The `plain` order compares (rank, position), which leaves no ties.
  */
 export class MergeQueue {

@@ -1,5 +1,5 @@
 /**
- * Contract of the tokenizers: text to ids and back, exactly as the trainer does it (FORMAT.md 3).
+ * Contract of the tokenizers: text to ids and back, exactly as the trainer does it.
  * `create-tokenizer.ts` makes one from a verified spec, `tokenizer-spec.ts` verifies what a
  * checkpoint holds. Nothing here knows models, requests or HTTP.
  */
@@ -13,7 +13,7 @@ export interface TokenizerSpec {
 	readonly merges: readonly (readonly [left: number, right: number])[]
 	/** Reserved tokens that encode as one id, in the order in which they are tried. */
 	readonly specialTokens: readonly string[]
-	/** The order in which BPE merges apply: FORMAT.md 3.2; the JSON form always uses `plain`. */
+	/** The order in which BPE merges apply; the JSON form always uses `plain`. */
 	readonly mergeOrder: 'plain' | 'queue'
 }
 

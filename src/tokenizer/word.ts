@@ -2,7 +2,7 @@ import type { IncrementalDecoder, Tokenizer, TokenizerSpec } from './tokenizer.t
 import { Vocabulary } from './vocabulary.ts'
 
 /**
- * Words between white space, and the newline as a token of its own (FORMAT.md 3.3).
+ * Words between white space, and the newline as a token of its own.
  *
  * Decoding puts one blank between two tokens of which neither is the newline. That is what the
  * trainer's decoding at once does; its streamed form also puts one in front of the first word and of

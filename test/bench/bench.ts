@@ -1,5 +1,5 @@
 /**
- * `bun run bench`: every figure of DESIGN section 6, each beside the machine's own limit measured in
+ * `bun run bench`: speeds, loads, latencies and quality, each speed beside the machine's own limit measured in
  * the same moments. See options.ts for the command line.
  */
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Run directories as the trainer writes them (FORMAT.md section 1), for models of the benchmark. */
+/** Run directories as the trainer writes them, for models of the benchmark. */
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { modelTensors } from '../../src/model/tensor-specs.ts'

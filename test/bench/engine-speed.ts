@@ -12,7 +12,7 @@ import {
 import { multipliedParameters } from './reference-models.ts'
 import type { Goal } from './report.ts'
 
-/** Shares of the limit, and speeds on S against f32 (DESIGN section 6). */
+/** Goals: shares of the limit, and speeds on S against f32. */
 const DECODE_GOALS = { f32: 0.85, bf16: 0.8, int8: 0.65 } as const
 const DECODE_RATIO_GOALS = { bf16: 2.5, int8: 5 } as const
 const PREFILL_GOAL: Goal = { of: 'share', bound: 'min', limit: 0.75 }

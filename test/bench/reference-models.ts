@@ -1,5 +1,5 @@
 /*
- * The reference models of DESIGN section 6 with seeded random weights. Each tensor's numbers depend on
+ * The reference models S, M and L with seeded random weights. Each tensor's numbers depend on
  * its name alone, so every form in which a model is written (checkpoint, GGUF) holds the same ones.
  */
 import type { ModelConfig } from '../../src/model/model-config.ts'

@@ -1,6 +1,6 @@
 import { median, spread } from './statistics.ts'
 
-/** What a figure should reach (DESIGN section 6): its value, or its share of the limit. */
+/** What a figure should reach: its value, or its share of the limit. */
 export interface Goal {
 	readonly of: 'value' | 'share'
 	readonly bound: 'min' | 'max'

@@ -1,4 +1,4 @@
-/** The promise of DESIGN section 4 over HTTP: what a request gets depends on the request alone. */
+/** The promise of one answer per request, over HTTP: what a request gets depends on the request alone. */
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { parseSse } from '../helpers/read-sse.ts'

@@ -1,5 +1,5 @@
 /*
- * The promise of DESIGN section 4: the tokens and log-probabilities of an answer depend on nothing but
+ * The promise that is kept everywhere: the tokens and log-probabilities of an answer depend on nothing but
  * checkpoint, dtype and request. Every variation must give the same hash as the request alone in
  * a cold engine.
  */

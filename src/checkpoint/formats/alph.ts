@@ -1,6 +1,6 @@
 /*
  * The binary form: "ALPH", u32 header length, a JSON header, then the tensors' little-endian f32 in the
- * order of `header.tensors` without padding (FORMAT.md 1.2). The file's length follows from its header.
+ * order of `header.tensors` without padding. The file's length follows from its header.
  */
 import { describeValue } from '../../lib/describe-value.ts'
 import type { ByteSource } from '../byte-source.ts'

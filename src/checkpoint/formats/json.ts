@@ -1,6 +1,6 @@
 /*
- * The JSON form: one object with modelConfig, params, optimizerState, tokenizerArtifacts (FORMAT.md
- * 1.1). The first pass notes where everything is, at memory speed; the numbers of a tensor are parsed
+ * The JSON form: one object with modelConfig, params, optimizerState, tokenizerArtifacts.
+ * The first pass notes where everything is, at memory speed; the numbers of a tensor are parsed
  * from the file when it is read. Neither holds more than one window of text.
  */
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'

@@ -1,9 +1,11 @@
 /* The sending side of POST /api/upload: one run directory to a server, for `alpha upload`. */
 import { open } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { isBinaryForm } from './formats/alph.ts'
-import { errorCode, readSmallFile } from './regular-file.ts'
-import { type CheckpointVersion, metricsPath, RunReader } from './run-directory.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isBinaryForm } from '../checkpoint/formats/alph.ts'
+import { errorCode, readSmallFile } from '../checkpoint/regular-file.ts'
+import { type CheckpointVersion, metricsPath, RunReader } from '../checkpoint/run-directory.ts'
+import { messageOf } from '../lib/errors.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
 export class UploadError extends Error {
@@ -19,15 +21,15 @@ export interface SendRunOptions {
 	/** Address of the server, for instance `http://localhost:3000`. */
 	readonly url: string
 	readonly secret: string
-	/** Tries in all; what the server refuses for good is tried once. */
-	readonly attempts?: number
 	/** Bytes of the checkpoint that have been handed to the network, of how many. */
 	readonly onProgress?: (sentBytes: number, totalBytes: number) => void
 	/** Called before waiting for another try. */
 	readonly onRetry?: (reason: string, delaySeconds: number) => void
+	/** Ends the sending, and the wait for another try. */
 	readonly signal?: AbortSignal
 }
 
+/** Tries in all; what the server refuses for good is tried once. */
 const ATTEMPTS = 5
 const RETRY_SECONDS_MAX = 60
 const READ_BYTES = 2 ** 18
@@ -51,15 +53,14 @@ export async function sendRun(
 		METRICS_BYTES_MAX,
 	)
 	const upload: Upload = { name, version, config, metrics }
-	const attempts = options.attempts ?? ATTEMPTS
 	for (let attempt = 1; ; attempt++) {
 		const outcome = await tryOnce(options, upload)
 		if (outcome.type === 'stored') return { name, step: version.step }
-		if (!outcome.isTransient || attempt === attempts) throw new UploadError(outcome.reason)
+		if (!outcome.isTransient || attempt === ATTEMPTS) throw new UploadError(outcome.reason)
 		const wantedSeconds = outcome.retryAfterSeconds ?? 2 ** (attempt - 1)
 		const delaySeconds = Math.min(RETRY_SECONDS_MAX, wantedSeconds)
 		options.onRetry?.(outcome.reason, delaySeconds)
-		await Bun.sleep(delaySeconds * 1000)
+		await sleep(delaySeconds * 1000, null, { signal: options.signal }).catch(interrupted)
 	}
 }
 
@@ -139,8 +140,9 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 		})
 		return await toOutcome(response)
 	} catch (error) {
-		if (error instanceof UploadError || options.signal?.aborted) throw error
-		const reason = error instanceof Error ? error.message : String(error)
+		if (error instanceof UploadError) throw error
+		if (options.signal?.aborted) interrupted()
+		const reason = messageOf(error)
 		return {
 			type: 'refused',
 			reason: `no answer from ${options.url}: ${reason}`,
@@ -148,6 +150,10 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 			retryAfterSeconds: null,
 		}
 	}
+}
+
+function interrupted(): never {
+	throw new UploadError('interrupted')
 }
 
 /** A stream that reads ahead no further than the network takes. */

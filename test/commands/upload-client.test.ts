@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { sendRun } from '../../src/checkpoint/upload-client.ts'
+import { sendRun } from '../../src/commands/upload-client.ts'
+import { UploadDoor } from '../checkpoint/upload-fixture.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { UploadDoor } from './upload-fixture.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
 
@@ -118,14 +118,28 @@ describe('sending a run', () => {
 		using directory = tempDir()
 		const run = join(directory.path, 'run')
 		mkdirSync(run)
-		const send = () =>
-			sendRun({ directory: run, url: 'http://localhost:1', secret: 's', attempts: 1 })
+		const send = () => sendRun({ directory: run, url: 'http://localhost:1', secret: 's' })
 		await expect(send()).rejects.toThrow('the run has no checkpoint')
 		writeFileSync(join(run, 'checkpoint-1.json'), 'ALPH')
 		await expect(send()).rejects.toThrow('step 1: still arriving')
 		writeFileSync(join(run, 'checkpoint-1.json'), '{"modelConfig":{}}')
 		await expect(send()).rejects.toThrow('the run has no config.json')
-		writeFileSync(join(run, 'config.json'), '{}')
-		await expect(send()).rejects.toThrow('no answer from http://localhost:1')
+	})
+
+	test('says why it waits for another try, and ends when it is interrupted', async () => {
+		const controller = new AbortController()
+		const reasons: string[] = []
+		const sending = sendRun({
+			directory: join(fixtures, 'v1-char'),
+			url: 'http://localhost:1',
+			secret: 's',
+			onRetry: (reason) => {
+				reasons.push(reason)
+				controller.abort()
+			},
+			signal: controller.signal,
+		})
+		await expect(sending).rejects.toThrow('interrupted')
+		expect(reasons).toEqual([expect.stringContaining('no answer from http://localhost:1')])
 	})
 })
