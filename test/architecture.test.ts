@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { homedir } from 'node:os'
+import { basename, dirname, join, relative } from 'node:path'
 
 const root = join(import.meta.dir, '..')
 
@@ -144,8 +145,21 @@ describe('the repository', () => {
 		expect([...top].filter((name) => !expected.split(' ').includes(name))).toEqual([])
 	})
 
+	test('names no document that is not in it', () => {
+		const files = repositoryFiles()
+		const documents = new Set(files.map((path) => basename(path)))
+		const offenders = files
+			.filter((path) => /^(src|test)\/.*\.(ts|js|c|h|md)$/.test(path))
+			.flatMap((path) => {
+				const named = readFileSync(join(root, path), 'utf8').match(/\b[A-Z]{3,}\.md\b/g) ?? []
+				return named.filter((name) => !documents.has(name)).map((name) => `${path}: ${name}`)
+			})
+		expect(offenders).toEqual([])
+	})
+
 	test('names no directory of the machine that it was written on', () => {
-		const machinePath = /(?<![\w.$}-])\/(?:work|root)\/[\w.-]+/
+		const places = [root, homedir(), '/home/(?!secret|x\\b)\\w+'].filter((path) => path !== '/')
+		const machinePath = new RegExp(`(?<![\\w.$}-])(?:${places.join('|')})/[\\w.-]+`)
 		const offenders = repositoryFiles()
 			.filter((path) => /\.(ts|js|css|html|md|json|toml|c|h|jsonl)$|^\.ci\/|^LICENSE/.test(path))
 			.filter((path) => !/^(test\/fixtures|checkpoints)\/.*\/checkpoint-/.test(path))

@@ -2,7 +2,7 @@ import type { MetricsSeries } from '../checkpoint/metrics.ts'
 import type { ModelCard, ModelDetails } from '../engine/catalog.ts'
 import { toRun } from './responses.ts'
 
-/** Answer of GET /api/models/{id}. A damaged run has no details. */
+/** Answer of GET /api/models/{id}. A run that cannot be served has no details. */
 export function toModelCard(
 	card: ModelCard,
 	details: ModelDetails | undefined,

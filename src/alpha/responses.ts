@@ -16,7 +16,7 @@ export function toRun(card: ModelCard) {
 }
 
 /** A run that cannot be served, and why. */
-export function toDamagedRun(card: ModelCard) {
+export function toUnservedRun(card: ModelCard) {
 	return { ...toRun(card), state: card.state, reason: card.reason }
 }
 

@@ -22,7 +22,7 @@ export interface RunSummary extends RunConfig {
 }
 
 /** A run that cannot be served. */
-export interface DamagedRun {
+export interface UnservedRun {
 	readonly name: string
 	/** `incomplete` may still arrive, `damaged` needs repair. */
 	readonly state: 'incomplete' | 'damaged'
@@ -47,10 +47,10 @@ export interface RunEvidence {
 	readonly overwriteMsMax: number
 }
 
-/** Exactly one of `summary` and `damaged` is there. */
+/** Exactly one of `summary` and `unserved` is there. */
 export interface Judgement {
 	readonly summary: RunSummary | null
-	readonly damaged: DamagedRun | null
+	readonly unserved: UnservedRun | null
 	/** What needs repair, for the log; '' for nothing. */
 	readonly damage: string
 }
@@ -76,7 +76,7 @@ export function judgeRun(evidence: RunEvidence): Judgement {
 	const served = beingOverwritten(evidence) ?? choose(evidence, usable)
 	if (served === undefined || config === null || typeof config === 'string') {
 		const newest = checkpoints.at(-1)
-		const run: DamagedRun = {
+		const run: UnservedRun = {
 			name,
 			state: damage === '' ? 'incomplete' : 'damaged',
 			reason: reasons || 'no checkpoint has arrived',
@@ -84,7 +84,7 @@ export function judgeRun(evidence: RunEvidence): Judgement {
 			mtimeMs: newest?.mtimeMs ?? 0,
 			config: typeof config === 'string' ? null : config,
 		}
-		return { summary: null, damaged: run, damage }
+		return { summary: null, unserved: run, damage }
 	}
 	const steps = new Set([...usable.map(({ step }) => step), served.step])
 	const summary: RunSummary = {
@@ -98,7 +98,7 @@ export function judgeRun(evidence: RunEvidence): Judgement {
 		info: infoOf(evidence, served),
 		problem: reasons || null,
 	}
-	return { summary, damaged: null, damage }
+	return { summary, unserved: null, damage }
 }
 
 function infoOf({ verdictOf, previous }: RunEvidence, served: CheckpointVersion) {

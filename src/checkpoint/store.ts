@@ -18,11 +18,11 @@ import {
 	SETTLE_MS,
 } from './run-directory.ts'
 import {
-	type DamagedRun,
 	isUsable,
 	type Judgement,
 	judgeRun,
 	type RunSummary,
+	type UnservedRun,
 	type Verdict,
 } from './run-judgement.ts'
 import { recoverUploads } from './staging.ts'
@@ -72,7 +72,7 @@ interface RunState {
 	readonly reader: RunReader
 	directory: RunDirectory
 	summary: RunSummary | null
-	damaged: DamagedRun | null
+	unserved: UnservedRun | null
 	/** The damage that the log has been told of. */
 	loggedDamage: string
 }
@@ -88,7 +88,7 @@ export class CheckpointStore {
 	/** Runs that an upload is putting into place: they keep their picture until it is done. */
 	readonly #writing = new Set<string>()
 	#runs: readonly RunSummary[] = []
-	#damaged: readonly DamagedRun[] = []
+	#unserved: readonly UnservedRun[] = []
 	/** Scans run one after another. */
 	#scans: Promise<void> = Promise.resolve()
 	#inspections: Promise<void> = Promise.resolve()
@@ -115,8 +115,8 @@ export class CheckpointStore {
 	}
 
 	/** Runs that are damaged or incomplete, by name. */
-	damaged(): readonly DamagedRun[] {
-		return this.#damaged
+	unserved(): readonly UnservedRun[] {
+		return this.#unserved
 	}
 
 	/** The run of that name, else the newest one with that run id in its config. */
@@ -138,7 +138,7 @@ export class CheckpointStore {
 		return readMetrics(metricsPath(this.directory, name), pointsMax)
 	}
 
-	/** Calls `listener` after each change of `runs()` or `damaged()`; returns how to stop it. */
+	/** Calls `listener` after each change of `runs()` or `unserved()`; returns how to stop it. */
 	onChange(listener: () => void): () => void {
 		this.#listeners.add(listener)
 		return () => this.#listeners.delete(listener)
@@ -273,7 +273,7 @@ export class CheckpointStore {
 			return
 		}
 		if (known === undefined) {
-			this.#states.set(name, { reader, directory, summary: null, damaged: null, loggedDamage: '' })
+			this.#states.set(name, { reader, directory, summary: null, unserved: null, loggedDamage: '' })
 		} else {
 			known.directory = directory
 		}
@@ -296,9 +296,9 @@ export class CheckpointStore {
 			overwriteMsMax,
 		})
 		this.#logChange(state, judgement)
-		const { summary, damaged } = judgement
+		const { summary, unserved } = judgement
 		if (!Bun.deepEquals(summary, state.summary)) state.summary = summary
-		if (!Bun.deepEquals(damaged, state.damaged)) state.damaged = damaged
+		if (!Bun.deepEquals(unserved, state.unserved)) state.unserved = unserved
 	}
 
 	#logChange(state: RunState, { summary, damage }: Judgement): void {
@@ -347,13 +347,13 @@ export class CheckpointStore {
 		const states = [...this.#states.values()]
 		const runs = states.flatMap(({ summary }) => summary ?? [])
 		runs.sort((a, b) => b.mtimeMs - a.mtimeMs || (a.name < b.name ? -1 : 1))
-		const damaged = states.flatMap((state) => state.damaged ?? [])
-		damaged.sort((a, b) => (a.name < b.name ? -1 : 1))
+		const unserved = states.flatMap((state) => state.unserved ?? [])
+		unserved.sort((a, b) => (a.name < b.name ? -1 : 1))
 		this.#forgetOldVerdicts(states)
-		const isSame = isSameList(runs, this.#runs) && isSameList(damaged, this.#damaged)
+		const isSame = isSameList(runs, this.#runs) && isSameList(unserved, this.#unserved)
 		if (isSame) return
 		this.#runs = runs
-		this.#damaged = damaged
+		this.#unserved = unserved
 		for (const listener of this.#listeners) listener()
 	}
 

@@ -10,7 +10,7 @@ export interface BannerFacts {
 	readonly memoryBytesMax: number
 	readonly checkpoints: string
 	readonly served: readonly ModelCard[]
-	readonly damaged: readonly ModelCard[]
+	readonly unserved: readonly ModelCard[]
 	readonly acceptsUploads: boolean
 	/** Listens beyond this machine without asking for a key. */
 	readonly isOpenToAll: boolean
@@ -21,7 +21,7 @@ const NAMED_MODELS_MAX = 5
 
 /** What a person wants to know when the server has started. */
 export function formatBanner(facts: BannerFacts): string {
-	const { served, damaged } = facts
+	const { served, unserved } = facts
 	const names = served.slice(0, NAMED_MODELS_MAX).map(({ id }) => id)
 	if (served.length > names.length) names.push(`and ${served.length - names.length} more`)
 	const lines = [
@@ -30,7 +30,7 @@ export function formatBanner(facts: BannerFacts): string {
 		`  OpenAI API ${facts.url}/v1`,
 		`  API docs   ${facts.url}/swagger`,
 		`  models     ${served.length === 0 ? `none yet: copy a run directory into ${facts.checkpoints}` : names.join(', ')}`,
-		...damaged.map(({ id, reason }) => `  damaged    ${id}: ${reason}`),
+		...unserved.map(({ id, state, reason }) => `  ${state.padEnd(10)} ${id}: ${reason}`),
 		`  compute    ${facts.isaName}, ${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}, ${facts.dtype}, up to ${formatBytes(facts.memoryBytesMax)} for models`,
 	]
 	if (!facts.acceptsUploads) lines.push('  uploads    off: set UPLOAD_SECRET to accept them')

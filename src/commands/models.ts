@@ -21,13 +21,13 @@ export const modelsCommand: Command = {
 		const config = withServeDefaults(values, context)
 		await using runtime = await startRuntime(config, context, () => {})
 		await runtime.store.inspected()
-		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listDamaged()))
+		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listUnserved()))
 		return 0
 	},
 }
 
 /** A table of models, then the runs that cannot be served with the reason. */
-export function formatModels(served: readonly ModelCard[], damaged: readonly ModelCard[]): string {
+export function formatModels(served: readonly ModelCard[], unserved: readonly ModelCard[]): string {
 	const rows = [
 		['MODEL', 'STEP', 'CONTEXT', 'LOSS', 'SAVED'],
 		...served.map((card) => [
@@ -45,6 +45,6 @@ export function formatModels(served: readonly ModelCard[], damaged: readonly Mod
 			.join('  ')
 			.trimEnd(),
 	)
-	for (const { id, reason } of damaged) lines.push(`${id}: cannot be served: ${reason}`)
+	for (const { id, reason } of unserved) lines.push(`${id}: cannot be served: ${reason}`)
 	return `${lines.join('\n')}\n`
 }

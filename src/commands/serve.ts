@@ -99,7 +99,7 @@ function announce(config: Config, runtime: Runtime, url: string, context: Comman
 			memoryBytesMax: config.modelMemoryBytes,
 			checkpoints: config.checkpoints,
 			served: runtime.catalog.list(),
-			damaged: runtime.catalog.listDamaged(),
+			unserved: runtime.catalog.listUnserved(),
 			acceptsUploads: config.uploadSecret !== null,
 			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
 		}),

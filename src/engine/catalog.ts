@@ -66,7 +66,7 @@ export interface ModelCatalog {
 	/** Runs that can be served, newest checkpoint first, the embedded one last. */
 	list(): readonly ModelCard[]
 	/** Runs that are damaged or incomplete, with reasons. */
-	listDamaged(): readonly ModelCard[]
+	listUnserved(): readonly ModelCard[]
 	/** The card of a run by id (or run id of config.json), or undefined. */
 	find(name: string): ModelCard | undefined
 	/**

@@ -7,7 +7,7 @@ import { LoadError, type Loader } from '../checkpoint/loader.ts'
 import type { CheckpointLocation } from '../checkpoint/loader-messages.ts'
 import type { MetricsSeries } from '../checkpoint/metrics.ts'
 import type { CheckpointVersion, RunConfig } from '../checkpoint/run-directory.ts'
-import type { DamagedRun, RunSummary } from '../checkpoint/run-judgement.ts'
+import type { RunSummary, UnservedRun } from '../checkpoint/run-judgement.ts'
 import type { CheckpointStore } from '../checkpoint/store.ts'
 import { insufficientMemory, internalError, modelNotFound, unavailable } from '../lib/api-errors.ts'
 import type { Dtype } from '../model/model-config.ts'
@@ -84,8 +84,8 @@ export class ModelRegistry implements ModelCatalog {
 		return embedded ? [...cards, this.#embeddedCard(embedded)] : cards
 	}
 
-	listDamaged(): ModelCard[] {
-		return this.#options.store.damaged().map(damagedCard)
+	listUnserved(): ModelCard[] {
+		return this.#options.store.unserved().map(unservedCard)
 	}
 
 	find(name: string): ModelCard | undefined {
@@ -291,8 +291,8 @@ export class ModelRegistry implements ModelCatalog {
 
 	#notFound(name: string | undefined) {
 		if (name === undefined) return modelNotFound('', 'there is no model yet')
-		const damaged = this.#options.store.damaged().find((run) => run.name === name)
-		return modelNotFound(name, damaged?.reason)
+		const unserved = this.#options.store.unserved().find((run) => run.name === name)
+		return modelNotFound(name, unserved?.reason)
 	}
 
 	#toApiError(error: LoadError) {
@@ -319,7 +319,7 @@ function contextLengthOf({ modelConfig }: Pick<RunConfig, 'modelConfig'>): numbe
 	return Number.isSafeInteger(blockSize) ? (blockSize as number) : null
 }
 
-function damagedCard(run: DamagedRun): ModelCard {
+function unservedCard(run: UnservedRun): ModelCard {
 	return {
 		id: run.name,
 		step: run.step ?? 0,

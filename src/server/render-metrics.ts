@@ -21,7 +21,7 @@ function ownMetrics(deps: ServerDeps, metrics: ServerMetrics): string[] {
 		renderValue('alpha_build_info', 'Version and kernels in use.', 'gauge', 1, build),
 		gauge('models', 'Models that can be asked for.', cards.length),
 		gauge('models_loaded', 'Models in memory.', loaded),
-		gauge('models_damaged', 'Runs that cannot be served.', deps.catalog.listDamaged().length),
+		gauge('models_damaged', 'Runs that cannot be served.', deps.catalog.listUnserved().length),
 		gauge('sequences_running', 'Sequences being generated.', stats.running),
 		gauge('sequences_waiting', 'Sequences that wait for room.', stats.waiting),
 		gauge('kv_blocks_used', 'KV cache blocks in use.', stats.kvBlocksUsed),

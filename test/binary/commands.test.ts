@@ -66,6 +66,27 @@ describe('alpha upload', () => {
 		expect(models).toMatchObject({ data: [{ id: 'v1-word' }, { id: 'novels-austen' }] })
 	})
 
+	test('ends at the first Ctrl-C', async () => {
+		const asked = Promise.withResolvers<void>()
+		using server = Bun.serve({
+			port: 0,
+			hostname: '127.0.0.1',
+			fetch() {
+				asked.resolve()
+				return new Promise<Response>(() => {})
+			},
+		})
+		const run_ = join(fixtures, 'v1-word')
+		const child = Bun.spawn([executablePath, 'upload', run_, '--to', server.url.href], {
+			env: { UPLOAD_SECRET: uploadSecret },
+			stderr: 'pipe',
+		})
+		await asked.promise
+		child.kill('SIGINT')
+		expect(await child.exited).toBe(1)
+		expect(await new Response(child.stderr).text()).toContain('interrupted')
+	})
+
 	test('says why the server refused', async () => {
 		await using server = await startAlpha({ runs: [] })
 		const run_ = join(fixtures, 'v1-word')

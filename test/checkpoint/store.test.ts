@@ -19,6 +19,7 @@ import type { CheckpointVersion } from '../../src/checkpoint/run-directory.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { mkfifoSync } from '../helpers/mkfifo.ts'
+import { isRoot, rootNote } from '../helpers/root.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 import { kernels } from './read-checkpoint.ts'
@@ -76,7 +77,7 @@ class TestDirectory implements Disposable {
 	}
 
 	reason(name: string): string | undefined {
-		return this.store.damaged().find((run) => run.name === name)?.reason
+		return this.store.unserved().find((run) => run.name === name)?.reason
 	}
 
 	[Symbol.dispose](): void {
@@ -157,7 +158,7 @@ describe('the listing at the start', () => {
 		const store = await directory.open()
 		expect(directory.served).toEqual(['run@1'])
 		expect(store.find('run')?.steps).toEqual([1])
-		expect(store.damaged()).toEqual([])
+		expect(store.unserved()).toEqual([])
 	})
 
 	test('is empty for a directory that does not exist, and fills when it appears', async () => {
@@ -232,7 +233,7 @@ describe('while the server runs', () => {
 		expect(directory.reason('run')).toBe('config.json: expected valid JSON')
 		directory.write('run/config.json', '{}')
 		await eventually(() => store.find('run') !== undefined, 2000)
-		expect(store.damaged()).toEqual([])
+		expect(store.unserved()).toEqual([])
 		expect(directory.log).toContain('info run run is whole again')
 	})
 
@@ -333,7 +334,7 @@ describe('while the server runs', () => {
 		expect(directory.reason('linked-config')).toMatch(/^config.json: cannot be read \(ELOOP\)/)
 	})
 
-	test.skipIf(process.getuid?.() === 0)('a file becomes readable again', async () => {
+	test.skipIf(isRoot)(`a file becomes readable again${rootNote}`, async () => {
 		using directory = new TestDirectory()
 		directory.writeRun('run', 1)
 		const path = join(directory.path, 'run/checkpoint-1.json')

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path'
 import { recoverUploads } from '../../src/checkpoint/staging.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { isRoot, rootNote } from '../helpers/root.ts'
 import { tensorOf, tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 import { inPieces, jsonBody, UploadDoor, versioned } from './upload-fixture.ts'
 
@@ -327,7 +328,7 @@ describe('limits', () => {
 		expect((answer as Error).message).not.toMatch(/[/\\]/)
 	})
 
-	test.skipIf(process.getuid?.() === 0)('a read-only directory is 503', async () => {
+	test.skipIf(isRoot)(`a read-only directory is 503${rootNote}`, async () => {
 		using door = await UploadDoor.open()
 		chmodSync(door.path, 0o500)
 		expect(await door.send(jsonBody())).toMatchObject({ status: 503, code: 'storage_unavailable' })

@@ -3,17 +3,13 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { startAlpha } from '../helpers/alpha-server.ts'
+import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
 import { engineStops, generatedTokens } from './engine-load.ts'
 
 // A browser on a busy machine takes its time.
 setDefaultTimeout(60_000)
 
-const executablePath = Bun.which('chromium')
-if (executablePath === null) {
-	console.warn('skipped: tests in a browser need chromium (Debian: apt install chromium)')
-}
-
-describe.skipIf(executablePath === null)('in Chromium', () => {
+describe.skipIf(chromiumPath === null)(`in Chromium${chromiumNote}`, () => {
 	let server: Awaited<ReturnType<typeof startAlpha>>
 	let pages: ReturnType<typeof servePages>
 	let browser: Browser
@@ -26,7 +22,7 @@ describe.skipIf(executablePath === null)('in Chromium', () => {
 			'/openai.js': await bundle('openai-page.ts'),
 		})
 		browser = await chromium.launch({
-			executablePath: executablePath ?? '',
+			executablePath: chromiumPath ?? '',
 			// Chromium's own sandbox refuses to start as root.
 			args: ['--no-sandbox'],
 		})

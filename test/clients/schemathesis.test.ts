@@ -6,9 +6,10 @@ import { runSchemathesis } from './schemathesis.ts'
 setDefaultTimeout(180_000)
 
 const executable = pythonExecutable('python-clients', 'schemathesis')
+const note = executable === null ? ' (skipped: schemathesis is not installed)' : ''
 
 test.skipIf(executable === null)(
-	'schemathesis finds no answer that the OpenAPI document does not describe',
+	`schemathesis finds no answer that the OpenAPI document does not describe${note}`,
 	async () => {
 		const { status, output, requests } = await runSchemathesis({
 			executable: executable ?? '',

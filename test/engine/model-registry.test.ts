@@ -187,8 +187,8 @@ describe('model registry', () => {
 		const { directory, store, registry } = setup
 		mkdirSync(join(directory, 'broken'))
 		writeFileSync(join(directory, 'broken/config.json'), '{')
-		await until(store, () => store.damaged()[0]?.state === 'damaged')
-		expect(registry.listDamaged()).toMatchObject([{ id: 'broken', state: 'damaged' }])
+		await until(store, () => store.unserved()[0]?.state === 'damaged')
+		expect(registry.listUnserved()).toMatchObject([{ id: 'broken', state: 'damaged' }])
 		const refusal = registry.acquire('broken')
 		expect(refusal).rejects.toMatchObject({
 			status: 404,

@@ -38,7 +38,7 @@ export interface FakeCatalogOptions {
 	/** Thrown by `acquire`. */
 	readonly acquireError?: Error
 	readonly cards?: readonly ModelCard[]
-	readonly damaged?: readonly ModelCard[]
+	readonly unserved?: readonly ModelCard[]
 }
 
 export interface FakeCatalog extends ModelCatalog {
@@ -75,7 +75,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 		runs,
 		leaseCount: () => leases,
 		list: () => cards,
-		listDamaged: () => options.damaged ?? [],
+		listUnserved: () => options.unserved ?? [],
 		find: (name) => byId.get(name),
 		details(name) {
 			const card = byId.get(name)

@@ -25,7 +25,7 @@ describe('/api/models', () => {
 
 	test('shows damaged runs last, with their reason', async () => {
 		const damaged = [fakeCard('broken', { state: 'damaged', reason: 'wte is short' })]
-		const runs = await (await testApp({ damaged }).get('/api/models')).json()
+		const runs = await (await testApp({ unserved: damaged }).get('/api/models')).json()
 		expect(runs.at(-1)).toMatchObject({ id: 'broken', state: 'damaged', reason: 'wte is short' })
 		expect(runs).toHaveLength(3)
 	})
@@ -45,7 +45,7 @@ describe('/api/models/{id}', () => {
 
 	test('tells why a run is damaged', async () => {
 		const damaged = [fakeCard('broken', { state: 'damaged', reason: 'wte is short' })]
-		const card = await (await testApp({ damaged }).get('/api/models/broken')).json()
+		const card = await (await testApp({ unserved: damaged }).get('/api/models/broken')).json()
 		expect(violations(ModelCardSchema, card)).toEqual([])
 		expect(card).toMatchObject({ state: 'damaged', reason: 'wte is short', memoryBytes: null })
 	})

@@ -1,17 +1,15 @@
 /** The web page in a real browser, against the executable with its embedded model. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
+import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
 
 // A browser on a busy machine takes its time.
 setDefaultTimeout(60_000)
 
-const executable = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =>
-	existsSync(path),
-)
-
-describe.skipIf(executable === undefined)('the web page in Chromium', () => {
+describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`, () => {
 	let browser: Browser
 	let server: AlphaServer
 	const complaints: string[] = []
@@ -19,7 +17,7 @@ describe.skipIf(executable === undefined)('the web page in Chromium', () => {
 	beforeAll(async () => {
 		server = await startAlpha({ runs: [], args: ['--checkpoints', '/nowhere'] })
 		browser = await chromium.launch({
-			executablePath: executable ?? '',
+			executablePath: chromiumPath ?? '',
 			args: ['--no-sandbox'],
 		})
 	})
@@ -142,6 +140,20 @@ describe.skipIf(executable === undefined)('the web page in Chromium', () => {
 		await page.locator('#error').waitFor()
 		expect(await page.textContent('#error')).toBe('<b>busy</b>, try again')
 		expect(await page.inputValue('#prompt')).toBe('She')
+		await page.close()
+	})
+
+	test('does not offer a run that is still arriving', async () => {
+		await using arriving = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
+		const run = join(arriving.checkpoints, 'arriving')
+		mkdirSync(run)
+		writeFileSync(join(run, 'config.json'), '{}')
+		const page = await browser.newPage()
+		await page.goto(arriving.url)
+		const option = page.locator('#model option', { hasText: 'arriving (incomplete)' })
+		await option.waitFor({ state: 'attached' })
+		expect(await option.isDisabled()).toBe(true)
+		await page.locator('text=No model yet').waitFor()
 		await page.close()
 	})
 

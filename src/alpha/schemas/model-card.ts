@@ -26,8 +26,11 @@ export const ModelCardSchema = Type.Object({
 	steps: Type.Array(Type.Integer({ minimum: 0 }), {
 		description: 'Checkpoints that `id@step` can address.',
 	}),
-	state: Type.String({ enum: ['available', 'loading', 'loaded', 'damaged'] }),
-	reason: Type.String({ nullable: true, description: 'Why a damaged run cannot be served.' }),
+	state: Type.String({ enum: ['available', 'loading', 'loaded', 'incomplete', 'damaged'] }),
+	reason: Type.String({
+		nullable: true,
+		description: 'Why an incomplete or damaged run cannot be served.',
+	}),
 	contextLength: Type.Integer({ nullable: true }),
 	embedded: Type.Boolean({ description: 'The model inside the executable.' }),
 	checkpointBytes: Type.Integer({ minimum: 0, nullable: true }),

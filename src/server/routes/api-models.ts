@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { toDamagedRun, toRun } from '../../alpha/responses.ts'
+import { toRun, toUnservedRun } from '../../alpha/responses.ts'
 import { RunListSchema } from '../../alpha/schemas/models.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
@@ -8,7 +8,7 @@ import { operation } from '../openapi.ts'
 export function apiModels({ catalog }: ServerDeps) {
 	return new Elysia({ name: 'api-models', normalize: false }).get(
 		'/api/models',
-		() => [...catalog.list().map(toRun), ...catalog.listDamaged().map(toDamagedRun)],
+		() => [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)],
 		operation({
 			tag: 'Alpha',
 			summary: 'List the models with their training metadata',

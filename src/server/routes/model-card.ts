@@ -20,7 +20,7 @@ export function modelCard({ catalog, uploads, limits }: ServerContext) {
 	const guard = new UploadGuard(uploads.secret)
 	const show = async (id: string, points: number) => {
 		const details = catalog.details(id)
-		const card = details?.card ?? catalog.listDamaged().find((damaged) => damaged.id === id)
+		const card = details?.card ?? catalog.listUnserved().find((run) => run.id === id)
 		if (card === undefined) throw modelNotFound(id)
 		const metrics = details === undefined ? noMetrics : await catalog.metrics(card.id, points)
 		return toModelCard(card, details, metrics)

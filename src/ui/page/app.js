@@ -67,7 +67,7 @@ function currentView() {
 }
 
 function showView() {
-	const isEmpty = runs.every(({ state }) => state === 'damaged')
+	const isEmpty = !runs.some(isServed)
 	const view = currentView()
 	for (const name of VIEWS) {
 		const isShown = name === view && (!isEmpty || (name === 'model' && runs.length > 0))
@@ -82,6 +82,14 @@ function showView() {
 	byId('aside', HTMLElement).hidden = isEmpty || view === 'model'
 	if (view === 'model') showCard()
 	snippet?.update()
+}
+
+/**
+ * The list names a state only for runs that cannot be served: damaged, or still arriving.
+ * @param {import('./api.js').Run} run
+ */
+function isServed(run) {
+	return run.state === undefined
 }
 
 function chosenRun() {
@@ -103,7 +111,7 @@ async function modelChosen() {
 	stepSelect.replaceChildren(create('option', { value: '' }, `step ${run.step}`))
 	if (currentView() === 'model') showCard()
 	session.changed()
-	if (run.state === 'damaged') return
+	if (!isServed(run)) return
 	const card = await readCard(run.id).catch(() => null)
 	if (card === null || modelSelect.value !== run.id) return
 	const older = (card.steps ?? []).filter((step) => step !== run.step)
@@ -131,14 +139,15 @@ async function refreshRuns() {
 	runs = latest
 	const wanted = modelSelect.value || String(recall('model') ?? '')
 	modelSelect.replaceChildren(
-		...runs.map(({ id, state, reason }) => {
-			const label = state === 'damaged' ? `${id} (damaged)` : id
+		...runs.map((run) => {
+			const { id, state, reason } = run
+			const label = isServed(run) ? id : `${id} (${state})`
 			const option = create('option', { value: id, title: reason ?? '' }, label)
-			option.disabled = state === 'damaged'
+			option.disabled = !isServed(run)
 			return option
 		}),
 	)
-	if (runs.some(({ id, state }) => id === wanted && state !== 'damaged')) modelSelect.value = wanted
+	if (runs.some((run) => run.id === wanted && isServed(run))) modelSelect.value = wanted
 	modelSelect.hidden = runs.length === 0
 	stepSelect.hidden = runs.length === 0
 	showError(null)
