@@ -14,7 +14,7 @@ import {
 	type ValuePiece,
 } from './formats/json-object-splitter.ts'
 import { JsonStringDecoder } from './formats/json-string-decoder.ts'
-import { METRICS_NAME } from './run-directory.ts'
+import { CONFIG_BYTES_MAX, METRICS_NAME } from './run-directory.ts'
 import type { StagedFile, StagedRun } from './staging.ts'
 import { checkConfig, checkName, checkStep, type UploadFields } from './upload-request.ts'
 
@@ -25,7 +25,7 @@ export const RETRY_AFTER_SECONDS = 2
 export const STAGED_CHECKPOINT = 'checkpoint'
 
 /** Longest raw JSON of the fields that are held in memory. */
-const FIELD_BYTES_MAX = { name: 4096, step: 64, config: 2 ** 22 } as const
+const FIELD_BYTES_MAX = { name: 4096, step: 64, config: CONFIG_BYTES_MAX } as const
 
 /** Where a body goes. */
 export interface Reception {

@@ -50,7 +50,8 @@ export interface RunDirectory {
 export const CONFIG_NAME = 'config.json'
 export const METRICS_NAME = 'metrics.jsonl'
 const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
-const CONFIG_BYTES_MAX = 2 ** 22
+/** Largest config.json that is read. */
+export const CONFIG_BYTES_MAX = 2 ** 22
 
 /** A file is at rest when it has not changed for this long. */
 export const SETTLE_MS = 1000

@@ -7,7 +7,7 @@ import {
 	requestTooLarge,
 	unsupportedMediaType,
 } from '../lib/api-errors.ts'
-import { isRunName } from './run-directory.ts'
+import { CONFIG_BYTES_MAX, isRunName } from './run-directory.ts'
 
 /** How the body is compressed. */
 export type ContentEncoding = 'identity' | 'gzip' | 'zstd'
@@ -51,7 +51,9 @@ export function checkConfig(config: unknown): string {
 	if (typeof config !== 'object' || Array.isArray(config)) {
 		throw invalidType('config', 'an object', config)
 	}
-	return JSON.stringify(config, null, 2)
+	const text = JSON.stringify(config, null, 2)
+	if (Buffer.byteLength(text) <= CONFIG_BYTES_MAX) return text
+	throw invalidValue('config', `at most ${CONFIG_BYTES_MAX} bytes of JSON with indentation`, 'more')
 }
 
 /** Refuses a body whose declared length is over the limit, before it is read. */

@@ -47,7 +47,8 @@ export interface UploadResult {
 	readonly isNew: boolean
 }
 
-export interface UploadOptions extends Partial<BodyLimits> {
+export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
+	readonly stallMs?: number
 	readonly store: CheckpointStore
 	/** Verifies a file to its last number. Rejects with an error whose `fault` says whose it is. */
 	readonly verify: (path: string) => Promise<CheckpointInfo>
@@ -60,11 +61,7 @@ export interface UploadOptions extends Partial<BodyLimits> {
 
 const UPLOADS_MAX = 16
 const DURATION_MS_MAX = 3_600_000
-const BODY_LIMITS: BodyLimits = {
-	bytesMax: 4 * 2 ** 30,
-	inflatedBytesMax: 16 * 2 ** 30,
-	stallMs: 60_000,
-}
+const STALL_MS = 60_000
 
 export class UploadReceiver {
 	readonly #options: UploadOptions
@@ -75,11 +72,8 @@ export class UploadReceiver {
 
 	constructor(options: UploadOptions) {
 		this.#options = options
-		this.#limits = {
-			bytesMax: options.bytesMax ?? BODY_LIMITS.bytesMax,
-			inflatedBytesMax: options.inflatedBytesMax ?? BODY_LIMITS.inflatedBytesMax,
-			stallMs: options.stallMs ?? BODY_LIMITS.stallMs,
-		}
+		const { bytesMax, inflatedBytesMax, stallMs = STALL_MS } = options
+		this.#limits = { bytesMax, inflatedBytesMax, stallMs }
 	}
 
 	/** Stores a checkpoint; when this resolves, it is served. Throws ApiError. */

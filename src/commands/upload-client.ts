@@ -4,7 +4,12 @@ import { basename, dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBinaryForm } from '../checkpoint/formats/alph.ts'
 import { errorCode, readSmallFile } from '../checkpoint/regular-file.ts'
-import { type CheckpointVersion, metricsPath, RunReader } from '../checkpoint/run-directory.ts'
+import {
+	type CheckpointVersion,
+	CONFIG_BYTES_MAX,
+	metricsPath,
+	RunReader,
+} from '../checkpoint/run-directory.ts'
 import { messageOf } from '../lib/errors.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
@@ -33,7 +38,6 @@ export interface SendRunOptions {
 const ATTEMPTS = 5
 const RETRY_SECONDS_MAX = 60
 const READ_BYTES = 2 ** 18
-const CONFIG_BYTES_MAX = 2 ** 22
 const METRICS_BYTES_MAX = 2 ** 28
 
 /** Config and metrics of a binary checkpoint travel in headers, which servers limit to 16 KiB in all. */

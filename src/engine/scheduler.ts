@@ -76,7 +76,6 @@ export class Scheduler {
 
 	/** Takes a sequence out of the batch and frees its blocks. */
 	finish(sequence: Sequence): void {
-		sequence.status = 'finished'
 		sequence.releaseBlocks(this.#cache)
 		this.#running = this.#running.filter((other) => other !== sequence)
 		this.#waiting = this.#waiting.filter((other) => other !== sequence)
@@ -138,7 +137,6 @@ export class Scheduler {
 	#start(sequence: Sequence): boolean {
 		if (!sequence.acquireBlocks(this.#cache)) return false
 		sequence.cachedTokens = sequence.computed
-		sequence.status = 'running'
 		this.#running.push(sequence)
 		return true
 	}

@@ -2,9 +2,6 @@ import { kvBlockTokens } from '../kernels/binding.ts'
 import type { GenerationRequest } from './generation.ts'
 import { type KvCache, ROOT_CONTENT } from './kv-cache.ts'
 
-/** What a sequence is doing; the scheduler moves it along. */
-export type SequenceStatus = 'waiting' | 'running' | 'finished'
-
 /** What the engine computes for a sequence: continuations, or its mean hidden state. */
 export type SequencePurpose = 'generate' | 'embed'
 
@@ -17,7 +14,6 @@ export class Sequence {
 	readonly choice: number
 	readonly request: GenerationRequest
 	readonly purpose: SequencePurpose
-	status: SequenceStatus = 'waiting'
 
 	/** Tokens in the context, at most `blockSize`. */
 	readonly window: Int32Array

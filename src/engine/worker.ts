@@ -10,7 +10,7 @@ import { addStats, STATS_FIELDS } from './stats.ts'
 
 declare const self: {
 	onmessage: ((event: MessageEvent<ToWorker>) => void) | null
-	postMessage(message: FromWorker, transfer?: ArrayBuffer[]): void
+	postMessage(message: FromWorker): void
 }
 
 /**

@@ -30,7 +30,7 @@ const symbols: Readonly<Record<string, FFIFunction>> = {
 	layer_norm: returns(none, pointer, i64, pointer, i64, pointer, pointer, pointer, i32, i32),
 	kv_layer_floats: returns(i64, i32, i32),
 	kv_store: returns(none, pointer, i64, pointer, i64, pointer, i32, i32, i32),
-	attention_scratch_bytes: returns(i64, i32, i32),
+	attention_scratch_bytes: returns(i64, i32),
 	attention: returns(
 		none,
 		pointer,
@@ -152,7 +152,7 @@ export interface Kernels {
 		nHead: number,
 		dHead: number,
 	): void
-	attentionScratchBytes(maxContext: number, dHead: number): number
+	attentionScratchBytes(maxContext: number): number
 	attention(
 		out: Address,
 		ldo: number,

@@ -139,8 +139,7 @@ int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head) {
     return (int64_t)n_head * KERNELS_KV_BLOCK * (d_head + round_up(d_head, 16));
 }
 
-int64_t kernels_attention_scratch_bytes(int32_t max_context, int32_t d_head) {
-    (void)d_head;
+int64_t kernels_attention_scratch_bytes(int32_t max_context) {
     return pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
 }
 

@@ -118,7 +118,7 @@ KERNELS_API void kernels_kv_store(float *kv, int64_t block_stride, const float *
                                   const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
 /* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
  * (call again after kernels_threads_set). */
-KERNELS_API int64_t kernels_attention_scratch_bytes(int32_t max_context, int32_t d_head);
+KERNELS_API int64_t kernels_attention_scratch_bytes(int32_t max_context);
 /*
  * Causal attention of every row over its sequence's blocks. A run is four numbers {first row, rows,
  * position of the first row, index into tables}: consecutive rows of one sequence; the row at

@@ -145,7 +145,7 @@ export class Gpt {
 		})
 		const scratchBytes = Math.max(
 			...[config.nEmbd, config.ffnDim].map((k) => kernels.matmulScratchBytes(this.#dtype, rows, k)),
-			kernels.attentionScratchBytes(config.blockSize, headDim(config)),
+			kernels.attentionScratchBytes(config.blockSize),
 		)
 		this.#pointers = {
 			wte: slot('wte'),

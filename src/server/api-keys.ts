@@ -1,6 +1,7 @@
 import { Elysia } from 'elysia'
 import { invalidApiKey } from '../lib/api-errors.ts'
 import { bearerToken, Secret } from './bearer.ts'
+import { requestPath } from './request-path.ts'
 
 /** Paths that need a key when there are keys: /v1 but its probe, /api and the aliases at the root. */
 const protectedPath =
@@ -10,12 +11,12 @@ const protectedPath =
 const guardedPath = /^\/api\/(upload|models\/[^/]+\/(load|unload))\/?$/
 
 /** Refuses callers without a key, before anything of their request is read. Without keys: no rule. */
-export function apiKeys(keys: readonly string[], pathOf: (request: Request) => string) {
+export function apiKeys(keys: readonly string[]) {
 	const secrets = keys.map((key) => new Secret(key))
 	const app = new Elysia({ name: 'api-keys' })
 	if (secrets.length === 0) return app
 	return app.onRequest(({ request }) => {
-		const path = pathOf(request)
+		const path = requestPath(request)
 		if (!protectedPath.test(path) || guardedPath.test(path)) return
 		const token = bearerToken(request.headers) ?? ''
 		// Every key is compared, so that the time does not tell which one came close.

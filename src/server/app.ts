@@ -5,7 +5,6 @@ import { errorHandler } from './error-handler.ts'
 import { KeyLimit } from './key-limit.ts'
 import { ServerMetrics } from './metrics.ts'
 import { requestLog } from './request-log.ts'
-import { requestPath } from './request-path.ts'
 import { requestRules } from './request-rules.ts'
 import { RouteTable } from './route-table.ts'
 import { apiChat } from './routes/api-chat.ts'
@@ -35,7 +34,7 @@ export function createApp(deps: ServerDeps) {
 		.use(requestLog(context, table))
 		.use(errorHandler(deps.log, table))
 		.use(requestRules())
-		.use(apiKeys(keys, requestPath))
+		.use(apiKeys(keys))
 		.use(health(context))
 		.use(metrics(context))
 		.use(models(context))

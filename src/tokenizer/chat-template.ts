@@ -10,8 +10,6 @@ export interface ChatMessage {
 /** A conversation as the model reads it. */
 export interface RenderedChat {
 	readonly tokenIds: readonly number[]
-	/** The same prompt as text, reserved tokens written out. */
-	readonly text: string
 	/** Ids that end the assistant's turn. */
 	readonly stopTokenIds: readonly number[]
 	/** The reply starts with the blank that follows a role; `TextStream` drops it. */
@@ -47,7 +45,7 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 		const text = messages.map(({ content }) => content).join('\n')
 		const tokenIds = tokenizer.encodePlain(text)
 		const stopTokenIds = endTokenIds(tokenizer)
-		return { tokenIds, text, stopTokenIds, skipsLeadingBlank: false }
+		return { tokenIds, stopTokenIds, skipsLeadingBlank: false }
 	}
 
 	const turns = toTurns(messages)
@@ -55,16 +53,14 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 	const isContinued = last?.side === ASSISTANT && last.text !== ''
 	if (last?.side !== ASSISTANT) turns.push({ side: ASSISTANT, text: '' })
 	const tokenIds: number[] = []
-	let text = ''
 	for (const [index, turn] of turns.entries()) {
 		const isOpen = index === turns.length - 1
 		const content = isOpen ? openText(turn.text) : closedText(turn.text)
 		tokenIds.push(turn.side === USER ? user : assistant)
 		for (const id of tokenizer.encodePlain(content)) tokenIds.push(id)
-		text += turn.side + content
 	}
 	const stopTokenIds = [end, user, assistant]
-	return { tokenIds, text, stopTokenIds, skipsLeadingBlank: !isContinued }
+	return { tokenIds, stopTokenIds, skipsLeadingBlank: !isContinued }
 }
 
 /** Ids that end any text of this model: its end token, if it reserves one. */

@@ -60,7 +60,14 @@ export class UploadDoor implements Disposable {
 		const door = new UploadDoor()
 		const log = (level: string, message: string) => void door.log.push(`${level} ${message}`)
 		door.store = await openStore({ directory: door.path, log, rescanMs: 60_000 })
-		door.receiver = new UploadReceiver({ store: door.store, verify: verifyFile, log, ...options })
+		door.receiver = new UploadReceiver({
+			store: door.store,
+			verify: verifyFile,
+			bytesMax: 2 ** 30,
+			inflatedBytesMax: 2 ** 30,
+			log,
+			...options,
+		})
 		return door
 	}
 

@@ -144,6 +144,12 @@ describe('an upload is refused, and nothing stays, for', () => {
 		['no config', { config: '' }, 'missing_required_parameter', 'config'],
 		['an array as config', { config: '[]' }, 'invalid_type', 'config'],
 		[
+			'a config that is too large with its indentation',
+			{ config: `{"a":[${'1,'.repeat(2 ** 20)}1]}` },
+			'invalid_value',
+			'config',
+		],
+		[
 			'a config without end',
 			{ config: `{"a":"${'x'.repeat(2 ** 22)}"}` },
 			'invalid_value',

@@ -25,7 +25,8 @@ async function verify(path: string) {
 const log = () => {}
 // No timer of ours: which call is the n-th must not depend on how long something took.
 const store = await openStore({ directory, log, rescanMs: 2 ** 30 })
-const receiver = new UploadReceiver({ store, verify, log })
+const limits = { bytesMax: 2 ** 30, inflatedBytesMax: 2 ** 30 }
+const receiver = new UploadReceiver({ store, verify, log, ...limits })
 
 async function obey(line: string): Promise<string> {
 	const [command, argument] = line.split(' ')

@@ -351,7 +351,7 @@ static float *run_attention(attention_case *c, int32_t chunk, float soft_cap) {
     int32_t longest = 0;
     for (int32_t s = 0; s < c->n_sequences; s++)
         longest = c->lengths[s] > longest ? c->lengths[s] : longest;
-    const int64_t scratch_bytes = kernels_attention_scratch_bytes(longest, c->d_head);
+    const int64_t scratch_bytes = kernels_attention_scratch_bytes(longest);
     void *scratch = guarded((size_t)scratch_bytes);
     for (int32_t start = 0; start < longest; start += chunk) {
         int32_t runs[32], n_runs = 0;

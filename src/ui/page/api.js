@@ -9,8 +9,7 @@
  *
  * @typedef {Run & { steps?: number[], contextLength?: number | null, parameterCount?: number | null,
  *   tokenizer?: { type: string, vocabSize: number } | null, checkpointBytes?: number | null,
- *   memoryBytes?: number | null, dtype?: string | null,
- *   metrics?: { points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
+ *   memoryBytes?: number | null, metrics?: { points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
  *
  * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail
  *

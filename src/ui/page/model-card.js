@@ -42,7 +42,6 @@ function facts(card) {
 		['Learning rate', typeof train['lr'] === 'number' ? String(train['lr']) : ''],
 		['Batch', number(train['batchSize'])],
 		['Optimizer', text(train['optimizer'])],
-		['Format', text(card.dtype)],
 		['File', formatBytes(card.checkpointBytes)],
 		['Memory', formatBytes(card.memoryBytes)],
 		['State', text(card.state)],
