@@ -2,7 +2,12 @@
  * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
  * worker; this file passes messages and keeps count of what is under way.
  */
-import { contextLengthExceeded, internalError, unavailable } from '../lib/api-errors.ts'
+import {
+	contextLengthExceeded,
+	internalError,
+	numberOutOfRange,
+	unavailable,
+} from '../lib/api-errors.ts'
 import { assert, assertNever } from '../lib/assert.ts'
 import { ApiError } from '../lib/errors.ts'
 import type { GenerationRequest, TokenEvent } from './generation.ts'
@@ -189,9 +194,16 @@ export class Engine {
 	#admit(choices: number): void {
 		if (this.#failure) throw toApiError(this.#failure)
 		const { limits, queueLengthMax } = this.#options
-		const waiting = this.#choicesUnderWay - limits.sequencesMax
+		const limit = limits.sequencesMax + queueLengthMax
+		if (choices > limit) {
+			throw numberOutOfRange({ param: 'n', kind: 'integer', bound: 'max', limit, value: choices })
+		}
+		// Memory for keys and values may hold fewer than `sequencesMax`, several models may hold more.
+		const { running, waiting: withoutRoom } = this.stats
+		const places = withoutRoom > 0 ? Math.max(running, 1) : Math.max(running, limits.sequencesMax)
+		const waiting = this.#choicesUnderWay - places
 		if (waiting + choices > queueLengthMax) {
-			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / limits.sequencesMax)
+			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / places)
 			const retryAfter = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
 			const message = `The server is overloaded: ${Math.max(0, waiting)} requests are waiting.`
 			throw unavailable('overloaded', message, retryAfter)

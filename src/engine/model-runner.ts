@@ -225,7 +225,7 @@ export class ModelRunner {
 			output.finish(sequence, 'length')
 			this.#finish(sequence)
 		} else if (isFull) {
-			sequence.roll(this.#cache)
+			this.#scheduler.roll(sequence)
 		}
 	}
 

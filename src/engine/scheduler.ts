@@ -1,7 +1,7 @@
 /*
  * Which rows run in the next step: continuous batching at token granularity. Decoding sequences
- * first, one row each; then chunks of what has to be read, first come, first served. Pure
- * bookkeeping: no FFI, no clock, no promises.
+ * first, one row each; then chunks of what has to be read, first come, first served: new prompts and
+ * rolled windows in one queue. Pure bookkeeping: no FFI, no clock, no promises.
  */
 
 import { kvBlockTokens } from '../kernels/binding.ts'
@@ -14,7 +14,11 @@ export interface SchedulerLimits {
 	readonly rowsMax: number
 	/** Sequences that run at once. */
 	readonly sequencesMax: number
-	/** Rows of a step that may read prompts while other sequences are decoding. */
+	/**
+	 * Rows of a step that may read while other sequences are decoding; as many as sequences run, if
+	 * those are more. A sequence that rolls reads half a window for half a window of new tokens, one
+	 * row per token: with fewer rows the reading would never catch up.
+	 */
 	readonly prefillRowsMax: number
 }
 
@@ -35,7 +39,10 @@ export class Scheduler {
 	readonly #cache: KvCache
 	readonly #limits: SchedulerLimits
 	#waiting: Sequence[] = []
+	/** In the order in which they became ready to read: admitted, or rolled. */
 	#running: Sequence[] = []
+	/** Waiting sequences that found no room when the last step was scheduled. */
+	#withoutRoom = 0
 	/** Requests whose first choice still reads the prompt that the others will share. */
 	readonly #readingPrompt = new Set<number>()
 
@@ -48,8 +55,9 @@ export class Scheduler {
 		return this.#running.length
 	}
 
+	/** Sequences that found no room: neither new ones nor those that will share a prompt being read. */
 	get waitingCount(): number {
-		return this.#waiting.length
+		return Math.min(this.#withoutRoom, this.#waiting.length)
 	}
 
 	get hasSequences(): boolean {
@@ -72,6 +80,13 @@ export class Scheduler {
 	/** The sequences of a request that have not finished. */
 	find(requestId: number): Sequence[] {
 		return this.all().filter((s) => s.requestId === requestId)
+	}
+
+	/** Starts a full window anew with its last half; others that wait to read come first. */
+	roll(sequence: Sequence): void {
+		sequence.roll(this.#cache)
+		this.#running = this.#running.filter((other) => other !== sequence)
+		this.#running.push(sequence)
 	}
 
 	/** Takes a sequence out of the batch and frees its blocks. */
@@ -102,8 +117,9 @@ export class Scheduler {
 			if (!sequence.awaitsMask) runs.push(addRun(batch, sequence, 1))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
-		const isAlone = batch.rowCount === 0 && !othersWait
-		let budget = isAlone ? free : Math.min(free, this.#limits.prefillRowsMax)
+		const isAlone = decoding.length === 0 && !othersWait
+		const beside = Math.max(this.#limits.prefillRowsMax, this.#running.length)
+		let budget = isAlone ? free : Math.min(free, beside)
 		for (const sequence of this.#running) {
 			if (budget === 0) break
 			if (sequence.isDecoding || sequence.blockCount === 0) continue
@@ -122,13 +138,16 @@ export class Scheduler {
 		}
 		const stillWaiting: Sequence[] = []
 		let isFull = false
+		this.#withoutRoom = 0
 		for (const sequence of this.#waiting) {
 			isFull ||= this.#running.length === this.#limits.sequencesMax
 			const sharesLater = sequence.choice > 0 && this.#readingPrompt.has(sequence.requestId)
 			if (isFull || sharesLater || !this.#start(sequence)) {
 				stillWaiting.push(sequence)
+				if (sharesLater) continue
 				// Nobody overtakes a sequence that waits for blocks.
-				if (!sharesLater) isFull = true
+				isFull = true
+				this.#withoutRoom++
 			}
 		}
 		this.#waiting = stillWaiting

@@ -69,12 +69,16 @@ export function toCompletionTextRequests(
 	const { tokenizer, vocabSize } = context
 	const isRanked = generated > (body.n ?? 1)
 	const logprobs = body.logprobs ?? null
-	return prompts.map(({ tokenIds }) => ({
+	return prompts.map(({ tokenIds }, i) => ({
 		generation: {
 			...promptOrStart(tokenIds, tokenizer.startTokenId),
 			n: generated,
 			maxTokens: clampMaxTokens(body.max_tokens ?? legacyMaxTokensDefault),
-			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, context),
+			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, {
+				...context,
+				// Equal prompts shall get different texts, unless the request itself names a seed.
+				seed: context.seed + i,
+			}),
 			stopTokenIds: toStopTokenIds(body, endTokenIds(tokenizer), vocabSize),
 			minTokens: body.min_tokens ?? 0,
 			logprobs: isRanked ? (logprobs ?? 0) : logprobs,

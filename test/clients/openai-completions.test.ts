@@ -44,6 +44,14 @@ describe('openai: completions', () => {
 		expect(completion.usage?.completion_tokens).toBe(24)
 	})
 
+	test('gives equal prompts different texts, unless the request names a seed', async () => {
+		const body = { model: 'v1-bpe', prompt: ['Blessed', 'Blessed'], max_tokens: 40 }
+		const drawn = await client.completions.create({ ...body, temperature: 1 })
+		expect(new Set(drawn.choices.map(({ text }) => text)).size).toBe(2)
+		const seeded = await client.completions.create({ ...body, temperature: 1, seed: 5 })
+		expect(new Set(seeded.choices.map(({ text }) => text)).size).toBe(1)
+	})
+
 	test('reads token ids, alone and in lists, as the text they stand for', async () => {
 		const ids = await tokenIds(prompt)
 		expect(ids).toHaveLength(8)

@@ -3,6 +3,8 @@ import type { Engine } from '../../src/engine/engine.ts'
 import type { FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { ApiError } from '../../src/lib/errors.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { forwardPass } from '../helpers/forward-pass.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
 import { complete, libraryPath, startEngine } from '../helpers/test-engine.ts'
 import { generationRequest, greedy } from './requests.ts'
@@ -14,11 +16,13 @@ const prompt = Array.from({ length: 20 }, (_, i) => (i * 7) % config.vocabSize)
 let engine: Engine
 let model: { key: number; contextLength: number }
 
+const kernels = openKernels(libraryPath)
+kernels.select('')
+const network = randomModel(kernels, config)
+
 beforeAll(async () => {
-	const kernels = openKernels(libraryPath)
-	kernels.select('')
 	engine = await startEngine({ queueLengthMax: 8, sequencesMax: 16 })
-	const key = await engine.load(randomModel(kernels, config))
+	const key = await engine.load(network)
 	model = { key, contextLength: config.blockSize }
 })
 
@@ -152,7 +156,7 @@ describe('engine', () => {
 		for await (const _ of engine.generate(key, contextLength, request, controller.signal)) {
 			if (++count === 5) controller.abort()
 		}
-		expect(count).toBeLessThan(2048)
+		expect(count).toBe(5)
 	})
 
 	test('ends one choice early and goes on with the others', async () => {
@@ -200,10 +204,32 @@ describe('engine', () => {
 		expect((await complete(engine, model, generationRequest(prompt))).choices).toHaveLength(1)
 	})
 
+	test('counts who finds no memory as waiting, however many could run at once', async () => {
+		const small = await startEngine({ sequencesMax: 64, kvBytesMax: 1, queueLengthMax: 4 })
+		const key = await small.load(randomModel(kernels, config))
+		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const generate = () => small.generate(key, config.blockSize, request)
+		const streams = Array.from({ length: 6 }, generate)
+		await eventually(() => small.stats.waiting === 5)
+		expect(generate).toThrow('The server is overloaded: 5 requests are waiting.')
+		for (const stream of streams) stream.abort()
+		await eventually(() => small.stats.running === 0)
+		expect(
+			(await complete(small, { key, contextLength: 64 }, generationRequest(prompt))).choices,
+		).toHaveLength(1)
+		small.close()
+	})
+
+	test('refuses for good what could never run', () => {
+		const request = generationRequest(prompt, { n: 25 })
+		expect(() => engine.generate(model.key, model.contextLength, request)).toThrow(
+			"Invalid value for 'n': expected at most 24, got 25.",
+		)
+	})
+
 	test('gives every loaded model a step in turn, however many streams another one has', async () => {
 		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
 		const shared = await startEngine({ worker, sequencesMax: 16 })
-		const kernels = openKernels(libraryPath)
 		const load = (seed: number) => shared.load(randomModel(kernels, config, 'f32', seed))
 		const [crowded, other] = [await load(1), await load(2)]
 		const contextLength = config.blockSize
@@ -227,11 +253,13 @@ describe('engine', () => {
 	})
 
 	test('embeds a text as the mean of its final hidden states', async () => {
-		const one = await engine.embed(model.key, generationRequest(prompt))
-		const two = await engine.embed(model.key, generationRequest(prompt))
-		expect(one).toEqual(two)
-		expect(one).toHaveLength(config.nEmbd)
-		expect(one.some((value) => value !== 0)).toBe(true)
+		const mean = await engine.embed(model.key, generationRequest(prompt))
+		const gpt = forwardPass(kernels, network)(prompt)
+		gpt.normalizeAllRows()
+		for (let i = 0; i < config.nEmbd; i++) {
+			const sum = prompt.reduce((sum, _, row) => sum + gpt.hidden[row * gpt.hiddenStride + i]!, 0)
+			expect(mean[i]).toBeCloseTo(sum / prompt.length, 5)
+		}
 	})
 
 	test('embeds a text that fills the context, its first token included', async () => {
@@ -244,7 +272,7 @@ describe('engine', () => {
 	test('refuses at once what a dead worker cannot do', async () => {
 		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
 		const failing = await startEngine({ worker })
-		const loaded = randomModel(openKernels(libraryPath), config)
+		const loaded = randomModel(kernels, config)
 		const key = await failing.load(loaded)
 		const request = generationRequest(prompt, { maxTokens: 2048 })
 		const running = complete(failing, { key, contextLength: config.blockSize }, request)

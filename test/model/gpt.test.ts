@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { kvBlockTokens, openKernels } from '../../src/kernels/binding.ts'
-import { Gpt } from '../../src/model/gpt.ts'
-import { weightLayout } from '../../src/model/weights.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
 import { loadTrained, trainedModels } from '../helpers/fixtures.ts'
+import { forwardPass } from '../helpers/forward-pass.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 
 /** Allowed distance of a logit from the trainer's own. */
@@ -13,26 +12,6 @@ const NEAR_TIE = 2e-3
 const kernels = openKernels(libraryPath)
 kernels.select('')
 
-/** The network with enough blocks for one sequence, and its logits after a prompt. */
-function predictor(loaded: ReturnType<typeof loadTrained>) {
-	const { config, dtype, arena } = loaded
-	const blockCount = Math.ceil(config.blockSize / kvBlockTokens)
-	const limits = { rowsMax: config.blockSize, sequencesMax: 1, blocksPerSequence: blockCount }
-	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, blockCount)
-	const blocks = Int32Array.from({ length: blockCount }, (_, i) => blockCount - 1 - i)
-	return (ids: readonly number[]): Float32Array => {
-		gpt.batch.clear()
-		gpt.batch.addRun(ids.length, 0, blocks, blockCount)
-		for (const [position, id] of ids.entries()) {
-			const block = blocks[Math.floor(position / kvBlockTokens)]!
-			gpt.batch.addRow(id, position, block * kvBlockTokens + (position % kvBlockTokens))
-		}
-		gpt.batch.wantLogits()
-		gpt.forward()
-		return gpt.logits.slice(0, config.vocabSize)
-	}
-}
-
 function argmax(logits: Float32Array): number {
 	return logits.reduce((best, logit, id) => (logit > logits[best]! ? id : best), 0)
 }
@@ -40,15 +19,18 @@ function argmax(logits: Float32Array): number {
 describe.each(trainedModels().map((model) => [model.name, model] as const))(
 	'forward pass of %s',
 	(_, model) => {
-		const predict = predictor(loadTrained(kernels, model, 'f32'))
+		const loaded = loadTrained(kernels, model, 'f32')
+		const forward = forwardPass(kernels, loaded)
+		const predict = (ids: readonly number[]) =>
+			forward(ids).logits.slice(0, loaded.config.vocabSize)
 
 		test.each(model.expected.forward.map((forward) => [forward.name, forward] as const))(
 			'gives the logits of the trainer after %s',
-			(_name, forward) => {
-				const logits = predict(forward.ids)
-				const distances = forward.logits.map((logit, id) => Math.abs(logit - logits[id]!))
+			(_name, expected) => {
+				const logits = predict(expected.ids)
+				const distances = expected.logits.map((logit, id) => Math.abs(logit - logits[id]!))
 				expect(Math.max(...distances)).toBeLessThan(LOGIT_TOLERANCE)
-				if (forward.top_gap > NEAR_TIE) expect(argmax(logits)).toBe(forward.argmax)
+				if (expected.top_gap > NEAR_TIE) expect(argmax(logits)).toBe(expected.argmax)
 			},
 		)
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { defaultLimits } from '../../src/server/deps.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
@@ -12,7 +13,7 @@ test('a key with too much under way gets 429, others do not, and its place comes
 	const ask = (key: string) =>
 		app.post('/v1/completions', { prompt: 'a' }, { authorization: `Bearer ${key}` })
 	const first = ask('one')
-	while (runs.length === 0) await Bun.sleep(1)
+	await eventually(() => runs.length > 0)
 
 	const refused = await ask('one')
 	expect(refused.status).toBe(429)
@@ -22,12 +23,12 @@ test('a key with too much under way gets 429, others do not, and its place comes
 	})
 
 	const other = ask('two')
-	while (runs.length === 1) await Bun.sleep(1)
+	await eventually(() => runs.length > 1)
 	for (const run of runs) saying('hi')(run)
 	expect([(await first).status, (await other).status]).toEqual([200, 200])
 
 	const again = ask('one')
-	while (runs.length === 2) await Bun.sleep(1)
+	await eventually(() => runs.length > 2)
 	saying('hi')(runs[2]!)
 	expect((await again).status).toBe(200)
 })

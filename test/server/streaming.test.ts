@@ -4,17 +4,13 @@ import { connect, type Socket } from 'node:net'
 import { unavailable } from '../../src/lib/api-errors.ts'
 import { bindConnection } from '../../src/server/connection.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, fakeTokenizer, readPrompt, saying } from '../helpers/fake-catalog.ts'
 import { parseSse } from '../helpers/read-sse.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }], stream: true }
 const token = (text: string) => fakeTokenizer.encode(text)[0]!
-
-/** Waits until `condition` holds; the test's own timeout bounds it. */
-async function until(condition: () => boolean): Promise<void> {
-	while (!condition()) await Bun.sleep(1)
-}
 
 function post(url: string, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
 	const init = { method: 'POST', body: JSON.stringify(body) }
@@ -98,11 +94,11 @@ for (const [path, body] of [
 			using server = app.listen()
 			const client = new AbortController()
 			const answer = post(server.url, path, body, client.signal).then((r) => r.text())
-			await until(() => app.catalog.runs.length > 0)
+			await eventually(() => app.catalog.runs.length > 0)
 			client.abort()
 			await expect(answer).rejects.toThrow()
 			await Promise.all(app.catalog.runs.map((run) => run.ended))
-			await until(() => app.catalog.leaseCount() === 0)
+			await eventually(() => app.catalog.leaseCount() === 0)
 			expect(app.catalog.runs.every((run) => run.isAborted)).toBe(true)
 		})
 	}
@@ -110,21 +106,26 @@ for (const [path, body] of [
 
 test('a client that leaves while the model loads frees it', async () => {
 	const app = testApp({ script: () => {} })
+	const asked = Promise.withResolvers<void>()
 	const loading = Promise.withResolvers<void>()
+	const held = Promise.withResolvers<number>()
 	const acquire = app.catalog.acquire
 	app.catalog.acquire = async (name, signal) => {
+		asked.resolve()
 		await loading.promise
-		return acquire(name, signal)
+		const lease = await acquire(name, signal)
+		held.resolve(app.catalog.leaseCount())
+		return lease
 	}
 	using server = app.listen()
 	const client = new AbortController()
 	const answer = post(server.url, '/v1/chat/completions', chat, client.signal)
-	await Bun.sleep(0)
+	await asked.promise
 	client.abort()
 	await expect(answer).rejects.toThrow()
 	loading.resolve()
-	await until(() => app.catalog.runs.length > 0 || app.catalog.leaseCount() === 0)
-	await until(() => app.catalog.leaseCount() === 0)
+	expect(await held.promise).toBe(1)
+	await eventually(() => app.catalog.leaseCount() === 0)
 	expect(app.catalog.runs.every((run) => run.isAborted)).toBe(true)
 })
 
@@ -168,7 +169,7 @@ test('generations that fail while the reader pauses end the stream with one erro
 	const response = await app.post('/v1/completions', { prompt: ['a', 'b'], stream: true })
 	const reader = response.body!.getReader()
 	const first = reader.read()
-	await until(() => app.catalog.runs.length === 2)
+	await eventually(() => app.catalog.runs.length === 2)
 	readPrompt(app.catalog.runs[0]!)
 	app.catalog.runs[0]!.push({ type: 'token', choice: 0, tokenId: token('x') })
 	expect(new TextDecoder().decode((await first).value)).toContain('"text":"x"')
@@ -211,7 +212,7 @@ test('a text stream waits for the model without limit, and for its reader with o
 	bindConnection(request, (seconds) => idleSeconds.push(seconds))
 	const reader = (await app.app.handle(request)).body!.getReader()
 	const first = reader.read()
-	await until(() => idleSeconds.length > 0)
+	await eventually(() => idleSeconds.length > 0)
 	expect(idleSeconds).toEqual([0])
 	readPrompt(app.catalog.runs[0]!)
 	app.catalog.runs[0]!.push({ type: 'token', choice: 0, tokenId: token('x') })
@@ -229,9 +230,9 @@ test('a connection serves the next request after a stream', async () => {
 	let received = ''
 	socket.on('data', (bytes) => (received += bytes.toString()))
 	socket.write(rawPost('/v1/chat/completions', chat))
-	await until(() => received.endsWith('0\r\n\r\n'))
+	await eventually(() => received.endsWith('0\r\n\r\n'))
 	socket.write('GET /v1/models HTTP/1.1\r\nHost: test.example\r\n\r\n')
-	await until(() => received.includes('"object":"list"'))
+	await eventually(() => received.includes('"object":"list"'))
 	socket.destroy()
 })
 
@@ -253,9 +254,9 @@ test('a reader that never reads costs bounded memory and is cut', async () => {
 	socket.on('error', () => {})
 	socket.pause()
 	socket.write(rawPost('/v1/chat/completions', chat))
-	await until(() => app.catalog.runs.length > 0)
+	await eventually(() => app.catalog.runs.length > 0)
 	await app.catalog.runs[0]!.ended
 	expect(app.catalog.runs[0]!.isAborted).toBe(true)
-	await until(() => app.catalog.leaseCount() === 0)
+	await eventually(() => app.catalog.leaseCount() === 0)
 	socket.destroy()
 }, 20_000)

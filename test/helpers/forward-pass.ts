@@ -1,0 +1,31 @@
+import { type Kernels, kvBlockTokens } from '../../src/kernels/binding.ts'
+import { Gpt } from '../../src/model/gpt.ts'
+import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
+import { weightLayout } from '../../src/model/weights.ts'
+
+/** The network with enough blocks for one sequence; the function runs a whole prompt through it. */
+export function forwardPass(
+	kernels: Kernels,
+	model: {
+		readonly config: ModelConfig
+		readonly dtype: Dtype
+		readonly arena: SharedArrayBuffer
+	},
+): (ids: readonly number[]) => Gpt {
+	const { config, dtype, arena } = model
+	const blockCount = Math.ceil(config.blockSize / kvBlockTokens)
+	const limits = { rowsMax: config.blockSize, sequencesMax: 1, blocksPerSequence: blockCount }
+	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, blockCount)
+	const blocks = Int32Array.from({ length: blockCount }, (_, i) => blockCount - 1 - i)
+	return (ids) => {
+		gpt.batch.clear()
+		gpt.batch.addRun(ids.length, 0, blocks, blockCount)
+		for (const [position, id] of ids.entries()) {
+			const block = blocks[Math.floor(position / kvBlockTokens)]!
+			gpt.batch.addRow(id, position, block * kvBlockTokens + (position % kvBlockTokens))
+		}
+		gpt.batch.wantLogits()
+		gpt.forward()
+		return gpt
+	}
+}
