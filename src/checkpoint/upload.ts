@@ -30,7 +30,7 @@ import type { CheckpointStore } from './store.ts'
 import { type BodyLimits, readBody } from './upload-body.ts'
 import { checkContentLength, contentEncoding, headerFields } from './upload-request.ts'
 
-/** An upload whose sender is authorised. */
+/** An upload whose sender is authorised; nothing of the body has been read. */
 export interface UploadRequest {
 	readonly headers: Headers
 	readonly body: AsyncIterable<Uint8Array>

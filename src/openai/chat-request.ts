@@ -13,7 +13,7 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { ChatCompletionRequest } from './schemas/chat.ts'
-import type { TextRequest } from './text-generation.ts'
+import type { TextRequest } from './text-events.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
 export function toChatTextRequest(

@@ -3,7 +3,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import { toChatLogprobs } from './logprobs.ts'
-import type { TextResult } from './text-generation.ts'
+import type { TextResult } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** The answer in one object. `tokenizer` is null when no log-probabilities were asked for. */

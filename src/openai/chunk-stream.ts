@@ -5,7 +5,7 @@
 import type { ApiError } from '../lib/errors.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import { doneFrame, errorFrame, type StreamFormat } from './stream-format.ts'
-import type { PromptEvent, ScoredToken, TextEvent } from './text-generation.ts'
+import type { PromptEvent, ScoredToken, TextEvent } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** How one of the two dialects writes a choice of a chunk. */

@@ -17,7 +17,7 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { CompletionRequest } from './schemas/completions.ts'
-import type { TextRequest } from './text-generation.ts'
+import type { TextRequest } from './text-events.ts'
 
 /** A prompt in both of its forms. */
 export interface CompletionPrompt {

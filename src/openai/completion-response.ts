@@ -5,7 +5,7 @@ import { type AnswerHead, headFields } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import type { CompletionPrompt } from './completion-request.ts'
 import { type CompletionToken, toCompletionLogprobs } from './logprobs.ts'
-import type { ScoredToken, TextChoice, TextResult } from './text-generation.ts'
+import type { ScoredToken, TextChoice, TextResult } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** How the request wants its choices. */

@@ -7,7 +7,7 @@ import { contentText } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
 import { clampMaxTokens, type RequestContext, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
-import type { TextRequest } from './text-generation.ts'
+import type { TextRequest } from './text-events.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
 export function toResponsesTextRequest(

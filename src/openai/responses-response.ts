@@ -4,7 +4,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatLogprobs } from './logprobs.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
-import type { ScoredToken } from './text-generation.ts'
+import type { ScoredToken } from './text-events.ts'
 
 /** Facts that are known before anything is generated. */
 export interface ResponseHead {

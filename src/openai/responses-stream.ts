@@ -12,7 +12,7 @@ import {
 	toResponseLogprobs,
 } from './responses-response.ts'
 import type { StreamFormat } from './stream-format.ts'
-import type { ScoredToken, TextEvent } from './text-generation.ts'
+import type { ScoredToken, TextEvent } from './text-events.ts'
 
 export class ResponseStream implements StreamFormat {
 	readonly #head: ResponseHead

@@ -1,24 +1,17 @@
 /** Everything the HTTP side needs, as plain values: `createApp(deps)` reads no globals. */
+import type { UploadRequest, UploadResult } from '../checkpoint/upload.ts'
 import type { ModelCatalog } from '../engine/catalog.ts'
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { KeyLimit } from './key-limit.ts'
 import type { ServerMetrics } from './metrics.ts'
 
-/** A checkpoint upload whose sender is already authorised; nothing of the body has been read. */
-export interface UploadRequest {
-	readonly headers: Headers
-	readonly body: ReadableStream<Uint8Array>
-	/** Fires when the sender goes away. */
-	readonly signal: AbortSignal
-}
-
 /** The upload door: who may pass and who receives. */
 export interface Uploads {
 	/** The value of UPLOAD_SECRET; null refuses every upload with 403. */
 	readonly secret: string | null
 	/** Stores and verifies the checkpoint; on return the model can be asked for. */
-	receive(upload: UploadRequest): Promise<{ readonly name: string; readonly step: number }>
+	receive(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'>>
 }
 
 /** Limits of the HTTP side, units last. */

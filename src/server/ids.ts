@@ -18,7 +18,7 @@ export function unixSeconds(): number {
 }
 
 /** Facts that every object of one answer repeats. */
-export function answerHead(prefix: string, lease: ModelLease): AnswerHead {
+export function newAnswerHead(prefix: string, lease: ModelLease): AnswerHead {
 	return {
 		id: freshId(prefix),
 		created: unixSeconds(),

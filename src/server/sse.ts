@@ -29,7 +29,7 @@ export function eventStream(source: StreamSource, pingMs: number): ReadableStrea
 }
 
 /** A stream of plain text. */
-export function textStream(source: StreamSource): ReadableStream<Uint8Array> {
+export function plainStream(source: StreamSource): ReadableStream<Uint8Array> {
 	return streamOf(source, null)
 }
 

@@ -1,15 +1,15 @@
 /** The two ways in which a text session becomes an HTTP answer: in one object or as a stream. */
 import type { ApiError } from '../lib/errors.ts'
 import type { StreamFormat } from '../openai/stream-format.ts'
-import type { TextEvent, TextResult } from '../openai/text-generation.ts'
+import type { TextEvent, TextResult } from '../openai/text-events.ts'
 import { setIdleTimeout } from './connection.ts'
 import type { ServerContext, ServerLimits } from './deps.ts'
 import { clientClosedRequest, toApiError } from './error-handler.ts'
-import { eventStream, eventStreamHeaders, textStream } from './sse.ts'
+import { eventStream, eventStreamHeaders, plainStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
 
 /** Answers HEAD without generating what nobody would read. */
-export function answerHead(contentType: string): Response {
+export function headResponse(contentType: string): Response {
 	return new Response(null, {
 		headers: { 'content-type': contentType, 'cache-control': 'no-store' },
 	})
@@ -19,7 +19,7 @@ export function answerHead(contentType: string): Response {
 export async function answerWhole(
 	session: TextSession,
 	request: Request,
-	deps: ServerContext,
+	context: ServerContext,
 	toBody: (results: TextResult[]) => unknown,
 ): Promise<Response> {
 	// Nothing moves on the socket while the model computes, however long that takes.
@@ -29,7 +29,7 @@ export async function answerWhole(
 		if (results === null) return clientClosedRequest()
 		return Response.json(toBody(results), { headers: sessionHeaders(session) })
 	} finally {
-		setIdleTimeout(request, deps.limits.stallSeconds)
+		setIdleTimeout(request, context.limits.stallSeconds)
 	}
 }
 
@@ -37,21 +37,21 @@ export async function answerWhole(
 export function answerStream(
 	session: TextSession,
 	request: Request,
-	deps: ServerContext,
+	context: ServerContext,
 	format: StreamFormat,
 ): Response {
-	setIdleTimeout(request, deps.limits.stallSeconds)
+	setIdleTimeout(request, context.limits.stallSeconds)
 	const stream = eventStream(
 		{
 			pieces: frames(session, format),
 			fail: (error) => {
 				const fault = toApiError(error)
-				logFailure(deps, fault)
+				logFailure(context, fault)
 				return format.fail(fault)
 			},
 			closed: () => session.close(),
 		},
-		deps.limits.pingMs,
+		context.limits.pingMs,
 	)
 	return new Response(stream, { headers: { ...eventStreamHeaders, ...sessionHeaders(session) } })
 }
@@ -79,11 +79,15 @@ function join(events: readonly TextEvent[], format: StreamFormat): string {
 }
 
 /** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
-export function answerText(session: TextSession, request: Request, deps: ServerContext): Response {
-	const stream = textStream({
-		pieces: texts(session, (seconds) => setIdleTimeout(request, seconds), deps.limits),
+export function answerText(
+	session: TextSession,
+	request: Request,
+	context: ServerContext,
+): Response {
+	const stream = plainStream({
+		pieces: texts(session, (seconds) => setIdleTimeout(request, seconds), context.limits),
 		fail: (error) => {
-			logFailure(deps, toApiError(error))
+			logFailure(context, toApiError(error))
 			return null
 		},
 		closed: () => session.close(),
@@ -110,6 +114,6 @@ async function* texts(
 	setIdleSeconds(stallSeconds)
 }
 
-function logFailure(deps: ServerContext, fault: ApiError): void {
-	deps.log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
+function logFailure(context: ServerContext, fault: ApiError): void {
+	context.log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
 }

@@ -9,7 +9,7 @@ import type {
 	TextEvent,
 	TextRequest,
 	TextResult,
-} from '../openai/text-generation.ts'
+} from '../openai/text-events.ts'
 import type { ConstraintSession } from '../tokenizer/constraint/constraint.ts'
 import { type TextDelta, TextStream } from '../tokenizer/text-stream.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'

@@ -5,7 +5,7 @@
 import type { ModelLease } from '../engine/catalog.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
 import { contextLengthExceeded } from '../lib/api-errors.ts'
-import type { TextEvent, TextRequest, TextResult } from '../openai/text-generation.ts'
+import type { TextEvent, TextRequest, TextResult } from '../openai/text-events.ts'
 import type { ServerContext } from './deps.ts'
 import { TextGeneration } from './text-generation.ts'
 

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 const AnyObject = Type.Object({}, { additionalProperties: true })
 
 /** JSON body of POST /api/upload. For the document only: the body is read as a stream. */
-export const UploadRequest = Type.Object({
+export const UploadBody = Type.Object({
 	name: Type.String({
 		pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
 		description: 'Name of the run, which becomes the model id.',

@@ -11,24 +11,24 @@ import { answerText } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /api/chat: the plain text stream of the AI SDK's text protocol. */
-export function apiChat(deps: ServerContext) {
+export function apiChat(context: ServerContext) {
 	return (
 		new Elysia({ name: 'api-chat', normalize: false })
 			.post(
 				'/api/chat',
 				async ({ body, request }) => {
 					const messages = toChatMessages(body.messages)
-					const session = await TextSession.open(deps, {
+					const session = await TextSession.open(context, {
 						model: body.model,
 						request,
 						toRequests: ({ tokenizer }) => [
 							toChatTextRequest(body, messages, { tokenizer, seed: freshSeed() }),
 						],
 					})
-					return answerText(session, request, deps)
+					return answerText(session, request, context)
 				},
 				{
-					...jsonBody(ChatRequest, { bytesMax: deps.limits.bodyBytesMax }),
+					...jsonBody(ChatRequest, { bytesMax: context.limits.bodyBytesMax }),
 					...operation({
 						tag: 'Alpha',
 						summary: 'Stream a reply as plain text',

@@ -8,16 +8,16 @@ import {
 	ChatCompletionRequest,
 } from '../../openai/schemas/chat.ts'
 import type { ServerContext } from '../deps.ts'
-import { answerHead, freshSeed } from '../ids.ts'
+import { freshSeed, newAnswerHead } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /v1/chat/completions. */
-export function chatCompletions(deps: ServerContext) {
+export function chatCompletions(context: ServerContext) {
 	const complete = async (body: ChatCompletionRequest, request: Request): Promise<Response> => {
-		const session = await TextSession.open(deps, {
+		const session = await TextSession.open(context, {
 			model: body.model,
 			request,
 			promptField: 'messages',
@@ -25,10 +25,10 @@ export function chatCompletions(deps: ServerContext) {
 				toChatTextRequest(body, { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }),
 			],
 		})
-		const head = answerHead('chatcmpl-', session.lease)
+		const head = newAnswerHead('chatcmpl-', session.lease)
 		const logprobsTokenizer = body.logprobs ? session.lease.tokenizer : null
 		if (!body.stream) {
-			return answerWhole(session, request, deps, ([result]) =>
+			return answerWhole(session, request, context, ([result]) =>
 				toChatCompletion(head, result!, logprobsTokenizer),
 			)
 		}
@@ -37,10 +37,10 @@ export function chatCompletions(deps: ServerContext) {
 			choicesPerPrompt: body.n ?? 1,
 			includeUsage: body.stream_options?.include_usage ?? false,
 		})
-		return answerStream(session, request, deps, format)
+		return answerStream(session, request, context, format)
 	}
 	const hooks = {
-		...jsonBody(ChatCompletionRequest, { bytesMax: deps.limits.bodyBytesMax }),
+		...jsonBody(ChatCompletionRequest, { bytesMax: context.limits.bodyBytesMax }),
 		...operation({
 			tag: 'OpenAI',
 			summary: 'Chat completion',

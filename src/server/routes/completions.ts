@@ -4,17 +4,17 @@ import { toCompletionTextRequests, toPrompts } from '../../openai/completion-req
 import { completionChunkShape, toCompletion } from '../../openai/completion-response.ts'
 import { Completion, CompletionRequest } from '../../openai/schemas/completions.ts'
 import type { ServerContext } from '../deps.ts'
-import { answerHead, freshSeed } from '../ids.ts'
+import { freshSeed, newAnswerHead } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /v1/completions. */
-export function completions(deps: ServerContext) {
+export function completions(context: ServerContext) {
 	const complete = async (body: CompletionRequest, request: Request): Promise<Response> => {
 		let prompts: ReturnType<typeof toPrompts> = []
-		const session = await TextSession.open(deps, {
+		const session = await TextSession.open(context, {
 			model: body.model,
 			request,
 			toRequests: ({ tokenizer, config }) => {
@@ -23,7 +23,7 @@ export function completions(deps: ServerContext) {
 				return toCompletionTextRequests(body, prompts, context)
 			},
 		})
-		const head = answerHead('cmpl-', session.lease)
+		const head = newAnswerHead('cmpl-', session.lease)
 		const n = body.n ?? 1
 		const options = {
 			prompts,
@@ -33,17 +33,19 @@ export function completions(deps: ServerContext) {
 			tokenizer: session.lease.tokenizer,
 		}
 		if (!body.stream) {
-			return answerWhole(session, request, deps, (results) => toCompletion(head, results, options))
+			return answerWhole(session, request, context, (results) =>
+				toCompletion(head, results, options),
+			)
 		}
 		const format = new ChunkStream(head, completionChunkShape(options), {
 			choices: prompts.length * n,
 			choicesPerPrompt: n,
 			includeUsage: body.stream_options?.include_usage ?? false,
 		})
-		return answerStream(session, request, deps, format)
+		return answerStream(session, request, context, format)
 	}
 	const hooks = {
-		...jsonBody(CompletionRequest, { bytesMax: deps.limits.bodyBytesMax }),
+		...jsonBody(CompletionRequest, { bytesMax: context.limits.bodyBytesMax }),
 		...operation({
 			tag: 'OpenAI',
 			summary: 'Text completion',

@@ -7,21 +7,21 @@ import { freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { strictQuery } from '../strict-query.ts'
-import { answerHead, answerWhole } from '../text-answer.ts'
+import { answerWhole, headResponse } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** GET and POST /api/generate; the query wins over the body, parameter by parameter. */
-export function generate(deps: ServerContext) {
+export function generate(context: ServerContext) {
 	const answer = async (asked: GenerateRequest, request: Request): Promise<Response> => {
-		if (request.method === 'HEAD') return answerHead('application/json')
-		const session = await TextSession.open(deps, {
+		if (request.method === 'HEAD') return headResponse('application/json')
+		const session = await TextSession.open(context, {
 			model: asked.model,
 			request,
 			toRequests: ({ tokenizer }) => [
 				toGenerateTextRequest(asked, { tokenizer, seed: freshSeed() }),
 			],
 		})
-		const response = await answerWhole(session, request, deps, ([result]) =>
+		const response = await answerWhole(session, request, context, ([result]) =>
 			toGenerated(session.lease.id, result!),
 		)
 		response.headers.set('cache-control', 'no-store')
@@ -42,7 +42,10 @@ export function generate(deps: ServerContext) {
 		})
 		.post('/api/generate', ({ body, request }) => answer(body, request), {
 			...strictQuery(GenerateSettings),
-			...jsonBody(GenerateRequest, { bytesMax: deps.limits.bodyBytesMax, isOverlaidByQuery: true }),
+			...jsonBody(GenerateRequest, {
+				bytesMax: context.limits.bodyBytesMax,
+				isOverlaidByQuery: true,
+			}),
 			...describe(
 				'Complete a text',
 				'Any parameter, `prompt` too, may be in the query instead, where it wins over the body.',

@@ -8,23 +8,23 @@ import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { strictQuery } from '../strict-query.ts'
-import { answerHead, answerStream } from '../text-answer.ts'
+import { answerStream, headResponse } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
 
 /** GET /api/inference, and /inference as the first server had it. */
-export function inference(deps: ServerContext) {
+export function inference(context: ServerContext) {
 	const stream = async (query: InferenceQuery, request: Request): Promise<Response> => {
-		if (request.method === 'HEAD') return answerHead('text/event-stream; charset=utf-8')
-		const session = await TextSession.open(deps, {
+		if (request.method === 'HEAD') return headResponse('text/event-stream; charset=utf-8')
+		const session = await TextSession.open(context, {
 			model: query.model,
 			request,
 			toRequests: ({ tokenizer }) => [
 				toInferenceTextRequest(query, { tokenizer, seed: freshSeed() }),
 			],
 		})
-		return answerStream(session, request, deps, tokenFormat(query.query ?? ''))
+		return answerStream(session, request, context, tokenFormat(query.query ?? ''))
 	}
 	const hooks = {
 		...strictQuery(InferenceQuery),

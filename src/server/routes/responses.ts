@@ -11,9 +11,9 @@ import { answerStream, answerWhole } from '../text-answer.ts'
 import { TextSession } from '../text-session.ts'
 
 /** POST /v1/responses, without any state. */
-export function responses(deps: ServerContext) {
+export function responses(context: ServerContext) {
 	const respond = async (body: ResponsesRequest, request: Request): Promise<Response> => {
-		const session = await TextSession.open(deps, {
+		const session = await TextSession.open(context, {
 			model: body.model,
 			request,
 			promptField: 'input',
@@ -34,14 +34,14 @@ export function responses(deps: ServerContext) {
 			logprobsTokenizer: wantsLogprobs(body) ? session.lease.tokenizer : null,
 		}
 		if (body.stream) {
-			return answerStream(session, request, deps, new ResponseStream(head, unixSeconds))
+			return answerStream(session, request, context, new ResponseStream(head, unixSeconds))
 		}
-		return answerWhole(session, request, deps, ([result]) =>
+		return answerWhole(session, request, context, ([result]) =>
 			toResponse(head, { ...result!, ...result!.choices[0]!, completedAt: unixSeconds() }),
 		)
 	}
 	const hooks = {
-		...jsonBody(ResponsesRequest, { bytesMax: deps.limits.bodyBytesMax }),
+		...jsonBody(ResponsesRequest, { bytesMax: context.limits.bodyBytesMax }),
 		...operation({
 			tag: 'OpenAI',
 			summary: 'Response',

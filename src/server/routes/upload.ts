@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { UploadAnswer, UploadRequest } from '../../alpha/schemas/upload.ts'
+import { UploadAnswer, UploadBody } from '../../alpha/schemas/upload.ts'
 import { invalidJson } from '../../lib/api-errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerDeps } from '../deps.ts'
@@ -33,7 +33,7 @@ export function upload({ uploads, limits }: ServerDeps) {
 					'The next request can use the model. The body may be compressed (gzip, zstd). A binary ' +
 					'checkpoint goes as application/octet-stream with X-Checkpoint-Name, X-Checkpoint-Step, ' +
 					'X-Checkpoint-Config and X-Checkpoint-Metrics headers, the last two in base64.',
-				body: UploadRequest,
+				body: UploadBody,
 				content: { 'application/json': UploadAnswer },
 				errors: [400, 401, 403, 409, 413, 415, 500, 503, 507],
 				security: uploads.secret === null ? 'none' : 'uploadSecret',
