@@ -7,6 +7,7 @@ import {
 	parseOptions,
 	switchOption,
 	textOption,
+	UsageError,
 	type Values,
 } from './lib/options.ts'
 
@@ -172,5 +173,14 @@ export function parseConfig(
 	sources: OptionSources,
 	machine: Machine,
 ): { readonly values: Config; readonly positionals: readonly string[] } {
-	return parseOptions(serveOptions(machine), sources)
+	const { values, positionals } = parseOptions(serveOptions(machine), sources)
+	if (values.uploadSecret !== null) checkSecret('UPLOAD_SECRET', values.uploadSecret)
+	for (const key of values.apiKeys) checkSecret('ALPHA_API_KEYS', key)
+	return { values, positionals }
+}
+
+/** Nobody could send any other in an `Authorization` header. */
+function checkSecret(variable: string, secret: string): void {
+	if (/^[!-~]([ -~]*[!-~])?$/.test(secret)) return
+	throw new UsageError(`${variable}: expected visible ASCII characters`)
 }

@@ -38,6 +38,13 @@ describe('the settings of the server', () => {
 		expect(parse([], { ALPHA_API_KEYS: 'a,b' }).apiKeys).toEqual(['a', 'b'])
 	})
 
+	test('refuse secrets that nobody could send, and a list of keys without a key', () => {
+		expect(() => parse([], { UPLOAD_SECRET: 'geh\u00e4im' })).toThrow('UPLOAD_SECRET: expected')
+		expect(() => parse([], { ALPHA_API_KEYS: 'a,b\u0007' })).toThrow('ALPHA_API_KEYS: expected')
+		expect(() => parse([], { ALPHA_API_KEYS: ' , ' })).toThrow('ALPHA_API_KEYS: expected KEY')
+		expect(parse([], { UPLOAD_SECRET: 'two words' }).uploadSecret).toBe('two words')
+	})
+
 	test('offer no flag for a secret, which every user of the machine could read', () => {
 		expect(() => parse(['--upload-secret', 'x'])).toThrow('unknown option --upload-secret')
 		expect(() => parse(['--api-keys', 'x'])).toThrow('unknown option --api-keys')

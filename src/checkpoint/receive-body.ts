@@ -162,7 +162,7 @@ class JsonFields {
 	async #beginCheckpoint(bytes: Uint8Array): Promise<boolean> {
 		if (isNullWord(bytes)) return false
 		if (bytes[0] !== 0x7b) {
-			throw invalidType('checkpoint', 'an object', Buffer.from(bytes.subarray(0, 40)).toString())
+			throw invalidType('checkpoint', 'an object', kindOf(bytes))
 		}
 		this.#checkpoint = this.#files.use(await this.#reception.staged.createFile(STAGED_CHECKPOINT))
 		return true
@@ -172,7 +172,7 @@ class JsonFields {
 		if (isFirst && isNullWord(bytes)) return
 		if (isFirst) {
 			if (bytes[0] !== 0x22) {
-				throw invalidType('metrics', 'a string', Buffer.from(bytes.subarray(0, 40)).toString())
+				throw invalidType('metrics', 'a string', kindOf(bytes))
 			}
 			this.#metrics = this.#files.use(await this.#reception.staged.createFile(METRICS_NAME))
 		}
@@ -191,6 +191,20 @@ class JsonFields {
 	#parse(key: keyof typeof FIELD_BYTES_MAX): unknown {
 		const raw = this.#raw.get(key)
 		return raw === undefined ? undefined : parsing(() => JSON.parse(raw.toString('utf8')))
+	}
+}
+
+/** A value of the kind that a JSON text begins, for a message about it. */
+function kindOf([first]: Uint8Array): unknown {
+	switch (first) {
+		case 0x7b:
+			return {}
+		case 0x5b:
+			return []
+		case 0x22:
+			return ''
+		default:
+			return 0
 	}
 }
 

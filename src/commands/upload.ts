@@ -71,7 +71,7 @@ export const uploadCommand: Command = {
 				onRetry: (reason, seconds) => context.warn(`\n${reason}; next try in ${seconds} s\n`),
 				signal: controller.signal,
 			})
-			context.print(`${sent.name} step ${sent.step} is served at ${url}\n`)
+			context.print(`${sent.name} step ${sent.step} has arrived at ${url}\n`)
 			return 0
 		} catch (error) {
 			if (!(error instanceof UploadError)) throw error

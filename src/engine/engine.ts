@@ -10,7 +10,7 @@ import {
 } from '../lib/api-errors.ts'
 import { assert, assertNever } from '../lib/assert.ts'
 import { ApiError } from '../lib/errors.ts'
-import type { GenerationRequest, TokenEvent } from './generation.ts'
+import { type GenerationRequest, readableTokens, type TokenEvent } from './generation.ts'
 import { GenerationStream } from './generation-stream.ts'
 import {
 	FINISH_CODES,
@@ -133,9 +133,10 @@ export class Engine {
 		request: GenerationRequest,
 		signal?: AbortSignal,
 	): GenerationStream {
-		const promptTokens = request.promptTokenIds.length
-		if (request.truncation === 'disabled' && promptTokens > contextLength - 1) {
-			throw contextLengthExceeded('prompt', contextLength, promptTokens)
+		const { promptTokenIds, maxTokens, truncation } = request
+		const fits = promptTokenIds.length <= readableTokens(contextLength, maxTokens)
+		if (truncation === 'disabled' && !fits) {
+			throw contextLengthExceeded('prompt', contextLength, promptTokenIds.length)
 		}
 		this.#admit(request.n)
 		const requestId = ++this.#lastId

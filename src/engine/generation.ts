@@ -50,6 +50,11 @@ export interface GenerationRequest {
 	readonly constrained: boolean
 }
 
+/** Tokens of a prompt that the context has room for: all of it, unless a token shall follow. */
+export function readableTokens(contextLength: number, maxTokens: number): number {
+	return maxTokens === 0 ? contextLength : contextLength - 1
+}
+
 /** Natural-log probabilities of the raw distribution (before penalties and filters). */
 export interface TokenLogprob {
 	readonly logprob: number

@@ -247,14 +247,14 @@ export class ModelRegistry implements ModelCatalog {
 	}
 
 	#runCard(run: RunSummary): ModelCard {
-		const { name, step, steps, mtimeMs, lastLoss, domain, modelConfig, trainConfig } = run
+		const { name, step, steps, mtimeMs, lastLoss, domain, trainConfig } = run
 		return {
 			id: name,
 			step,
 			mtimeMs,
 			lastLoss,
 			domain,
-			modelConfig,
+			modelConfig: modelConfigOf(run),
 			trainConfig,
 			steps,
 			state: this.#stateOf(run.served.identity),
@@ -312,6 +312,13 @@ export class ModelRegistry implements ModelCatalog {
 				return internalError(error)
 		}
 	}
+}
+
+/** As config.json has it, but what the served checkpoint says of itself goes first. */
+function modelConfigOf({ modelConfig, info }: RunSummary): RunConfig['modelConfig'] {
+	if (info === null) return modelConfig
+	const { vocabSize, blockSize, nLayer, nEmbd, nHead } = info.config
+	return { ...modelConfig, vocabSize, blockSize, nLayer, nEmbd, nHead }
 }
 
 function contextLengthOf({ modelConfig }: Pick<RunConfig, 'modelConfig'>): number | null {

@@ -1,5 +1,5 @@
 import { kvBlockTokens } from '../kernels/binding.ts'
-import type { GenerationRequest } from './generation.ts'
+import { type GenerationRequest, readableTokens } from './generation.ts'
 import { type KvCache, ROOT_CONTENT } from './kv-cache.ts'
 
 /** What the engine computes for a sequence: continuations, or its mean hidden state. */
@@ -54,7 +54,7 @@ export class Sequence {
 		this.choice = choice
 		this.request = request
 		this.purpose = purpose
-		const readable = purpose === 'embed' ? blockSize : blockSize - 1
+		const readable = readableTokens(blockSize, purpose === 'embed' ? 0 : request.maxTokens)
 		const prompt = request.promptTokenIds.slice(-readable)
 		this.window = new Int32Array(blockSize)
 		this.window.set(prompt)

@@ -88,12 +88,13 @@ export function contextLengthExceeded(
 	contextLength: number,
 	promptTokens: number,
 ): ApiError {
+	const isFull = promptTokens === contextLength
 	return badRequest(
 		'context_length_exceeded',
 		param,
 		`This model's maximum context length is ${contextLength} tokens. ` +
-			`However, your prompt has ${promptTokens} tokens. ` +
-			'At least one token must be left for the answer.',
+			`However, your prompt has ${promptTokens} tokens.` +
+			(isFull ? ' At least one token must be left for the answer.' : ''),
 	)
 }
 
@@ -145,7 +146,7 @@ export function modelNotFound(model: string, reason?: string): ApiError {
 		type: invalidRequest,
 		code: 'model_not_found',
 		param: 'model',
-		message: `The model ${describeValue(model)} ${problem}. GET /v1/models lists the models.`,
+		message: `The model ${describeValue(model)} ${problem}. GET /v1/models or alpha models lists the models.`,
 	})
 }
 

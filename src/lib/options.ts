@@ -157,11 +157,14 @@ export function listOption(
 		defaultText: description.defaultValue.join(','),
 		...description,
 		accepts: '',
-		parse: (text) =>
-			text
+		parse(text) {
+			const items = text
 				.split(/[,\r\n]/)
 				.map((item) => item.trim())
-				.filter((item) => item !== ''),
+				.filter((item) => item !== '')
+			if (items.length > 0) return items
+			throw new UsageError(`expected ${description.placeholder}, got "${text}"`)
+		},
 	}
 }
 

@@ -10,6 +10,7 @@ import {
 	sequencesMax,
 } from './limits.ts'
 import {
+	checkTokenIds,
 	clampMaxTokens,
 	type RequestContext,
 	toSampling,
@@ -46,10 +47,7 @@ export function toPrompts(
 	}
 	const lists = isIds(prompt) ? [prompt] : prompt
 	return lists.map((tokenIds) => {
-		const unknown = tokenIds.find((id) => id >= vocabSize)
-		if (unknown !== undefined) {
-			throw invalidValue(param, `token ids from 0 to ${vocabSize - 1}`, unknown)
-		}
+		checkTokenIds(tokenIds, param, vocabSize)
 		return { text: tokenizer.decode(tokenIds), tokenIds }
 	})
 }
@@ -73,7 +71,9 @@ export function toCompletionTextRequests(
 		generation: {
 			...promptOrStart(tokenIds, tokenizer.startTokenId),
 			n: generated,
-			maxTokens: clampMaxTokens(body.max_tokens ?? legacyMaxTokensDefault),
+			maxTokens: clampMaxTokens(
+				body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault,
+			),
 			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, {
 				...context,
 				// Equal prompts shall get different texts, unless the request itself names a seed.

@@ -1,5 +1,6 @@
 /** Text → answers of POST /v1/completions, whole or in chunks. */
 import type { TokenLogprob } from '../engine/generation.ts'
+import { endOfText } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
@@ -80,15 +81,40 @@ function echoOf(
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
-	const lengths = tokenIds.map((tokenId) => decoder.push(tokenId).length)
-	// Of a very long text only the end was encoded.
-	let offset = Math.max(0, text.length - lengths.reduce((sum, length) => sum + length, 0))
-	const tokens = tokenIds.map((tokenId, i) => {
-		const token = { tokenId, logprob: logprobs[i - firstRead] ?? null, offset }
-		offset += lengths[i]!
-		return token
-	})
+	const pieces = tokenIds.map((tokenId) => decoder.push(tokenId))
+	const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.
+	const place = placesIn(text, length === text.length ? 0 : text.length - endOfText(text).length)
+	const tokens = tokenIds.map((tokenId, i) => ({
+		tokenId,
+		logprob: logprobs[i - firstRead] ?? null,
+		offset: place(pieces[i]!),
+	}))
 	return { text, tokens }
+}
+
+/**
+ * Tells where each piece of a text stands, asked in their order, from `start` on. The text may have
+ * characters before and within a piece that the vocabulary lacks, and other white space.
+ */
+function placesIn(text: string, start: number): (piece: string) => number {
+	let end = start
+	return (piece) => {
+		let first = -1
+		for (const character of piece) {
+			const isBlank = /\s/.test(character)
+			if (isBlank && !/\s/.test(text[end] ?? '')) continue
+			const at = isBlank ? end : text.indexOf(character, end)
+			if (at === -1) {
+				// The pieces are of another text: nothing more is searched for.
+				end = text.length
+				break
+			}
+			if (first === -1) first = at
+			end = at + character.length
+		}
+		return first === -1 ? end : first
+	}
 }
 
 type Logprobs = readonly (TokenLogprob | null)[] | null

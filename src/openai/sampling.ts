@@ -32,6 +32,14 @@ export function toSampling(
 	}
 }
 
+/** Throws ApiError 400 for ids that the model does not have. */
+export function checkTokenIds(ids: readonly number[], param: string, vocabSize: number): void {
+	const unknown = ids.find((id) => id >= vocabSize)
+	if (unknown !== undefined) {
+		throw invalidValue(param, `token ids from 0 to ${vocabSize - 1}`, unknown)
+	}
+}
+
 /** Stop texts; empty ones mean nothing. */
 export function toStop(stop: StoppingFields['stop'] = []): string[] {
 	return (typeof stop === 'string' ? [stop] : stop).filter((text) => text !== '')

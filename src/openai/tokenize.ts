@@ -1,11 +1,13 @@
 /** Requests and answers of /tokenize and /detokenize. */
+import { invalidValue, unsupportedParameter } from '../lib/api-errors.ts'
 import { renderChat } from '../tokenizer/chat-template.ts'
-import { endOfMessages } from '../tokenizer/prompt-end.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { tokenizeCharactersMax } from './limits.ts'
 import { toChatMessages } from './messages.ts'
+import { checkTokenIds } from './sampling.ts'
 import type { TokenizeRequest } from './schemas/tokenize.ts'
 
-/** Token ids of a text or a conversation. */
+/** Token ids of a text or a conversation. Throws ApiError 400. */
 export function toTokenized(body: TokenizeRequest, tokenizer: Tokenizer, contextLength: number) {
 	const tokens = tokenize(body, tokenizer)
 	return {
@@ -16,14 +18,23 @@ export function toTokenized(body: TokenizeRequest, tokenizer: Tokenizer, context
 	}
 }
 
-/** Text of token ids, under both names that clients look for. */
-export function toDetokenized(tokens: readonly number[], tokenizer: Tokenizer) {
+/** Text of token ids, under both names that clients look for. Throws ApiError 400. */
+export function toDetokenized(
+	tokens: readonly number[],
+	{ tokenizer, vocabSize }: { tokenizer: Tokenizer; vocabSize: number },
+) {
+	checkTokenIds(tokens, 'tokens', vocabSize)
 	const prompt = tokenizer.decode(tokens)
 	return { prompt, content: prompt }
 }
 
 function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[] {
-	if ('messages' in body)
-		return renderChat(endOfMessages(toChatMessages(body.messages)), tokenizer).tokenIds
-	return tokenizer.encode('prompt' in body ? body.prompt : body.content)
+	if (!('messages' in body)) return tokenizer.encode('prompt' in body ? body.prompt : body.content)
+	if ('prompt' in body) throw unsupportedParameter('prompt', "It does not go with 'messages'.")
+	const messages = toChatMessages(body.messages)
+	const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
+	if (characters > tokenizeCharactersMax) {
+		throw invalidValue('messages', `at most ${tokenizeCharactersMax} characters`, characters)
+	}
+	return renderChat(messages, tokenizer).tokenIds
 }

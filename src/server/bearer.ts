@@ -15,7 +15,7 @@ export class Secret {
 
 /** The token of an `Authorization: Bearer …` header; the scheme's case does not matter. */
 export function bearerToken(headers: Headers): string | null {
-	const match = /^bearer +(\S+) *$/i.exec(headers.get('authorization') ?? '')
+	const match = /^bearer +(\S.*?) *$/i.exec(headers.get('authorization') ?? '')
 	return match?.[1] ?? null
 }
 

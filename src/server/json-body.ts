@@ -16,7 +16,6 @@ export interface JsonBodyOptions {
 
 interface ParseContext {
 	readonly request: Request
-	readonly query: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -28,14 +27,14 @@ export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions)
 	const check = validator(schema)
 	const checkPart = validator(Type.Partial(schema))
 	const { bytesMax, isOverlaidByQuery = false } = options
-	const parse = async ({ request, query }: ParseContext): Promise<Record<string, unknown>> => {
+	const parse = async ({ request }: ParseContext): Promise<Record<string, unknown>> => {
 		const text = await readText(request, bytesMax)
 		const mayBeEmpty = isOverlaidByQuery && text === ''
 		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')
 		dropNulls(schema, body)
 		if (isOverlaidByQuery) {
 			checkPart(body)
-			Object.assign(body, typedQuery(schema, query))
+			Object.assign(body, typedQuery(schema, request))
 		}
 		check(body)
 		return body
@@ -79,10 +78,16 @@ async function readText(request: Request, bytesMax: number): Promise<string> {
 	const decoder = new TextDecoder()
 	let text = ''
 	let bytes = 0
-	for await (const chunk of request.body) {
-		bytes += chunk.byteLength
-		if (bytes > bytesMax) throw requestTooLarge(bytesMax)
-		text += decoder.decode(chunk, { stream: true })
+	const reader = request.body.getReader()
+	for (;;) {
+		const { done, value } = await reader.read()
+		if (done) return text + decoder.decode()
+		bytes += value.byteLength
+		if (bytes > bytesMax) {
+			// Not awaited: the body of a request that was copied is never done with it.
+			reader.cancel().catch(() => {})
+			throw requestTooLarge(bytesMax)
+		}
+		text += decoder.decode(value, { stream: true })
 	}
-	return text + decoder.decode()
 }

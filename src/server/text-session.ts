@@ -3,7 +3,7 @@
  * A session that is opened must be closed, which also frees what still runs.
  */
 import type { ModelLease } from '../engine/catalog.ts'
-import type { GenerationRequest } from '../engine/generation.ts'
+import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
 import { contextLengthExceeded } from '../lib/api-errors.ts'
 import type { TextEvent, TextRequest, TextResult } from '../openai/text-events.ts'
 import type { ServerContext } from './deps.ts'
@@ -42,9 +42,9 @@ export class TextSession {
 		this.#firstChoices = requests.map((_, i) =>
 			requests.slice(0, i).reduce((sum, { generation }) => sum + generation.n, 0),
 		)
-		const readable = lease.config.blockSize - 1
-		const dropped = requests.map(({ generation }) => generation.promptTokenIds.length - readable)
-		this.truncatedTokens = dropped.reduce((sum, tokens) => sum + Math.max(0, tokens), 0)
+		this.truncatedTokens = requests
+			.map(({ generation }) => excessTokens(generation, lease))
+			.reduce((sum, tokens) => sum + tokens, 0)
 	}
 
 	/** Loads the model if need be and starts. Throws ApiError, and then nothing is left running. */
@@ -96,11 +96,15 @@ export class TextSession {
 
 /** A request may forbid that its prompt is cut; the engine checks too, but knows no field names. */
 function checkFits(generation: GenerationRequest, lease: ModelLease, field: string): void {
-	const { blockSize } = lease.config
-	const { length } = generation.promptTokenIds
-	if (generation.truncation === 'disabled' && length > blockSize - 1) {
-		throw contextLengthExceeded(field, blockSize, length)
+	if (generation.truncation === 'disabled' && excessTokens(generation, lease) > 0) {
+		const { length } = generation.promptTokenIds
+		throw contextLengthExceeded(field, lease.config.blockSize, length)
 	}
+}
+
+/** Tokens of the prompt that do not fit into the context. */
+function excessTokens({ promptTokenIds, maxTokens }: GenerationRequest, lease: ModelLease): number {
+	return Math.max(0, promptTokenIds.length - readableTokens(lease.config.blockSize, maxTokens))
 }
 
 async function* renumber(

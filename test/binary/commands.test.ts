@@ -60,7 +60,7 @@ describe('alpha upload', () => {
 		const sent = await run(['upload', run_, '--to', server.url], { UPLOAD_SECRET: uploadSecret })
 		expect([sent.status, sent.output]).toEqual([
 			0,
-			`v1-word step 1000 is served at ${server.url}\n`,
+			`v1-word step 1000 has arrived at ${server.url}\n`,
 		])
 		const models = await (await fetch(`${server.url}/v1/models`)).json()
 		expect(models).toMatchObject({ data: [{ id: 'v1-word' }, { id: 'novels-austen' }] })

@@ -78,6 +78,20 @@ describe('openai: completions', () => {
 		)
 	})
 
+	test('scores as many tokens as the context holds', async () => {
+		const ids = Array.from({ length: 64 }, (_, i) => i + 3)
+		const completion = await client.completions.create({
+			model: 'v1-bpe',
+			prompt: ids,
+			echo: true,
+			logprobs: 0,
+			max_tokens: 0,
+		})
+		expect(completion.usage?.prompt_tokens).toBe(64)
+		const scores = completion.choices[0]?.logprobs?.token_logprobs ?? []
+		expect(scores.filter((score) => score === null)).toHaveLength(1)
+	})
+
 	test('streams the text of the answer in one piece', async () => {
 		const body = { model: 'v1-bpe', prompt: 'Blessed', seed: 5, max_tokens: 40 }
 		const whole = await client.completions.create(body)

@@ -182,6 +182,15 @@ describe('model registry', () => {
 		lease.release()
 	})
 
+	test('tells what the served checkpoint says of itself, whatever its config.json says', async () => {
+		using setup = await setUp(['v1-char'])
+		const { directory, store, registry } = setup
+		const modelConfig = { vocabSize: 5, trainedBy: 'me' }
+		writeFileSync(join(directory, 'v1-char/config.json'), JSON.stringify({ modelConfig }))
+		await until(store, () => 'trainedBy' in registry.list()[0]!.modelConfig)
+		expect(registry.list()[0]!.modelConfig).toMatchObject({ vocabSize: 35, trainedBy: 'me' })
+	})
+
 	test('says why a damaged run cannot be asked for', async () => {
 		using setup = await setUp(['v1-char'])
 		const { directory, store, registry } = setup

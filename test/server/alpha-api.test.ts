@@ -122,6 +122,12 @@ describe('/api/generate', () => {
 })
 
 describe('/api/inference', () => {
+	test('decodes what it can of a query, a broken percent sequence aside', async () => {
+		const { app, catalog } = testApp({ script: saying('hi') })
+		await app.handle(new Request('http://localhost/api/inference?query=100%+so%20'))
+		expect(catalog.runs[0]!.request.promptTokenIds).toEqual(fakeTokenizer.encode('100% so '))
+	})
+
 	test('echoes the prompt, streams tokens and ends in [DONE]', async () => {
 		const response = await testApp({ script: saying('hi') }).get('/api/inference?query=so%20')
 		expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
@@ -216,8 +222,8 @@ describe('/api/upload', () => {
 	const received: string[] = []
 	const uploads = {
 		secret: 'correct horse',
-		receive: async ({ body }: { body: ReadableStream }) => {
-			received.push(await new Response(body).text())
+		receive: async ({ body }: { body: AsyncIterable<Uint8Array> }) => {
+			received.push(Buffer.concat(await Array.fromAsync(body)).toString())
 			return { name: 'my-run', step: 0 }
 		},
 	}
@@ -257,8 +263,8 @@ describe('/api/upload', () => {
 	}
 
 	test('hands the body to the receiver', async () => {
-		const deps = { uploads: { ...uploads, secret: 's' } }
-		const headers = { authorization: 'bearer s', 'content-encoding': 'gzip' }
+		const deps = { uploads: { ...uploads, secret: 'two  words' } }
+		const headers = { authorization: 'bearer two  words ', 'content-encoding': 'gzip' }
 		const response = await testApp({ deps }).post('/api/upload', 'bytes', headers)
 		expect(response.status).toBe(200)
 		expect(await response.json()).toEqual({ ok: true, name: 'my-run', step: 0 })

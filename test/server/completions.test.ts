@@ -88,6 +88,18 @@ describe('echo', () => {
 		})
 	})
 
+	test('finds the tokens in a prompt with characters that the vocabulary lacks', async () => {
+		const script = (run: Parameters<typeof readPrompt>[0]) => {
+			const logprobs = [null, fakeLogprob(0), fakeLogprob(0)]
+			run.push({ type: 'prompt', promptTokens: 3, cachedTokens: 0, logprobs })
+			for (const choice of [0]) run.push({ type: 'finish', choice, finishReason: 'length' })
+		}
+		const body = { prompt: '日s本oß', echo: true, logprobs: 0, max_tokens: 0 }
+		const { choices } = await (await testApp({ script }).post('/v1/completions', body)).json()
+		expect(choices[0].text).toBe('日s本oß')
+		expect(choices[0].logprobs.text_offset).toEqual([1, 3])
+	})
+
 	test('puts offsets of the generated tokens behind the prompt', async () => {
 		const { choices } = await complete({ prompt: 'so', echo: true, logprobs: 0, max_tokens: 2 })
 		expect(choices[0]!.logprobs!.tokens).toEqual(['s', 'o', 'h', 'e'])

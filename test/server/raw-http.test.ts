@@ -91,9 +91,13 @@ describe('a body over the limit is refused without reading it all', () => {
 		expect(answer).toContain('"code":"request_too_large"')
 	})
 
-	test('by what has come in chunks', async () => {
+	test.each([
+		['', '/v1/completions', 'test.example'],
+		[', with doubled slashes', '//v1//completions', 'test.example'],
+		[', with a one-letter Host', '/v1/completions', 'a'],
+	])('by what has come in chunks%s', async (_, path, host) => {
 		using server = testApp({ deps: { limits } }).listen()
-		const head = 'POST /v1/completions HTTP/1.1\r\nHost: test.example\r\nTransfer-Encoding: chunked'
+		const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked`
 		const chunk = `40\r\n${'x'.repeat(64)}\r\n`
 		const answer = await exchange(server.port, `${head}\r\n\r\n${chunk}${chunk}`, errorObject)
 		expect(answer).toStartWith('HTTP/1.1 413 ')

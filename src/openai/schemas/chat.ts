@@ -4,6 +4,7 @@ import { ignored, oneOf, optional, refused, wireObject } from './fields.ts'
 import {
 	maxTokensDescription,
 	modelField,
+	refusedFields,
 	samplingFields,
 	stoppingFields,
 	streamFields,
@@ -73,6 +74,7 @@ export const ChatCompletionRequest = wireObject(
 		...samplingFields,
 		...stoppingFields,
 		...streamFields,
+		...refusedFields,
 		logprobs: optional(
 			Type.Boolean({ default: false, description: 'Report log-probabilities of the tokens.' }),
 		),

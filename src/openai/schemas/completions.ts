@@ -10,6 +10,7 @@ import { ignored, oneOf, optional, tokenIds, wireObject } from './fields.ts'
 import {
 	maxTokensDescription,
 	modelField,
+	refusedFields,
 	samplingFields,
 	stoppingFields,
 	streamFields,
@@ -40,10 +41,14 @@ export const CompletionRequest = wireObject(
 				description: `${maxTokensDescription} With 0 and \`echo\` the prompt is only scored.`,
 			}),
 		),
+		max_completion_tokens: optional(
+			Type.Integer({ minimum: 0, description: 'Same as `max_tokens`, which wins over it.' }),
+		),
 		temperature: temperatureField(legacyTemperatureDefault),
 		...samplingFields,
 		...stoppingFields,
 		...streamFields,
+		...refusedFields,
 		best_of: optional(
 			Type.Integer({
 				minimum: 1,

@@ -8,7 +8,7 @@ import {
 	stopTokenIdsMax,
 	topKDefault,
 } from '../limits.ts'
-import { oneOf, optional, wireObject } from './fields.ts'
+import { oneOf, optional, refused, wireObject } from './fields.ts'
 
 /** Id of the model; the same field everywhere. */
 export const modelField = optional(
@@ -109,6 +109,19 @@ export const samplingFields = {
 			),
 		),
 	),
+}
+
+/** What other servers understand and this one does not: refused, since it would change the text. */
+const notHere = refused('Refused: not supported by this server.')
+export const refusedFields = {
+	guided_json: refused('Refused: chat completions can be held to a schema by `response_format`.'),
+	guided_regex: notHere,
+	guided_choice: notHere,
+	guided_grammar: notHere,
+	structured_outputs: notHere,
+	grammar: notHere,
+	allowed_token_ids: notHere,
+	prompt_logprobs: refused('Refused: completions report them with `echo` and `logprobs`.'),
 }
 
 const SamplingObject = Type.Object(samplingFields)

@@ -18,7 +18,10 @@ export function tokenize({ catalog, limits }: ServerDeps) {
 	}
 	const decode = async (body: DetokenizeRequest, signal: AbortSignal) => {
 		using lease = await catalog.acquire(body.model, signal)
-		return toDetokenized(body.tokens, lease.tokenizer)
+		return toDetokenized(body.tokens, {
+			tokenizer: lease.tokenizer,
+			vocabSize: lease.config.vocabSize,
+		})
 	}
 	const common = { tag: 'Service', errors: generationErrors } as const
 	const encodeHooks = {
