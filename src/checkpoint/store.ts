@@ -260,7 +260,7 @@ export class CheckpointStore {
 		if (problem === this.#rootProblem) return
 		this.#rootProblem = problem
 		if (problem === null) this.#options.log('info', 'the checkpoints directory is readable again')
-		else this.#options.log('warn', `the checkpoints directory ${problem}`)
+		else this.#options.log('warn', `the checkpoints directory ${this.directory} ${problem}`)
 	}
 
 	async #scanRun(name: string, resting: boolean): Promise<void> {

@@ -200,7 +200,7 @@ export class Engine {
 			throw numberOutOfRange({ param: 'n', kind: 'integer', bound: 'max', limit, value: choices })
 		}
 		// Memory for keys and values may hold fewer than `sequencesMax`, several models may hold more.
-		const { running, waiting: withoutRoom } = this.stats
+		const { running, withoutRoom } = this.stats
 		const places = withoutRoom > 0 ? Math.max(running, 1) : Math.max(running, limits.sequencesMax)
 		const waiting = this.#choicesUnderWay - places
 		if (waiting + choices > queueLengthMax) {

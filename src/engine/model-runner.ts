@@ -79,6 +79,7 @@ export class ModelRunner {
 		return {
 			running: this.#scheduler.runningCount,
 			waiting: this.#scheduler.waitingCount,
+			withoutRoom: this.#scheduler.withoutRoomCount,
 			promptTokensTotal: this.#promptTokens,
 			cachedTokensTotal: this.#cachedTokens,
 			generatedTokensTotal: this.#generatedTokens,

@@ -55,8 +55,12 @@ export class Scheduler {
 		return this.#running.length
 	}
 
-	/** Sequences that found no room: neither new ones nor those that will share a prompt being read. */
 	get waitingCount(): number {
+		return this.#waiting.length
+	}
+
+	/** Waiting sequences but new ones and those that will share a prompt which is being read. */
+	get withoutRoomCount(): number {
 		return Math.min(this.#withoutRoom, this.#waiting.length)
 	}
 

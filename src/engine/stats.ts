@@ -2,6 +2,8 @@
 export interface EngineStats {
 	readonly running: number
 	readonly waiting: number
+	/** Those of them for which there was no room: too many run, or memory for keys and values is used up. */
+	readonly withoutRoom: number
 	readonly promptTokensTotal: number
 	readonly cachedTokensTotal: number
 	readonly generatedTokensTotal: number
@@ -14,6 +16,7 @@ export interface EngineStats {
 export const STATS_FIELDS = [
 	'running',
 	'waiting',
+	'withoutRoom',
 	'promptTokensTotal',
 	'cachedTokensTotal',
 	'generatedTokensTotal',

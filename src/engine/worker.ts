@@ -114,6 +114,7 @@ class EngineWorker {
 			...runner.stats,
 			running: 0,
 			waiting: 0,
+			withoutRoom: 0,
 			kvBlocksUsed: 0,
 			kvBlocksTotal: 0,
 		})

@@ -165,7 +165,9 @@ describe('the listing at the start', () => {
 		using directory = new TestDirectory()
 		rmSync(directory.path, { recursive: true })
 		await directory.open({ rescanMs: 20 })
-		expect(directory.log).toEqual(['warn the checkpoints directory does not exist'])
+		expect(directory.log).toEqual([
+			`warn the checkpoints directory ${directory.path} does not exist`,
+		])
 		directory.writeRun('late', 1)
 		await eventually(() => directory.served.length === 1)
 	})

@@ -210,7 +210,7 @@ describe('engine', () => {
 		const request = generationRequest(prompt, { maxTokens: 2048 })
 		const generate = () => small.generate(key, config.blockSize, request)
 		const streams = Array.from({ length: 6 }, generate)
-		await eventually(() => small.stats.waiting === 5)
+		await eventually(() => small.stats.withoutRoom === 5)
 		expect(generate).toThrow('The server is overloaded: 5 requests are waiting.')
 		for (const stream of streams) stream.abort()
 		await eventually(() => small.stats.running === 0)

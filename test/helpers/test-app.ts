@@ -16,6 +16,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		engineStats: () => ({
 			running: 0,
 			waiting: 0,
+			withoutRoom: 0,
 			promptTokensTotal: 0,
 			cachedTokensTotal: 0,
 			generatedTokensTotal: 0,

@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import { UploadAnswer, UploadBody } from '../../alpha/schemas/upload.ts'
-import { invalidJson } from '../../lib/api-errors.ts'
+import { invalidJson, missingParameter } from '../../lib/api-errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
@@ -14,7 +14,10 @@ export function upload({ uploads, limits }: ServerDeps) {
 		async ({ request }) => {
 			guard.check(request.headers)
 			const { headers, body, signal } = request
-			if (body === null) throw invalidJson('it is empty')
+			if (body === null) {
+				const isBare = headers.get('content-type')?.includes('octet-stream')
+				throw isBare ? missingParameter('checkpoint') : invalidJson('it is empty')
+			}
 			// A slow sender may pause, and verifying a large checkpoint moves no bytes at all.
 			setIdleTimeout(request, 0)
 			try {
