@@ -303,12 +303,20 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'tool_choice',
 	],
 	[
-		'a grammar',
+		'a regular expression',
 		'/v1/chat/completions',
 		{ ...chat, guided_regex: 'a+' },
 		400,
 		'unsupported_parameter',
 		'guided_regex',
+	],
+	[
+		'a grammar of another server',
+		'/v1/chat/completions',
+		{ ...chat, grammar: 'root ::= "a"' },
+		400,
+		'unsupported_value',
+		'grammar',
 	],
 	['audio', '/v1/chat/completions', { ...chat, audio: {} }, 400, 'unsupported_parameter', 'audio'],
 	[

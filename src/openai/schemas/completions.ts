@@ -6,7 +6,7 @@ import {
 	legacyTemperatureDefault,
 	promptsMax,
 } from '../limits.ts'
-import { ignored, oneOf, optional, tokenIds, wireObject } from './fields.ts'
+import { ignored, oneOf, optional, refusedText, tokenIds, wireObject } from './fields.ts'
 import {
 	maxTokensDescription,
 	modelField,
@@ -68,14 +68,7 @@ export const CompletionRequest = wireObject(
 				description: 'Report log-probabilities with this many alternatives per token.',
 			}),
 		),
-		suffix: optional(
-			Type.String({
-				maxLength: 0,
-				description: 'Refused unless empty: the models cannot fill in.',
-				'x-unsupported': true,
-				'x-expected': 'an empty string',
-			}),
-		),
+		suffix: refusedText('Refused unless empty: the models cannot fill in.'),
 		response_format: optional(
 			wireObject(
 				{ type: oneOf(['text'], { unsupported: true }) },

@@ -49,6 +49,12 @@ export function refused(description: string) {
 	return Type.Optional(Type.Never({ description, nullable: true }))
 }
 
+/** A text that asks for what this server cannot do; only absent, null or '' passes. */
+export function refusedText(description: string) {
+	const expected = { 'x-unsupported': true, 'x-expected': 'an empty string' }
+	return optional(Type.String({ maxLength: 0, description, ...expected }))
+}
+
 /** Token ids of a model. */
 export function tokenIds(options: { description?: string; minItems?: number } = {}) {
 	return Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), options)

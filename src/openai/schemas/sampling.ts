@@ -8,7 +8,7 @@ import {
 	stopTokenIdsMax,
 	topKDefault,
 } from '../limits.ts'
-import { oneOf, optional, refused, wireObject } from './fields.ts'
+import { oneOf, optional, refused, refusedText, wireObject } from './fields.ts'
 
 /** Id of the model; the same field everywhere. */
 export const modelField = optional(
@@ -119,7 +119,7 @@ export const refusedFields = {
 	guided_choice: notHere,
 	guided_grammar: notHere,
 	structured_outputs: notHere,
-	grammar: notHere,
+	grammar: refusedText('Refused unless empty: not supported by this server.'),
 	allowed_token_ids: notHere,
 	prompt_logprobs: refused('Refused: completions report them with `echo` and `logprobs`.'),
 }
