@@ -4,7 +4,7 @@
 import {
 	conflict,
 	invalidJson,
-	invalidType,
+	invalidKind,
 	invalidValue,
 	missingParameter,
 } from '../lib/api-errors.ts'
@@ -162,7 +162,7 @@ class JsonFields {
 	async #beginCheckpoint(bytes: Uint8Array): Promise<boolean> {
 		if (isNullWord(bytes)) return false
 		if (bytes[0] !== 0x7b) {
-			throw invalidType('checkpoint', 'an object', kindOf(bytes))
+			throw invalidKind('checkpoint', 'an object', kindOf(bytes))
 		}
 		this.#checkpoint = this.#files.use(await this.#reception.staged.createFile(STAGED_CHECKPOINT))
 		return true
@@ -172,7 +172,7 @@ class JsonFields {
 		if (isFirst && isNullWord(bytes)) return
 		if (isFirst) {
 			if (bytes[0] !== 0x22) {
-				throw invalidType('metrics', 'a string', kindOf(bytes))
+				throw invalidKind('metrics', 'a string', kindOf(bytes))
 			}
 			this.#metrics = this.#files.use(await this.#reception.staged.createFile(METRICS_NAME))
 		}
@@ -194,17 +194,20 @@ class JsonFields {
 	}
 }
 
-/** A value of the kind that a JSON text begins, for a message about it. */
-function kindOf([first]: Uint8Array): unknown {
-	switch (first) {
-		case 0x7b:
-			return {}
-		case 0x5b:
-			return []
-		case 0x22:
-			return ''
+/** What kind of value a JSON text begins. */
+function kindOf([first = 0]: Uint8Array): string {
+	switch (String.fromCharCode(first)) {
+		case '{':
+			return 'an object'
+		case '[':
+			return 'an array'
+		case '"':
+			return 'a string'
+		case 't':
+		case 'f':
+			return 'a boolean'
 		default:
-			return 0
+			return 'a number'
 	}
 }
 

@@ -15,7 +15,7 @@ import type { CommandContext } from './command.ts'
 import { kernelLibraryPath, openEmbeddedModel } from './embedded.ts'
 import { readMachine } from './machine.ts'
 
-/** Rows of a step that may read prompts while others are decoding: the longest hiccup of a stream. */
+/** Rows of a step that may read while others are decoding, unless more sequences run. */
 const PREFILL_TOKENS_MAX = 64
 
 /** Largest part of the model memory that one model's keys and values take. */

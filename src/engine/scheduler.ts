@@ -1,7 +1,7 @@
 /*
  * Which rows run in the next step: continuous batching at token granularity. Decoding sequences
- * first, one row each; then chunks of what has to be read, first come, first served: new prompts and
- * rolled windows in one queue. Pure bookkeeping: no FFI, no clock, no promises.
+ * first, one row each; then chunks of what has to be read, first come, first served: rolled windows
+ * and new prompts, half of the rows for each. Pure bookkeeping: no FFI, no clock, no promises.
  */
 
 import { kvBlockTokens } from '../kernels/binding.ts'
@@ -86,7 +86,7 @@ export class Scheduler {
 		return this.all().filter((s) => s.requestId === requestId)
 	}
 
-	/** Starts a full window anew with its last half; others that wait to read come first. */
+	/** Starts a full window anew with its last half, behind those that rolled before. */
 	roll(sequence: Sequence): void {
 		sequence.roll(this.#cache)
 		this.#running = this.#running.filter((other) => other !== sequence)
@@ -123,29 +123,32 @@ export class Scheduler {
 		const free = this.#limits.rowsMax - batch.rowCount
 		const isAlone = decoding.length === 0 && !othersWait
 		const beside = Math.max(this.#limits.prefillRowsMax, this.#running.length)
-		let budget = isAlone ? free : Math.min(free, beside)
-		for (const sequence of this.#running) {
-			if (budget === 0) break
-			if (sequence.isDecoding || sequence.blockCount === 0) continue
-			const count = Math.min(sequence.remaining, budget)
-			if (count === sequence.remaining && sequence.awaitsMask) continue
-			runs.push(addRun(batch, sequence, count))
-			budget -= count
-		}
+		const budget = isAlone ? free : Math.min(free, beside)
+		const reading = this.#running.filter((s) => !s.isDecoding && s.blockCount > 0)
+		const rolled = reading.filter((s) => s.hasReportedPrompt)
+		const prompts = reading.filter((s) => !s.hasReportedPrompt)
+		// Streams under way go on first; half of the rows are kept for prompts, so that neither starves.
+		const wanted = prompts.reduce((sum, { remaining }) => sum + remaining, 0)
+		const kept = Math.min(wanted, Math.ceil(budget / 2))
+		const begin = batch.rowCount
+		runs.push(...addChunks(batch, rolled, budget - kept))
+		runs.push(...addChunks(batch, prompts, budget - (batch.rowCount - begin)))
 		return runs
 	}
 
 	/** Blocks first for sequences that rolled, then for the longest waiting. */
 	#admit(): void {
 		for (const sequence of this.#running) {
-			if (sequence.blockCount === 0 && !sequence.acquireBlocks(this.#cache)) return
+			if (sequence.blockCount > 0 || sequence.acquireBlocks(this.#cache)) continue
+			this.#withoutRoom = this.#waiting.filter((s) => !this.#sharesLater(s)).length
+			return
 		}
 		const stillWaiting: Sequence[] = []
 		let isFull = false
 		this.#withoutRoom = 0
 		for (const sequence of this.#waiting) {
 			isFull ||= this.#running.length === this.#limits.sequencesMax
-			const sharesLater = sequence.choice > 0 && this.#readingPrompt.has(sequence.requestId)
+			const sharesLater = this.#sharesLater(sequence)
 			if (isFull || sharesLater || !this.#start(sequence)) {
 				stillWaiting.push(sequence)
 				if (sharesLater) continue
@@ -157,12 +160,31 @@ export class Scheduler {
 		this.#waiting = stillWaiting
 	}
 
+	/** The sequence waits for a sibling to read the prompt of both. */
+	#sharesLater({ choice, requestId }: Sequence): boolean {
+		return choice > 0 && this.#readingPrompt.has(requestId)
+	}
+
 	#start(sequence: Sequence): boolean {
 		if (!sequence.acquireBlocks(this.#cache)) return false
 		sequence.cachedTokens = sequence.computed
 		this.#running.push(sequence)
 		return true
 	}
+}
+
+/** Adds what the sequences have to read, in their order, up to so many rows. */
+function addChunks(batch: Batch, sequences: readonly Sequence[], rows: number): ScheduledRun[] {
+	const runs: ScheduledRun[] = []
+	let left = rows
+	for (const sequence of sequences) {
+		if (left === 0) break
+		const count = Math.min(sequence.remaining, left)
+		if (count === sequence.remaining && sequence.awaitsMask) continue
+		runs.push(addRun(batch, sequence, count))
+		left -= count
+	}
+	return runs
 }
 
 /** Adds a sequence's next `count` tokens as one run of rows. */

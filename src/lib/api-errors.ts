@@ -21,7 +21,12 @@ export function missingParameter(param: string): ApiError {
 
 /** 400: the value has another JSON type than the field. */
 export function invalidType(param: string, expected: string, value: unknown): ApiError {
-	const message = `Invalid type for '${param}': expected ${expected}, got ${describeValue(value)}.`
+	return invalidKind(param, expected, describeValue(value))
+}
+
+/** The same, where only the beginning of the value has been seen: `found` in words. */
+export function invalidKind(param: string, expected: string, found: string): ApiError {
+	const message = `Invalid type for '${param}': expected ${expected}, got ${found}.`
 	return badRequest('invalid_type', param, message)
 }
 

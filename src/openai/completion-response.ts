@@ -84,7 +84,8 @@ function echoOf(
 	const pieces = tokenIds.map((tokenId) => decoder.push(tokenId))
 	const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
 	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.
-	const place = placesIn(text, length === text.length ? 0 : text.length - endOfText(text).length)
+	const start = length === text.length ? 0 : text.length - endOfText(text).length
+	const place = placesIn(text, start, tokenizer)
 	const tokens = tokenIds.map((tokenId, i) => ({
 		tokenId,
 		logprob: logprobs[i - firstRead] ?? null,
@@ -94,27 +95,51 @@ function echoOf(
 }
 
 /**
- * Tells where each piece of a text stands, asked in their order, from `start` on. The text may have
- * characters before and within a piece that the vocabulary lacks, and other white space.
+ * Tells where the text of each token stands, asked in their order, from `start` on. The vocabulary may
+ * lack what is before it and, within a token that was merged, between its characters.
  */
-function placesIn(text: string, start: number): (piece: string) => number {
+function placesIn(text: string, start: number, tokenizer: Tokenizer): (piece: string) => number {
 	let end = start
+	const find = tokenizer.spec.type === 'word' ? findWord : findCharacters
 	return (piece) => {
-		let first = -1
-		for (const character of piece) {
-			const isBlank = /\s/.test(character)
-			if (isBlank && !/\s/.test(text[end] ?? '')) continue
-			const at = isBlank ? end : text.indexOf(character, end)
-			if (at === -1) {
-				// The pieces are of another text: nothing more is searched for.
-				end = text.length
-				break
-			}
-			if (first === -1) first = at
-			end = at + character.length
-		}
-		return first === -1 ? end : first
+		const place = find(text, piece, end)
+		end = place.end
+		return place.start
 	}
+}
+
+interface Place {
+	readonly start: number
+	readonly end: number
+}
+
+function findCharacters(text: string, piece: string, from: number): Place {
+	let start = -1
+	let end = from
+	for (const character of piece) {
+		const at = text.indexOf(character, end)
+		if (at === -1) return nowhere(text)
+		if (start === -1) start = at
+		end = at + character.length
+	}
+	return { start: start === -1 ? end : start, end }
+}
+
+/** Words are joined by blanks in a decoded text, and by any white space in what was encoded. */
+function findWord(text: string, piece: string, from: number): Place {
+	const word = piece.trim() || piece.replaceAll(' ', '')
+	const isBoundary = (at: number) => /^\s?$/.test(text[at] ?? '')
+	let start = text.indexOf(word, from)
+	while (start !== -1 && word !== '\n') {
+		if (isBoundary(start - 1) && isBoundary(start + word.length)) break
+		start = text.indexOf(word, start + 1)
+	}
+	return start === -1 ? nowhere(text) : { start, end: start + word.length }
+}
+
+/** Of a token that is not in the text: nothing more is searched for. */
+function nowhere({ length }: string): Place {
+	return { start: length, end: length }
 }
 
 type Logprobs = readonly (TokenLogprob | null)[] | null

@@ -15,8 +15,9 @@ export class Secret {
 
 /** The token of an `Authorization: Bearer …` header; the scheme's case does not matter. */
 export function bearerToken(headers: Headers): string | null {
-	const match = /^bearer +(\S.*?) *$/i.exec(headers.get('authorization') ?? '')
-	return match?.[1] ?? null
+	// Nothing in it can match in two ways: a header of blanks must not cost time.
+	const match = /^bearer +(.*)$/i.exec(headers.get('authorization') ?? '')
+	return match?.[1]?.trimEnd() || null
 }
 
 function sha256(text: string): Buffer {

@@ -22,8 +22,8 @@ export function typedQuery(schema: TSchema, { url }: Request): Record<string, un
 	const query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '')
 	const typed: Record<string, unknown> = {}
 	for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {
-		const text = query.get(name)
-		if (text === null) continue
+		const text = query.getAll(name).at(-1)
+		if (text === undefined) continue
 		const isInteger = field[Kind] === 'Integer'
 		if (!isInteger && field[Kind] !== 'Number') typed[name] = text
 		else if ((isInteger ? integer : decimal).test(text)) typed[name] = Number(text)

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { startAlpha } from '../helpers/alpha-server.ts'
 
-const server = await startAlpha({ runs: ['v2-bpe-chat', 'v1-bpe'] })
+const server = await startAlpha({ runs: ['v2-bpe-chat', 'v1-bpe', 'v1-word'] })
 afterAll(() => server.stop())
 
 const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'any-key', maxRetries: 0 })
@@ -76,6 +76,17 @@ describe('openai: completions', () => {
 		expect(offsets.map((offset, i) => prompt.slice(offset, offsets[i + 1]))).toEqual(
 			logprobs?.tokens ?? [],
 		)
+	})
+
+	test('finds known words of a prompt between unknown ones', async () => {
+		const { choices } = await client.completions.create({
+			model: 'v1-word',
+			prompt: 'CG C  GC G',
+			echo: true,
+			logprobs: 0,
+			max_tokens: 0,
+		})
+		expect(choices[0]?.logprobs?.text_offset).toEqual([3, 9])
 	})
 
 	test('scores as many tokens as the context holds', async () => {

@@ -178,6 +178,27 @@ describe('scheduler', () => {
 		expect(steps).toBeLessThan(20)
 	})
 
+	test('lets running streams roll beside a burst of long prompts, which are read as well', () => {
+		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, prefillRowsMax: 64 }, 128 * 8)
+		const streams = Array.from(
+			{ length: 8 },
+			(_, i) => bench.submit(20 + i * 20, { maxTokens: 1e6 })[0]!,
+		)
+		for (let i = 0; i < 60; i++) bench.step()
+		const burst = Array.from({ length: 100 }, () => bench.submit(250, { maxTokens: 1e6 })[0]!)
+		const lastSeen = new Map(streams.map((stream) => [stream, 0]))
+		let longestGap = 0
+		for (let i = 1; i <= 1000; i++) {
+			for (const { sequence } of bench.step()) {
+				if (!lastSeen.has(sequence)) continue
+				longestGap = Math.max(longestGap, i - lastSeen.get(sequence)!)
+				lastSeen.set(sequence, i)
+			}
+		}
+		expect(longestGap).toBeLessThan(32)
+		expect(burst.every(({ generatedCount }) => generatedCount > 0)).toBe(true)
+	})
+
 	test('keeps chunks small beside a stream that waits for its mask', () => {
 		const bench = new Bench()
 		const [constrained] = bench.submit(3, { constrained: true })
@@ -186,6 +207,16 @@ describe('scheduler', () => {
 		constrained!.mask = null
 		bench.submit(60)
 		expect(rows(bench.step())).toEqual([[2, 16]])
+	})
+
+	test('counts who waits behind a rolled sequence without blocks as without room', () => {
+		const bench = new Bench({}, 16)
+		bench.submit(200, { n: 4, maxTokens: 1e6 })
+		for (let i = 0; i < 400; i++) bench.step()
+		bench.submit(10)
+		bench.step()
+		expect(bench.scheduler.withoutRoomCount).toBe(bench.scheduler.waitingCount)
+		expect(bench.scheduler.waitingCount).toBeGreaterThan(0)
 	})
 
 	test('makes a constrained sequence wait for its mask and lets the others run', () => {

@@ -94,10 +94,10 @@ describe('echo', () => {
 			run.push({ type: 'prompt', promptTokens: 3, cachedTokens: 0, logprobs })
 			for (const choice of [0]) run.push({ type: 'finish', choice, finishReason: 'length' })
 		}
-		const body = { prompt: '日s本oß', echo: true, logprobs: 0, max_tokens: 0 }
+		const body = { prompt: '日s本 oß', echo: true, logprobs: 0, max_tokens: 0 }
 		const { choices } = await (await testApp({ script }).post('/v1/completions', body)).json()
-		expect(choices[0].text).toBe('日s本oß')
-		expect(choices[0].logprobs.text_offset).toEqual([1, 3])
+		expect(choices[0].text).toBe('日s本 oß')
+		expect(choices[0].logprobs.text_offset).toEqual([1, 3, 4])
 	})
 
 	test('puts offsets of the generated tokens behind the prompt', async () => {

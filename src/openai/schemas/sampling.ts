@@ -111,7 +111,7 @@ export const samplingFields = {
 	),
 }
 
-/** What other servers understand and this one does not: refused, since it would change the text. */
+/** What vLLM and llama.cpp understand and this server does not: without it the answer is another one. */
 const notHere = refused('Refused: not supported by this server.')
 export const refusedFields = {
 	guided_json: refused('Refused: chat completions can be held to a schema by `response_format`.'),
