@@ -207,7 +207,7 @@ describe('engine', () => {
 	test('counts who finds no memory as waiting, however many could run at once', async () => {
 		const small = await startEngine({ sequencesMax: 64, kvBytesMax: 1, queueLengthMax: 4 })
 		const key = await small.load(randomModel(kernels, config))
-		const request = generationRequest(prompt, { maxTokens: 2048 })
+		const request = generationRequest(prompt, { maxTokens: 1e9 })
 		const generate = () => small.generate(key, config.blockSize, request)
 		const streams = Array.from({ length: 6 }, generate)
 		await eventually(() => small.stats.withoutRoom === 5)
