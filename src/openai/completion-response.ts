@@ -128,6 +128,7 @@ function findCharacters(text: string, piece: string, from: number): Place {
 /** Words are joined by blanks in a decoded text, and by any white space in what was encoded. */
 function findWord(text: string, piece: string, from: number): Place {
 	const word = piece.trim() || piece.replaceAll(' ', '')
+	if (word === '') return { start: from, end: from }
 	const isBoundary = (at: number) => /^\s?$/.test(text[at] ?? '')
 	let start = text.indexOf(word, from)
 	while (start !== -1 && word !== '\n') {
