@@ -146,10 +146,9 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 	} catch (error) {
 		if (error instanceof UploadError) throw error
 		if (options.signal?.aborted) interrupted()
-		const reason = messageOf(error)
 		return {
 			type: 'refused',
-			reason: `no answer from ${options.url}: ${reason}`,
+			reason: `no answer from ${options.url}: ${messageOf(error)}`,
 			isTransient: true,
 			retryAfterSeconds: null,
 		}

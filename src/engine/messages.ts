@@ -6,7 +6,7 @@ import type { GenerationRequest, TokenLogprob } from './generation.ts'
 export interface RunnerLimits {
 	/** Rows of one step; at least `sequencesMax`. */
 	readonly batchTokensMax: number
-	/** Rows of a step that may read prompts while other sequences are decoding. */
+	/** Rows of a step that may read while other sequences are decoding, unless more sequences run. */
 	readonly prefillTokensMax: number
 	/** Sequences that run at once. */
 	readonly sequencesMax: number

@@ -280,8 +280,7 @@ function givenText(
 	try {
 		return { source: envFile ?? '', text: readFile(path).trim() }
 	} catch (error) {
-		const reason = messageOf(error)
-		throw new UsageError(`${envFile}: ${reason}`)
+		throw new UsageError(`${envFile}: ${messageOf(error)}`)
 	}
 }
 

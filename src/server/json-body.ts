@@ -14,10 +14,6 @@ export interface JsonBodyOptions {
 	readonly isOverlaidByQuery?: boolean
 }
 
-interface ParseContext {
-	readonly request: Request
-}
-
 /**
  * Route hooks that read a JSON object, drop nulls and check it against `schema`. The check is done
  * here and not left to Elysia, whose error quotes the whole body with indentation: seconds for one
@@ -27,7 +23,7 @@ export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions)
 	const check = validator(schema)
 	const checkPart = validator(Type.Partial(schema))
 	const { bytesMax, isOverlaidByQuery = false } = options
-	const parse = async ({ request }: ParseContext): Promise<Record<string, unknown>> => {
+	const parse = async ({ request }: { request: Request }): Promise<Record<string, unknown>> => {
 		const text = await readText(request, bytesMax)
 		const mayBeEmpty = isOverlaidByQuery && text === ''
 		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')

@@ -111,8 +111,9 @@ export const samplingFields = {
 	),
 }
 
-/** What vLLM and llama.cpp understand and this server does not: without it the answer is another one. */
 const notHere = refused('Refused: not supported by this server.')
+
+/** What vLLM and llama.cpp understand and this server does not: without it the answer is another one. */
 export const refusedFields = {
 	guided_json: refused('Refused: chat completions can be held to a schema by `response_format`.'),
 	guided_regex: notHere,
