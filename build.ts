@@ -14,7 +14,11 @@ const ROOT = import.meta.dir
 const DIST = join(ROOT, 'dist')
 
 /** Modules that the executable starts with, or as a worker. */
-const ENTRY_POINTS = ['src/main.ts', 'src/engine/worker.ts', 'src/checkpoint/loader-worker.ts']
+const ENTRY_POINTS = [
+	'src/main.ts',
+	'src/engine/worker/worker.ts',
+	'src/checkpoint/load/worker/worker.ts',
+]
 
 /** Files and directories that the executable carries, reachable under their last path segment. */
 const ASSETS = ['checkpoints/novels-austen', 'src/ui/page']

@@ -25,8 +25,9 @@ const status = await runCommand({
 	env: process.env,
 	version,
 	readFile: (path) => readFileSync(path, 'utf8'),
-	spawnEngineWorker: () => new Worker(new URL('./engine/worker.ts', import.meta.url)),
-	spawnLoaderWorker: () => new Worker(new URL('./checkpoint/loader-worker.ts', import.meta.url)),
+	spawnEngineWorker: () => new Worker(new URL('./engine/worker/worker.ts', import.meta.url)),
+	spawnLoaderWorker: () =>
+		new Worker(new URL('./checkpoint/load/worker/worker.ts', import.meta.url)),
 	print: (text) => process.stdout.write(text),
 	warn: (text) => process.stderr.write(text),
 	stopRequested,

@@ -12,12 +12,15 @@ const RANKS: Readonly<Record<string, number>> = {
 	tokenizer: 1,
 	model: 2,
 	checkpoint: 3,
-	engine: 4,
-	openai: 5,
-	alpha: 6,
-	ui: 6,
-	server: 7,
-	'config.ts': 8,
+	engine: 3,
+	upload: 4,
+	models: 4,
+	text: 5,
+	wire: 6,
+	openai: 7,
+	alpha: 7,
+	ui: 7,
+	server: 8,
 	commands: 9,
 	'main.ts': 10,
 }
@@ -25,7 +28,6 @@ const RANKS: Readonly<Record<string, number>> = {
 interface Import {
 	readonly from: string
 	readonly to: string
-	readonly isTypeOnly: boolean
 }
 
 function sourceWithoutComments(path: string): string {
@@ -41,12 +43,12 @@ const modules = [...new Bun.Glob('**/*.ts').scanSync(join(root, 'src'))]
 
 const imports: readonly Import[] = modules.flatMap((from) => {
 	const statements = sourceWithoutComments(from).matchAll(
-		/\b(?:import|export)\s+(type\s)?(?:[\w\s{},*$]+from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g,
+		/\b(?:import|export)\s+(?:type\s)?(?:[\w\s{},*$]+from\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g,
 	)
-	return [...statements].map(([, type, statically, dynamically]) => {
+	return [...statements].map(([, statically, dynamically]) => {
 		const specifier = statically ?? dynamically ?? ''
 		const to = specifier.startsWith('.') ? join(dirname(from), specifier) : specifier
-		return { from, to, isTypeOnly: type !== undefined }
+		return { from, to }
 	})
 })
 
@@ -87,13 +89,13 @@ describe('the imports of src', () => {
 		expect([...folders].filter((folder) => !(folder in RANKS))).toEqual([])
 	})
 
-	test('of config.ts are in commands and main.ts only: others get values', () => {
-		const importers = imports
-			.filter(({ to }) => to === 'config.ts')
-			.map(({ from }) => folderOf(from))
-		expect(
-			[...new Set(importers)].filter((folder) => !/^(commands|main\.ts)$/.test(folder)),
-		).toEqual([])
+	test('of a worker folder are inside of it: no other thread runs its code', () => {
+		const workerFolder = /^(.*\/worker)\//
+		const wrong = imports.filter(({ from, to }) => {
+			const folder = workerFolder.exec(to)?.[1]
+			return folder !== undefined && !from.startsWith(`${folder}/`)
+		})
+		expect(wrong.map(({ from, to }) => `${from} must not import ${to}`)).toEqual([])
 	})
 
 	test('of bun:ffi are in kernels/binding.ts only', () => {
@@ -101,14 +103,14 @@ describe('the imports of src', () => {
 		expect(importers).toEqual(['kernels/binding.ts'])
 	})
 
-	test('make no cycles', () => {
+	test('make no cycles, types included', () => {
 		const cycles: string[] = []
 		const done = new Set<string>()
 		const visit = (path: string, trail: readonly string[]) => {
 			if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
 			if (done.has(path) || trail.includes(path)) return
-			for (const { from, to, isTypeOnly } of imports) {
-				if (from === path && !isTypeOnly && modules.includes(to)) visit(to, [...trail, path])
+			for (const { from, to } of imports) {
+				if (from === path && modules.includes(to)) visit(to, [...trail, path])
 			}
 			done.add(path)
 		}

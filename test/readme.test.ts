@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import packageJson from '../package.json'
-import { serveOptions } from '../src/config.ts'
-import { formatMarkdown } from '../src/lib/options.ts'
+import { serveOptions } from '../src/commands/config.ts'
+import { formatMarkdown } from '../src/commands/options.ts'
 
 const root = join(import.meta.dir, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

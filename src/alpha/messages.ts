@@ -1,5 +1,5 @@
 /** Messages of useChat, old and new → messages as the chat template takes them. */
-import type { ChatMessage } from '../tokenizer/chat-template.ts'
+import type { ChatMessage } from '../text/chat-template.ts'
 import type { UiMessage } from './schemas/chat.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { MetricsSeries } from '../checkpoint/metrics.ts'
-import type { ModelCard, ModelDetails } from '../engine/catalog.ts'
+import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
+import type { ModelCard, ModelDetails } from '../models/catalog.ts'
 import { toRun } from './responses.ts'
 
 /** Answer of GET /api/models/{id}. A run that cannot be served has no details. */

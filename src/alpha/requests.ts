@@ -1,7 +1,7 @@
 /** Bodies and queries of the /api endpoints → generations. Throws ApiError 400. */
-import { greedySampling, plainRequest, promptOrStart } from '../engine/plain-request.ts'
-import { type ChatMessage, endTokenIds, renderChat } from '../tokenizer/chat-template.ts'
-import { endOfMessages, endOfText } from '../tokenizer/prompt-end.ts'
+import { greedySampling, plainRequest } from '../engine/plain-request.ts'
+import { type ChatMessage, endTokenIds, renderChat } from '../text/chat-template.ts'
+import { endOfMessages, endOfText, promptOrStart } from '../text/prompt.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import {
 	generateMaxTokensDefault,

@@ -1,5 +1,5 @@
 /** Answers of the /api endpoints. */
-import type { ModelCard } from '../engine/catalog.ts'
+import type { ModelCard } from '../models/catalog.ts'
 
 /** A run in GET /api/models; every key is always there. */
 export function toRun(card: ModelCard) {

@@ -1,5 +1,5 @@
-import type { ModelCard } from '../engine/catalog.ts'
-import { formatBytes } from '../lib/options.ts'
+import type { ModelCard } from '../models/catalog.ts'
+import { formatBytes } from './options.ts'
 
 export interface BannerFacts {
 	readonly version: string

@@ -1,4 +1,4 @@
-import type { OptionSources } from '../lib/options.ts'
+import type { OptionSources } from './options.ts'
 
 /** What a command gets from the process; only main.ts touches the process itself. */
 export interface CommandContext extends OptionSources {

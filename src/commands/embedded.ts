@@ -5,11 +5,11 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { lastLossOf, thinMetrics } from '../checkpoint/metrics.ts'
-import { checkpointName, parseRunConfig } from '../checkpoint/run-directory.ts'
-import type { EmbeddedModel } from '../engine/model-registry.ts'
+import { checkpointName, parseRunConfig } from '../checkpoint/store/run-directory.ts'
+import { lastLossOf, thinMetrics } from '../checkpoint/store/training-log.ts'
 import { createMemoryFile, openKernels } from '../kernels/binding.ts'
 import { libraryDirectories, locateLibrary } from '../kernels/library-path.ts'
+import type { EmbeddedModel } from '../models/registry.ts'
 
 const isExecutable = import.meta.dir.startsWith('/$bunfs/')
 const checkout = join(import.meta.dir, '../..')

@@ -4,10 +4,13 @@ import {
 	temperatureMax,
 	topKDefault,
 } from '../alpha/limits.ts'
-import { serveOptions } from '../config.ts'
-import type { ModelLease } from '../engine/catalog.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
-import { greedySampling, plainRequest, promptOrStart } from '../engine/plain-request.ts'
+import { greedySampling, plainRequest } from '../engine/plain-request.ts'
+import type { ModelLease } from '../models/catalog.ts'
+import { promptOrStart } from '../text/prompt.ts'
+import type { Command, CommandContext } from './command.ts'
+import { serveOptions } from './config.ts'
+import { readMachine } from './machine.ts'
 import {
 	formatHelp,
 	integerOption,
@@ -15,9 +18,7 @@ import {
 	parseOptions,
 	UsageError,
 	type Values,
-} from '../lib/options.ts'
-import type { Command, CommandContext } from './command.ts'
-import { readMachine } from './machine.ts'
+} from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
 /** How to sample: as `POST /api/generate` does, but a screenful of tokens by default. */

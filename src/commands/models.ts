@@ -1,8 +1,8 @@
-import { serveOptions } from '../config.ts'
-import type { ModelCard } from '../engine/catalog.ts'
-import { formatHelp, parseOptions, UsageError } from '../lib/options.ts'
+import type { ModelCard } from '../models/catalog.ts'
 import type { Command } from './command.ts'
+import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
+import { formatHelp, parseOptions, UsageError } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
 function modelsOptions() {

@@ -1,7 +1,7 @@
-import { suggestion, UsageError } from '../lib/options.ts'
 import type { Command, CommandContext } from './command.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
+import { suggestion, UsageError } from './options.ts'
 import { serveCommand } from './serve.ts'
 import { uploadCommand } from './upload.ts'
 

@@ -2,18 +2,19 @@
  * The parts of a server without HTTP, put together from a configuration: kernels, engine, loader,
  * checkpoints directory, registry.
  */
-import { Loader } from '../checkpoint/loader.ts'
-import { type CheckpointStore, openStore } from '../checkpoint/store.ts'
-import { type Config, serveOptions } from '../config.ts'
+import { Loader } from '../checkpoint/load/loader.ts'
+import { type CheckpointStore, openStore } from '../checkpoint/store/store.ts'
 import { Engine } from '../engine/engine.ts'
+import { runnerBytes } from '../engine/memory.ts'
 import type { RunnerLimits } from '../engine/messages.ts'
-import { ModelRegistry } from '../engine/model-registry.ts'
-import { runnerBytes } from '../engine/model-runner.ts'
 import { openKernels } from '../kernels/binding.ts'
-import { parseOptions, UsageError } from '../lib/options.ts'
+import { ModelRegistry } from '../models/registry.ts'
+import { recoverInterruptedUploads } from '../upload/upload.ts'
 import type { CommandContext } from './command.ts'
+import { type Config, serveOptions } from './config.ts'
 import { kernelLibraryPath, openEmbeddedModel } from './embedded.ts'
 import { readMachine } from './machine.ts'
+import { parseOptions, UsageError } from './options.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
 const PREFILL_TOKENS_MAX = 64
@@ -77,11 +78,13 @@ export async function startRuntime(
 			queueLengthMax: config.queueLengthMax,
 			log: (message) => log('error', message),
 		}),
-		openStore({
-			directory: checkpoints,
-			log,
-			inspect: ({ path }) => loader.inspect({ location: { type: 'file', path }, dtype }),
-		}),
+		recoverInterruptedUploads(checkpoints, log).then(() =>
+			openStore({
+				directory: checkpoints,
+				log,
+				inspect: ({ path }) => loader.inspect({ location: { type: 'file', path }, dtype }),
+			}),
+		),
 		config.embeddedModel ? openEmbeddedModel() : null,
 	])
 	const catalog = new ModelRegistry({

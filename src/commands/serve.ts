@@ -1,14 +1,14 @@
-import { UploadReceiver } from '../checkpoint/upload.ts'
-import { type Config, parseConfig, serveOptions } from '../config.ts'
 import { messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
-import { formatHelp, UsageError } from '../lib/options.ts'
 import { createApp } from '../server/app.ts'
 import { defaultLimits } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
+import { UploadReceiver } from '../upload/upload.ts'
 import { formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
+import { type Config, parseConfig, serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
+import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */

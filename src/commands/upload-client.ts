@@ -3,13 +3,13 @@ import { open } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBinaryForm } from '../checkpoint/formats/alph.ts'
-import { errorCode, readSmallFile } from '../checkpoint/regular-file.ts'
+import { errorCode, readSmallFile } from '../checkpoint/store/files.ts'
 import {
 	type CheckpointVersion,
 	CONFIG_BYTES_MAX,
 	metricsPath,
 	RunReader,
-} from '../checkpoint/run-directory.ts'
+} from '../checkpoint/store/run-directory.ts'
 import { messageOf } from '../lib/errors.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */

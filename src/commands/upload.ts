@@ -1,3 +1,4 @@
+import type { Command, CommandContext } from './command.ts'
 import {
 	formatBytes,
 	formatHelp,
@@ -5,8 +6,7 @@ import {
 	parseOptions,
 	textOption,
 	UsageError,
-} from '../lib/options.ts'
-import type { Command, CommandContext } from './command.ts'
+} from './options.ts'
 import { sendRun, UploadError } from './upload-client.ts'
 
 const uploadOptions = {

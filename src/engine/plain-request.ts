@@ -30,13 +30,3 @@ export function plainRequest(
 		...changes,
 	}
 }
-
-/** A prompt that may be empty: generation then starts from a token that counts for nothing. */
-export function promptOrStart(
-	tokenIds: readonly number[],
-	startTokenId: number,
-): Pick<GenerationRequest, 'promptTokenIds' | 'promptIsStartToken'> {
-	return tokenIds.length === 0
-		? { promptTokenIds: [startTokenId], promptIsStartToken: true }
-		: { promptTokenIds: tokenIds, promptIsStartToken: false }
-}

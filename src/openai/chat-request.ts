@@ -1,7 +1,7 @@
-import { promptOrStart } from '../engine/plain-request.ts'
 import { invalidValue } from '../lib/api-errors.ts'
-import { renderChat } from '../tokenizer/chat-template.ts'
-import { endOfMessages } from '../tokenizer/prompt-end.ts'
+import { renderChat } from '../text/chat-template.ts'
+import { endOfMessages, promptOrStart } from '../text/prompt.ts'
+import type { TextRequest } from '../text/text-events.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatMessages } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
@@ -13,7 +13,6 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { ChatCompletionRequest } from './schemas/chat.ts'
-import type { TextRequest } from './text-events.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
 export function toChatTextRequest(

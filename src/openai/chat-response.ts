@@ -1,9 +1,10 @@
 /** Text → answers of POST /v1/chat/completions, whole or in chunks. */
+
+import type { TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import { toChatLogprobs } from './logprobs.ts'
-import type { TextResult } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** The answer in one object. `tokenizer` is null when no log-probabilities were asked for. */

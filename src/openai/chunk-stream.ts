@@ -3,9 +3,9 @@
  * as `ChunkShape`. Chunks are put together from ready-made strings, because this runs per token.
  */
 import type { ApiError } from '../lib/errors.ts'
+import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
+import { doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
 import { type AnswerHead, headFields } from './answer.ts'
-import { doneFrame, errorFrame, type StreamFormat } from './stream-format.ts'
-import type { PromptEvent, ScoredToken, TextEvent } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** How one of the two dialects writes a choice of a chunk. */

@@ -1,7 +1,7 @@
-import { promptOrStart } from '../engine/plain-request.ts'
 import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
-import { endTokenIds } from '../tokenizer/chat-template.ts'
-import { endOfText } from '../tokenizer/prompt-end.ts'
+import { endTokenIds } from '../text/chat-template.ts'
+import { endOfText, promptOrStart } from '../text/prompt.ts'
+import type { TextRequest } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import {
 	legacyMaxTokensDefault,
@@ -18,7 +18,6 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { CompletionRequest } from './schemas/completions.ts'
-import type { TextRequest } from './text-events.ts'
 
 /** A prompt in both of its forms. */
 export interface CompletionPrompt {

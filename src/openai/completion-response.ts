@@ -1,12 +1,12 @@
 /** Text → answers of POST /v1/completions, whole or in chunks. */
 import type { TokenLogprob } from '../engine/generation.ts'
-import { endOfText } from '../tokenizer/prompt-end.ts'
+import { endOfText } from '../text/prompt.ts'
+import type { ScoredToken, TextChoice, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import type { CompletionPrompt } from './completion-request.ts'
 import { type CompletionToken, toCompletionLogprobs } from './logprobs.ts'
-import type { ScoredToken, TextChoice, TextResult } from './text-events.ts'
 import { toUsage } from './usage.ts'
 
 /** How the request wants its choices. */

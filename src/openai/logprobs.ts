@@ -1,7 +1,7 @@
 /** Log-probabilities in the two shapes of /v1. */
 import type { TokenLogprob } from '../engine/generation.ts'
+import type { ScoredToken } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { ScoredToken } from './text-events.ts'
 
 /** JSON has no -Infinity. */
 const logprobMin = -9999

@@ -1,5 +1,5 @@
 /** Messages as clients send them → messages as the chat template takes them. */
-import type { ChatMessage } from '../tokenizer/chat-template.ts'
+import type { ChatMessage } from '../text/chat-template.ts'
 import type { WireMessage } from './schemas/chat.ts'
 
 /** Parts are joined without a separator; an assistant that called a tool has no content. */

@@ -1,4 +1,4 @@
-import type { ModelCard } from '../engine/catalog.ts'
+import type { ModelCard } from '../models/catalog.ts'
 
 /** A model as GET /v1/models lists it. */
 export function toModel(card: ModelCard) {

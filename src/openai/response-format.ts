@@ -3,8 +3,8 @@ import {
 	type Constraint,
 	type ConstraintOptions,
 	compileConstraint,
-} from '../tokenizer/constraint/constraint.ts'
-import { ConstraintError } from '../tokenizer/constraint/constraint-error.ts'
+} from '../text/constraint/constraint.ts'
+import { ConstraintError } from '../text/constraint/constraint-error.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** The schema that a format asks for; null = free text. `given` is the one that came along, if any. */

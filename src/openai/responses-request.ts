@@ -1,13 +1,12 @@
-import { promptOrStart } from '../engine/plain-request.ts'
 import { unsupportedParameter } from '../lib/api-errors.ts'
-import { type ChatMessage, renderChat } from '../tokenizer/chat-template.ts'
-import { endOfMessages } from '../tokenizer/prompt-end.ts'
+import { type ChatMessage, renderChat } from '../text/chat-template.ts'
+import { endOfMessages, promptOrStart } from '../text/prompt.ts'
+import type { TextRequest } from '../text/text-events.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
 import { clampMaxTokens, type RequestContext, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
-import type { TextRequest } from './text-events.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
 export function toResponsesTextRequest(

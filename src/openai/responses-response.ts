@@ -1,10 +1,10 @@
 /** Text → answers of POST /v1/responses. */
 import type { FinishReason } from '../engine/generation.ts'
+import type { ScoredToken } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatLogprobs } from './logprobs.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
-import type { ScoredToken } from './text-events.ts'
 
 /** Facts that are known before anything is generated. */
 export interface ResponseHead {

@@ -3,6 +3,8 @@
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
 import type { ApiError } from '../lib/errors.ts'
+import type { ScoredToken, TextEvent } from '../text/text-events.ts'
+import type { StreamFormat } from '../wire/stream-format.ts'
 import {
 	type ResponseHead,
 	type ResponseOutput,
@@ -11,8 +13,6 @@ import {
 	toResponse,
 	toResponseLogprobs,
 } from './responses-response.ts'
-import type { StreamFormat } from './stream-format.ts'
-import type { ScoredToken, TextEvent } from './text-events.ts'
 
 export class ResponseStream implements StreamFormat {
 	readonly #head: ResponseHead

@@ -1,6 +1,6 @@
 /** Requests and answers of /tokenize and /detokenize. */
 import { invalidValue, unsupportedParameter } from '../lib/api-errors.ts'
-import { renderChat } from '../tokenizer/chat-template.ts'
+import { renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { tokenizeCharactersMax } from './limits.ts'
 import { toChatMessages } from './messages.ts'

@@ -1,8 +1,9 @@
 /** Everything the HTTP side needs, as plain values: `createApp(deps)` reads no globals. */
-import type { UploadRequest, UploadResult } from '../checkpoint/upload.ts'
-import type { ModelCatalog } from '../engine/catalog.ts'
+
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
+import type { ModelCatalog } from '../models/catalog.ts'
+import type { UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { KeyLimit } from './key-limit.ts'
 import type { ServerMetrics } from './metrics.ts'
 

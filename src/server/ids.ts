@@ -1,5 +1,5 @@
 /** Fresh ids and seeds; the dialects get them as values. */
-import type { ModelLease } from '../engine/catalog.ts'
+import type { ModelLease } from '../models/catalog.ts'
 import type { AnswerHead } from '../openai/answer.ts'
 
 /** An id that no other answer has, for instance `chatcmpl-0f3c…`. */

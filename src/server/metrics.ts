@@ -1,5 +1,5 @@
 /** What the HTTP side counts. Labels have few values: routes of ours and models that exist. */
-import { Counter, type Distribution, Histogram } from '../lib/prometheus.ts'
+import { Counter, type Distribution, Histogram } from './prometheus.ts'
 
 /** Small models are fast: the buckets start where others end. */
 const secondsBuckets = [

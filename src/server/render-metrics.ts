@@ -1,7 +1,8 @@
 /** The metrics page: own names, and those of vLLM that dashboards and autoscalers know. */
-import { renderValue } from '../lib/prometheus.ts'
+
 import type { ServerDeps } from './deps.ts'
 import type { ServerMetrics } from './metrics.ts'
+import { renderValue } from './prometheus.ts'
 
 /** Everything in Prometheus' text format. */
 export function renderMetrics(deps: ServerDeps, metrics: ServerMetrics): string {

@@ -2,12 +2,13 @@
  * One request's hold on a model: the lease, the generations that it started, and their common end.
  * A session that is opened must be closed, which also frees what still runs.
  */
-import type { ModelLease } from '../engine/catalog.ts'
+
 import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
 import { contextLengthExceeded } from '../lib/api-errors.ts'
-import type { TextEvent, TextRequest, TextResult } from '../openai/text-events.ts'
+import type { ModelLease } from '../models/catalog.ts'
+import type { TextEvent, TextRequest, TextResult } from '../text/text-events.ts'
+import { TextGeneration } from '../text/text-generation.ts'
 import type { ServerContext } from './deps.ts'
-import { TextGeneration } from './text-generation.ts'
 
 export interface SessionRequest {
 	/** Model id; undefined = the first model. */

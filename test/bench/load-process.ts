@@ -3,8 +3,8 @@
  * resident memory is of this load alone. Prints a `LoadResult`.
  */
 import { readFileSync } from 'node:fs'
-import { openFileSource } from '../../src/checkpoint/byte-source.ts'
-import { loadCheckpoint } from '../../src/checkpoint/load.ts'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 
 export interface LoadResult {

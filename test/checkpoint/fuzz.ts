@@ -5,10 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-	JsonObjectSplitter,
-	JsonSyntaxError,
-} from '../../src/checkpoint/formats/json-object-splitter.ts'
+import { JsonObjectSplitter, JsonSyntaxError } from '../../src/upload/json-object-splitter.ts'
 import { uniform } from '../helpers/random-model.ts'
 import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 import { readCheckpoint } from './read-checkpoint.ts'

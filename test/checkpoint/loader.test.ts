@@ -1,14 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LoadError, Loader } from '../../src/checkpoint/loader.ts'
+import { type LoadError, Loader } from '../../src/checkpoint/load/loader.ts'
 import { embeddedModel, trainedModels } from '../helpers/fixtures.ts'
 import { mkfifoSync } from '../helpers/mkfifo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 
-const workerUrl = new URL('../../src/checkpoint/loader-worker.ts', import.meta.url)
+const workerUrl = new URL('../../src/checkpoint/load/worker/worker.ts', import.meta.url)
 const workers: Worker[] = []
 const loader = new Loader({
 	spawn: () => {

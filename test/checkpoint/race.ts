@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ApiError } from '../../src/lib/errors.ts'
 import { storedVersion, upload } from '../faults/versions.ts'
-import { UploadDoor } from './upload-fixture.ts'
+import { UploadDoor } from '../upload/upload-fixture.ts'
 
 /** Runs the rounds; returns how many uploads were stored. Throws where a reader sees a mix. */
 export async function race(rounds: number, uploadsAtOnce: number): Promise<number> {

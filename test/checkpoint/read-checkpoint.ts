@@ -1,11 +1,11 @@
 /** What the tests of the readers share: a whole checkpoint in memory, through the code that serves. */
-import { memorySource } from '../../src/checkpoint/byte-source.ts'
-import { openCheckpoint } from '../../src/checkpoint/checkpoint-file.ts'
+import { memorySource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import {
 	readTensors,
 	type VerifiedCheckpoint,
 	verifyStructure,
-} from '../../src/checkpoint/verify.ts'
+} from '../../src/checkpoint/load/worker/verify.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sendRun } from '../../src/commands/upload-client.ts'
-import { UploadDoor } from '../checkpoint/upload-fixture.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { UploadDoor } from '../upload/upload-fixture.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
 

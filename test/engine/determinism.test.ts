@@ -4,7 +4,7 @@
  * a cold engine.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { LoadedCheckpoint } from '../../src/checkpoint/load.ts'
+import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { GenerationRequest } from '../../src/engine/generation.ts'
 import { openKernels } from '../../src/kernels/binding.ts'

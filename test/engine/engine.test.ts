@@ -228,7 +228,7 @@ describe('engine', () => {
 	})
 
 	test('gives every loaded model a step in turn, however many streams another one has', async () => {
-		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
+		const worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url))
 		const shared = await startEngine({ worker, sequencesMax: 16 })
 		const load = (seed: number) => shared.load(randomModel(kernels, config, 'f32', seed))
 		const [crowded, other] = [await load(1), await load(2)]
@@ -270,7 +270,7 @@ describe('engine', () => {
 	})
 
 	test('refuses at once what a dead worker cannot do', async () => {
-		const worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url))
+		const worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url))
 		const failing = await startEngine({ worker })
 		const loaded = randomModel(kernels, config)
 		const key = await failing.load(loaded)

@@ -8,7 +8,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { recoverUploads } from '../../src/checkpoint/staging.ts'
+import { recoverUploads } from '../../src/upload/staging.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { formCount, storedVersion, type Version } from './versions.ts'
 

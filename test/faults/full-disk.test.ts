@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { jsonBody, UploadDoor } from '../checkpoint/upload-fixture.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { jsonBody, UploadDoor } from '../upload/upload-fixture.ts'
 
 /** Mounts a memory file system of some megabytes; false where we may not. */
 function mountTmpfs(path: string, megabytes: number): boolean {

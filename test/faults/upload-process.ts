@@ -3,13 +3,13 @@
  * by lines on its input. `bun upload-process.ts DIRECTORY`, then `upload N` or `load`; it answers
  * `done N`, or `failed STATUS CODE`.
  */
-import { openFileSource } from '../../src/checkpoint/byte-source.ts'
-import { CheckpointError } from '../../src/checkpoint/checkpoint-error.ts'
-import { verifyCheckpoint } from '../../src/checkpoint/load.ts'
-import { openStore } from '../../src/checkpoint/store.ts'
-import { UploadReceiver } from '../../src/checkpoint/upload.ts'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { CheckpointError } from '../../src/checkpoint/formats/checkpoint-error.ts'
+import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
+import { openStore } from '../../src/checkpoint/store/store.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { ApiError } from '../../src/lib/errors.ts'
+import { recoverInterruptedUploads, UploadReceiver } from '../../src/upload/upload.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 import { upload, type Version } from './versions.ts'
 
@@ -24,6 +24,7 @@ async function verify(path: string) {
 
 const log = () => {}
 // No timer of ours: which call is the n-th must not depend on how long something took.
+await recoverInterruptedUploads(directory, log)
 const store = await openStore({ directory, log, rescanMs: 2 ** 30 })
 const limits = { bytesMax: 2 ** 30, inflatedBytesMax: 2 ** 30 }
 const receiver = new UploadReceiver({ store, verify, log, ...limits })

@@ -5,8 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCheckpoint } from '../checkpoint/read-checkpoint.ts'
-import { inPieces, jsonBody, versioned } from '../checkpoint/upload-fixture.ts'
 import { toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
+import { inPieces, jsonBody, versioned } from '../upload/upload-fixture.ts'
 
 export type Version = number
 

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openFileSource } from '../../src/checkpoint/byte-source.ts'
-import { type LoadedCheckpoint, loadCheckpoint } from '../../src/checkpoint/load.ts'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
+import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
 

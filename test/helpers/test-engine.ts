@@ -20,7 +20,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		threads = 1,
 		isa = '',
 		queueLengthMax = 512,
-		worker = new Worker(new URL('../../src/engine/worker.ts', import.meta.url)),
+		worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url)),
 		...limits
 	} = options
 	return Engine.start({

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { optional } from '../../openai/schemas/fields.ts'
+import { optional } from '../../wire/fields.ts'
 import { temperatureMax, topKDefault } from '../limits.ts'
 
 export const modelField = optional(

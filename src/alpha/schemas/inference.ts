@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { optional } from '../../openai/schemas/fields.ts'
+import { optional } from '../../wire/fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
 import { modelField, seedField, temperatureField, topKField } from './fields.ts'
 

@@ -3,11 +3,11 @@
  * order of `header.tensors` without padding. The file's length follows from its header.
  */
 import { describeValue } from '../../lib/describe-value.ts'
-import type { ByteSource } from '../byte-source.ts'
-import { CheckpointError } from '../checkpoint-error.ts'
-import type { CheckpointFile, StoredTensor } from '../checkpoint-file.ts'
+import type { ByteSource } from './byte-source.ts'
+import { CheckpointError } from './checkpoint-error.ts'
 import { parseJson } from './json-cursor.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
+import type { CheckpointFile, StoredTensor } from './types.ts'
 
 const MAGIC = [0x41, 0x4c, 0x50, 0x48]
 

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../byte-source.ts'
-import { CheckpointError } from '../checkpoint-error.ts'
+import type { ByteSource } from './byte-source.ts'
+import { CheckpointError } from './checkpoint-error.ts'
 import { isJsonDelimiter, isJsonSpace, JsonValueScanner } from './json-value-scanner.ts'
 
 const QUOTE = 0x22

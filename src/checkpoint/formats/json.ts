@@ -4,12 +4,12 @@
  * from the file when it is read. Neither holds more than one window of text.
  */
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'
-import type { ByteSource } from '../byte-source.ts'
-import { CheckpointError } from '../checkpoint-error.ts'
-import type { CheckpointFile, StoredTensor, TensorReader } from '../checkpoint-file.ts'
+import type { ByteSource } from './byte-source.ts'
+import { CheckpointError } from './checkpoint-error.ts'
 import { type ByteRange, JsonCursor } from './json-cursor.ts'
 import { isJsonSpace } from './json-value-scanner.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
+import type { CheckpointFile, StoredTensor, TensorReader } from './types.ts'
 
 /** Text held at a time. Large enough for few system calls, small enough for the processor's cache. */
 const WINDOW_BYTES = 2 ** 20

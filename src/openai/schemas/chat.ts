@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ignored, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
-import { ignored, oneOf, optional, refused, wireObject } from './fields.ts'
 import {
 	maxTokensDescription,
 	modelField,

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ignored, oneOf, optional, refusedText, tokenIds, wireObject } from '../../wire/fields.ts'
 import {
 	choicesMax,
 	legacyLogprobsMax,
@@ -6,7 +7,6 @@ import {
 	legacyTemperatureDefault,
 	promptsMax,
 } from '../limits.ts'
-import { ignored, oneOf, optional, refusedText, tokenIds, wireObject } from './fields.ts'
 import {
 	maxTokensDescription,
 	modelField,

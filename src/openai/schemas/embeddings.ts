@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ignored, oneOf, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { embeddingInputsMax } from '../limits.ts'
-import { ignored, oneOf, optional, tokenIds, wireObject } from './fields.ts'
 import { modelField } from './sampling.ts'
 
 /** Body of POST /v1/embeddings. */

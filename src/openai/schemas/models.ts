@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { oneOf, wireObject } from './fields.ts'
+import { oneOf, wireObject } from '../../wire/fields.ts'
 
 export const ModelSchema = wireObject({
 	id: Type.String({ example: 'novels-austen' }),

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ignored, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
-import { ignored, oneOf, optional, refused, wireObject } from './fields.ts'
 import { maxTokensDescription, modelField, samplingFields, temperatureField } from './sampling.ts'
 
 const InputText = wireObject({

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { oneOf, optional, refused, refusedText, wireObject } from '../../wire/fields.ts'
 import {
 	choicesMax,
 	completionTokensMax,
@@ -8,7 +9,6 @@ import {
 	stopTokenIdsMax,
 	topKDefault,
 } from '../limits.ts'
-import { oneOf, optional, refused, refusedText, wireObject } from './fields.ts'
 
 /** Id of the model; the same field everywhere. */
 export const modelField = optional(

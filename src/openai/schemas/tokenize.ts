@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ignored, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
-import { ignored, optional, tokenIds, wireObject } from './fields.ts'
 import { modelField } from './sampling.ts'
 
 const tokenizeFields = {

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { wireObject } from './fields.ts'
+import { wireObject } from '../../wire/fields.ts'
 
 const count = Type.Integer({ minimum: 0 })
 

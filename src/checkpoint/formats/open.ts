@@ -1,0 +1,23 @@
+/** Opens a checkpoint of whatever form, told by its first bytes. */
+
+import { isBinaryForm, openBinary } from './alph.ts'
+import type { ByteSource } from './byte-source.ts'
+import { CheckpointError } from './checkpoint-error.ts'
+import { openJson } from './json.ts'
+import type { CheckpointFile } from './types.ts'
+
+/** Bytes by which the form is told; the file's name says nothing. */
+const SNIFFED_BYTES = 4
+
+/**
+ * Reads the structure of a checkpoint: all of it but the numbers. Allocates in proportion to what is
+ * there, never to what is declared. The source must stay open while tensors are read.
+ */
+export function openCheckpoint(source: ByteSource): CheckpointFile {
+	if (source.size < SNIFFED_BYTES) {
+		throw new CheckpointError(`expected a checkpoint, found a file of ${source.size} bytes`)
+	}
+	const start = new Uint8Array(SNIFFED_BYTES)
+	source.read(start, 0)
+	return isBinaryForm(start) ? openBinary(source) : openJson(source)
+}

@@ -1,0 +1,138 @@
+import { assert, assertNever } from '../../lib/assert.ts'
+import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
+import type { FromLoader, LoadFailure, LoadRequest, ToLoader } from './messages.ts'
+
+/** A request to the loader that failed; see LoadFailure for which messages are public. */
+export class LoadError extends Error {
+	override readonly name = 'LoadError'
+	readonly fault: LoadFailure['fault']
+
+	constructor(failure: LoadFailure) {
+		super(failure.message)
+		this.fault = failure.fault
+	}
+}
+
+export interface LoaderOptions {
+	/** Makes the worker of `loader-worker.ts`; called again when one has died. */
+	readonly spawn: () => Worker
+	readonly libraryPath: string
+	/** Instruction set of the kernels; '' = the best that runs here. */
+	readonly isa: string
+}
+
+interface Job {
+	readonly request: LoadRequest
+	readonly resolve: (result: CheckpointInfo | LoadedCheckpoint) => void
+	readonly reject: (error: LoadError) => void
+}
+
+/** Order in which waiting requests are served: somebody waits for a model before anything else. */
+const PRIORITY = ['load', 'verify', 'inspect'] as const
+
+/**
+ * The loader thread as promises. Requests wait here, so that a load overtakes the inspections that a
+ * full directory causes; one is under way at a time.
+ */
+export class Loader {
+	readonly #options: LoaderOptions
+	#worker: Worker | null = null
+	readonly #waiting: Job[] = []
+	#running: Job | null = null
+	#requestId = 0
+
+	constructor(options: LoaderOptions) {
+		this.#options = options
+	}
+
+	/** Everything about a checkpoint but its numbers. Rejects with LoadError. */
+	inspect(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
+		return this.#submit({ ...request, type: 'inspect' })
+	}
+
+	/** Reads a checkpoint to its last number, as `load` does. Rejects with LoadError. */
+	verify(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
+		return this.#submit({ ...request, type: 'verify' })
+	}
+
+	/** Loads a checkpoint into shared memory. Rejects with LoadError. */
+	async load(request: Omit<LoadRequest, 'type'>): Promise<LoadedCheckpoint> {
+		const result = await this.#submit({ ...request, type: 'load' })
+		assert('arena' in result, 'a load is answered with a model')
+		return result
+	}
+
+	/** Ends the thread; what is under way or waiting is rejected. */
+	close(): void {
+		for (const job of this.#waiting.splice(0)) job.reject(closedError())
+		this.#endWorker(closedError())
+	}
+
+	#submit(request: LoadRequest): Promise<CheckpointInfo | LoadedCheckpoint> {
+		return new Promise((resolve, reject) => {
+			this.#waiting.push({ request, resolve, reject })
+			this.#next()
+		})
+	}
+
+	#next(): void {
+		if (this.#running !== null) return
+		const job = PRIORITY.map((type) =>
+			this.#waiting.find((each) => each.request.type === type),
+		).find((found) => found !== undefined)
+		if (job === undefined) return
+		this.#waiting.splice(this.#waiting.indexOf(job), 1)
+		this.#running = job
+		this.#worker ??= this.#start()
+		this.#post({ type: 'request', requestId: ++this.#requestId, request: job.request })
+	}
+
+	#start(): Worker {
+		const worker = this.#options.spawn()
+		worker.onmessage = ({ data }: MessageEvent<FromLoader>) => this.#receive(data)
+		worker.onerror = (event) => {
+			this.#endWorker(new LoadError({ fault: 'bug', message: `the loader died: ${event.message}` }))
+			this.#next()
+		}
+		const { libraryPath, isa } = this.#options
+		worker.postMessage({ type: 'start', libraryPath, isa } satisfies ToLoader)
+		return worker
+	}
+
+	#receive(message: FromLoader): void {
+		const job = this.#running
+		if (job === null || message.requestId !== this.#requestId) return
+		this.#running = null
+		switch (message.type) {
+			case 'inspected':
+				job.resolve(message.info)
+				break
+			case 'loaded':
+				job.resolve(message.model)
+				break
+			case 'failed':
+				job.reject(new LoadError(message.failure))
+				break
+			default:
+				assertNever(message)
+		}
+		this.#next()
+	}
+
+	/** The request under way goes down with its thread; those that wait get a new one. */
+	#endWorker(error: LoadError): void {
+		this.#worker?.terminate()
+		this.#worker = null
+		this.#running?.reject(error)
+		this.#running = null
+	}
+
+	#post(message: ToLoader): void {
+		assert(this.#worker, 'the loader runs')
+		this.#worker.postMessage(message)
+	}
+}
+
+function closedError(): LoadError {
+	return new LoadError({ fault: 'bug', message: 'the loader was closed' })
+}

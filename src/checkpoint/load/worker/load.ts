@@ -1,0 +1,95 @@
+import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
+import type { Dtype } from '../../../model/model-config.ts'
+import { packTensor, weightLayout } from '../../../model/weights.ts'
+import type { ByteSource } from '../../formats/byte-source.ts'
+import { openCheckpoint } from '../../formats/open.ts'
+import type { CheckpointInfo, LoadedCheckpoint, TokenizerSummary } from '../checkpoint-info.ts'
+import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
+
+/** Verifies everything but the numbers. Throws CheckpointError. */
+export function inspectCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+): CheckpointInfo {
+	const file = openCheckpoint(source)
+	return describe(kernels, file.form, verifyStructure(file), dtype)
+}
+
+/** Verifies a checkpoint to its last number without keeping it. Throws CheckpointError. */
+export function verifyCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+): CheckpointInfo {
+	const file = openCheckpoint(source)
+	const checkpoint = verifyStructure(file)
+	readTensors(kernels, checkpoint, () => {})
+	return describe(kernels, file.form, checkpoint, dtype)
+}
+
+/**
+ * Verifies a checkpoint and packs it for the kernels, block by block: memory stays at the arena plus
+ * a few MiB. `allocate` gives the zero-filled arena, or throws. Throws CheckpointError.
+ */
+export function loadCheckpoint(
+	kernels: Kernels,
+	source: ByteSource,
+	dtype: Dtype,
+	allocate: (bytes: number) => SharedArrayBuffer,
+): LoadedCheckpoint {
+	const file = openCheckpoint(source)
+	const checkpoint = verifyStructure(file)
+	const layout = weightLayout(kernels, checkpoint.config, dtype)
+	const arena = allocate(layout.totalBytes)
+	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
+	const digest = new ModelDigest(checkpoint)
+	readTensors(kernels, checkpoint, ({ tensor, firstRow, data }) => {
+		digest.update(tensor.name, data)
+		packTensor(kernels, layout, arena, tensor.name, data, firstRow)
+	})
+	return {
+		...describe(kernels, file.form, checkpoint, dtype),
+		dtype,
+		tokenizerSpec: checkpoint.tokenizerSpec,
+		arena,
+		digest: digest.finish(),
+	}
+}
+
+function describe(
+	kernels: Kernels,
+	form: CheckpointInfo['form'],
+	checkpoint: VerifiedCheckpoint,
+	dtype: Dtype,
+): CheckpointInfo {
+	const { config, tokenizerSpec, step, parameterCount } = checkpoint
+	const arenaBytes = weightLayout(kernels, config, dtype).totalBytes
+	const tokenizer: TokenizerSummary = {
+		type: tokenizerSpec.type,
+		vocabSize: tokenizerSpec.vocab.length,
+		mergeCount: tokenizerSpec.merges.length,
+		specialTokens: tokenizerSpec.specialTokens,
+	}
+	return { form, config, tokenizer, step, parameterCount, arenaBytes }
+}
+
+/** Chains xxHash64 over each tensor; independent of the order in which a file stores them. */
+class ModelDigest {
+	readonly #head: string
+	readonly #tensors = new Map<string, bigint>()
+
+	constructor({ config, tokenizerSpec }: VerifiedCheckpoint) {
+		this.#head = JSON.stringify([config, tokenizerSpec])
+	}
+
+	update(name: string, data: Float32Array): void {
+		this.#tensors.set(name, Bun.hash.xxHash64(data, this.#tensors.get(name) ?? 0n))
+	}
+
+	finish(): string {
+		const lines = [...this.#tensors].map(([name, hash]) => `${name} ${hash}`)
+		const hash = Bun.hash.xxHash64([this.#head, ...lines.sort()].join('\n'))
+		return hash.toString(16).padStart(16, '0')
+	}
+}

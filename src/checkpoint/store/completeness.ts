@@ -1,0 +1,72 @@
+/*
+ * Whether a checkpoint file has arrived whole, told without parsing it: by the length that its binary
+ * header declares, or by the closing brace of its JSON. Both must have stopped changing, because
+ * some copiers write over an existing file in place.
+ */
+
+import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/alph.ts'
+import { CheckpointError } from '../formats/checkpoint-error.ts'
+import { isJsonSpace } from '../formats/json-value-scanner.ts'
+import { errorCode, openRegularFile } from './files.ts'
+
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** White space that may follow the closing brace. */
+const TAIL_BYTES = 4096
+
+/** What a look at a file says: it is whole, it may become so, or only replacing it will help. */
+export type Completeness =
+	| { readonly state: 'complete' }
+	| { readonly state: 'incomplete' | 'damaged'; readonly reason: string }
+
+/** Looks at a checkpoint file's ends. `reason` is public: it never names a path. */
+export async function checkCompleteness(path: string): Promise<Completeness> {
+	try {
+		await using file = await openRegularFile(path)
+		const { size } = await file.stat()
+		const read = async (length: number, position: number) => {
+			const bytes = new Uint8Array(length)
+			const { bytesRead } = await file.read(bytes, 0, length, position)
+			return bytes.subarray(0, bytesRead)
+		}
+		const start = await read(Math.min(size, PREAMBLE_BYTES), 0)
+		if (start.length < PREAMBLE_BYTES && start[0] !== OPEN_BRACE) {
+			return arriving(`${size} bytes so far`)
+		}
+		if (!isBinaryForm(start)) {
+			const tail = await read(Math.min(size, TAIL_BYTES), Math.max(0, size - TAIL_BYTES))
+			return jsonCompleteness(start, tail)
+		}
+		const headerBytes = headerLength(start)
+		if (PREAMBLE_BYTES + headerBytes > size) {
+			return arriving(`${size} bytes so far, its header alone has ${headerBytes}`)
+		}
+		const expected = declaredLength(await read(headerBytes, PREAMBLE_BYTES))
+		if (size === expected) return { state: 'complete' }
+		if (size < expected) return arriving(`${size} of ${expected} bytes so far`)
+		return damaged(`expected a file of ${expected} bytes by its header, found one of ${size}`)
+	} catch (error) {
+		if (error instanceof CheckpointError) return damaged(error.message)
+		// Permissions are repaired and descriptors become free: worth another look.
+		const reason = `the file cannot be read (${errorCode(error) || 'not a regular file'})`
+		return { state: 'incomplete', reason }
+	}
+}
+
+function jsonCompleteness(start: Uint8Array, tail: Uint8Array): Completeness {
+	const first = start.find((byte) => !isJsonSpace(byte))
+	if (first !== undefined && first !== OPEN_BRACE) {
+		return damaged('expected a checkpoint in JSON or binary form, found neither')
+	}
+	const last = tail.findLast((byte) => !isJsonSpace(byte))
+	return last === CLOSE_BRACE ? { state: 'complete' } : arriving('its JSON does not end yet')
+}
+
+function arriving(detail: string): Completeness {
+	return { state: 'incomplete', reason: `still arriving: ${detail}` }
+}
+
+function damaged(reason: string): Completeness {
+	return { state: 'damaged', reason }
+}

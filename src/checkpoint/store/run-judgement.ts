@@ -1,0 +1,160 @@
+/*
+ * What a run serves, decided from what is on disk and what reading its files has shown. No I/O.
+ */
+import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { CheckpointVersion, RunConfig, RunDirectory } from './run-directory.ts'
+
+/** A run that can be served. */
+export interface RunSummary extends RunConfig {
+	readonly name: string
+	/** Step that the bare name serves. */
+	readonly step: number
+	/** All steps that `name@step` can address, ascending. */
+	readonly steps: readonly number[]
+	/** Modification time of the served checkpoint file, epoch milliseconds with fraction. */
+	readonly mtimeMs: number
+	readonly lastLoss: number | null
+	readonly served: CheckpointVersion
+	/** What is known of the served checkpoint; null until it has been inspected. */
+	readonly info: CheckpointInfo | null
+	/** What is wrong with newer or other files of the run, or null. */
+	readonly problem: string | null
+}
+
+/** A run that cannot be served. */
+export interface UnservedRun {
+	readonly name: string
+	/** `incomplete` may still arrive, `damaged` needs repair. */
+	readonly state: 'incomplete' | 'damaged'
+	readonly reason: string
+	/** Step of its newest checkpoint file, if it has one. */
+	readonly step: number | null
+	readonly mtimeMs: number
+	readonly config: RunConfig | null
+}
+
+/** What reading a checkpoint file has shown. */
+export type Verdict = { readonly info: CheckpointInfo } | { readonly damage: string }
+
+export interface RunEvidence {
+	readonly directory: RunDirectory
+	/** What the run served until now. */
+	readonly previous: RunSummary | null
+	readonly verdictOf: (version: CheckpointVersion) => Verdict | undefined
+	/** A new checkpoint takes over only when it has been inspected. */
+	readonly waitsForInspection: boolean
+	/** How long a run stays in service while its file is written over, since the last byte. */
+	readonly overwriteMsMax: number
+}
+
+/** Exactly one of `summary` and `unserved` is there. */
+export interface Judgement {
+	readonly summary: RunSummary | null
+	readonly unserved: UnservedRun | null
+	/** What needs repair, for the log; '' for nothing. */
+	readonly damage: string
+}
+
+interface Problem {
+	readonly state: 'incomplete' | 'damaged'
+	readonly reason: string
+}
+
+/** True for a checkpoint that can be loaded as far as anybody knows. */
+export function isUsable(version: CheckpointVersion, verdict: Verdict | undefined): boolean {
+	return version.completeness.state === 'complete' && (verdict === undefined || 'info' in verdict)
+}
+
+/** Decides what a run serves, or why it cannot be served. */
+export function judgeRun(evidence: RunEvidence): Judgement {
+	const { name, config, lastLoss, checkpoints } = evidence.directory
+	const problems = findProblems(evidence)
+	const reasons = problems.map(({ reason }) => reason).join('; ')
+	const damaged = problems.filter(({ state }) => state === 'damaged')
+	const damage = damaged.map(({ reason }) => reason).join('; ')
+	const usable = checkpoints.filter((version) => isUsable(version, evidence.verdictOf(version)))
+	const served = beingOverwritten(evidence) ?? choose(evidence, usable)
+	if (served === undefined || config === null || typeof config === 'string') {
+		const newest = checkpoints.at(-1)
+		const run: UnservedRun = {
+			name,
+			state: damage === '' ? 'incomplete' : 'damaged',
+			reason: reasons || 'no checkpoint has arrived',
+			step: newest?.step ?? null,
+			mtimeMs: newest?.mtimeMs ?? 0,
+			config: typeof config === 'string' ? null : config,
+		}
+		return { summary: null, unserved: run, damage }
+	}
+	const steps = new Set([...usable.map(({ step }) => step), served.step])
+	const summary: RunSummary = {
+		...config,
+		name,
+		step: served.step,
+		steps: [...steps].sort((a, b) => a - b),
+		mtimeMs: served.mtimeMs,
+		lastLoss,
+		served,
+		info: infoOf(evidence, served),
+		problem: reasons || null,
+	}
+	return { summary, unserved: null, damage }
+}
+
+function infoOf({ verdictOf, previous }: RunEvidence, served: CheckpointVersion) {
+	const verdict = verdictOf(served)
+	if (verdict !== undefined) return 'info' in verdict ? verdict.info : null
+	return previous?.served.identity === served.identity ? previous.info : null
+}
+
+/**
+ * The highest step; but one whose inside nobody has seen does not replace one that is served, until it
+ * has been inspected.
+ */
+function choose(
+	{ waitsForInspection, verdictOf, previous }: RunEvidence,
+	usable: readonly CheckpointVersion[],
+): CheckpointVersion | undefined {
+	const highest = usable.at(-1)
+	if (highest === undefined || !waitsForInspection || verdictOf(highest) !== undefined) {
+		return highest
+	}
+	return usable.find(({ identity }) => identity === previous?.served.identity) ?? highest
+}
+
+/**
+ * The served version while a copier writes over its file: its weights may be in memory, and the new
+ * ones will be here in a moment. Loading it meanwhile fails as a file that changes.
+ */
+function beingOverwritten({
+	directory,
+	previous,
+	overwriteMsMax,
+}: RunEvidence): CheckpointVersion | undefined {
+	const now = directory.checkpoints.find(({ path }) => path === previous?.served.path)
+	const isChanging =
+		now?.completeness.state === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
+	return isChanging ? previous?.served : undefined
+}
+
+function findProblems({ directory, verdictOf }: RunEvidence): readonly Problem[] {
+	const problems: Problem[] = []
+	if (directory.config === null) {
+		problems.push({ state: 'incomplete', reason: 'config.json has not arrived' })
+	} else if (typeof directory.config === 'string') {
+		problems.push({ state: 'damaged', reason: directory.config })
+	}
+	for (const name of directory.strangers) {
+		problems.push({ state: 'damaged', reason: `${name}: expected a regular file` })
+	}
+	for (const version of directory.checkpoints) {
+		const { step, completeness } = version
+		const verdict = verdictOf(version)
+		if (completeness.state !== 'complete') {
+			problems.push({ ...completeness, reason: `step ${step}: ${completeness.reason}` })
+		} else if (verdict !== undefined && 'damage' in verdict) {
+			problems.push({ state: 'damaged', reason: `step ${step}: ${verdict.damage}` })
+		}
+	}
+	return problems
+}

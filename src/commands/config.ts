@@ -1,0 +1,186 @@
+import {
+	bytesOption,
+	choiceOption,
+	integerOption,
+	listOption,
+	type OptionSources,
+	parseOptions,
+	switchOption,
+	textOption,
+	UsageError,
+	type Values,
+} from './options.ts'
+
+/** What defaults depend on; measured by `commands/machine.ts`. */
+export interface Machine {
+	/** Physical cores that this process may use. */
+	readonly cores: number
+	/** Memory that this process may use. */
+	readonly memoryBytes: number
+}
+
+const MIB = 2 ** 20
+const GIB = 2 ** 30
+
+/** Pool size of the kernel library. */
+const THREADS_MAX = 64
+
+/** The options of `alpha serve`: the one place where a setting, its bounds and its default stand. */
+export function serveOptions(machine: Machine) {
+	return {
+		host: textOption({
+			flag: '--host',
+			env: 'HOST',
+			placeholder: 'ADDRESS',
+			defaultValue: '127.0.0.1',
+			help: 'address to listen on; 0.0.0.0 for all',
+		}),
+		port: integerOption({
+			flag: '--port',
+			env: 'PORT',
+			min: 0,
+			max: 65535,
+			defaultValue: 3000,
+			help: 'port to listen on; 0 for any free one',
+		}),
+		checkpoints: textOption({
+			flag: '--checkpoints',
+			env: 'CHECKPOINTS_DIR',
+			placeholder: 'DIR',
+			defaultValue: './checkpoints',
+			help: 'directory of the runs to serve',
+		}),
+		threads: integerOption({
+			flag: '--threads',
+			min: 1,
+			max: THREADS_MAX,
+			defaultValue: Math.min(machine.cores, THREADS_MAX),
+			defaultText: 'physical cores',
+			help: 'threads that compute',
+		}),
+		isa: choiceOption({
+			flag: '--isa',
+			choices: ['auto', 'scalar', 'avx2', 'avx512', 'neon', 'neon_dotprod'],
+			defaultValue: 'auto',
+			help: 'instruction set',
+		}),
+		dtype: choiceOption({
+			flag: '--dtype',
+			choices: ['f32', 'bf16', 'int8'],
+			defaultValue: 'f32',
+			help: 'number format of the weights',
+		}),
+		embeddedModel: switchOption({
+			flag: '--no-embedded-model',
+			help: 'do not serve the model inside the executable',
+		}),
+		modelMemoryBytes: bytesOption({
+			flag: '--model-memory',
+			min: MIB,
+			defaultValue: Math.max(MIB, Math.floor(machine.memoryBytes / 2)),
+			defaultText: 'half of the memory',
+			help: 'memory for loaded models',
+		}),
+		kvMemoryBytes: bytesOption({
+			flag: '--kv-memory',
+			min: MIB,
+			defaultValue: 512 * MIB,
+			help: 'memory for the keys and values of each loaded model',
+		}),
+		preload: listOption({
+			flag: '--preload',
+			placeholder: 'NAME[,NAME]',
+			defaultValue: [],
+			help: 'models to load at start instead of on first use',
+		}),
+		batchTokensMax: integerOption({
+			flag: '--batch-tokens-max',
+			min: 1,
+			max: 4096,
+			defaultValue: 256,
+			help: 'tokens computed in one step',
+		}),
+		sequencesMax: integerOption({
+			flag: '--sequences-max',
+			min: 1,
+			max: 1024,
+			defaultValue: 128,
+			help: 'sequences that generate at the same time',
+		}),
+		queueLengthMax: integerOption({
+			flag: '--queue-length-max',
+			min: 0,
+			max: 65536,
+			defaultValue: 512,
+			help: 'sequences that wait; beyond that requests get 503',
+		}),
+		drainDelaySeconds: integerOption({
+			flag: '--drain-delay',
+			min: 0,
+			max: 600,
+			defaultValue: 0,
+			help: 'seconds of service after SIGTERM, with /readyz at 503',
+		}),
+		drainSeconds: integerOption({
+			flag: '--drain-seconds',
+			min: 0,
+			max: 3600,
+			defaultValue: 30,
+			help: 'time that running streams get to finish after SIGTERM',
+		}),
+		uploadBytesMax: bytesOption({
+			flag: '--upload-bytes-max',
+			min: MIB,
+			defaultValue: 4 * GIB,
+			help: 'largest upload as sent',
+		}),
+		uploadInflatedBytesMax: bytesOption({
+			flag: '--upload-inflated-bytes-max',
+			min: MIB,
+			defaultValue: 16 * GIB,
+			help: 'largest upload after decompression',
+		}),
+		logFormat: choiceOption({
+			flag: '--log-format',
+			choices: ['text', 'json'],
+			defaultValue: 'text',
+			help: 'form of the log lines on standard error',
+		}),
+		uploadSecret: textOption({
+			env: 'UPLOAD_SECRET',
+			envFile: 'UPLOAD_SECRET_FILE',
+			placeholder: 'SECRET',
+			defaultValue: null,
+			defaultText: 'uploads refused',
+			help: 'bearer token of uploads, or a file with it',
+		}),
+		apiKeys: listOption({
+			env: 'ALPHA_API_KEYS',
+			envFile: 'ALPHA_API_KEYS_FILE',
+			placeholder: 'KEY[,KEY]',
+			defaultValue: [],
+			defaultText: 'no key needed',
+			help: 'keys that /v1 and /api ask for, or a file with them',
+		}),
+	}
+}
+
+/** Settings of the server, checked and frozen. */
+export type Config = Values<ReturnType<typeof serveOptions>>
+
+/** Reads the settings of `alpha serve`. Throws UsageError. */
+export function parseConfig(
+	sources: OptionSources,
+	machine: Machine,
+): { readonly values: Config; readonly positionals: readonly string[] } {
+	const { values, positionals } = parseOptions(serveOptions(machine), sources)
+	if (values.uploadSecret !== null) checkSecret('UPLOAD_SECRET', values.uploadSecret)
+	for (const key of values.apiKeys) checkSecret('ALPHA_API_KEYS', key)
+	return { values, positionals }
+}
+
+/** Nobody could send any other in an `Authorization` header. */
+function checkSecret(variable: string, secret: string): void {
+	if (/^[!-~]([ -~]*[!-~])?$/.test(secret)) return
+	throw new UsageError(`${variable}: expected visible ASCII characters`)
+}

@@ -1,0 +1,18 @@
+/** What a loaded model takes beside its weights; known before it is loaded. */
+import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
+import { Gpt, kvBlockFloats } from '../model/gpt.ts'
+import type { ModelConfig } from '../model/model-config.ts'
+import type { RunnerLimits } from './messages.ts'
+
+/** KV blocks of a model: what its sequences can use, within the budget, and at least one context. */
+export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+	const perSequence = Math.ceil(config.blockSize / kvBlockTokens)
+	const affordable = Math.floor(limits.kvBytesMax / (kvBlockFloats(kernels, config) * 4))
+	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
+}
+
+/** Most memory that a model's keys, values and activations take beside its weights, in bytes. */
+export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, config)
+	return (kv + Gpt.activationFloats(config, limits.batchTokensMax)) * 4
+}

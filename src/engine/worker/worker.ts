@@ -1,0 +1,187 @@
+/*
+ * The engine's thread: owns all decoding. Receives messages between steps, gives every model with
+ * work one step in turn, and posts what each step produced. Sleeps on its event loop when idle.
+ */
+import { type Kernels, openKernels } from '../../kernels/binding.ts'
+import { assert, assertNever } from '../../lib/assert.ts'
+import type { FromWorker, StepOutput, ToWorker } from '../messages.ts'
+import { addStats, STATS_FIELDS } from '../stats.ts'
+import { ModelRunner } from './model-runner.ts'
+
+declare const self: {
+	onmessage: ((event: MessageEvent<ToWorker>) => void) | null
+	postMessage(message: FromWorker): void
+}
+
+/**
+ * Tokens of a fast model are told together: waking the main thread, its socket and the client for each
+ * takes processors from the computation. A screen shows a new picture every 16 ms at most.
+ */
+const GATHER_MS = 8
+
+class EngineWorker {
+	#kernels: Kernels | null = null
+	#inbox: Int32Array = new Int32Array(1)
+	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
+	#received = 0
+	readonly #runners = new Map<number, ModelRunner>()
+	/** Counters of models that are no longer loaded. */
+	readonly #past = new Float64Array(STATS_FIELDS.length)
+	#isRunning = false
+	/** Outputs that the main thread has not been told. */
+	#untold: StepOutput[] = []
+	#toldAt = 0
+
+	receive(message: ToWorker): void {
+		// As the shared counter does it: around at 2^31.
+		this.#received = (this.#received + 1) | 0
+		switch (message.type) {
+			case 'start': {
+				const kernels = openKernels(message.libraryPath)
+				assert(kernels.select(message.isa) === 0, 'the instruction set was checked before')
+				if (kernels.threadsSet(message.threads) !== 0) {
+					throw new Error(`the system refused to start ${message.threads} compute threads`)
+				}
+				this.#kernels = kernels
+				this.#inbox = new Int32Array(message.inbox)
+				this.#stats = new Float64Array(message.stats)
+				post({ type: 'ready' })
+				return
+			}
+			case 'load':
+				this.#load(message)
+				return
+			case 'unload':
+				this.#unload(message.modelKey)
+				return
+			case 'submit':
+				this.#attempt(message, (runner) => runner.submit(message.requestId, message.request))
+				break
+			case 'embed':
+				this.#attempt(message, (runner) => {
+					runner.submitEmbedding(message.requestId, message.request)
+				})
+				break
+			case 'allow':
+				this.#attempt(message, (runner) => {
+					runner.allow(message.requestId, message.choice, message.mask)
+				})
+				break
+			case 'stop-choice':
+				this.#runners.get(message.modelKey)?.abort(message.requestId, message.choice)
+				break
+			case 'abort':
+				this.#runners.get(message.modelKey)?.abort(message.requestId)
+				break
+			default:
+				assertNever(message)
+		}
+		this.#writeStats()
+		void this.#run()
+	}
+
+	/** A fault in one request's message is that request's alone. */
+	#attempt(
+		{ requestId, modelKey }: { readonly requestId: number; readonly modelKey: number },
+		action: (runner: ModelRunner) => void,
+	): void {
+		const runner = this.#runners.get(modelKey)
+		try {
+			assert(runner, 'requests are for loaded models')
+			action(runner)
+		} catch (error) {
+			runner?.abort(requestId)
+			post({ type: 'failure', requestIds: [requestId], message: describe(error) })
+		}
+	}
+
+	#load(message: ToWorker & { type: 'load' }): void {
+		const { modelKey } = message
+		try {
+			assert(this.#kernels, 'the engine has started')
+			this.#runners.set(modelKey, new ModelRunner(this.#kernels, message))
+			this.#writeStats()
+			post({ type: 'loaded', modelKey })
+		} catch (error) {
+			post({ type: 'load-failed', modelKey, message: describe(error) })
+		}
+	}
+
+	#unload(modelKey: number): void {
+		const runner = this.#runners.get(modelKey)
+		if (!runner) return
+		addStats(this.#past, {
+			...runner.stats,
+			running: 0,
+			waiting: 0,
+			withoutRoom: 0,
+			kvBlocksUsed: 0,
+			kvBlocksTotal: 0,
+		})
+		this.#runners.delete(modelKey)
+		this.#writeStats()
+		// Weights are shared memory that only a collection gives back, and a budget counts on it.
+		Bun.gc(true)
+		post({ type: 'unloaded', modelKey })
+	}
+
+	async #run(): Promise<void> {
+		if (this.#isRunning) return
+		this.#isRunning = true
+		while (this.#stepAll()) {
+			// Messages are handled by the event loop, so let it turn whenever one is under way.
+			while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
+		}
+		this.#tellOutputs()
+		this.#isRunning = false
+	}
+
+	/** One step of every model that has work, in turn; false when none could run. */
+	#stepAll(): boolean {
+		const busy = [...this.#runners.values()].filter((runner) => runner.hasSequences)
+		let hasRun = false
+		for (const runner of busy) {
+			try {
+				const output = runner.step(busy.length > 1)
+				if (!output) continue
+				hasRun = true
+				this.#untold.push(output)
+				const isDue = performance.now() - this.#toldAt >= GATHER_MS
+				if (isDue || output.isUrgent) this.#tellOutputs()
+			} catch (error) {
+				post({ type: 'failure', requestIds: runner.abortAll(), message: describe(error) })
+			}
+		}
+		if (hasRun) this.#writeStats()
+		return hasRun
+	}
+
+	#tellOutputs(): void {
+		if (this.#untold.length === 0) return
+		post({ type: 'steps', outputs: this.#untold })
+		this.#untold = []
+		this.#toldAt = performance.now()
+	}
+
+	#writeStats(): void {
+		const totals = this.#past.slice()
+		for (const runner of this.#runners.values()) addStats(totals, runner.stats)
+		this.#stats.set(totals)
+	}
+}
+
+/** For the log. */
+function describe(error: unknown): string {
+	return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+function eventLoopTurn(): Promise<void> {
+	return new Promise((resolve) => setImmediate(resolve))
+}
+
+function post(message: FromWorker): void {
+	self.postMessage(message)
+}
+
+const worker = new EngineWorker()
+self.onmessage = (event) => worker.receive(event.data)

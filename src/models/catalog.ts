@@ -1,0 +1,84 @@
+import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
+import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
+import type { Generation, GenerationRequest } from '../engine/generation.ts'
+import type { Dtype, ModelConfig } from '../model/model-config.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+
+/** A run as the listings show it; every key is always present. */
+export interface ModelCard {
+	/** Directory name, which is the model id. */
+	readonly id: string
+	/** Step that `id` serves: the highest complete one. */
+	readonly step: number
+	/** Modification time of that checkpoint file, epoch milliseconds with fraction. */
+	readonly mtimeMs: number
+	readonly lastLoss: number | null
+	readonly domain: string | null
+	/** From config.json, as written there; {} when absent. */
+	readonly modelConfig: Readonly<Record<string, unknown>>
+	readonly trainConfig: Readonly<Record<string, unknown>>
+	/** All steps that `id@step` can address, ascending. */
+	readonly steps: readonly number[]
+	/** `incomplete` and `damaged` runs carry a reason and cannot be acquired. */
+	readonly state: 'available' | 'loading' | 'loaded' | 'incomplete' | 'damaged'
+	/** Why it cannot be served, or what is wrong with other files of a run that can; else null. */
+	readonly reason: string | null
+	/** Context length if known without loading. */
+	readonly contextLength: number | null
+	/** True for the model inside the executable. */
+	readonly embedded: boolean
+}
+
+/** All that is known of a model: its card and what reading its checkpoint has shown. */
+export interface ModelDetails {
+	readonly card: ModelCard
+	/** Size of the served checkpoint file in bytes. */
+	readonly checkpointBytes: number
+	/** Null until the checkpoint has been inspected. */
+	readonly parameterCount: number | null
+	readonly tokenizer: TokenizerSummary | null
+	/** Memory that it takes now, in bytes; null while it is not loaded. */
+	readonly memoryBytes: number | null
+	/** Requests that hold it now. */
+	readonly leases: number
+}
+
+/** A loaded model, pinned until `release`; `using` works. Running generations keep their weights. */
+export interface ModelLease extends Disposable {
+	/** The id that answers: `name`, or `name@step` when asked for so. */
+	readonly id: string
+	readonly step: number
+	readonly config: ModelConfig
+	readonly dtype: Dtype
+	readonly parameterCount: number
+	/** Hex digest of the checkpoint and dtype, for `system_fingerprint`. */
+	readonly fingerprint: string
+	readonly tokenizer: Tokenizer
+	/** Starts a generation. Throws ApiError 503 `overloaded` when the queue is full. */
+	generate(request: GenerationRequest, signal?: AbortSignal): Generation
+	/** Mean of the final hidden states (after the last layer norm), not normalised: [nEmbd]. */
+	embed(tokenIds: readonly number[], signal?: AbortSignal): Promise<Float32Array>
+	release(): void
+}
+
+/** Every model that can be asked for. The only door from the HTTP side to models. */
+export interface ModelCatalog {
+	/** Runs that can be served, newest checkpoint first, the embedded one last. */
+	list(): readonly ModelCard[]
+	/** Runs that are damaged or incomplete, with reasons. */
+	listUnserved(): readonly ModelCard[]
+	/** The card of a run by id (or run id of config.json), or undefined. */
+	find(name: string): ModelCard | undefined
+	/**
+	 * Loads the model if necessary and pins it. `undefined` means the first of `list()`.
+	 * Throws ApiError: 404 model_not_found, 503/507 when it does not fit, 500 when it cannot be read.
+	 */
+	acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease>
+
+	/** Everything about a model of `list()`, or undefined. */
+	details(name: string): ModelDetails | undefined
+	/** Its training metrics, thinned to at most `pointsMax` points. */
+	metrics(name: string, pointsMax: number): Promise<MetricsSeries>
+	/** Takes a model out of memory, as soon as nobody uses it; false when it was not loaded. */
+	unload(name: string): Promise<boolean>
+}

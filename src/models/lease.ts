@@ -1,0 +1,76 @@
+import type { LoadedCheckpoint } from '../checkpoint/load/checkpoint-info.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { GenerationRequest } from '../engine/generation.ts'
+import { plainRequest } from '../engine/plain-request.ts'
+import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ModelLease } from './catalog.ts'
+import type { Pin } from './residency.ts'
+
+/** A model in memory: known to the engine by its key, to the main thread by its tokenizer. */
+export interface ServedModel {
+	readonly modelKey: number
+	readonly checkpoint: Omit<LoadedCheckpoint, 'arena'>
+	readonly tokenizer: Tokenizer
+}
+
+/** Gives a loaded checkpoint to the engine. */
+export async function serveModel(engine: Engine, loaded: LoadedCheckpoint): Promise<ServedModel> {
+	const { arena, ...checkpoint } = loaded
+	const { config, dtype, tokenizerSpec } = checkpoint
+	const tokenizer = createTokenizer(tokenizerSpec)
+	const modelKey = await engine.load({ config, dtype, arena })
+	return { modelKey, checkpoint, tokenizer }
+}
+
+/** One user's hold on a model: the requests it starts run on these weights whatever happens. */
+export class Lease implements ModelLease {
+	readonly id: string
+	readonly step: number
+	readonly tokenizer: Tokenizer
+	readonly #engine: Engine
+	readonly #pin: Pin<ServedModel>
+
+	constructor(engine: Engine, pin: Pin<ServedModel>, name: { id: string; step: number }) {
+		this.id = name.id
+		this.step = name.step
+		this.tokenizer = pin.model.tokenizer
+		this.#engine = engine
+		this.#pin = pin
+	}
+
+	get config() {
+		return this.#pin.model.checkpoint.config
+	}
+
+	get dtype() {
+		return this.#pin.model.checkpoint.dtype
+	}
+
+	get parameterCount() {
+		return this.#pin.model.checkpoint.parameterCount
+	}
+
+	get fingerprint() {
+		const { digest, dtype } = this.#pin.model.checkpoint
+		return `${digest}${dtype === 'f32' ? '' : `-${dtype}`}`
+	}
+
+	generate(request: GenerationRequest, signal?: AbortSignal) {
+		const { modelKey } = this.#pin.model
+		return this.#engine.generate(modelKey, this.config.blockSize, request, signal)
+	}
+
+	embed(tokenIds: readonly number[], signal?: AbortSignal) {
+		const request = plainRequest({ promptTokenIds: tokenIds, maxTokens: 0 })
+		return this.#engine.embed(this.#pin.model.modelKey, request, signal)
+	}
+
+	release(): void {
+		this.#pin.release()
+	}
+
+	[Symbol.dispose](): void {
+		this.release()
+	}
+}

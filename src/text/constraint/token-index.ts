@@ -1,0 +1,112 @@
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
+
+/** Tokens beyond this many UTF-16 units are never used. */
+const TOKEN_LENGTH_MAX = 256
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Tokens by their characters (code points). */
+export interface TokenTrie {
+	readonly children: ReadonlyMap<number, TokenTrie>
+	/** Tokens that end here. */
+	readonly tokenIds: readonly number[]
+}
+
+interface TrieNode extends TokenTrie {
+	readonly children: Map<number, TrieNode>
+	readonly tokenIds: number[]
+}
+
+/** Whether a character may stand in a JSON string as it is. */
+export function isStringContent(codePoint: number): boolean {
+	return codePoint >= 0x20 && codePoint !== QUOTE && codePoint !== BACKSLASH
+}
+
+export function codePointsOf(text: string): number[] {
+	return Array.from(text, (character) => character.codePointAt(0)!)
+}
+
+/**
+ * The tokens that constrained text may contain: all but reserved ones, and those with control
+ * characters, which JSON never has. Within a string one character of content is as good as another,
+ * so that there tokens are found by the number of content characters with which they begin.
+ */
+export class TokenIndex {
+	readonly trie: TokenTrie
+	/** Entry n: what follows n characters of content in tokens that go on with `"` or `\\`. */
+	readonly afterContent: readonly TokenTrie[]
+	/** Tokens that are one character. */
+	readonly #idsByCharacter = new Map<number, number[]>()
+	/** Tokens that are content alone, shortest first. */
+	readonly #content: { readonly id: number; readonly length: number }[] = []
+	readonly #contentMasks = new Map<number, Uint32Array>()
+	readonly #wordCount: number
+
+	constructor(tokenizer: Tokenizer) {
+		const { vocab, specialTokens } = tokenizer.spec
+		const reserved = new Set(specialTokens)
+		const root = emptyNode()
+		const afterContent: TrieNode[] = []
+		for (const [id, stored] of vocab.entries()) {
+			const text = tokenizer.tokenText(id)
+			if (reserved.has(stored) || text === '' || text.length > TOKEN_LENGTH_MAX) continue
+			const codePoints = codePointsOf(text)
+			if (codePoints.some((codePoint) => codePoint < 0x20)) continue
+			insert(root, codePoints, id)
+			const length = codePoints.findIndex((codePoint) => !isStringContent(codePoint))
+			if (length < 0) {
+				this.#content.push({ id, length: codePoints.length })
+			} else {
+				while (afterContent.length <= length) afterContent.push(emptyNode())
+				insert(afterContent[length]!, codePoints.slice(length), id)
+			}
+			if (codePoints.length > 1) continue
+			const sameText = this.#idsByCharacter.get(codePoints[0]!)
+			if (sameText === undefined) this.#idsByCharacter.set(codePoints[0]!, [id])
+			else sameText.push(id)
+		}
+		this.trie = root
+		this.afterContent = afterContent
+		this.#content.sort((a, b) => a.length - b.length)
+		this.#wordCount = Math.ceil(vocab.length / 32)
+	}
+
+	/** Characters that are a token, with those tokens. */
+	get characters(): ReadonlyMap<number, readonly number[]> {
+		return this.#idsByCharacter
+	}
+
+	/** Mask of the tokens that are content alone, of at most `room` characters. Not to be changed. */
+	contentMask(room: number): Uint32Array {
+		const longest = this.#content.at(-1)?.length ?? 0
+		const length = Math.min(room, longest)
+		let mask = this.#contentMasks.get(length)
+		if (mask === undefined) {
+			mask = new Uint32Array(this.#wordCount)
+			for (const token of this.#content) {
+				if (token.length > length) break
+				mask[token.id >> 5]! |= 1 << (token.id & 31)
+			}
+			this.#contentMasks.set(length, mask)
+		}
+		return mask
+	}
+}
+
+function emptyNode(): TrieNode {
+	return { children: new Map(), tokenIds: [] }
+}
+
+function insert(root: TrieNode, codePoints: readonly number[], id: number): void {
+	let node = root
+	for (const codePoint of codePoints) {
+		let child = node.children.get(codePoint)
+		if (child === undefined) {
+			child = emptyNode()
+			node.children.set(codePoint, child)
+		}
+		node = child
+	}
+	node.tokenIds.push(id)
+}

@@ -1,0 +1,171 @@
+/**
+ * The loop between engine and dialects: tokens in, text events out. Ends a choice when its stop
+ * string appears. Nothing here knows a wire format.
+ */
+import type { Generation, TokenEvent, TokenLogprob } from '../engine/generation.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ConstraintSession } from './constraint/constraint.ts'
+import type { ScoredToken, TextChoice, TextEvent, TextRequest, TextResult } from './text-events.ts'
+import { type TextDelta, TextStream } from './text-stream.ts'
+
+interface Choice {
+	readonly text: TextStream
+	/** What the text is held to, at the place where the text is. */
+	readonly constraint: ConstraintSession | null
+	/** Tokens so far with their log-probabilities, by push; empty unless asked for. */
+	readonly scored: { tokenId: number; logprob: TokenLogprob }[]
+	completionTokens: number
+	isOpen: boolean
+}
+
+/** Who counts what a generation does. */
+export interface GenerationMeter {
+	/** Tokens that arrived together. */
+	tokens(count: number): void
+	choiceFinished(finishReason: 'stop' | 'length' | 'abort'): void
+	/** However it ended; later calls do nothing. */
+	ended(): void
+}
+
+export interface TextGenerationOptions {
+	readonly request: TextRequest
+	readonly tokenizer: Tokenizer
+	readonly meter: GenerationMeter
+}
+
+/** Text of a running generation. Leaving the loop over `batches` early aborts the generation. */
+export class TextGeneration {
+	readonly #generation: Generation
+	readonly #choices: Choice[]
+	readonly #meter: GenerationMeter
+	/** Tokens read and not yet told to the meter. */
+	#unmeteredTokens = 0
+
+	constructor(generation: Generation, { request, tokenizer, meter }: TextGenerationOptions) {
+		this.#generation = generation
+		this.#meter = meter
+		this.#choices = Array.from({ length: request.generation.n }, () => {
+			const constraint = request.constraint?.start() ?? null
+			const text = new TextStream({
+				decoder: constraint ?? tokenizer.createDecoder(),
+				stop: request.stop,
+				includeStop: request.includeStop,
+				minTokens: request.generation.minTokens,
+				skipsLeadingBlank: request.skipsLeadingBlank && constraint === null,
+			})
+			return { text, constraint, scored: [], completionTokens: 0, isOpen: true }
+		})
+		for (const [index, { constraint }] of this.#choices.entries()) {
+			// Also where the whole text is written for the model: the prompt is read together with a draw.
+			if (constraint !== null) generation.allow(index, constraint.mask())
+		}
+	}
+
+	/** Text events, in batches of what is ready together. */
+	async *batches(): AsyncGenerator<TextEvent[], void> {
+		for await (const first of this.#generation) {
+			const events: TextEvent[] = []
+			this.#read(first, events)
+			for (const event of this.#generation.takeReady()) this.#read(event, events)
+			if (this.#unmeteredTokens > 0) this.#meter.tokens(this.#unmeteredTokens)
+			this.#unmeteredTokens = 0
+			if (events.length > 0) yield events
+			if (this.#choices.every((choice) => !choice.isOpen)) return
+		}
+	}
+
+	/** The whole answer; null when the generation was aborted before its end. */
+	async result(): Promise<TextResult | null> {
+		const parts = this.#choices.map(() => ({ text: '', tokens: [] as ScoredToken[] }))
+		const choices: TextChoice[] = []
+		let prompt: Extract<TextEvent, { type: 'prompt' }> | null = null
+		for await (const events of this.batches()) {
+			for (const event of events) {
+				if (event.type === 'prompt') {
+					prompt = event
+				} else if (event.type === 'text') {
+					const part = parts[event.choice]!
+					part.text += event.text
+					part.tokens.push(...event.tokens)
+				} else {
+					const { finishReason, completionTokens } = event
+					choices[event.choice] = { ...parts[event.choice]!, finishReason, completionTokens }
+				}
+			}
+		}
+		if (prompt === null || this.#choices.some((choice) => choice.isOpen)) return null
+		const { promptTokens, cachedTokens, logprobs } = prompt
+		return { promptTokens, cachedTokens, promptLogprobs: logprobs, choices }
+	}
+
+	/** Ends what still runs. To be called in any case. */
+	close(): void {
+		this.#generation.abort()
+		this.#meter.ended()
+		for (const choice of this.#choices) {
+			if (choice.isOpen) this.#meter.choiceFinished('abort')
+			choice.isOpen = false
+		}
+	}
+
+	#read(event: TokenEvent, out: TextEvent[]): void {
+		if (event.type === 'prompt') {
+			out.push({ ...event, choice: 0, logprobs: event.logprobs ?? null })
+			for (const [index, { constraint }] of this.#choices.entries()) {
+				if (constraint?.isFinished) this.#constrain(index, constraint, out)
+			}
+			return
+		}
+		const choice = this.#choices[event.choice]!
+		// Events of a choice that has met its stop string may still be on their way.
+		if (!choice.isOpen) return
+		if (event.type === 'finish') {
+			const rest = choice.text.finish()
+			this.#emit(event.choice, rest, out)
+			this.#close(event.choice, rest.stopped ? 'stop' : event.finishReason, out)
+			return
+		}
+		choice.completionTokens++
+		this.#unmeteredTokens++
+		if (event.logprob !== undefined) {
+			choice.scored.push({ tokenId: event.tokenId, logprob: event.logprob })
+		}
+		const delta = choice.text.push(event.tokenId)
+		this.#emit(event.choice, delta, out)
+		if (delta.stopped) {
+			this.#generation.stopChoice(event.choice)
+			this.#close(event.choice, 'stop', out)
+		} else if (choice.constraint !== null) {
+			this.#constrain(event.choice, choice.constraint, out)
+		}
+	}
+
+	/** Lets the next token be drawn, or ends a choice whose format leaves nothing more to say. */
+	#constrain(index: number, constraint: ConstraintSession, out: TextEvent[]): void {
+		if (!constraint.isFinished) {
+			this.#generation.allow(index, constraint.mask())
+			return
+		}
+		this.#generation.stopChoice(index)
+		this.#emit(index, this.#choices[index]!.text.finish(), out)
+		this.#close(index, 'stop', out)
+	}
+
+	#emit(index: number, delta: TextDelta, out: TextEvent[]): void {
+		const { scored } = this.#choices[index]!
+		const tokens =
+			scored.length === 0
+				? []
+				: delta.tokens.map((token) => ({ ...scored[token.index]!, offset: token.offset }))
+		if (delta.text === '' && tokens.length === 0) return
+		out.push({ type: 'text', choice: index, text: delta.text, tokens })
+	}
+
+	#close(index: number, finishReason: 'stop' | 'length', out: TextEvent[]): void {
+		const choice = this.#choices[index]!
+		choice.isOpen = false
+		this.#meter.choiceFinished(finishReason)
+		const { completionTokens } = choice
+		out.push({ type: 'finish', choice: index, finishReason, completionTokens })
+	}
+}

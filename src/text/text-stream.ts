@@ -1,0 +1,113 @@
+import { assert } from '../lib/assert.ts'
+import type { IncrementalDecoder } from '../tokenizer/tokenizer.ts'
+import { StopMatcher } from './stop-matcher.ts'
+
+export interface TextStreamOptions {
+	/** Of the tokenizer (`createDecoder`) or of a constraint (`start`). */
+	readonly decoder: IncrementalDecoder
+	/** Texts that end the stream; '' never matches. */
+	readonly stop?: readonly string[]
+	/** The returned text ends with the stop string instead of before it. Default false. */
+	readonly includeStop?: boolean
+	/** A stop string counts only when this many tokens have been pushed. Default 0. */
+	readonly minTokens?: number
+	/** Drops one blank at the very start: what the turn format puts after the role. Default false. */
+	readonly skipsLeadingBlank?: boolean
+}
+
+/** A token whose text has been returned. */
+export interface EmittedToken {
+	/** Which push it was, from 0: the caller's place for its log-probability. */
+	readonly index: number
+	/** Where its text starts within the returned text, in UTF-16 units. */
+	readonly offset: number
+}
+
+export interface TextDelta {
+	/** Text that is now certain; may be ''. */
+	readonly text: string
+	/** Tokens whose text is now complete, each once and in order. */
+	readonly tokens: readonly EmittedToken[]
+	/** A stop string was found: the text is complete and the generation should end. */
+	readonly stopped: boolean
+}
+
+/**
+ * Token ids → text deltas with stop sequences. A tail that could still become a stop string is held
+ * back, so that no part of one is ever returned; it comes out when it turns out to be none. Where
+ * the tokens' borders lie makes no difference to the joined text.
+ *
+ * A token is reported when all its text has been returned, or at a stop when at least a part has:
+ * with a stop, tokens that lie in the cut entirely are never reported.
+ */
+export class TextStream {
+	readonly #decoder: IncrementalDecoder
+	readonly #matcher: StopMatcher
+	readonly #includeStop: boolean
+	readonly #minTokens: number
+	#skipsLeadingBlank: boolean
+	/** Text read but not returned; it starts at `#emittedLength`. */
+	#held = ''
+	#emittedLength = 0
+	/** Tokens read but not reported, with the end of their text. */
+	#pending: (EmittedToken & { readonly end: number })[] = []
+	#pushCount = 0
+	#isStopped = false
+
+	constructor(options: TextStreamOptions) {
+		this.#decoder = options.decoder
+		this.#matcher = new StopMatcher(options.stop ?? [])
+		this.#includeStop = options.includeStop ?? false
+		this.#minTokens = options.minTokens ?? 0
+		this.#skipsLeadingBlank = options.skipsLeadingBlank ?? false
+	}
+
+	/** Reads the next token. Not to be called after a stop. */
+	push(tokenId: number): TextDelta {
+		assert(!this.#isStopped, 'no token after a stop string')
+		return this.#read(this.#decoder.push(tokenId), this.#pushCount++)
+	}
+
+	/** Ends the stream and returns what was held back; after a stop there is nothing left. */
+	finish(): TextDelta {
+		if (this.#isStopped) return { text: '', tokens: [], stopped: true }
+		const last = this.#read(this.#decoder.flush(), null)
+		if (last.stopped) return last
+		const rest = this.#emit(this.#held.length, false)
+		return { ...rest, text: last.text + rest.text, tokens: [...last.tokens, ...rest.tokens] }
+	}
+
+	/** Reads a text; `index` is its token, null where it belongs to none. */
+	#read(decoded: string, index: number | null): TextDelta {
+		let text = decoded
+		if (this.#skipsLeadingBlank && text !== '') {
+			if (text.startsWith(' ')) text = text.slice(1)
+			this.#skipsLeadingBlank = false
+		}
+		const offset = this.#emittedLength + this.#held.length
+		if (index !== null) this.#pending.push({ index, offset, end: offset + text.length })
+		const heldBefore = this.#held.length
+		this.#held += text
+		for (let at = 0; at < text.length; at++) {
+			const matchLength = this.#matcher.advance(text.charCodeAt(at))
+			if (matchLength === 0 || this.#pushCount < this.#minTokens) continue
+			const matchEnd = heldBefore + at + 1
+			return this.#emit(this.#includeStop ? matchEnd : matchEnd - matchLength, true)
+		}
+		return this.#emit(this.#held.length - this.#matcher.pendingLength, false)
+	}
+
+	#emit(length: number, stopped: boolean): TextDelta {
+		const text = this.#held.slice(0, length)
+		this.#held = this.#held.slice(length)
+		this.#emittedLength += length
+		const end = this.#emittedLength
+		const isDone = (token: { offset: number; end: number }): boolean =>
+			token.end <= end || (stopped && token.offset < end)
+		let count = 0
+		while (count < this.#pending.length && isDone(this.#pending[count]!)) count++
+		const tokens = this.#pending.splice(0, count).map(({ index, offset }) => ({ index, offset }))
+		this.#isStopped = stopped
+		return { text, tokens, stopped }
+	}
+}

@@ -1,0 +1,105 @@
+/** What an upload's headers say. Throws ApiError for what no upload may say. */
+
+import { CONFIG_BYTES_MAX, isRunName } from '../checkpoint/store/run-directory.ts'
+import {
+	invalidType,
+	invalidValue,
+	missingParameter,
+	numberOutOfRange,
+	requestTooLarge,
+	unsupportedMediaType,
+} from '../lib/api-errors.ts'
+
+/** How the body is compressed. */
+export type ContentEncoding = 'identity' | 'gzip' | 'zstd'
+
+/** Everything of an upload but the checkpoint's bytes. */
+export interface UploadFields {
+	readonly name: string
+	readonly step: number
+	/** Text of config.json. */
+	readonly config: string
+	/** Text of metrics.jsonl, where the sender gives it. */
+	readonly metrics: string | null
+}
+
+/** Verifies a run name, before any path is built with it. */
+export function checkName(name: unknown): string {
+	if (name === undefined || name === null) throw missingParameter('name')
+	if (typeof name !== 'string') throw invalidType('name', 'a string', name)
+	if (!isRunName(name)) {
+		throw invalidValue('name', '1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first', name)
+	}
+	return name
+}
+
+export function checkStep(step: unknown): number {
+	if (step === undefined || step === null) throw missingParameter('step')
+	if (typeof step !== 'number' || !Number.isInteger(step)) {
+		throw invalidType('step', 'an integer', step)
+	}
+	const bound = step < 0 ? 'min' : step > Number.MAX_SAFE_INTEGER ? 'max' : undefined
+	if (bound !== undefined) {
+		const limit = bound === 'min' ? 0 : Number.MAX_SAFE_INTEGER
+		throw numberOutOfRange({ param: 'step', kind: 'integer', bound, limit, value: step })
+	}
+	return step
+}
+
+/** Verifies a parsed config and returns the text to store. */
+export function checkConfig(config: unknown): string {
+	if (config === undefined || config === null) throw missingParameter('config')
+	if (typeof config !== 'object' || Array.isArray(config)) {
+		throw invalidType('config', 'an object', config)
+	}
+	const text = JSON.stringify(config, null, 2)
+	if (Buffer.byteLength(text) <= CONFIG_BYTES_MAX) return text
+	throw invalidValue('config', `at most ${CONFIG_BYTES_MAX} bytes of JSON with indentation`, 'more')
+}
+
+/** Refuses a body whose declared length is over the limit, before it is read. */
+export function checkContentLength(headers: Headers, bytesMax: number): void {
+	if (Number(headers.get('content-length') ?? 0) > bytesMax) throw requestTooLarge(bytesMax)
+}
+
+export function contentEncoding(headers: Headers): ContentEncoding {
+	const value = (headers.get('content-encoding') ?? 'identity').trim().toLowerCase()
+	if (value === 'identity' || value === '') return 'identity'
+	if (value === 'gzip' || value === 'x-gzip') return 'gzip'
+	if (value === 'zstd') return 'zstd'
+	throw unsupportedMediaType('Content-Encoding identity, gzip or zstd', value)
+}
+
+/**
+ * The fields of an upload whose body is the bare checkpoint, from its X-Checkpoint-* headers; null for
+ * a JSON body, which carries them itself.
+ */
+export function headerFields(headers: Headers): UploadFields | null {
+	const type = (headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
+	if (type !== 'application/octet-stream') return null
+	const step = headers.get('x-checkpoint-step')
+	const config = decodeBase64(headers, 'x-checkpoint-config')
+	return {
+		name: checkName(headers.get('x-checkpoint-name')),
+		step: checkStep(step === null || !/^-?[0-9.]+$/.test(step) ? step : Number(step)),
+		config: checkConfig(config === null ? null : parseConfig(config)),
+		metrics: decodeBase64(headers, 'x-checkpoint-metrics'),
+	}
+}
+
+function parseConfig(text: string): unknown {
+	try {
+		return JSON.parse(text)
+	} catch {
+		throw invalidValue('config', 'valid JSON in X-Checkpoint-Config', text)
+	}
+}
+
+function decodeBase64(headers: Headers, name: string): string | null {
+	const value = headers.get(name)
+	if (value === null) return null
+	if (!/^[A-Za-z0-9+/]*={0,2}$/.test(value)) {
+		throw invalidValue(name.replace('x-checkpoint-', ''), `base64 in ${name}`, value)
+	}
+	return Buffer.from(value, 'base64').toString('utf8')
+}

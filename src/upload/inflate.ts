@@ -1,0 +1,134 @@
+import { malformedRequest, requestTooLarge } from '../lib/api-errors.ts'
+import type { ContentEncoding } from './headers.ts'
+
+export interface BodyLimits {
+	/** As sent. */
+	readonly bytesMax: number
+	/** After decompression. */
+	readonly inflatedBytesMax: number
+	/** A sender that is silent for longer has gone. */
+	readonly stallMs: number
+}
+
+/**
+ * The bytes of an upload, inflated on the way, in constant memory. Reads no faster than its consumer.
+ * Throws ApiError when a limit is passed, the compression is broken, the sender goes away or `signal`
+ * fires; leaving the loop early cancels the body.
+ */
+export async function* readBody(
+	body: AsyncIterable<Uint8Array>,
+	encoding: ContentEncoding,
+	limits: BodyLimits,
+	signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+	const sent = counted(live(body, limits.stallMs, signal), limits.bytesMax)
+	if (encoding === 'identity') {
+		yield* sent
+		return
+	}
+	yield* counted(inflate(sent, encoding), limits.inflatedBytesMax)
+}
+
+/** Passes chunks on until the sender falls silent or `signal` fires. */
+async function* live(
+	body: AsyncIterable<Uint8Array>,
+	stallMs: number,
+	signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+	const iterator = body[Symbol.asyncIterator]()
+	try {
+		for (;;) {
+			const next = await nextBefore(iterator, stallMs, signal)
+			if (next.done) return
+			if (next.value.length > 0) yield next.value
+		}
+	} finally {
+		// Not awaited: a sender that is silent would keep us waiting.
+		void Promise.resolve(iterator.return?.()).catch(() => {})
+	}
+}
+
+function nextBefore(
+	iterator: AsyncIterator<Uint8Array>,
+	stallMs: number,
+	signal: AbortSignal,
+): Promise<IteratorResult<Uint8Array>> {
+	return new Promise((resolve, reject) => {
+		const refuse = (problem: string) => finish(() => reject(malformedRequest(problem)))
+		const onAbort = () => refuse('the upload was cut off')
+		const timer = setTimeout(() => refuse('the sender fell silent'), stallMs)
+		const finish = (settle: () => void) => {
+			clearTimeout(timer)
+			signal.removeEventListener('abort', onAbort)
+			settle()
+		}
+		if (signal.aborted) {
+			onAbort()
+			return
+		}
+		signal.addEventListener('abort', onAbort)
+		iterator.next().then(
+			(result) => finish(() => resolve(result)),
+			() => refuse('the sender went away'),
+		)
+	})
+}
+
+async function* counted(
+	chunks: AsyncIterable<Uint8Array>,
+	bytesMax: number,
+): AsyncGenerator<Uint8Array> {
+	let bytes = 0
+	for await (const chunk of chunks) {
+		bytes += chunk.length
+		if (bytes > bytesMax) throw requestTooLarge(bytesMax)
+		yield chunk
+	}
+}
+
+async function* inflate(
+	chunks: AsyncIterable<Uint8Array>,
+	encoding: 'gzip' | 'zstd',
+): AsyncGenerator<Uint8Array> {
+	// Bun knows zstd, the type of the standard does not yet.
+	const stream = new DecompressionStream(encoding as CompressionFormat)
+	const writer = stream.writable.getWriter()
+	const reader = stream.readable.getReader()
+	const feeding = feed(chunks, writer)
+	// The reader below sees the same failure; this keeps it from being reported as unhandled.
+	feeding.catch(() => {})
+	try {
+		for (;;) {
+			const next = await reader.read()
+			if (next.done) break
+			yield next.value
+		}
+	} catch (error) {
+		if (error instanceof FeedError) throw error.cause
+		throw malformedRequest(`the body is not valid ${encoding}`)
+	} finally {
+		void reader.cancel().catch(() => {})
+		void writer.abort().catch(() => {})
+	}
+}
+
+/** A failure of the sender's side, told apart from one of the decompression. */
+class FeedError extends Error {
+	override readonly name = 'FeedError'
+}
+
+async function feed(
+	chunks: AsyncIterable<Uint8Array>,
+	writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>,
+): Promise<void> {
+	try {
+		for await (const chunk of chunks) {
+			// The types ask for unshared memory, which a request body is.
+			await writer.write(chunk as Uint8Array<ArrayBuffer>)
+		}
+	} catch (cause) {
+		await writer.abort(new FeedError('the sender failed', { cause }))
+		return
+	}
+	await writer.close()
+}

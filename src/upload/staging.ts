@@ -1,0 +1,319 @@
+/*
+ * How an upload's files get into place so that at any moment, also after a crash, a run is old whole or
+ * new whole.
+ *
+ * Files are written into `.incoming/<owner>-<random>/` inside the checkpoints directory, which nothing
+ * serves. When they are verified and on disk, renaming that directory to `commit-…` decides: from then
+ * on the files move into the run one by one, and a crash in between is finished at the next start.
+ * Before it, nothing has happened, and the next start sweeps.
+ */
+import { randomBytes } from 'node:crypto'
+import {
+	type FileHandle,
+	lstat,
+	mkdir,
+	open,
+	readdir,
+	readFile,
+	rename,
+	rm,
+	rmdir,
+	stat,
+} from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { errorCode } from '../checkpoint/store/files.ts'
+import { isRunName } from '../checkpoint/store/run-directory.ts'
+
+const INCOMING = '.incoming'
+const COMMIT_PREFIX = 'commit-'
+const MANIFEST = 'manifest.json'
+
+/** Staging directories of processes that cannot be asked (other machines) live this long. */
+const ABANDONED_MS = 6 * 3600 * 1000
+
+/** Calls that fail are tried again where what has begun must end. */
+const ATTEMPTS = 10
+const RETRY_MS = 100
+
+/** The files of one upload, before they belong to a run. */
+export class StagedRun {
+	readonly #root: string
+	#path: string
+	readonly #files: string[] = []
+	/** Some file has moved into the run: there is no way back. */
+	#hasMoved = false
+
+	private constructor(root: string, path: string) {
+		this.#root = root
+		this.#path = path
+	}
+
+	/** Makes an empty staging directory inside the checkpoints directory `root`. */
+	static async create(root: string): Promise<StagedRun> {
+		const path = join(root, INCOMING, `${process.pid}-${randomBytes(8).toString('hex')}`)
+		// Another upload that ends removes the directory above when that is empty.
+		try {
+			await persistently(() => mkdir(path, { recursive: true, mode: 0o700 }), ['ENOENT'])
+		} catch (error) {
+			await removeIfEmpty(dirname(path))
+			throw error
+		}
+		return new StagedRun(root, path)
+	}
+
+	/** Where the file of that name stands. */
+	pathOf(fileName: string): string {
+		return join(this.#path, fileName)
+	}
+
+	/** Opens a new file that only we can read. */
+	async createFile(fileName: string): Promise<StagedFile> {
+		const handle = await open(this.pathOf(fileName), 'wx', 0o600)
+		this.#files.push(fileName)
+		return new StagedFile(handle)
+	}
+
+	/** Adds a small file, on disk when this resolves. */
+	async writeFile(fileName: string, text: string): Promise<void> {
+		await using file = await this.createFile(fileName)
+		await file.write(Buffer.from(text))
+		await file.sync()
+	}
+
+	/** Gives a file its final name. */
+	async renameFile(from: string, to: string): Promise<void> {
+		await rename(this.pathOf(from), this.pathOf(to))
+		this.#files.splice(this.#files.indexOf(from), 1, to)
+	}
+
+	/** Names of the files that will become the run's. */
+	get files(): readonly string[] {
+		return this.#files
+	}
+
+	/** Puts all files into run `name`, which keeps its others. Every file must have been synced. */
+	async commit(name: string): Promise<void> {
+		const files = [...this.#files]
+		await this.writeFile(MANIFEST, JSON.stringify({ name, files } satisfies Manifest))
+		await syncDirectory(this.#path)
+		const committed = join(this.#root, INCOMING, COMMIT_PREFIX + basename(this.#path))
+		await rename(this.#path, committed)
+		this.#path = committed
+		await syncDirectory(dirname(committed))
+		await finishCommit(this.#root, committed, { name, files }, () => {
+			this.#hasMoved = true
+		})
+	}
+
+	/** Removes what is left; never fails. A commit that has begun to move files is left to be finished. */
+	async remove(): Promise<void> {
+		if (!this.#hasMoved) await removeQuietly(this.#path)
+		await removeIfEmpty(join(this.#root, INCOMING))
+	}
+}
+
+/** Bytes gathered before they are written: senders may dribble. */
+const WRITE_BYTES = 2 ** 17
+
+/** A file being written. */
+export class StagedFile implements AsyncDisposable {
+	readonly #handle: FileHandle
+	#buffer: Uint8Array | null = null
+	#buffered = 0
+	#position = 0
+
+	constructor(handle: FileHandle) {
+		this.#handle = handle
+	}
+
+	async write(bytes: Uint8Array): Promise<void> {
+		if (this.#buffered + bytes.length > WRITE_BYTES) await this.#flush()
+		if (bytes.length >= WRITE_BYTES) {
+			await this.#writeAll(bytes)
+			return
+		}
+		this.#buffer ??= new Uint8Array(WRITE_BYTES)
+		this.#buffer.set(bytes, this.#buffered)
+		this.#buffered += bytes.length
+	}
+
+	/** Resolves when all bytes are on disk. */
+	async sync(): Promise<void> {
+		await this.#flush()
+		await this.#handle.sync()
+	}
+
+	/** Closes the file; what has not been synced may be lost. */
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.#handle.close()
+	}
+
+	async #flush(): Promise<void> {
+		if (this.#buffer !== null) await this.#writeAll(this.#buffer.subarray(0, this.#buffered))
+		this.#buffered = 0
+	}
+
+	async #writeAll(bytes: Uint8Array): Promise<void> {
+		for (let done = 0; done < bytes.length; ) {
+			const length = bytes.length - done
+			const { bytesWritten } = await this.#handle.write(bytes, done, length, this.#position)
+			done += bytesWritten
+			this.#position += bytesWritten
+		}
+	}
+}
+
+interface Manifest {
+	readonly name: string
+	readonly files: readonly string[]
+}
+
+/** What `recoverUploads` has done, by run name. */
+export interface Recovery {
+	/** Uploads that had been decided and are in place now. */
+	readonly finished: readonly string[]
+	/** The same, but their files still cannot be moved: these runs may hold a mix. */
+	readonly unfinished: readonly string[]
+}
+
+/**
+ * Finishes or sweeps what processes that are gone left in the checkpoints directory; call it before the
+ * directory is read. Never fails.
+ */
+export async function recoverUploads(root: string): Promise<Recovery> {
+	const incoming = join(root, INCOMING)
+	const finished: string[] = []
+	const unfinished: string[] = []
+	for (const entry of await readdir(incoming).catch((): string[] => [])) {
+		const path = join(incoming, entry)
+		if (!(await isAbandoned(path))) continue
+		const manifest = entry.startsWith(COMMIT_PREFIX) ? await readManifest(path) : undefined
+		if (manifest === undefined) {
+			await removeQuietly(path)
+			continue
+		}
+		await finishCommit(root, path, manifest).then(
+			() => finished.push(manifest.name),
+			() => unfinished.push(manifest.name),
+		)
+	}
+	await removeIfEmpty(incoming)
+	return { finished, unfinished }
+}
+
+/**
+ * Moves the files that are still in `path` into their run and removes `path`. Can be repeated after a
+ * crash. `onMoved` is called when the first file has moved.
+ */
+async function finishCommit(
+	root: string,
+	path: string,
+	manifest: Manifest,
+	onMoved?: () => void,
+): Promise<void> {
+	const target = join(root, manifest.name)
+	await persistently(() => mkdir(target, { recursive: true }))
+	try {
+		for (const file of manifest.files) {
+			await persistently(() => moveOnce(join(path, file), join(target, file)))
+			onMoved?.()
+		}
+	} catch (error) {
+		// Only a directory that we have just made is empty.
+		await removeIfEmpty(target)
+		throw error
+	}
+	await persistently(() => syncDirectory(target))
+	await persistently(() => syncDirectory(root))
+	await removeQuietly(path)
+}
+
+/** Repeats a call that fails for a moment: with one of `codes`, or with any. */
+async function persistently(call: () => Promise<unknown>, codes?: string[]): Promise<void> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			await call()
+			return
+		} catch (error) {
+			const isFinal = attempt === ATTEMPTS || codes?.includes(errorCode(error)) === false
+			if (isFinal) throw error
+			await Bun.sleep(RETRY_MS)
+		}
+	}
+}
+
+/** Moves a file; one that is no longer there has been moved before. */
+async function moveOnce(from: string, to: string): Promise<void> {
+	try {
+		await rename(from, to)
+	} catch (error) {
+		if (errorCode(error) !== 'ENOENT') throw error
+	}
+}
+
+async function readManifest(path: string): Promise<Manifest | undefined> {
+	try {
+		const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as Manifest
+		const isOurs = isRunName(manifest.name) && manifest.files.every(isRunName)
+		return isOurs ? manifest : undefined
+	} catch {
+		return undefined
+	}
+}
+
+/** The owner's process id leads the name: ours from an earlier life, a dead one's, or a very old one. */
+async function isAbandoned(path: string): Promise<boolean> {
+	const owner = Number.parseInt(basename(path).replace(COMMIT_PREFIX, ''), 10)
+	if (owner === process.pid || !isAlive(owner)) return true
+	const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }))
+	return Date.now() - mtimeMs > ABANDONED_MS
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0)
+		return true
+	} catch (error) {
+		return errorCode(error) === 'EPERM'
+	}
+}
+
+/** Checks that `name` is free or a real directory: an upload never follows a link. */
+export async function isRunOrFree(root: string, name: string): Promise<boolean> {
+	try {
+		return (await lstat(join(root, name))).isDirectory()
+	} catch (error) {
+		if (errorCode(error) === 'ENOENT') return true
+		throw error
+	}
+}
+
+async function syncDirectory(path: string): Promise<void> {
+	await using directory = await open(path, 'r')
+	await directory.sync()
+}
+
+async function removeQuietly(path: string): Promise<void> {
+	await attempting(() => rm(path, { recursive: true, force: true }))
+}
+
+async function removeIfEmpty(path: string): Promise<void> {
+	await attempting(async () => {
+		try {
+			await rmdir(path)
+		} catch (error) {
+			if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errorCode(error))) throw error
+		}
+	})
+}
+
+/** Clearing up must not fail what it follows; what stays is swept at the next start. */
+async function attempting(call: () => Promise<void>): Promise<void> {
+	for (let attempt = 0; attempt < 3; attempt++) {
+		const isDone = await call().then(
+			() => true,
+			() => false,
+		)
+		if (isDone) return
+	}
+}

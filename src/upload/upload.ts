@@ -1,0 +1,194 @@
+/*
+ * POST /api/upload behind its authorisation: the body streams to disk while it is inflated, taken
+ * apart and hashed; the loader that serves verifies the file; then it moves into its run at once.
+ * Memory is constant, nothing is visible before it is whole, and a failure leaves nothing behind.
+ */
+import { createReadStream } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
+import { errorCode } from '../checkpoint/store/files.ts'
+import { CONFIG_NAME, checkpointName, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import type { CheckpointStore } from '../checkpoint/store/store.ts'
+import {
+	conflict,
+	insufficientStorage,
+	internalError,
+	invalidCheckpoint,
+	storageUnavailable,
+	unavailable,
+} from '../lib/api-errors.ts'
+import { ApiError } from '../lib/errors.ts'
+import { checkContentLength, contentEncoding, headerFields } from './headers.ts'
+import { type BodyLimits, readBody } from './inflate.ts'
+import {
+	NameLock,
+	RETRY_AFTER_SECONDS,
+	receiveBare,
+	receiveJson,
+	STAGED_CHECKPOINT,
+} from './receive.ts'
+import { isRunOrFree, recoverUploads, StagedRun } from './staging.ts'
+
+/** An upload whose sender is authorised; nothing of the body has been read. */
+export interface UploadRequest {
+	readonly headers: Headers
+	readonly body: AsyncIterable<Uint8Array>
+	/** Fires when the sender goes away. */
+	readonly signal: AbortSignal
+}
+
+export interface UploadResult {
+	readonly name: string
+	readonly step: number
+	/** SHA-256 of the checkpoint file, hex. */
+	readonly sha256: string
+	/** False when the run held the same bytes already. */
+	readonly isNew: boolean
+}
+
+export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
+	readonly stallMs?: number
+	readonly store: CheckpointStore
+	/** Verifies a file to its last number. Rejects with an error whose `fault` says whose it is. */
+	readonly verify: (path: string) => Promise<CheckpointInfo>
+	readonly log: (level: 'info' | 'warn', message: string) => void
+	/** Uploads that may be under way at once. */
+	readonly uploadsMax?: number
+	/** Longest time an upload may take, milliseconds. */
+	readonly durationMsMax?: number
+}
+
+/**
+ * Finishes or sweeps uploads that a crash has interrupted, and says so in the log. To be called before
+ * the directory is first scanned. Never fails.
+ */
+export async function recoverInterruptedUploads(
+	directory: string,
+	log: UploadOptions['log'],
+): Promise<void> {
+	const { finished, unfinished } = await recoverUploads(directory)
+	for (const name of finished) log('info', `run ${name}: an interrupted upload was finished`)
+	for (const name of unfinished) {
+		const problem = 'an interrupted upload cannot be finished, its files may be mixed'
+		log('warn', `run ${name}: ${problem}`)
+	}
+}
+
+const UPLOADS_MAX = 16
+const DURATION_MS_MAX = 3_600_000
+const STALL_MS = 60_000
+
+export class UploadReceiver {
+	readonly #options: UploadOptions
+	readonly #limits: BodyLimits
+	#count = 0
+	/** Runs that somebody is uploading. */
+	readonly #writers = new Set<string>()
+
+	constructor(options: UploadOptions) {
+		this.#options = options
+		const { bytesMax, inflatedBytesMax, stallMs = STALL_MS } = options
+		this.#limits = { bytesMax, inflatedBytesMax, stallMs }
+	}
+
+	/** Stores a checkpoint; when this resolves, it is served. Throws ApiError. */
+	async receive(request: UploadRequest): Promise<UploadResult> {
+		checkContentLength(request.headers, this.#limits.bytesMax)
+		if (this.#count >= (this.#options.uploadsMax ?? UPLOADS_MAX)) {
+			throw unavailable('overloaded', 'Too many uploads are under way.', RETRY_AFTER_SECONDS)
+		}
+		this.#count++
+		const lock = new NameLock(this.#writers)
+		let staged: StagedRun | undefined
+		try {
+			staged = await StagedRun.create(this.#options.store.directory)
+			return await this.#store(staged, lock, request)
+		} catch (error) {
+			const apiError = toApiError(error)
+			const code = errorCode(apiError.cause) || apiError.code
+			this.#options.log('warn', `upload${lock.description} failed: ${apiError.message} (${code})`)
+			throw apiError
+		} finally {
+			await staged?.remove()
+			lock.release()
+			this.#count--
+		}
+	}
+
+	async #store(staged: StagedRun, lock: NameLock, request: UploadRequest): Promise<UploadResult> {
+		const { store, verify, log, durationMsMax = DURATION_MS_MAX } = this.#options
+		const { headers } = request
+		const signal = AbortSignal.any([request.signal, AbortSignal.timeout(durationMsMax)])
+		const body = readBody(request.body, contentEncoding(headers), this.#limits, signal)
+		const fields = headerFields(headers)
+		const hash = new Bun.CryptoHasher('sha256')
+		const reception = { staged, lock, hash }
+		const { name, step, config, metrics } =
+			fields === null
+				? await receiveJson(reception, body)
+				: await receiveBare(reception, body, fields)
+		const sha256 = hash.digest('hex')
+		if (!(await isRunOrFree(store.directory, name))) {
+			throw conflict(`The name '${name}' is taken by something that is not a run.`, 60)
+		}
+
+		const info = await verify(staged.pathOf(STAGED_CHECKPOINT))
+		await staged.renameFile(STAGED_CHECKPOINT, checkpointName(step))
+		await staged.writeFile(CONFIG_NAME, config)
+		if (metrics !== null) await staged.writeFile(METRICS_NAME, metrics)
+		if (await holdsSameFiles(store.directory, name, staged)) {
+			return { name, step, sha256, isNew: false }
+		}
+		await store.replace(name, { step, info }, () => staged.commit(name))
+		const served = store.find(name)?.step
+		const note = served === step ? '' : `; the run goes on serving step ${served}`
+		log('info', `upload of ${name}: step ${step} is stored, sha256 ${sha256}${note}`)
+		return { name, step, sha256, isNew: true }
+	}
+}
+
+/** True when the run already holds every staged file, byte for byte. */
+async function holdsSameFiles(root: string, name: string, staged: StagedRun): Promise<boolean> {
+	for (const file of staged.files) {
+		if (!(await isSameFile(staged.pathOf(file), join(root, name, file)))) return false
+	}
+	return true
+}
+
+async function isSameFile(a: string, b: string): Promise<boolean> {
+	const [statA, statB] = await Promise.all([lstat(a), lstat(b).catch(() => null)])
+	if (statB === null || !statB.isFile() || statA.size !== statB.size) return false
+	const [hashA, hashB] = [await hashFile(a), await hashFile(b).catch(() => null)]
+	return hashA === hashB
+}
+
+async function hashFile(path: string): Promise<string> {
+	const hash = new Bun.CryptoHasher('sha256')
+	for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
+	return hash.digest('hex')
+}
+
+/** What the sender is told; the system's own words stay in `cause`. */
+function toApiError(error: unknown): ApiError {
+	if (error instanceof ApiError) return error
+	if (error instanceof Error && 'fault' in error && error.fault === 'invalid') {
+		return invalidCheckpoint(error.message, error)
+	}
+	switch (errorCode(error)) {
+		case 'ENOSPC':
+		case 'EDQUOT':
+		case 'EFBIG':
+			return insufficientStorage(error)
+		case 'EROFS':
+		case 'EACCES':
+		case 'EPERM':
+			return storageUnavailable('The checkpoints directory is read-only.', 60, error)
+		case 'EMFILE':
+		case 'ENFILE':
+		case 'ENOMEM':
+			return storageUnavailable('The server is short of resources.', RETRY_AFTER_SECONDS, error)
+		default:
+			return internalError(error)
+	}
+}

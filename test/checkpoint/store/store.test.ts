@@ -1,0 +1,400 @@
+import { describe, expect, test } from 'bun:test'
+import {
+	appendFileSync,
+	chmodSync,
+	cpSync,
+	mkdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	truncateSync,
+	utimesSync,
+	writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
+import { inspectCheckpoint } from '../../../src/checkpoint/load/worker/load.ts'
+import type { CheckpointVersion } from '../../../src/checkpoint/store/run-directory.ts'
+import { type CheckpointStore, openStore } from '../../../src/checkpoint/store/store.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { mkfifoSync } from '../../helpers/mkfifo.ts'
+import { isRoot, rootNote } from '../../helpers/root.ts'
+import { tempDir } from '../../helpers/temp-dir.ts'
+import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../../helpers/tiny-checkpoint.ts'
+import { kernels } from '../read-checkpoint.ts'
+
+const fixtures = join(import.meta.dir, '../../fixtures')
+const binary = toBinaryForm(tinyCheckpoint())
+const json = toJsonForm(tinyCheckpoint())
+
+async function inspect({ path }: CheckpointVersion) {
+	using source = openFileSource(path)
+	return inspectCheckpoint(kernels, source, 'f32')
+}
+
+/** A store over a fresh directory, its log, and short ways to change files. */
+class TestDirectory implements Disposable {
+	readonly #temp = tempDir()
+	readonly path = join(this.#temp.path, 'checkpoints')
+	readonly log: string[] = []
+	store!: CheckpointStore
+
+	constructor() {
+		mkdirSync(this.path)
+	}
+
+	async open(
+		options: { inspects?: boolean; rescanMs?: number; overwriteMsMax?: number } = {},
+	): Promise<CheckpointStore> {
+		const { inspects = true, rescanMs = 60_000, ...rest } = options
+		this.store = await openStore({
+			directory: this.path,
+			log: (level, message) => this.log.push(`${level} ${message}`),
+			rescanMs,
+			...rest,
+			...(inspects ? { inspect } : {}),
+		})
+		return this.store
+	}
+
+	write(file: string, content: string | Uint8Array): string {
+		const path = join(this.path, file)
+		mkdirSync(dirname(path), { recursive: true })
+		writeFileSync(path, content)
+		return path
+	}
+
+	/** A whole run. */
+	writeRun(name: string, step: number, content: Uint8Array = binary): void {
+		this.write(`${name}/config.json`, '{}')
+		this.write(`${name}/checkpoint-${step}.json`, content)
+	}
+
+	/** What is served, as `name@step`. */
+	get served(): string[] {
+		return this.store.runs().map(({ name, step }) => `${name}@${step}`)
+	}
+
+	reason(name: string): string | undefined {
+		return this.store.unserved().find((run) => run.name === name)?.reason
+	}
+
+	[Symbol.dispose](): void {
+		this.store?.close()
+		this.#temp[Symbol.dispose]()
+	}
+}
+
+describe('the listing at the start', () => {
+	test('has the cases of listing.json, but no hidden run and none whose file is no file', async () => {
+		using directory = new TestDirectory()
+		const listing = JSON.parse(readFileSync(join(fixtures, 'listing.json'), 'utf8')) as {
+			base_time: number
+			entries: [path: string, content: string, seconds: number][]
+			links: [link: string, target: string][]
+			directories: [path: string, seconds: number][]
+			directory_files: [path: string, content: string][]
+			v1: { name: string; step: number; mtime: number; lastLoss: unknown; domain: string }[]
+		}
+		const big = `{${' '.repeat(1100)}}`
+		for (const [file, content, seconds] of listing.entries) {
+			const path = directory.write(file, content === '@big' ? big : content)
+			utimesSync(path, listing.base_time + seconds, listing.base_time + seconds)
+		}
+		for (const [link, target] of listing.links) symlinkSync(target, join(directory.path, link))
+		for (const [path] of listing.directories) {
+			mkdirSync(join(directory.path, path), { recursive: true })
+		}
+		for (const [file, content] of listing.directory_files) directory.write(file, content)
+
+		const store = await directory.open({ inspects: false })
+		const expected = listing.v1
+			.filter(({ name }) => name !== '.hidden' && name !== 'dir-as-checkpoint')
+			.map(({ name, step, mtime, lastLoss }) => {
+				return { name, step, mtimeMs: mtime, lastLoss: lastLoss === '(absent)' ? null : lastLoss }
+			})
+		expect(
+			store.runs().map(({ name, step, mtimeMs, lastLoss }) => ({ name, step, mtimeMs, lastLoss })),
+		).toEqual(expected as never)
+		expect(store.find('ok-numeric-order')).toMatchObject({ domain: 'chords', steps: [900, 1000] })
+		expect(store.find('ok-domain-null')?.domain).toBeNull()
+		expect(directory.reason('dir-as-checkpoint')).toBe('checkpoint-9.json: expected a regular file')
+	})
+
+	test('orders by time, newest first, equal times by name', async () => {
+		using directory = new TestDirectory()
+		for (const [name, seconds] of [
+			['b', 5],
+			['a', 5],
+			['c', 9],
+			['d', 1],
+		] as const) {
+			directory.writeRun(name, 1)
+			utimesSync(join(directory.path, name, 'checkpoint-1.json'), seconds, seconds)
+		}
+		await directory.open()
+		expect(directory.served).toEqual(['c@1', 'a@1', 'b@1', 'd@1'])
+	})
+
+	test('finds a run by its directory, else by the run id of its config', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('one', 1)
+		directory.write('one/config.json', '{"runId":"20261122_x"}')
+		const store = await directory.open()
+		expect(store.find('one')?.name).toBe('one')
+		expect(store.find('20261122_x')?.name).toBe('one')
+		expect(store.checkpoint('20261122_x')?.step).toBe(1)
+		for (const name of ['two', '../one', '', '__proto__']) expect(store.find(name)).toBeUndefined()
+	})
+
+	test('ignores names of copiers and editors', async () => {
+		using directory = new TestDirectory()
+		for (const name of ['.hidden', 'a.part', 'b.tmp', 'c~', 'd.swp']) directory.writeRun(name, 1)
+		for (const file of ['checkpoint-2.json.part', '.checkpoint-3.json.Xy', 'checkpoint-4.json~']) {
+			directory.write(`run/${file}`, binary)
+		}
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		expect(directory.served).toEqual(['run@1'])
+		expect(store.find('run')?.steps).toEqual([1])
+		expect(store.unserved()).toEqual([])
+	})
+
+	test('is empty for a directory that does not exist, and fills when it appears', async () => {
+		using directory = new TestDirectory()
+		rmSync(directory.path, { recursive: true })
+		await directory.open({ rescanMs: 20 })
+		expect(directory.log).toEqual([
+			`warn the checkpoints directory ${directory.path} does not exist`,
+		])
+		directory.writeRun('late', 1)
+		await eventually(() => directory.served.length === 1)
+	})
+})
+
+describe('while the server runs', () => {
+	test('a run that is copied in slowly appears when it is whole, not before', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		for (const content of [json, binary]) {
+			const name = content === json ? 'json' : 'binary'
+			const path = directory.write(`${name}/checkpoint-5.json`, content.subarray(0, 4000))
+			directory.write(`${name}/config.json`, '{}')
+			await store.rescan()
+			expect(store.find(name)).toBeUndefined()
+			expect(directory.reason(name)).toMatch(/^step 5: still arriving/)
+			appendFileSync(path, content.subarray(4000))
+			await eventually(() => store.find(name)?.step === 5, 2000)
+		}
+		expect(directory.log.filter((line) => line.startsWith('warn'))).toEqual([])
+	})
+
+	test('the files of a run may arrive in any order', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		directory.write('late-config/checkpoint-1.json', binary)
+		await eventually(() => directory.reason('late-config') === 'config.json has not arrived')
+		directory.write('late-config/config.json', '{"domain":"x"}')
+		await eventually(() => store.find('late-config')?.domain === 'x', 2000)
+	})
+
+	test('a newer step takes over, older ones stay addressable', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 9)
+		const store = await directory.open()
+		directory.write('run/checkpoint-10.json', json)
+		await eventually(() => store.find('run')?.step === 10, 2500)
+		expect(store.find('run')?.steps).toEqual([9, 10])
+		expect(store.checkpoint('run', 9)?.path).toEndWith('checkpoint-9.json')
+		expect(store.checkpoint('run', 11)).toBeUndefined()
+	})
+
+	test('a newer step that is damaged leaves the old one in service and costs one line', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 9)
+		const store = await directory.open()
+		await eventually(() => store.find('run')?.info !== null)
+		directory.write('run/checkpoint-10.json', '{"modelConfig":{}}        ')
+		await eventually(() => store.find('run')?.problem?.includes('params') === true, 2500)
+		for (let i = 0; i < 3; i++) await store.rescan()
+		expect(directory.served).toEqual(['run@9'])
+		const lines = directory.log.filter((line) => line.startsWith('warn'))
+		expect(lines).toEqual([
+			'warn run run is damaged: step 10: params: expected an object, found nothing',
+		])
+	})
+
+	test('a damaged run shows its reason and heals when it is repaired', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		directory.writeRun('other', 1)
+		directory.write('run/config.json', '{"modelConfig"')
+		const store = await directory.open()
+		expect(directory.served).toEqual(['other@1'])
+		expect(directory.reason('run')).toBe('config.json: expected valid JSON')
+		directory.write('run/config.json', '{}')
+		await eventually(() => store.find('run') !== undefined, 2000)
+		expect(store.unserved()).toEqual([])
+		expect(directory.log).toContain('info run run is whole again')
+	})
+
+	test('damage that only loading finds falls back to the next step until the file changes', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		directory.writeRun('run', 2)
+		const store = await directory.open()
+		const version = store.checkpoint('run')!
+		await store.reportDamage('run', version, 'wte: expected finite numbers')
+		expect(directory.served).toEqual(['run@1'])
+		expect(store.find('run')?.problem).toBe('step 2: wte: expected finite numbers')
+		directory.write('run/checkpoint-2.json', json)
+		await eventually(() => store.find('run')?.step === 2, 2500)
+		expect(store.find('run')?.problem).toBeNull()
+	})
+
+	test('a removed run disappears, a removed step falls back', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		directory.writeRun('run', 2)
+		directory.writeRun('gone', 1)
+		const store = await directory.open()
+		rmSync(join(directory.path, 'gone'), { recursive: true })
+		rmSync(join(directory.path, 'run/checkpoint-2.json'))
+		await eventually(() => directory.served.join() === 'run@1')
+		expect(store.find('gone')).toBeUndefined()
+	})
+
+	test('a file that is written over in place goes on being served until the new one is whole', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		const before = store.find('run')?.served
+		const path = directory.write('run/checkpoint-1.json', json.subarray(0, 900))
+		await store.rescan()
+		expect(store.find('run')?.served).toBe(before as never)
+		appendFileSync(path, json.subarray(900))
+		await eventually(() => store.find('run')?.served.sizeBytes === json.length, 2500)
+	})
+
+	test('a config that is being written over costs nothing until it is whole', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		directory.write('run/config.json', '{"domain":')
+		await store.rescan()
+		expect(directory.served).toEqual(['run@1'])
+		directory.write('run/config.json', '{"domain":"new"}')
+		await eventually(() => store.find('run')?.domain === 'new', 2500)
+		expect(directory.log.filter((line) => line.startsWith('warn'))).toEqual([])
+	})
+
+	test('a config that stays broken damages its run', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		await directory.open()
+		directory.write('run/config.json', '{"domain":')
+		await eventually(() => directory.reason('run') === 'config.json: expected valid JSON', 3000)
+		expect(directory.log.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+	})
+
+	test('a file that stays truncated is no longer served', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open({ overwriteMsMax: 500 })
+		truncateSync(join(directory.path, 'run/checkpoint-1.json'), 700)
+		await eventually(() => store.find('run') === undefined, 2500)
+		await eventually(() => directory.reason('run')?.includes('700 bytes so far') === true, 2500)
+	})
+
+	test('the directory may be replaced by another', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('old', 1)
+		const store = await directory.open({ rescanMs: 30 })
+		renameSync(directory.path, `${directory.path}.old`)
+		await eventually(() => store.runs().length === 0)
+		cpSync(`${directory.path}.old`, directory.path, { recursive: true })
+		await eventually(() => store.find('old') !== undefined, 2500)
+		await store.rescan()
+		directory.writeRun('new', 1)
+		await eventually(() => store.find('new') !== undefined, 2500)
+	})
+
+	test('links, FIFOs, sockets, directories and unreadable files are reported, not followed', async () => {
+		using directory = new TestDirectory()
+		const target = directory.write('outside.json', binary)
+		directory.writeRun('run', 1)
+		symlinkSync(target, join(directory.path, 'run/checkpoint-2.json'))
+		mkfifoSync(join(directory.path, 'run/checkpoint-3.json'))
+		mkdirSync(join(directory.path, 'run/checkpoint-4.json'))
+		symlinkSync(join(directory.path, 'run'), join(directory.path, 'linked-run'))
+		directory.write('linked-config/checkpoint-1.json', binary)
+		symlinkSync(target, join(directory.path, 'linked-config/config.json'))
+		const store = await directory.open()
+		expect(directory.served).toEqual(['run@1'])
+		expect(store.find('run')?.problem?.match(/expected a regular file/g)).toHaveLength(3)
+		expect(directory.reason('linked-config')).toMatch(/^config.json: cannot be read \(ELOOP\)/)
+	})
+
+	test.skipIf(isRoot)(`a file becomes readable again${rootNote}`, async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const path = join(directory.path, 'run/checkpoint-1.json')
+		chmodSync(path, 0)
+		const store = await directory.open()
+		expect(directory.reason('run')).toMatch(/cannot be read \(EACCES\)/)
+		chmodSync(path, 0o600)
+		await eventually(() => store.find('run') !== undefined, 2500)
+	})
+
+	test('listeners hear of changes, and only of changes', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open({ inspects: false })
+		let changes = 0
+		const stop = store.onChange(() => changes++)
+		await store.rescan()
+		expect(changes).toBe(0)
+		directory.write('run/metrics.jsonl', '{"loss":1.5}\n')
+		await eventually(() => store.find('run')?.lastLoss === 1.5)
+		expect(changes).toBe(1)
+		stop()
+		rmSync(join(directory.path, 'run'), { recursive: true })
+		await eventually(() => store.runs().length === 0)
+		expect(changes).toBe(1)
+	})
+})
+
+describe('many runs', () => {
+	test('200 idle ones are inspected once, and a rescan opens none of their files', async () => {
+		using directory = new TestDirectory()
+		for (let i = 0; i < 200; i++) directory.writeRun(`run-${i}`, 1)
+		let inspections = 0
+		directory.store = await openStore({
+			directory: directory.path,
+			log: () => {},
+			rescanMs: 60_000,
+			inspect: (version) => {
+				inspections++
+				return inspect(version)
+			},
+		})
+		const { store } = directory
+		await eventually(() => store.runs().every(({ info }) => info !== null), 10_000)
+		const before = store.runs()
+		for (let i = 0; i < 3; i++) await store.rescan()
+		expect(store.runs()).toBe(before)
+		expect(inspections).toBe(200)
+	})
+
+	test('a burst of 2,000 files is one picture in the end', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open({ inspects: false })
+		directory.write('run/config.json', '{}')
+		for (let step = 1; step <= 2000; step++) {
+			directory.write(`run/checkpoint-${step}.json`, '{"a":1}')
+		}
+		await eventually(() => store.find('run')?.steps.length === 2000, 10_000)
+		expect(store.find('run')?.step).toBe(2000)
+	})
+})

@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'bun:test'
+import { parseConfig, serveOptions } from '../../src/commands/config.ts'
+import { formatHelp, UsageError } from '../../src/commands/options.ts'
+
+const MACHINE = { cores: 4, memoryBytes: 8 * 2 ** 30 }
+
+function parse(argv: string[], env: Record<string, string> = {}) {
+	return parseConfig({ argv, env, readFile: () => 'from-file\n' }, MACHINE).values
+}
+
+describe('the settings of the server', () => {
+	test('listen on this machine only unless told otherwise', () => {
+		expect([parse([]).host, parse([]).port]).toEqual(['127.0.0.1', 3000])
+	})
+
+	test('take host, port and directory from the environment', () => {
+		const config = parse([], { HOST: '::', PORT: '0', CHECKPOINTS_DIR: '/srv/runs' })
+		expect([config.host, config.port, config.checkpoints]).toEqual(['::', 0, '/srv/runs'])
+	})
+
+	test('use all physical cores and half of the memory by default', () => {
+		expect([parse([]).threads, parse([]).modelMemoryBytes]).toEqual([4, 4 * 2 ** 30])
+	})
+
+	test('never ask for more threads than the kernels have', () => {
+		const { values } = parseConfig(
+			{ argv: [], env: {}, readFile: () => '' },
+			{ cores: 256, memoryBytes: 2 ** 40 },
+		)
+		expect(values.threads).toBe(64)
+		expect(() => parse(['--threads', '65'])).toThrow(UsageError)
+	})
+
+	test('have no secrets unless the environment has them', () => {
+		expect([parse([]).uploadSecret, parse([]).apiKeys]).toEqual([null, []])
+		expect(parse([], { UPLOAD_SECRET: 's3' }).uploadSecret).toBe('s3')
+		expect(parse([], { UPLOAD_SECRET_FILE: '/run/s' }).uploadSecret).toBe('from-file')
+		expect(parse([], { ALPHA_API_KEYS: 'a,b' }).apiKeys).toEqual(['a', 'b'])
+	})
+
+	test('refuse secrets that nobody could send, and a list of keys without a key', () => {
+		expect(() => parse([], { UPLOAD_SECRET: 'geh\u00e4im' })).toThrow('UPLOAD_SECRET: expected')
+		expect(() => parse([], { ALPHA_API_KEYS: 'a,b\u0007' })).toThrow('ALPHA_API_KEYS: expected')
+		expect(() => parse([], { ALPHA_API_KEYS: ' , ' })).toThrow('ALPHA_API_KEYS: expected KEY')
+		expect(parse([], { UPLOAD_SECRET: 'two words' }).uploadSecret).toBe('two words')
+	})
+
+	test('offer no flag for a secret, which every user of the machine could read', () => {
+		expect(() => parse(['--upload-secret', 'x'])).toThrow('unknown option --upload-secret')
+		expect(() => parse(['--api-keys', 'x'])).toThrow('unknown option --api-keys')
+	})
+
+	test('serve the embedded model unless it is switched off', () => {
+		expect(parse([]).embeddedModel).toBe(true)
+		expect(parse(['--no-embedded-model']).embeddedModel).toBe(false)
+	})
+})
+
+test('the help fits a terminal of 120 columns', () => {
+	const lines = formatHelp(serveOptions(MACHINE)).split('\n')
+	expect(lines.filter((line) => line.length > 120)).toEqual([])
+})

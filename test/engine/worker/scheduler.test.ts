@@ -1,0 +1,244 @@
+import { describe, expect, test } from 'bun:test'
+import type { GenerationRequest } from '../../../src/engine/generation.ts'
+import { KvCache } from '../../../src/engine/worker/kv-cache.ts'
+import {
+	type ScheduledRun,
+	Scheduler,
+	type SchedulerLimits,
+} from '../../../src/engine/worker/scheduler.ts'
+import { Sequence } from '../../../src/engine/worker/sequence.ts'
+import { Batch } from '../../../src/model/batch.ts'
+import { generationRequest } from '../requests.ts'
+
+const blockSize = 256
+
+/** The bookkeeping of an engine without a network: every drawn token is `token`. */
+class Bench {
+	readonly cache: KvCache
+	readonly scheduler: Scheduler
+	readonly batch: Batch
+	#lastId = 0
+
+	constructor(limits: Partial<SchedulerLimits> = {}, blocks = 64) {
+		const all = { rowsMax: 64, sequencesMax: 8, prefillRowsMax: 16, ...limits }
+		this.cache = new KvCache(blocks)
+		this.scheduler = new Scheduler(this.cache, all)
+		this.batch = new Batch({
+			rowsMax: all.rowsMax,
+			sequencesMax: all.sequencesMax,
+			blocksPerSequence: 8,
+		})
+	}
+
+	submit(promptLength: number, changes: Partial<GenerationRequest> = {}): Sequence[] {
+		const id = ++this.#lastId
+		const prompt = Array.from({ length: promptLength }, (_, i) => id * 1000 + i)
+		const request = generationRequest(prompt, { maxTokens: 1000, ...changes })
+		const sequences = Array.from(
+			{ length: request.n },
+			(_, choice) => new Sequence(id, choice, request, 'generate', blockSize),
+		)
+		this.scheduler.submit(sequences)
+		return sequences
+	}
+
+	step(token = 7): ScheduledRun[] {
+		const runs = this.scheduler.schedule(this.batch)
+		for (const { sequence, count, draws } of runs) {
+			sequence.advance(count, this.cache)
+			if (!sequence.hasReportedPrompt && sequence.remaining === 0)
+				this.scheduler.promptDone(sequence)
+			if (!draws) continue
+			sequence.append(token)
+			if (sequence.length === blockSize) this.scheduler.roll(sequence)
+		}
+		return runs
+	}
+}
+
+const rows = (runs: ScheduledRun[]) => runs.map((run) => [run.sequence.requestId, run.count])
+
+describe('scheduler', () => {
+	test('reads a prompt in one step when it is alone and fits', () => {
+		const bench = new Bench()
+		bench.submit(50)
+		expect(rows(bench.step())).toEqual([[1, 50]])
+		expect(rows(bench.step())).toEqual([[1, 1]])
+	})
+
+	test('delays a decoding sequence by at most one chunk while a long prompt is read', () => {
+		const bench = new Bench()
+		bench.submit(4)
+		bench.step()
+		bench.submit(200)
+		for (let i = 0; i < 12; i++)
+			expect(rows(bench.step())).toEqual([
+				[1, 1],
+				[2, 16],
+			])
+		expect(rows(bench.step())).toEqual([
+			[1, 1],
+			[2, 8],
+		])
+		expect(rows(bench.step())).toEqual([
+			[1, 1],
+			[2, 1],
+		])
+	})
+
+	test('reads prompts first come, first served', () => {
+		const bench = new Bench({ rowsMax: 32, sequencesMax: 4 })
+		bench.submit(40)
+		bench.submit(10)
+		expect(rows(bench.step())).toEqual([[1, 32]])
+		expect(rows(bench.step())).toEqual([
+			[1, 8],
+			[2, 10],
+		])
+	})
+
+	test('starts no more sequences than allowed, in order of arrival', () => {
+		const bench = new Bench({ sequencesMax: 2 })
+		const [first] = bench.submit(1)
+		bench.submit(1)
+		bench.submit(1)
+		bench.step()
+		expect([bench.scheduler.runningCount, bench.scheduler.waitingCount]).toEqual([2, 1])
+		bench.scheduler.finish(first!)
+		expect(rows(bench.step())).toEqual([
+			[2, 1],
+			[3, 1],
+		])
+	})
+
+	test('lets nobody overtake a sequence that waits for blocks', () => {
+		const bench = new Bench({}, 10)
+		const [first] = bench.submit(1)
+		bench.submit(1)
+		bench.submit(1, { maxTokens: 1 })
+		bench.step()
+		expect([bench.scheduler.runningCount, bench.scheduler.waitingCount]).toEqual([1, 2])
+		bench.scheduler.finish(first!)
+		bench.step()
+		expect([bench.scheduler.runningCount, bench.scheduler.waitingCount]).toEqual([2, 0])
+	})
+
+	test('frees the blocks of a finished sequence before the next step', () => {
+		const bench = new Bench()
+		const [sequence] = bench.submit(100)
+		bench.step()
+		expect(bench.cache.used).toBe(8)
+		bench.scheduler.finish(sequence!)
+		expect(bench.cache.used).toBe(0)
+	})
+
+	test('lets the other choices share the blocks of the prompt that the first one read', () => {
+		const bench = new Bench()
+		const choices = bench.submit(64, { n: 3, maxTokens: 10 })
+		expect(rows(bench.step())).toEqual([[1, 64]])
+		bench.step()
+		expect(choices.map((choice) => choice.cachedTokens)).toEqual([0, 32, 32])
+		expect(bench.cache.used).toBe(1 + 3 * 2)
+	})
+
+	test('goes on with the other choices when the first one is stopped while it reads', () => {
+		const bench = new Bench({ rowsMax: 16 })
+		const [first] = bench.submit(64, { n: 2 })
+		bench.step()
+		bench.scheduler.finish(first!)
+		expect(rows(bench.step())).toEqual([[1, 16]])
+	})
+
+	test('rolls a full window without holding up the other streams', () => {
+		const bench = new Bench()
+		const [rolling] = bench.submit(250)
+		for (let i = 0; i < 4; i++) bench.step()
+		bench.submit(4)
+		for (let i = 0; i < 300; i++) {
+			const runs = bench.step()
+			if (i > 0) expect(runs.some((run) => run.sequence.requestId === 2)).toBe(true)
+		}
+		expect(rolling!.generatedCount).toBeGreaterThan(200)
+		expect(rolling!.length).toBeLessThan(blockSize)
+	})
+
+	test('lets no stream wait long when all of them roll, nor a request that comes late', () => {
+		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, prefillRowsMax: 64 }, 128 * 8)
+		const streams = Array.from({ length: 100 }, () => bench.submit(20, { maxTokens: 1e6 })[0]!)
+		const step = () => new Set(bench.step().map(({ sequence }) => sequence))
+		const lastSeen = new Map(streams.map((stream) => [stream, 0]))
+		let longestGap = 0
+		for (let i = 1; i <= 2000; i++) {
+			for (const sequence of step()) {
+				longestGap = Math.max(longestGap, i - lastSeen.get(sequence)!)
+				lastSeen.set(sequence, i)
+			}
+		}
+		expect(Math.min(...streams.map(({ generatedCount }) => generatedCount))).toBeGreaterThan(1500)
+		expect(longestGap).toBeLessThan(64)
+		const [late] = bench.submit(20)
+		let steps = 0
+		for (; late!.generatedCount === 0; steps++) bench.step()
+		expect(steps).toBeLessThan(20)
+	})
+
+	test('lets running streams roll beside a burst of long prompts, which are read as well', () => {
+		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, prefillRowsMax: 64 }, 128 * 8)
+		const streams = Array.from(
+			{ length: 8 },
+			(_, i) => bench.submit(20 + i * 20, { maxTokens: 1e6 })[0]!,
+		)
+		for (let i = 0; i < 60; i++) bench.step()
+		const burst = Array.from({ length: 100 }, () => bench.submit(250, { maxTokens: 1e6 })[0]!)
+		const lastSeen = new Map(streams.map((stream) => [stream, 0]))
+		let longestGap = 0
+		for (let i = 1; i <= 1000; i++) {
+			for (const { sequence } of bench.step()) {
+				if (!lastSeen.has(sequence)) continue
+				longestGap = Math.max(longestGap, i - lastSeen.get(sequence)!)
+				lastSeen.set(sequence, i)
+			}
+		}
+		expect(longestGap).toBeLessThan(32)
+		expect(burst.every(({ generatedCount }) => generatedCount > 0)).toBe(true)
+	})
+
+	test('keeps chunks small beside a stream that waits for its mask', () => {
+		const bench = new Bench()
+		const [constrained] = bench.submit(3, { constrained: true })
+		constrained!.mask = new Uint32Array(1)
+		bench.step()
+		constrained!.mask = null
+		bench.submit(60)
+		expect(rows(bench.step())).toEqual([[2, 16]])
+	})
+
+	test('counts who waits behind a rolled sequence without blocks as without room', () => {
+		const bench = new Bench({}, 16)
+		bench.submit(200, { n: 4, maxTokens: 1e6 })
+		for (let i = 0; i < 400; i++) bench.step()
+		bench.submit(10)
+		bench.step()
+		expect(bench.scheduler.withoutRoomCount).toBe(bench.scheduler.waitingCount)
+		expect(bench.scheduler.waitingCount).toBeGreaterThan(0)
+	})
+
+	test('makes a constrained sequence wait for its mask and lets the others run', () => {
+		const bench = new Bench()
+		const [constrained] = bench.submit(3, { constrained: true })
+		bench.submit(2)
+		expect(rows(bench.step())).toEqual([[2, 2]])
+		constrained!.mask = new Uint32Array(1)
+		expect(rows(bench.step())).toEqual([
+			[2, 1],
+			[1, 3],
+		])
+	})
+
+	test('lets siblings that share blocks roll by turns when memory is tight', () => {
+		const bench = new Bench({}, 16)
+		const choices = bench.submit(200, { n: 4, maxTokens: 1e6 })
+		for (let i = 0; i < 4000; i++) bench.step()
+		for (const choice of choices) expect(choice.generatedCount).toBeGreaterThan(1000)
+	})
+})

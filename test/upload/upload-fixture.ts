@@ -1,0 +1,105 @@
+/** An upload door over a fresh directory, as the server composes it, without HTTP. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
+import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
+import { ApiError } from '../../src/lib/errors.ts'
+import {
+	recoverInterruptedUploads,
+	type UploadOptions,
+	UploadReceiver,
+	type UploadResult,
+} from '../../src/upload/upload.ts'
+import { kernels } from '../checkpoint/read-checkpoint.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { type TinyCheckpoint, tinyCheckpoint, toJsonForm } from '../helpers/tiny-checkpoint.ts'
+
+/** Verifies a file to its last number in this thread. */
+export async function verifyFile(path: string) {
+	using source = openFileSource(path)
+	return verifyCheckpoint(kernels, source, 'f32')
+}
+
+/** The documented JSON body; each field can be given as raw JSON, or left out with ''. */
+export function jsonBody(fields: Readonly<Record<string, string>> = {}): Buffer {
+	const all: Record<string, string> = {
+		name: '"run"',
+		config: '{"domain":"novels"}',
+		checkpoint: toJsonForm(tinyCheckpoint()).toString(),
+		step: '7',
+		...fields,
+	}
+	const entries = Object.entries(all).filter(([, value]) => value !== '')
+	return Buffer.from(`{${entries.map(([key, value]) => `"${key}":${value}`).join(',')}}`)
+}
+
+/** A checkpoint that carries `version` in its first weight. */
+export function versioned(version: number): TinyCheckpoint {
+	const checkpoint = tinyCheckpoint()
+	;(checkpoint.tensors[0]?.data as number[])[0] = version
+	return checkpoint
+}
+
+/** Bytes as they come from a socket, in pieces of `length`. */
+export async function* inPieces(bytes: Uint8Array, length = 65_536): AsyncGenerator<Uint8Array> {
+	for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
+}
+
+export class UploadDoor implements Disposable {
+	readonly #temp = tempDir()
+	readonly path = join(this.#temp.path, 'checkpoints')
+	readonly log: string[] = []
+	store!: CheckpointStore
+	receiver!: UploadReceiver
+
+	private constructor() {
+		mkdirSync(this.path)
+	}
+
+	static async open(options: Partial<UploadOptions> = {}): Promise<UploadDoor> {
+		const door = new UploadDoor()
+		const log = (level: string, message: string) => void door.log.push(`${level} ${message}`)
+		await recoverInterruptedUploads(door.path, log)
+		door.store = await openStore({ directory: door.path, log, rescanMs: 60_000 })
+		door.receiver = new UploadReceiver({
+			store: door.store,
+			verify: verifyFile,
+			bytesMax: 2 ** 30,
+			inflatedBytesMax: 2 ** 30,
+			log,
+			...options,
+		})
+		return door
+	}
+
+	/** Sends a body; an ApiError is returned, not thrown. */
+	async send(
+		body: Uint8Array | AsyncIterable<Uint8Array>,
+		headers: Record<string, string> = {},
+		signal: AbortSignal = new AbortController().signal,
+	): Promise<UploadResult | ApiError> {
+		try {
+			return await this.receiver.receive({
+				headers: new Headers(headers),
+				body: body instanceof Uint8Array ? inPieces(body) : body,
+				signal,
+			})
+		} catch (error) {
+			if (error instanceof ApiError) return error
+			throw error
+		}
+	}
+
+	/** Paths of all files and directories, relative, sorted. */
+	files(): string[] {
+		return existsSync(this.path)
+			? readdirSync(this.path, { recursive: true, encoding: 'utf8' }).sort()
+			: []
+	}
+
+	[Symbol.dispose](): void {
+		this.store.close()
+		this.#temp[Symbol.dispose]()
+	}
+}
