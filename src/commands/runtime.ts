@@ -17,7 +17,7 @@ import { readMachine } from './machine.ts'
 import { parseOptions, UsageError } from './options.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
-const PREFILL_TOKENS_MAX = 64
+const READING_ROWS_MAX = 64
 
 /** Largest part of the model memory that one model's keys and values take. */
 const KV_SHARE_MAX = 0.25
@@ -119,9 +119,9 @@ function runnerLimits(config: RuntimeConfig): RunnerLimits {
 		)
 	}
 	return {
-		batchTokensMax,
+		rowsMax: batchTokensMax,
 		sequencesMax,
-		prefillTokensMax: Math.min(PREFILL_TOKENS_MAX, batchTokensMax),
+		readingRowsMax: Math.min(READING_ROWS_MAX, batchTokensMax),
 		kvBytesMax: Math.min(kvMemoryBytes, Math.floor(modelMemoryBytes * KV_SHARE_MAX)),
 	}
 }

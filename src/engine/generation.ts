@@ -55,6 +55,9 @@ export function readableTokens(contextLength: number, maxTokens: number): number
 	return maxTokens === 0 ? contextLength : contextLength - 1
 }
 
+/** Most alternatives that a request can ask for per token. */
+export const TOP_LOGPROBS_MAX = 20
+
 /** Natural-log probabilities of the raw distribution (before penalties and filters). */
 export interface TokenLogprob {
 	readonly logprob: number

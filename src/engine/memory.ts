@@ -6,7 +6,7 @@ import type { RunnerLimits } from './messages.ts'
 
 /** KV blocks of a model: what its sequences can use, within the budget, and at least one context. */
 export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
-	const perSequence = Math.ceil(config.blockSize / kvBlockTokens)
+	const perSequence = Math.ceil(config.contextLength / kvBlockTokens)
 	const affordable = Math.floor(limits.kvBytesMax / (kvBlockFloats(kernels, config) * 4))
 	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
 }
@@ -14,5 +14,5 @@ export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: Runn
 /** Most memory that a model's keys, values and activations take beside its weights, in bytes. */
 export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
 	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, config)
-	return (kv + Gpt.activationFloats(config, limits.batchTokensMax)) * 4
+	return (kv + Gpt.activationFloats(config, limits.rowsMax)) * 4
 }

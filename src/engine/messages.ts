@@ -5,9 +5,9 @@ import type { GenerationRequest, TokenLogprob } from './generation.ts'
 /** Limits of one loaded model; they size its buffers. */
 export interface RunnerLimits {
 	/** Rows of one step; at least `sequencesMax`. */
-	readonly batchTokensMax: number
+	readonly rowsMax: number
 	/** Rows of a step that may read while other sequences are decoding, unless more sequences run. */
-	readonly prefillTokensMax: number
+	readonly readingRowsMax: number
 	/** Sequences that run at once. */
 	readonly sequencesMax: number
 	/** Bytes for keys and values; at least one full context is always given. */

@@ -10,7 +10,7 @@ export interface BatchLimits {
 
 /**
  * The rows of one step as the kernels read them: flat arrays, filled anew each step, never
- * reallocated. Rows of one sequence are consecutive and form a run.
+ * reallocated. Rows of one sequence are consecutive and form a span.
  */
 export class Batch {
 	rowCount = 0
@@ -20,10 +20,10 @@ export class Batch {
 	readonly positions: Int32Array
 	/** Where each row's keys and values go: block * 32 + offset. */
 	readonly slots: Int32Array
-	runCount = 0
-	/** Per run: first row, rows, position of the first row, index into `tables`. */
-	readonly runs: Int32Array
-	/** Block tables of all runs, one after another. */
+	spanCount = 0
+	/** Per span: first row, rows, position of the first row, index into `tables`. */
+	readonly spans: Int32Array
+	/** Block tables of all spans, one after another. */
 	readonly tables: Int32Array
 	logitRowCount = 0
 	/** Rows whose logits are wanted, in order. */
@@ -33,7 +33,7 @@ export class Batch {
 		this.tokenIds = new Int32Array(limits.rowsMax)
 		this.positions = new Int32Array(limits.rowsMax)
 		this.slots = new Int32Array(limits.rowsMax)
-		this.runs = new Int32Array(limits.sequencesMax * 4)
+		this.spans = new Int32Array(limits.sequencesMax * 4)
 		this.tables = new Int32Array(limits.sequencesMax * limits.blocksPerSequence)
 		this.logitRows = new Int32Array(limits.rowsMax)
 	}
@@ -42,21 +42,21 @@ export class Batch {
 
 	clear(): void {
 		this.rowCount = 0
-		this.runCount = 0
+		this.spanCount = 0
 		this.logitRowCount = 0
 		this.#tableLength = 0
 	}
 
-	/** Begins a run of `count` rows whose first row stands at `position`; rows follow by `addRow`. */
-	addRun(count: number, position: number, blocks: Int32Array, blockCount: number): void {
-		const at = this.runCount * 4
-		this.runs[at] = this.rowCount
-		this.runs[at + 1] = count
-		this.runs[at + 2] = position
-		this.runs[at + 3] = this.#tableLength
+	/** Begins a span of `count` rows whose first row stands at `position`; rows follow by `addRow`. */
+	addSpan(count: number, position: number, blocks: Int32Array, blockCount: number): void {
+		const at = this.spanCount * 4
+		this.spans[at] = this.rowCount
+		this.spans[at + 1] = count
+		this.spans[at + 2] = position
+		this.spans[at + 3] = this.#tableLength
 		for (let i = 0; i < blockCount; i++) this.tables[this.#tableLength + i] = blocks[i]!
 		this.#tableLength += blockCount
-		this.runCount++
+		this.spanCount++
 	}
 
 	addRow(tokenId: number, position: number, slot: number): void {

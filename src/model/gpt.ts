@@ -79,7 +79,7 @@ export class Gpt {
 		readonly tokenIds: number
 		readonly positions: number
 		readonly slots: number
-		readonly runs: number
+		readonly spans: number
 		readonly tables: number
 		readonly logitRows: number
 		readonly program: number
@@ -145,7 +145,7 @@ export class Gpt {
 		})
 		const scratchBytes = Math.max(
 			...[config.nEmbd, config.ffnDim].map((k) => kernels.matmulScratchBytes(this.#dtype, rows, k)),
-			kernels.attentionScratchBytes(config.blockSize),
+			kernels.attentionScratchBytes(config.contextLength),
 		)
 		this.#pointers = {
 			wte: slot('wte'),
@@ -162,7 +162,7 @@ export class Gpt {
 			tokenIds: pointerOf(this.batch.tokenIds),
 			positions: pointerOf(this.batch.positions),
 			slots: pointerOf(this.batch.slots),
-			runs: pointerOf(this.batch.runs),
+			spans: pointerOf(this.batch.spans),
 			tables: pointerOf(this.batch.tables),
 			logitRows: pointerOf(this.batch.logitRows),
 			program: pointerOf(this.#program.ops),
@@ -212,8 +212,8 @@ export class Gpt {
 				ldw,
 				kv,
 				this.#kvBlockStride,
-				p.runs,
-				batch.runCount,
+				p.spans,
+				batch.spanCount,
 				p.tables,
 				nHead,
 				dHead,

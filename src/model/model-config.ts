@@ -12,8 +12,8 @@ export type Activation =
 /** Verified architecture of a network: every number is a positive integer within its limit. */
 export interface ModelConfig {
 	readonly vocabSize: number
-	/** Context length: number of learned positions. */
-	readonly blockSize: number
+	/** Number of learned positions, in tokens; checkpoints call it `blockSize`. */
+	readonly contextLength: number
 	readonly nLayer: number
 	readonly nEmbd: number
 	readonly nHead: number

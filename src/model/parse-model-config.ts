@@ -48,7 +48,7 @@ export function parseModelConfig(json: unknown, form: CheckpointForm): ModelConf
 	const activation = parseActivation(fields)
 	return {
 		vocabSize: dimension(fields, 'vocabSize'),
-		blockSize: dimension(fields, 'blockSize', BLOCK_SIZE_MIN),
+		contextLength: dimension(fields, 'blockSize', BLOCK_SIZE_MIN),
 		nLayer: dimension(fields, 'nLayer'),
 		nEmbd,
 		nHead,

@@ -38,7 +38,7 @@ function padded(length: number): number {
 
 /** Lists the tensors and the memory slots of a model. Shapes are [out, in] as in the checkpoint. */
 export function modelTensors(config: ModelConfig): ModelTensors {
-	const { vocabSize, blockSize, nLayer, nEmbd, ffnDim, activation } = config
+	const { vocabSize, contextLength, nLayer, nEmbd, ffnDim, activation } = config
 	const tensors = new Map<string, TensorSpec>()
 	const alternatives: (readonly (readonly string[])[])[] = []
 	const slots: SlotSpec[] = []
@@ -58,7 +58,7 @@ export function modelTensors(config: ModelConfig): ModelTensors {
 	}
 
 	plainSlot('wte', [vocabSize, nEmbd])
-	plainSlot('wpe', [blockSize, nEmbd])
+	plainSlot('wpe', [contextLength, nEmbd])
 	for (let layer = 0; layer < nLayer; layer++) {
 		const at = `layer.${layer}.`
 		plainSlot(`${at}ln1.weight`, [nEmbd])

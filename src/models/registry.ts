@@ -259,7 +259,7 @@ export class ModelRegistry implements ModelCatalog {
 			steps,
 			state: this.#stateOf(run.served.identity),
 			reason: run.problem,
-			contextLength: run.info?.config.blockSize ?? contextLengthOf(run),
+			contextLength: run.info?.config.contextLength ?? contextLengthOf(run),
 			embedded: false,
 		}
 	}
@@ -317,8 +317,8 @@ export class ModelRegistry implements ModelCatalog {
 /** As config.json has it, but what the served checkpoint says of itself goes first. */
 function modelConfigOf({ modelConfig, info }: RunSummary): RunConfig['modelConfig'] {
 	if (info === null) return modelConfig
-	const { vocabSize, blockSize, nLayer, nEmbd, nHead } = info.config
-	return { ...modelConfig, vocabSize, blockSize, nLayer, nEmbd, nHead }
+	const { vocabSize, contextLength, nLayer, nEmbd, nHead } = info.config
+	return { ...modelConfig, vocabSize, blockSize: contextLength, nLayer, nEmbd, nHead }
 }
 
 function contextLengthOf({ modelConfig }: Pick<RunConfig, 'modelConfig'>): number | null {

@@ -1,4 +1,5 @@
 /** Caps and defaults of the /v1 endpoints. */
+import { TOP_LOGPROBS_MAX } from '../engine/generation.ts'
 
 /** More tokens than this are never generated for one choice; larger wishes are clamped. */
 export const completionTokensMax = 2048
@@ -21,7 +22,7 @@ export const sequencesMax = 128
 export const embeddingInputsMax = 256
 export const logitBiasEntriesMax = 1024
 export const stopSequencesMax = 4
-export const topLogprobsMax = 20
+export const topLogprobsMax = TOP_LOGPROBS_MAX
 export const legacyLogprobsMax = 5
 export const logitBiasMax = 100
 export const stopTokenIdsMax = 128

@@ -99,13 +99,13 @@ export class TextSession {
 function checkFits(generation: GenerationRequest, lease: ModelLease, field: string): void {
 	if (generation.truncation === 'disabled' && excessTokens(generation, lease) > 0) {
 		const { length } = generation.promptTokenIds
-		throw contextLengthExceeded(field, lease.config.blockSize, length)
+		throw contextLengthExceeded(field, lease.config.contextLength, length)
 	}
 }
 
 /** Tokens of the prompt that do not fit into the context. */
 function excessTokens({ promptTokenIds, maxTokens }: GenerationRequest, lease: ModelLease): number {
-	return Math.max(0, promptTokenIds.length - readableTokens(lease.config.blockSize, maxTokens))
+	return Math.max(0, promptTokenIds.length - readableTokens(lease.config.contextLength, maxTokens))
 }
 
 async function* renumber(

@@ -1,15 +1,14 @@
-import type { GenerationRequest } from '../../src/engine/generation.ts'
+import { type GenerationRequest, TOP_LOGPROBS_MAX } from '../../src/engine/generation.ts'
 import { greedySampling, plainRequest } from '../../src/engine/plain-request.ts'
 import { ModelRunner } from '../../src/engine/worker/model-runner.ts'
-import { TOP_LOGPROBS_MAX } from '../../src/engine/worker/sampler.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { uniform } from '../helpers/random-model.ts'
 import { secondsOf } from './statistics.ts'
 
 const LIMITS = {
-	batchTokensMax: 256,
-	prefillTokensMax: 64,
+	rowsMax: 256,
+	readingRowsMax: 64,
 	sequencesMax: 128,
 } as const
 

@@ -58,7 +58,7 @@ export async function measureEngine(bench: Bench): Promise<void> {
 		for (const subject of subjects.filter(({ dtype }) => plan.wideDtypes.includes(dtype))) {
 			await measurePrefill(bench, subject, PREFILL_TOKENS)
 			if (!plan.hasBatches) continue
-			await measurePrefill(bench, subject, subject.runner.config.blockSize - 1)
+			await measurePrefill(bench, subject, subject.runner.config.contextLength - 1)
 			for (const streams of BATCHES) await measureBatch(bench, subject, streams)
 		}
 		// What this model took is not needed for the next one.
@@ -126,7 +126,7 @@ async function measureDecode(
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
 	const flopsPerToken = 2 * (layers + head / tokens)
-	subject.reader.prefill(subject.reader.config.blockSize - 1)
+	subject.reader.prefill(subject.reader.config.contextLength - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
 	await measureFlops(bench, subject, name, flopsPerToken, () => {
 		const seconds = meanUntil(bench.sampleSeconds, () => subject.reader.prefill(tokens))

@@ -46,7 +46,7 @@ export async function compareLlamaCpp(bench: Bench): Promise<void> {
 		for (const threads of new Set([1, bench.threads])) {
 			bench.kernels.threadsSet(threads)
 			using theirs = new TaskProcess<LlamaCppTask, LlamaCppResult>('llama-cpp-process.ts')
-			const contextSize = config.blockSize
+			const contextSize = config.contextLength
 			await theirs.run({ type: 'start', modulePath, modelPath, contextSize, threads })
 			const subject = { dtype, threads, ours, theirs }
 			if (threads === 1) await compareNumbers(bench, subject)

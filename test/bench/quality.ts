@@ -38,7 +38,7 @@ export async function measureQuality(bench: Bench): Promise<void> {
 
 /** Nats per token, in windows of the longest prompt; the first token of each is not predicted. */
 function meanLoss(runner: BenchRunner, tokenIds: readonly number[]): number {
-	const window = runner.config.blockSize - 1
+	const window = runner.config.contextLength - 1
 	let sum = 0
 	let count = 0
 	for (let start = 0; start < tokenIds.length; start += window) {

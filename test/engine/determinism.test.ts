@@ -44,7 +44,7 @@ function requestsFor({ config }: LoadedCheckpoint): GenerationRequest[] {
 		Array.from({ length }, () => Math.floor(next() * config.vocabSize))
 	return [
 		generationRequest(prompt(9), { maxTokens: 24, logprobs: 2 }),
-		generationRequest(prompt(Math.min(70, config.blockSize - 2)), {
+		generationRequest(prompt(Math.min(70, config.contextLength - 2)), {
 			maxTokens: 20,
 			logprobs: 0,
 			sampling: {
@@ -59,7 +59,7 @@ function requestsFor({ config }: LoadedCheckpoint): GenerationRequest[] {
 				seed: 2 ** 40 + 7,
 			},
 		}),
-		generationRequest(prompt(config.blockSize - 3), {
+		generationRequest(prompt(config.contextLength - 3), {
 			n: 2,
 			maxTokens: 12,
 			logprobs: 1,
@@ -76,7 +76,7 @@ async function startWithModels(options: TestEngineOptions) {
 		const { config, dtype, arena } = checkpoint
 		const key = await engine.load({ config, dtype, arena })
 		const requests = requestsFor(checkpoint)
-		loaded.push({ name, key, contextLength: config.blockSize, requests })
+		loaded.push({ name, key, contextLength: config.contextLength, requests })
 	}
 	return { engine, loaded }
 }
@@ -115,8 +115,8 @@ describe('an answer does not depend on', () => {
 	test.each<[string, TestEngineOptions]>([
 		['a second thread', { threads: 2 }],
 		['a third thread', { threads: 3 }],
-		['chunks of 7 tokens', { batchTokensMax: 7, prefillTokensMax: 7, sequencesMax: 4 }],
-		['chunks of 64 tokens', { batchTokensMax: 64 }],
+		['chunks of 7 tokens', { rowsMax: 7, readingRowsMax: 7, sequencesMax: 4 }],
+		['chunks of 64 tokens', { rowsMax: 64 }],
 		...kernels
 			.isaList()
 			.filter((isa) => kernels.isaSupported(isa))

@@ -23,7 +23,7 @@ const network = randomModel(kernels, config)
 beforeAll(async () => {
 	engine = await startEngine({ queueLengthMax: 8, sequencesMax: 16 })
 	const key = await engine.load(network)
-	model = { key, contextLength: config.blockSize }
+	model = { key, contextLength: config.contextLength }
 })
 
 afterAll(() => engine.close())
@@ -45,15 +45,15 @@ describe('engine', () => {
 	test('generates after a roll what a fresh prompt of the kept half gives', async () => {
 		const first = await complete(engine, model, generationRequest(prompt, { maxTokens: 60 }))
 		const all = [...prompt, ...first.choices[0]!.tokenIds]
-		const kept = all.slice(config.blockSize / 2, config.blockSize)
+		const kept = all.slice(config.contextLength / 2, config.contextLength)
 		const again = await complete(engine, model, generationRequest(kept, { maxTokens: 16 }))
-		expect(again.choices[0]!.tokenIds).toEqual(all.slice(config.blockSize))
+		expect(again.choices[0]!.tokenIds).toEqual(all.slice(config.contextLength))
 	})
 
 	test('stops at the end of the context when truncation is disabled', async () => {
 		const request = generationRequest(prompt, { maxTokens: 2048, truncation: 'disabled' })
 		const { choices } = await complete(engine, model, request)
-		expect(choices[0]!.tokenIds).toHaveLength(config.blockSize - prompt.length)
+		expect(choices[0]!.tokenIds).toHaveLength(config.contextLength - prompt.length)
 		expect(choices[0]!.finishReason).toBe('length')
 	})
 
@@ -208,7 +208,7 @@ describe('engine', () => {
 		const small = await startEngine({ sequencesMax: 64, kvBytesMax: 1, queueLengthMax: 4 })
 		const key = await small.load(randomModel(kernels, config))
 		const request = generationRequest(prompt, { maxTokens: 1e9 })
-		const generate = () => small.generate(key, config.blockSize, request)
+		const generate = () => small.generate(key, config.contextLength, request)
 		const streams = Array.from({ length: 6 }, generate)
 		await eventually(() => small.stats.withoutRoom === 5)
 		expect(generate).toThrow('The server is overloaded: 5 requests are waiting.')
@@ -232,7 +232,7 @@ describe('engine', () => {
 		const shared = await startEngine({ worker, sequencesMax: 16 })
 		const load = (seed: number) => shared.load(randomModel(kernels, config, 'f32', seed))
 		const [crowded, other] = [await load(1), await load(2)]
-		const contextLength = config.blockSize
+		const contextLength = config.contextLength
 		const request = generationRequest(prompt, { maxTokens: 2048 })
 		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, contextLength, request))
 		const requestOfStep: number[] = []
@@ -263,7 +263,7 @@ describe('engine', () => {
 	})
 
 	test('embeds a text that fills the context, its first token included', async () => {
-		const text = Array.from({ length: config.blockSize }, (_, i) => i)
+		const text = Array.from({ length: config.contextLength }, (_, i) => i)
 		const whole = await engine.embed(model.key, generationRequest(text, { maxTokens: 0 }))
 		const other = generationRequest([90, ...text.slice(1)], { maxTokens: 0 })
 		expect(await engine.embed(model.key, other)).not.toEqual(whole)
@@ -275,7 +275,7 @@ describe('engine', () => {
 		const loaded = randomModel(kernels, config)
 		const key = await failing.load(loaded)
 		const request = generationRequest(prompt, { maxTokens: 2048 })
-		const running = complete(failing, { key, contextLength: config.blockSize }, request)
+		const running = complete(failing, { key, contextLength: config.contextLength }, request)
 		const unloading = failing.unload(-1)
 		worker.postMessage({ type: 'no such message' })
 		await expect(running).rejects.toThrow()

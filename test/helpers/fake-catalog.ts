@@ -124,7 +124,7 @@ function fakeLease(
 		step: card.step,
 		config: {
 			vocabSize: alphabet.length,
-			blockSize: fakeContextLength,
+			contextLength: fakeContextLength,
 			nLayer: 1,
 			nEmbd: embeddingSize,
 			nHead: 1,

@@ -3,7 +3,7 @@ import { Gpt } from '../../src/model/gpt.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { weightLayout } from '../../src/model/weights.ts'
 
-/** The network with enough blocks for one sequence; the function runs a whole prompt through it. */
+/** The network with enough blocks for one sequence; the function spans a whole prompt through it. */
 export function forwardPass(
 	kernels: Kernels,
 	model: {
@@ -13,13 +13,13 @@ export function forwardPass(
 	},
 ): (ids: readonly number[]) => Gpt {
 	const { config, dtype, arena } = model
-	const blockCount = Math.ceil(config.blockSize / kvBlockTokens)
-	const limits = { rowsMax: config.blockSize, sequencesMax: 1, blocksPerSequence: blockCount }
+	const blockCount = Math.ceil(config.contextLength / kvBlockTokens)
+	const limits = { rowsMax: config.contextLength, sequencesMax: 1, blocksPerSequence: blockCount }
 	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, blockCount)
 	const blocks = Int32Array.from({ length: blockCount }, (_, i) => blockCount - 1 - i)
 	return (ids) => {
 		gpt.batch.clear()
-		gpt.batch.addRun(ids.length, 0, blocks, blockCount)
+		gpt.batch.addSpan(ids.length, 0, blocks, blockCount)
 		for (const [position, id] of ids.entries()) {
 			const block = blocks[Math.floor(position / kvBlockTokens)]!
 			gpt.batch.addRow(id, position, block * kvBlockTokens + (position % kvBlockTokens))

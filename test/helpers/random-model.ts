@@ -7,7 +7,7 @@ import { packTensor, weightLayout } from '../../src/model/weights.ts'
 export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
 	return {
 		vocabSize: 97,
-		blockSize: 64,
+		contextLength: 64,
 		nLayer: 2,
 		nEmbd: 40,
 		nHead: 4,

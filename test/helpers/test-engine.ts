@@ -30,8 +30,8 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		threads,
 		queueLengthMax,
 		limits: {
-			batchTokensMax: 256,
-			prefillTokensMax: 64,
+			rowsMax: 256,
+			readingRowsMax: 64,
 			sequencesMax: 64,
 			kvBytesMax: 64 * 2 ** 20,
 			...limits,

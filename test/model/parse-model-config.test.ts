@@ -19,8 +19,10 @@ const parseGraph = (activationGraph: unknown) =>
 
 describe('defaults', () => {
 	test('come from the form, the activation and the width', () => {
+		const { blockSize: contextLength, ...rest } = base
 		expect(parseModelConfig(base, 'json')).toEqual({
-			...base,
+			...rest,
+			contextLength,
 			ffnDim: 96,
 			activation: { kind: 'gelu' },
 			softCap: null,
@@ -35,7 +37,7 @@ describe('defaults', () => {
 })
 
 test('a context needs room for a prompt and a token drawn from it', () => {
-	expect(parseModelConfig({ ...base, blockSize: 2 }, 'json').blockSize).toBe(2)
+	expect(parseModelConfig({ ...base, blockSize: 2 }, 'json').contextLength).toBe(2)
 	expect(() => parseModelConfig({ ...base, blockSize: 1 }, 'json')).toThrow(
 		'modelConfig.blockSize: expected an integer from 2 to 131072, found 1',
 	)

@@ -11,7 +11,7 @@ import type { LoadModel, PromptReport, StepOutput } from '../messages.ts'
 import { FINISH_CODES } from '../messages.ts'
 import { KvCache } from './kv-cache.ts'
 import { Sampler } from './sampler.ts'
-import { type ScheduledRun, Scheduler } from './scheduler.ts'
+import { Scheduler, type Span } from './scheduler.ts'
 import { Sequence } from './sequence.ts'
 
 /** A draw that waits for the step's one sampling call. */
@@ -43,20 +43,20 @@ export class ModelRunner {
 
 	constructor(kernels: Kernels, model: LoadModel) {
 		const { config, limits } = model
-		const blocksPerSequence = Math.ceil(config.blockSize / kvBlockTokens)
+		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const blocks = kvBlockCount(kernels, config, limits)
 		const layout = weightLayout(kernels, config, model.dtype)
 		const batchLimits = {
-			rowsMax: limits.batchTokensMax,
+			rowsMax: limits.rowsMax,
 			sequencesMax: limits.sequencesMax,
 			blocksPerSequence,
 		}
 		this.#gpt = new Gpt(kernels, layout, model.arena, batchLimits, blocks)
 		this.#cache = new KvCache(blocks)
 		this.#scheduler = new Scheduler(this.#cache, {
-			rowsMax: limits.batchTokensMax,
+			rowsMax: limits.rowsMax,
 			sequencesMax: limits.sequencesMax,
-			prefillRowsMax: limits.prefillTokensMax,
+			readingRowsMax: limits.readingRowsMax,
 		})
 		this.#sampler = new Sampler(kernels, this.#gpt, limits.sequencesMax)
 	}
@@ -77,16 +77,16 @@ export class ModelRunner {
 	}
 
 	submit(requestId: number, request: GenerationRequest): void {
-		const { blockSize } = this.#gpt.config
+		const { contextLength } = this.#gpt.config
 		const choices = Array.from(
 			{ length: request.n },
-			(_, choice) => new Sequence(requestId, choice, request, 'generate', blockSize),
+			(_, choice) => new Sequence(requestId, choice, request, 'generate', contextLength),
 		)
 		this.#scheduler.submit(choices)
 	}
 
 	submitEmbedding(requestId: number, request: GenerationRequest): void {
-		const sequence = new Sequence(requestId, 0, request, 'embed', this.#gpt.config.blockSize)
+		const sequence = new Sequence(requestId, 0, request, 'embed', this.#gpt.config.contextLength)
 		this.#scheduler.submit([sequence])
 	}
 
@@ -116,28 +116,28 @@ export class ModelRunner {
 
 	/** Runs one step, a short one when other models wait for theirs; null when no sequence could run. */
 	step(othersWait = false): StepOutput | null {
-		const runs = this.#scheduler.schedule(this.#gpt.batch, othersWait)
-		if (runs.length === 0) return null
+		const spans = this.#scheduler.schedule(this.#gpt.batch, othersWait)
+		if (spans.length === 0) return null
 		this.#gpt.forward()
 		this.#steps++
 		const output = new StepOutputBuilder()
-		const draws = this.#readLogits(runs)
+		const draws = this.#readLogits(spans)
 		const tokenIds = this.#sampler.draw()
-		for (const run of runs) this.#commitRows(run, output)
+		for (const span of spans) this.#commitRows(span, output)
 		for (const draw of draws) this.#commitToken(draw, tokenIds[draw.drawIndex]!, output)
-		this.#commitEmbeddings(runs, output)
+		this.#commitEmbeddings(spans, output)
 		return output.build()
 	}
 
-	#readLogits(runs: readonly ScheduledRun[]): PendingDraw[] {
+	#readLogits(spans: readonly Span[]): PendingDraw[] {
 		const draws: PendingDraw[] = []
 		this.#sampler.clear()
-		for (const run of runs) {
-			const { sequence, count } = run
-			if (run.firstLogits < 0) continue
-			if (sequence.scoresPrompt) this.#scorePrompt(run)
-			if (!run.draws) continue
-			const logitsRow = run.firstLogits + (sequence.scoresPrompt ? count - 1 : 0)
+		for (const span of spans) {
+			const { sequence, count } = span
+			if (span.firstLogits < 0) continue
+			if (sequence.scoresPrompt) this.#scorePrompt(span)
+			if (!span.draws) continue
+			const logitsRow = span.firstLogits + (sequence.scoresPrompt ? count - 1 : 0)
 			const raw = this.#rawLogprobs(sequence, logitsRow)
 			const drawIndex = this.#sampler.add(sequence, logitsRow)
 			draws.push({ sequence, logitsRow, drawIndex, raw })
@@ -157,8 +157,8 @@ export class ModelRunner {
 	}
 
 	/** The row at position p tells how likely the prompt's token p + 1 was. */
-	#scorePrompt(run: ScheduledRun): void {
-		const { sequence, count, firstLogits } = run
+	#scorePrompt(span: Span): void {
+		const { sequence, count, firstLogits } = span
 		const alternatives = sequence.request.promptLogprobs ?? 0
 		const scores = this.#promptLogprobs.get(sequence) ?? [null]
 		this.#promptLogprobs.set(sequence, scores)
@@ -171,8 +171,8 @@ export class ModelRunner {
 	}
 
 	/** The rows are computed: blocks may have become full, and the prompt may have been read. */
-	#commitRows(run: ScheduledRun, output: StepOutputBuilder): void {
-		const { sequence, count } = run
+	#commitRows(span: Span, output: StepOutputBuilder): void {
+		const { sequence, count } = span
 		sequence.advance(count, this.#cache)
 		if (sequence.hasReportedPrompt || sequence.remaining > 0) return
 		this.#scheduler.promptDone(sequence)
@@ -217,8 +217,8 @@ export class ModelRunner {
 		}
 	}
 
-	#commitEmbeddings(runs: readonly ScheduledRun[], output: StepOutputBuilder): void {
-		const embedded = runs.filter(({ sequence }) => sequence.purpose === 'embed')
+	#commitEmbeddings(spans: readonly Span[], output: StepOutputBuilder): void {
+		const embedded = spans.filter(({ sequence }) => sequence.purpose === 'embed')
 		if (embedded.length === 0) return
 		this.#gpt.normalizeAllRows()
 		const { hidden, hiddenStride, config } = this.#gpt

@@ -4,11 +4,8 @@
  */
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'
 import type { Gpt } from '../../model/gpt.ts'
-import type { TokenLogprob } from '../generation.ts'
+import { TOP_LOGPROBS_MAX, type TokenLogprob } from '../generation.ts'
 import type { Sequence } from './sequence.ts'
-
-/** Alternatives that a request can ask for, and so the size of the scratch lists. */
-export const TOP_LOGPROBS_MAX = 20
 
 export class Sampler {
 	readonly #kernels: Kernels

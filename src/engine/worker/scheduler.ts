@@ -10,7 +10,7 @@ import type { KvCache } from './kv-cache.ts'
 import type { Sequence } from './sequence.ts'
 
 export interface SchedulerLimits {
-	/** Rows of one step (`batchTokensMax`). */
+	/** Rows of one step. */
 	readonly rowsMax: number
 	/** Sequences that run at once. */
 	readonly sequencesMax: number
@@ -19,19 +19,19 @@ export interface SchedulerLimits {
 	 * those are more. A sequence that rolls reads half a window for half a window of new tokens, one
 	 * row per token: with fewer rows the reading would never catch up.
 	 */
-	readonly prefillRowsMax: number
+	readonly readingRowsMax: number
 }
 
-/** One sequence's part of a step. */
-export interface ScheduledRun {
+/** One sequence's part of a step: consecutive rows. */
+export interface Span {
 	readonly sequence: Sequence
 	/** Rows of this step. */
 	readonly count: number
 	/** Index of the first row in the batch. */
 	readonly firstRow: number
-	/** Index among the step's logits of this run's first wanted row; -1 = none. */
+	/** Index among the step's logits of this span's first wanted row; -1 = none. */
 	readonly firstLogits: number
-	/** The run ends at the window's end: a token is drawn from its last row. */
+	/** The span ends at the window's end: a token is drawn from its last row. */
 	readonly draws: boolean
 }
 
@@ -111,18 +111,18 @@ export class Scheduler {
 	 * Fills the batch with the next step's rows; empty when nothing can run now. Prompts are read in
 	 * small chunks while others decode, here or, when `othersWait`, on another model.
 	 */
-	schedule(batch: Batch, othersWait = false): ScheduledRun[] {
+	schedule(batch: Batch, othersWait = false): Span[] {
 		batch.clear()
 		this.#admit()
-		const runs: ScheduledRun[] = []
+		const spans: Span[] = []
 		const decoding = this.#running.filter((s) => s.isDecoding && s.blockCount > 0)
 		for (const sequence of decoding) {
 			if (batch.rowCount === this.#limits.rowsMax) break
-			if (!sequence.awaitsMask) runs.push(addRun(batch, sequence, 1))
+			if (!sequence.awaitsMask) spans.push(addSpan(batch, sequence, 1))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
 		const isAlone = decoding.length === 0 && !othersWait
-		const beside = Math.max(this.#limits.prefillRowsMax, this.#running.length)
+		const beside = Math.max(this.#limits.readingRowsMax, this.#running.length)
 		const budget = isAlone ? free : Math.min(free, beside)
 		const reading = this.#running.filter((s) => !s.isDecoding && s.blockCount > 0)
 		const rolled = reading.filter((s) => s.hasReportedPrompt)
@@ -131,9 +131,9 @@ export class Scheduler {
 		const wanted = prompts.reduce((sum, { remaining }) => sum + remaining, 0)
 		const kept = Math.min(wanted, Math.ceil(budget / 2))
 		const begin = batch.rowCount
-		runs.push(...addChunks(batch, rolled, budget - kept))
-		runs.push(...addChunks(batch, prompts, budget - (batch.rowCount - begin)))
-		return runs
+		spans.push(...addChunks(batch, rolled, budget - kept))
+		spans.push(...addChunks(batch, prompts, budget - (batch.rowCount - begin)))
+		return spans
 	}
 
 	/** Blocks first for sequences that rolled, then for the longest waiting. */
@@ -174,24 +174,24 @@ export class Scheduler {
 }
 
 /** Adds what the sequences have to read, in their order, up to so many rows. */
-function addChunks(batch: Batch, sequences: readonly Sequence[], rows: number): ScheduledRun[] {
-	const runs: ScheduledRun[] = []
+function addChunks(batch: Batch, sequences: readonly Sequence[], rows: number): Span[] {
+	const spans: Span[] = []
 	let left = rows
 	for (const sequence of sequences) {
 		if (left === 0) break
 		const count = Math.min(sequence.remaining, left)
 		if (count === sequence.remaining && sequence.awaitsMask) continue
-		runs.push(addRun(batch, sequence, count))
+		spans.push(addSpan(batch, sequence, count))
 		left -= count
 	}
-	return runs
+	return spans
 }
 
-/** Adds a sequence's next `count` tokens as one run of rows. */
-function addRun(batch: Batch, sequence: Sequence, count: number): ScheduledRun {
+/** Adds a sequence's next `count` tokens as one span of rows. */
+function addSpan(batch: Batch, sequence: Sequence, count: number): Span {
 	const { computed, window, blocks } = sequence
 	const firstRow = batch.rowCount
-	batch.addRun(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
+	batch.addSpan(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
 	const draws =
 		sequence.purpose === 'generate' &&
 		sequence.request.maxTokens > 0 &&

@@ -15,7 +15,7 @@ export class Sequence {
 	readonly request: GenerationRequest
 	readonly purpose: SequencePurpose
 
-	/** Tokens in the context, at most `blockSize`. */
+	/** Tokens in the context, at most `contextLength`. */
 	readonly window: Int32Array
 	length: number
 	/** How many of them have their keys and values stored. */
@@ -40,27 +40,27 @@ export class Sequence {
 	mask: Uint32Array | null = null
 
 	/**
-	 * `blockSize` is the context length. A prompt keeps its end when it is too long: longer than
-	 * blockSize - 1 where a token is to follow, than blockSize where it is only embedded.
+	 * A prompt keeps its end when it is too long: longer than contextLength - 1 where a token is to
+	 * follow, than contextLength where it is only embedded.
 	 */
 	constructor(
 		requestId: number,
 		choice: number,
 		request: GenerationRequest,
 		purpose: SequencePurpose,
-		blockSize: number,
+		contextLength: number,
 	) {
 		this.requestId = requestId
 		this.choice = choice
 		this.request = request
 		this.purpose = purpose
-		const readable = readableTokens(blockSize, purpose === 'embed' ? 0 : request.maxTokens)
+		const readable = readableTokens(contextLength, purpose === 'embed' ? 0 : request.maxTokens)
 		const prompt = request.promptTokenIds.slice(-readable)
-		this.window = new Int32Array(blockSize)
+		this.window = new Int32Array(contextLength)
 		this.window.set(prompt)
 		this.length = prompt.length
 		this.promptLength = prompt.length
-		const longest = Math.min(blockSize, prompt.length + request.maxTokens)
+		const longest = Math.min(contextLength, prompt.length + request.maxTokens)
 		this.blocks = new Int32Array(Math.ceil(longest / kvBlockTokens))
 		const { repetitionPenalty, presencePenalty, frequencyPenalty } = request.sampling
 		const penalized = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0

@@ -16,7 +16,7 @@ export function embeddings(deps: ServerDeps) {
 			tokenizer,
 			vocabSize: config.vocabSize,
 			width: config.nEmbd,
-			contextLength: config.blockSize,
+			contextLength: config.contextLength,
 		})
 		setIdleTimeout(request, 0)
 		try {

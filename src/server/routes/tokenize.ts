@@ -14,7 +14,7 @@ import { generationErrors, operation } from '../openapi.ts'
 export function tokenize({ catalog, limits }: ServerDeps) {
 	const encode = async (body: TokenizeRequest, signal: AbortSignal) => {
 		using lease = await catalog.acquire(body.model, signal)
-		return toTokenized(body, lease.tokenizer, lease.config.blockSize)
+		return toTokenized(body, lease.tokenizer, lease.config.contextLength)
 	}
 	const decode = async (body: DetokenizeRequest, signal: AbortSignal) => {
 		using lease = await catalog.acquire(body.model, signal)

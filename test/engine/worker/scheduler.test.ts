@@ -1,16 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import type { GenerationRequest } from '../../../src/engine/generation.ts'
 import { KvCache } from '../../../src/engine/worker/kv-cache.ts'
-import {
-	type ScheduledRun,
-	Scheduler,
-	type SchedulerLimits,
-} from '../../../src/engine/worker/scheduler.ts'
+import { Scheduler, type SchedulerLimits, type Span } from '../../../src/engine/worker/scheduler.ts'
 import { Sequence } from '../../../src/engine/worker/sequence.ts'
 import { Batch } from '../../../src/model/batch.ts'
 import { generationRequest } from '../requests.ts'
 
-const blockSize = 256
+const contextLength = 256
 
 /** The bookkeeping of an engine without a network: every drawn token is `token`. */
 class Bench {
@@ -20,7 +16,7 @@ class Bench {
 	#lastId = 0
 
 	constructor(limits: Partial<SchedulerLimits> = {}, blocks = 64) {
-		const all = { rowsMax: 64, sequencesMax: 8, prefillRowsMax: 16, ...limits }
+		const all = { rowsMax: 64, sequencesMax: 8, readingRowsMax: 16, ...limits }
 		this.cache = new KvCache(blocks)
 		this.scheduler = new Scheduler(this.cache, all)
 		this.batch = new Batch({
@@ -36,27 +32,27 @@ class Bench {
 		const request = generationRequest(prompt, { maxTokens: 1000, ...changes })
 		const sequences = Array.from(
 			{ length: request.n },
-			(_, choice) => new Sequence(id, choice, request, 'generate', blockSize),
+			(_, choice) => new Sequence(id, choice, request, 'generate', contextLength),
 		)
 		this.scheduler.submit(sequences)
 		return sequences
 	}
 
-	step(token = 7): ScheduledRun[] {
-		const runs = this.scheduler.schedule(this.batch)
-		for (const { sequence, count, draws } of runs) {
+	step(token = 7): Span[] {
+		const spans = this.scheduler.schedule(this.batch)
+		for (const { sequence, count, draws } of spans) {
 			sequence.advance(count, this.cache)
 			if (!sequence.hasReportedPrompt && sequence.remaining === 0)
 				this.scheduler.promptDone(sequence)
 			if (!draws) continue
 			sequence.append(token)
-			if (sequence.length === blockSize) this.scheduler.roll(sequence)
+			if (sequence.length === contextLength) this.scheduler.roll(sequence)
 		}
-		return runs
+		return spans
 	}
 }
 
-const rows = (runs: ScheduledRun[]) => runs.map((run) => [run.sequence.requestId, run.count])
+const rows = (spans: Span[]) => spans.map((span) => [span.sequence.requestId, span.count])
 
 describe('scheduler', () => {
 	test('reads a prompt in one step when it is alone and fits', () => {
@@ -155,15 +151,15 @@ describe('scheduler', () => {
 		for (let i = 0; i < 4; i++) bench.step()
 		bench.submit(4)
 		for (let i = 0; i < 300; i++) {
-			const runs = bench.step()
-			if (i > 0) expect(runs.some((run) => run.sequence.requestId === 2)).toBe(true)
+			const spans = bench.step()
+			if (i > 0) expect(spans.some((span) => span.sequence.requestId === 2)).toBe(true)
 		}
 		expect(rolling!.generatedCount).toBeGreaterThan(200)
-		expect(rolling!.length).toBeLessThan(blockSize)
+		expect(rolling!.length).toBeLessThan(contextLength)
 	})
 
 	test('lets no stream wait long when all of them roll, nor a request that comes late', () => {
-		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, prefillRowsMax: 64 }, 128 * 8)
+		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, readingRowsMax: 64 }, 128 * 8)
 		const streams = Array.from({ length: 100 }, () => bench.submit(20, { maxTokens: 1e6 })[0]!)
 		const step = () => new Set(bench.step().map(({ sequence }) => sequence))
 		const lastSeen = new Map(streams.map((stream) => [stream, 0]))
@@ -183,7 +179,7 @@ describe('scheduler', () => {
 	})
 
 	test('lets running streams roll beside a burst of long prompts, which are read as well', () => {
-		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, prefillRowsMax: 64 }, 128 * 8)
+		const bench = new Bench({ rowsMax: 256, sequencesMax: 128, readingRowsMax: 64 }, 128 * 8)
 		const streams = Array.from(
 			{ length: 8 },
 			(_, i) => bench.submit(20 + i * 20, { maxTokens: 1e6 })[0]!,
