@@ -1,5 +1,5 @@
 /** Requests and answers of /tokenize and /detokenize. */
-import { invalidValue, unsupportedParameter } from '../lib/api-errors.ts'
+import { invalidValue, missingParameter, unsupportedParameter } from '../lib/api-errors.ts'
 import { renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { tokenizeCharactersMax } from './limits.ts'
@@ -29,8 +29,12 @@ export function toDetokenized(
 }
 
 function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[] {
-	if (!('messages' in body)) return tokenizer.encode('prompt' in body ? body.prompt : body.content)
-	if ('prompt' in body) throw unsupportedParameter('prompt', "It does not go with 'messages'.")
+	const [field, other] = (['prompt', 'content', 'messages'] as const).filter(
+		(name) => body[name] !== undefined,
+	)
+	if (field === undefined) throw missingParameter('prompt')
+	if (other !== undefined) throw unsupportedParameter(field, `It does not go with '${other}'.`)
+	if (body.messages === undefined) return tokenizer.encode(body.prompt ?? body.content ?? '')
 	const messages = toChatMessages(body.messages)
 	const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
 	if (characters > tokenizeCharactersMax) {

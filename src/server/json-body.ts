@@ -5,6 +5,7 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../lib/api-errors.ts'
 import { describeValue } from '../lib/describe-value.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { typedQuery } from './strict-query.ts'
 import { dropNulls, validator } from './validation.ts'
 
@@ -42,6 +43,9 @@ export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions)
 
 function parseObject(text: string, contentType: string): Record<string, unknown> {
 	if (text.trim() === '') throw invalidJson('it is empty')
+	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
+		throw invalidJson(`it nests more than ${JSON_DEPTH_MAX} arrays and objects`)
+	}
 	let body: unknown
 	try {
 		body = JSON.parse(text)

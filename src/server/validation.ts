@@ -26,8 +26,7 @@ export function validator(schema: TSchema): (value: unknown) => void {
 	return (value) => {
 		checker ??= TypeCompiler.Compile(schema)
 		if (checker.Check(value)) return
-		const fault = faultIn(checker.Errors(value))
-		if (fault !== undefined) throw fault
+		throw faultIn(checker.Errors(value)) ?? invalidType('body', describe(schema), value)
 	}
 }
 

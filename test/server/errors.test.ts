@@ -5,7 +5,9 @@ import { fakeTokenizer } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
-const deep = `{"prompt":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
+const deepIn = (field: string) => `{"${field}":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+
+const jsonSchema = (schema: unknown) => ({ type: 'json_schema', json_schema: { schema } })
 
 /** [what, path, body, status, code, param] */
 const bodies: [string, string, unknown, number, string, string | null][] = [
@@ -421,7 +423,11 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'invalid_value',
 		'prompt',
 	],
-	['a deep prompt', '/v1/completions', deep, 400, 'invalid_type', 'prompt[0][0]'],
+	['a deep prompt', '/v1/completions', deepIn('prompt'), 400, 'invalid_json', null],
+	['deep metadata', '/v1/responses', deepIn('metadata'), 400, 'invalid_json', null],
+	['a deep text format', '/v1/responses', deepIn('text'), 400, 'invalid_json', null],
+	['a deep schema', '/v1/chat/completions', deepIn('response_format'), 400, 'invalid_json', null],
+	['deep messages', '/api/chat', deepIn('messages'), 400, 'invalid_json', null],
 	[
 		'too many sequences',
 		'/v1/completions',
@@ -531,6 +537,46 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		400,
 		'unsupported_parameter',
 		'prompt',
+	],
+	[
+		'a prompt that is none beside content to tokenize',
+		'/tokenize',
+		{ prompt: [[]], content: 'x' },
+		400,
+		'invalid_type',
+		'prompt',
+	],
+	[
+		'messages that are none beside content to tokenize',
+		'/tokenize',
+		{ content: 'x', messages: 17 },
+		400,
+		'invalid_type',
+		'messages',
+	],
+	[
+		'two texts to tokenize',
+		'/tokenize',
+		{ prompt: 'a', content: 'b' },
+		400,
+		'unsupported_parameter',
+		'prompt',
+	],
+	[
+		'a schema of a million alternatives',
+		'/v1/chat/completions',
+		{ ...chat, response_format: jsonSchema({ anyOf: Array(1_000_000).fill(true) }) },
+		400,
+		'unsupported_value',
+		'response_format',
+	],
+	[
+		'a choice of one among 100,000 schemas',
+		'/v1/chat/completions',
+		{ ...chat, response_format: jsonSchema({ oneOf: Array(100_000).fill({ const: 1 }) }) },
+		400,
+		'unsupported_value',
+		'response_format',
 	],
 	[
 		'too long a conversation to tokenize',

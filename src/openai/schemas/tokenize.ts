@@ -4,39 +4,30 @@ import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
 import { modelField } from './sampling.ts'
 
-const tokenizeFields = {
-	model: modelField,
-	return_token_strs: optional(
-		Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
-	),
-	add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
-}
-
-/** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. */
-export const TokenizeRequest = Type.Union(
-	[
-		wireObject({
-			...tokenizeFields,
-			prompt: Type.String({
-				maxLength: tokenizeCharactersMax,
-				description: 'Text to encode.',
-			}),
-		}),
-		wireObject({
-			...tokenizeFields,
-			messages: Type.Array(WireMessage, {
-				minItems: 1,
-				description: 'Conversation to encode as chat completions do.',
-			}),
-		}),
-		wireObject({
-			...tokenizeFields,
-			content: Type.String({
+/** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. Exactly one of the three texts is given. */
+export const TokenizeRequest = wireObject(
+	{
+		model: modelField,
+		prompt: optional(
+			Type.String({ maxLength: tokenizeCharactersMax, description: 'Text to encode.' }),
+		),
+		content: optional(
+			Type.String({
 				maxLength: tokenizeCharactersMax,
 				description: "llama.cpp's name of `prompt`.",
 			}),
-		}),
-	],
+		),
+		messages: optional(
+			Type.Array(WireMessage, {
+				minItems: 1,
+				description: 'Conversation to encode as chat completions do.',
+			}),
+		),
+		return_token_strs: optional(
+			Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
+		),
+		add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
+	},
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time' } },
 )
 export type TokenizeRequest = Static<typeof TokenizeRequest>

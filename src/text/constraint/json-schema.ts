@@ -30,16 +30,20 @@ import {
 	schemaObject,
 	typesOf,
 } from './schema-fields.ts'
+import { checkSchemaSize } from './schema-size.ts'
 
 /** Sub-schemas in all, references not followed. */
-const SCHEMA_COUNT_MAX = 1000
+const SCHEMA_COUNT_MAX = 2000
 /** Sub-schemas within each other, references followed. */
 const SCHEMA_DEPTH_MAX = 64
+/** Alternatives of one `oneOf`: each is compared with each. */
+const ONE_OF_COUNT_MAX = 31
 /** UTF-16 units of all keys and constants. */
 const LITERAL_LENGTH_MAX = 2 ** 16
 
 /** Rule of a schema; throws ConstraintError with the place and the keyword at fault. */
 export function compileSchema(schema: unknown, grammar: JsonGrammar): Rule {
+	checkSchemaSize(schema)
 	return new SchemaCompiler(schema, grammar).compile(schema, '#')
 }
 
@@ -58,10 +62,10 @@ class SchemaCompiler {
 
 	/** `path` is the schema's place as a JSON pointer. */
 	compile(schema: unknown, path: string): Rule {
+		this.#countSchemas(1)
 		if (schema === true) return this.#grammar.any()
 		if (schema === false) return this.#grammar.anyOf([])
 		const fields = schemaObject(schema, path)
-		if (++this.#schemaCount > SCHEMA_COUNT_MAX) throw tooLarge(`${SCHEMA_COUNT_MAX} sub-schemas`)
 		if (++this.#depth > SCHEMA_DEPTH_MAX) throw tooLarge(`${SCHEMA_DEPTH_MAX} nested sub-schemas`)
 		const rule = this.#compileObject(fields, path)
 		this.#depth--
@@ -100,8 +104,14 @@ class SchemaCompiler {
 		)
 	}
 
+	#countSchemas(count: number): void {
+		this.#schemaCount += count
+		if (this.#schemaCount > SCHEMA_COUNT_MAX) throw tooLarge(`${SCHEMA_COUNT_MAX} sub-schemas`)
+	}
+
 	#areDisjoint(schemas: readonly unknown[]): boolean {
-		if (schemas.length ** 2 > SCHEMA_COUNT_MAX) throw tooLarge('31 schemas in one "oneOf"')
+		if (schemas.length > ONE_OF_COUNT_MAX)
+			throw tooLarge(`${ONE_OF_COUNT_MAX} schemas in one "oneOf"`)
 		const resolved = schemas.map((schema) => this.#followReferences(schema))
 		return resolved.every((a, index) => resolved.slice(index + 1).every((b) => areDisjoint(a, b)))
 	}

@@ -106,14 +106,28 @@ describe('is bounded', () => {
 	test.each<[string, unknown, string]>([
 		['nesting', nested(100), '64 nested sub-schemas'],
 		['a chain of references', { $ref: '#/$defs/a0', $defs: { ...chain, a500: {} } }, '64 nested'],
-		['sub-schemas', { anyOf: Array(2000).fill({ type: 'null' }) }, '1000 sub-schemas'],
+		['sub-schemas', { anyOf: Array(2000).fill({ type: 'null' }) }, '2000 sub-schemas'],
 		['oneOf', { oneOf: Array(50).fill({ const: 1 }) }, '31 schemas in one "oneOf"'],
+		['true sub-schemas', { anyOf: Array(2000).fill(true) }, '2000 sub-schemas'],
+		['values', { anyOf: Array(1_000_000).fill(true) }, '20000 values'],
+		['texts', { description: 'a'.repeat(300_000) }, '262144 characters'],
 		['constants', { enum: ['a'.repeat(70_000)] }, '65536 characters of keys and constants'],
 		['keys', { properties: { ['a'.repeat(70_000)]: {} } }, '65536 characters'],
 		['deep constants', { const: deepConstant }, 'at most'],
 	])('in %s', (_, schema, limit) => {
 		expect(refusal(schema).message).toContain(limit)
 		expect(refusal(schema).message.length).toBeLessThanOrEqual(500)
+	})
+
+	test.each<[string, unknown]>([
+		['a million booleans', { anyOf: Array(1_000_000).fill(true) }],
+		['a hundred thousand alternatives', { oneOf: Array(100_000).fill({ const: 1 }) }],
+		['a hundred thousand brackets', { const: deepConstant }],
+	])('refused at once: %s', (_, schema) => {
+		refusal(schema)
+		const started = performance.now()
+		refusal(schema)
+		expect(performance.now() - started).toBeLessThan(20)
 	})
 
 	test.each<[string, unknown]>([
