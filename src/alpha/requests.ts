@@ -1,86 +1,81 @@
-/** Bodies and queries of the /api endpoints → generations. Throws ApiError 400. */
-import { greedySampling, plainRequest } from '../engine/plain-request.ts'
-import { type ChatMessage, endTokenIds, renderChat } from '../text/chat-template.ts'
-import { endOfMessages, endOfText, promptOrStart } from '../text/prompt.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+/** Bodies and queries of the /api endpoints → generations. */
+import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
+import { textPrompt } from '../text/prompt.ts'
+import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { completionTokensMax, topKDefault } from '../wire/limits.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import {
 	generateMaxTokensDefault,
 	generateTemperatureDefault,
-	generateTokensMax,
 	streamTemperatureDefault,
 	streamTokensDefault,
 	streamTokensMax,
-	topKDefault,
 } from './limits.ts'
-import type { ChatRequest } from './schemas/chat.ts'
+import type { ApiChatRequest, UiMessage } from './schemas/chat.ts'
+import type { DrawFields } from './schemas/fields.ts'
 import type { GenerateRequest } from './schemas/generate.ts'
 import type { InferenceQuery } from './schemas/inference.ts'
 
-/** What a request is read against. */
-export interface AlphaContext {
-	readonly tokenizer: Tokenizer
-	/** Used when the request names none. */
-	readonly seed: number
-}
-
 /** POST and GET /api/generate. */
-export function toGenerateTextRequest(request: GenerateRequest, { tokenizer, seed }: AlphaContext) {
-	return textRequest(tokenizer, {
-		promptTokenIds: tokenizer.encode(endOfText(request.prompt)),
-		stopTokenIds: endTokenIds(tokenizer),
-		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, generateTokensMax),
-		temperature: request.temperature ?? generateTemperatureDefault,
-		topK: topKDefault,
-		seed: request.seed ?? seed,
+export function toGenerateTextRequest(
+	request: GenerateRequest,
+	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
+): TextRequest {
+	return textRequest(textPrompt(request.prompt, tokenizer), tokenizer, {
+		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, completionTokensMax),
+		sampling: {
+			temperature: request.temperature ?? generateTemperatureDefault,
+			...toDraw(request),
+			seed: request.seed ?? seed,
+		},
 	})
 }
 
 /** GET /api/inference. */
-export function toInferenceTextRequest(query: InferenceQuery, { tokenizer, seed }: AlphaContext) {
-	return textRequest(tokenizer, {
-		promptTokenIds: tokenizer.encode(endOfText(query.query ?? '')),
-		stopTokenIds: endTokenIds(tokenizer),
+export function toInferenceTextRequest(
+	query: InferenceQuery,
+	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
+): TextRequest {
+	return textRequest(textPrompt(query.query ?? '', tokenizer), tokenizer, {
 		maxTokens: Math.min(query.steps ?? streamTokensDefault, streamTokensMax),
-		temperature: query.temp ?? streamTemperatureDefault,
-		topK: query.topk ?? topKDefault,
-		seed: query.seed ?? seed,
+		sampling: {
+			temperature: query.temp ?? streamTemperatureDefault,
+			...toDraw(query),
+			seed: query.seed ?? seed,
+		},
 	})
 }
 
 /** POST /api/chat. */
-export function toChatTextRequest(
-	body: ChatRequest,
-	messages: readonly ChatMessage[],
-	{ tokenizer, seed }: AlphaContext,
-) {
-	const chat = renderChat(endOfMessages(messages), tokenizer)
-	const request = textRequest(tokenizer, {
-		promptTokenIds: chat.tokenIds,
-		stopTokenIds: chat.stopTokenIds,
+export function toApiChatTextRequest(
+	body: ApiChatRequest,
+	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
+): TextRequest {
+	return textRequest(chatPrompt(fromUiMessages(body.messages), tokenizer), tokenizer, {
 		maxTokens: Math.min(body.maxTokens ?? streamTokensDefault, streamTokensMax),
-		temperature: body.temperature ?? streamTemperatureDefault,
-		topK: body.topk ?? topKDefault,
-		seed: body.seed ?? seed,
+		sampling: {
+			temperature: body.temperature ?? streamTemperatureDefault,
+			...toDraw(body),
+			seed: body.seed ?? seed,
+		},
 	})
-	return { ...request, skipsLeadingBlank: chat.skipsLeadingBlank }
 }
 
-interface TextSettings {
-	readonly promptTokenIds: readonly number[]
-	readonly stopTokenIds: readonly number[]
-	readonly maxTokens: number
-	readonly temperature: number
-	readonly topK: number
-	readonly seed: number
+/** The aliases first: they have no default that could hide the other spelling. */
+function toDraw({ topk, top_k, topp, top_p }: DrawFields): { topK: number; topP: number } {
+	return { topK: top_k ?? topk ?? topKDefault, topP: top_p ?? topp ?? 1 }
 }
 
-function textRequest(tokenizer: Tokenizer, settings: TextSettings) {
-	const { promptTokenIds, temperature, topK, seed, stopTokenIds, maxTokens } = settings
-	const generation = plainRequest({
-		...promptOrStart(promptTokenIds, tokenizer.startTokenId),
-		maxTokens,
-		sampling: { ...greedySampling, temperature, topK, seed },
-		stopTokenIds,
+/**
+ * Messages of useChat, old and new. A message has `content` (older SDKs, plain clients), or `parts`
+ * of which the texts count. Where both are given, `content` is the message and `parts` repeats it.
+ */
+export function fromUiMessages(messages: readonly UiMessage[]): ChatMessage[] {
+	return messages.map(({ role, content, parts }) => {
+		if (typeof content === 'string') return { role, content }
+		const texts = (content ?? parts ?? []).map((part) =>
+			part.type === 'text' ? (part.text ?? '') : '',
+		)
+		return { role, content: texts.join('') }
 	})
-	return { generation, stop: [], includeStop: false, skipsLeadingBlank: false, constraint: null }
 }

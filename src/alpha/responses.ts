@@ -1,8 +1,13 @@
 /** Answers of the /api endpoints. */
-import type { ModelCard } from '../models/catalog.ts'
+import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
+import type { ModelCard, ModelDetails } from '../models/catalog.ts'
+import type { TextResult } from '../text/text-events.ts'
+import { dataFrame } from '../wire/stream-format.ts'
+import type { Generated } from './schemas/generate.ts'
+import type { ModelCardSchema, RunSchema } from './schemas/models.ts'
 
 /** A run in GET /api/models; every key is always there. */
-export function toRun(card: ModelCard) {
+export function toRun(card: ModelCard): RunSchema {
 	return {
 		id: card.id,
 		name: card.id,
@@ -16,18 +21,35 @@ export function toRun(card: ModelCard) {
 }
 
 /** A run that cannot be served, and why. */
-export function toUnservedRun(card: ModelCard) {
+export function toUnservedRun(card: ModelCard): RunSchema {
 	return { ...toRun(card), state: card.state, reason: card.reason }
 }
 
+/** Answer of GET /api/models/{id}. A run that cannot be served has no details. */
+export function toModelCard(
+	card: ModelCard,
+	details: ModelDetails | undefined,
+	metrics: MetricsSeries,
+): ModelCardSchema {
+	const { steps, state, reason, contextLength, embedded } = card
+	return {
+		...toRun(card),
+		steps: [...steps],
+		state,
+		reason,
+		contextLength,
+		embedded,
+		checkpointBytes: details?.checkpointBytes ?? null,
+		parameterCount: details?.parameterCount ?? null,
+		memoryBytes: details?.memoryBytes ?? null,
+		requests: details?.leases ?? 0,
+		tokenizer: details?.tokenizer ?? null,
+		metrics,
+	}
+}
+
 /** Answer of /api/generate. */
-export function toGenerated(
-	model: string,
-	result: {
-		readonly promptTokens: number
-		readonly choices: readonly { text: string; finishReason: string; completionTokens: number }[]
-	},
-) {
+export function toGenerated(model: string, result: TextResult): Generated {
 	const [choice] = result.choices
 	return {
 		text: choice?.text ?? '',
@@ -42,5 +64,5 @@ export function toGenerated(
 
 /** An event of /api/inference: the prompt first, then what is generated. */
 export function tokenFrame(text: string): string {
-	return `data: {"token":${JSON.stringify(text)}}\n\n`
+	return dataFrame(`{"token":${JSON.stringify(text)}}`)
 }

@@ -1,13 +1,9 @@
-import {
-	generateTemperatureDefault,
-	generateTokensMax,
-	temperatureMax,
-	topKDefault,
-} from '../alpha/limits.ts'
-import type { GenerationRequest } from '../engine/generation.ts'
-import { greedySampling, plainRequest } from '../engine/plain-request.ts'
+import { generateTemperatureDefault } from '../alpha/limits.ts'
+import { toGenerateTextRequest } from '../alpha/requests.ts'
 import type { ModelLease } from '../models/catalog.ts'
-import { promptOrStart } from '../text/prompt.ts'
+import { TextGeneration } from '../text/text-generation.ts'
+import type { TextRequest } from '../text/text-request.ts'
+import { completionTokensMax, int32Max, temperatureMax, topKDefault } from '../wire/limits.ts'
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
@@ -21,12 +17,12 @@ import {
 } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
-/** How to sample: as `POST /api/generate` does, but a screenful of tokens by default. */
+/** How to sample: as `POST /api/generate`, but for a screenful of tokens by default. */
 const samplingOptions = {
 	maxTokens: integerOption({
 		flag: '--max-tokens',
 		min: 1,
-		max: generateTokensMax,
+		max: completionTokensMax,
 		defaultValue: 200,
 		help: 'tokens to generate',
 	}),
@@ -40,7 +36,7 @@ const samplingOptions = {
 	topK: integerOption({
 		flag: '--top-k',
 		min: 0,
-		max: 2 ** 31 - 1,
+		max: int32Max,
 		defaultValue: topKDefault,
 		help: 'draw from the k likeliest tokens; 0 from all',
 	}),
@@ -83,40 +79,37 @@ export const generateCommand: Command = {
 			if (level === 'error') context.warn(`${message}\n`)
 		})
 		using lease = await runtime.catalog.acquire(model)
-		await streamText(lease, words.join(' '), values, context)
+		const prompt = words.join(' ')
+		context.print(prompt)
+		await printText(lease, toRequest(lease, prompt, values), context)
 		return 0
 	},
 }
 
-async function streamText(
+/** Prints what is generated as it comes, up to its end or the first Ctrl-C. */
+async function printText(
 	lease: ModelLease,
-	prompt: string,
-	options: Values<typeof samplingOptions>,
-	context: CommandContext,
+	request: TextRequest,
+	{ print, stopRequested }: CommandContext,
 ): Promise<void> {
 	const controller = new AbortController()
-	void context.stopRequested.then(() => controller.abort())
-	const decoder = lease.tokenizer.createDecoder()
-	context.print(prompt)
-	for await (const event of lease.generate(toRequest(lease, prompt, options), controller.signal)) {
-		if (event.type === 'token') context.print(decoder.push(event.tokenId))
+	void stopRequested.then(() => controller.abort())
+	const generation = new TextGeneration(lease.generate(request.generation, controller.signal), {
+		request,
+		tokenizer: lease.tokenizer,
+	})
+	for await (const events of generation.batches()) {
+		for (const event of events) if (event.type === 'text') print(event.text)
 	}
-	context.print(`${decoder.flush()}\n`)
+	print('\n')
 }
 
 function toRequest(
-	lease: ModelLease,
+	{ tokenizer }: ModelLease,
 	prompt: string,
-	options: Values<typeof samplingOptions>,
-): GenerationRequest {
-	const { maxTokens, temperature, topK, topP, seed } = options
-	const sampling = { ...greedySampling, temperature, topK, topP }
-	return plainRequest({
-		...promptOrStart(lease.tokenizer.encode(prompt), lease.tokenizer.startTokenId),
-		maxTokens,
-		sampling: {
-			...sampling,
-			seed: seed ?? crypto.getRandomValues(new Uint32Array(1))[0]!,
-		},
-	})
+	{ maxTokens, temperature, topK, topP, seed }: Values<typeof samplingOptions>,
+): TextRequest {
+	const asked = { prompt, max_tokens: maxTokens, temperature, topk: topK, topp: topP }
+	const freshSeed = crypto.getRandomValues(new Uint32Array(1))[0]!
+	return toGenerateTextRequest(asked, { tokenizer, seed: seed ?? freshSeed })
 }

@@ -2,17 +2,17 @@
 
 import type { TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { type AnswerHead, headFields } from './answer.ts'
+import { type AnswerHead, headFields, toUsage } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import { toChatLogprobs } from './logprobs.ts'
-import { toUsage } from './usage.ts'
+import type { ChatCompletion } from './schemas/chat.ts'
 
 /** The answer in one object. `tokenizer` is null when no log-probabilities were asked for. */
 export function toChatCompletion(
 	head: AnswerHead,
 	result: TextResult,
 	tokenizer: Tokenizer | null,
-) {
+): ChatCompletion {
 	const completionTokens = result.choices.reduce((sum, c) => sum + c.completionTokens, 0)
 	return {
 		...headFields(head, 'chat.completion'),

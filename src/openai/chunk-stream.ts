@@ -4,9 +4,8 @@
  */
 import type { ApiError } from '../lib/errors.ts'
 import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
-import { doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
-import { type AnswerHead, headFields } from './answer.ts'
-import { toUsage } from './usage.ts'
+import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
+import { type AnswerHead, headFields, toUsage } from './answer.ts'
 
 /** How one of the two dialects writes a choice of a chunk. */
 export interface ChunkShape {
@@ -48,8 +47,8 @@ export class ChunkStream implements StreamFormat {
 		this.#shape = shape
 		this.#options = options
 		const fields = JSON.stringify(headFields(head, shape.object)).slice(0, -1)
-		this.#prefix = `data: ${fields},"choices":[`
-		this.#suffix = options.includeUsage ? '],"usage":null}\n\n' : ']}\n\n'
+		this.#prefix = `${fields},"choices":[`
+		this.#suffix = options.includeUsage ? '],"usage":null}' : ']}'
 	}
 
 	open(): string {
@@ -77,7 +76,7 @@ export class ChunkStream implements StreamFormat {
 
 	close(): string {
 		if (!this.#options.includeUsage) return doneFrame
-		return `${this.#prefix}],"usage":${this.#usage()}}\n\n${doneFrame}`
+		return dataFrame(`${this.#prefix}${this.#usageSuffix()}`) + doneFrame
 	}
 
 	fail(error: ApiError): string {
@@ -101,17 +100,25 @@ export class ChunkStream implements StreamFormat {
 	#finish(choice: number, reason: string, completionTokens: number): string {
 		this.#finished++
 		this.#completionTokens += completionTokens
-		const frame = this.#chunk(choice, this.#shape.finish, 'null', `"${reason}"`)
 		const isLast = this.#finished === this.#options.choices
-		if (this.#options.includeUsage || !isLast) return frame
-		return `${frame.slice(0, -this.#suffix.length)}],"usage":${this.#usage()}}\n\n`
+		const carriesUsage = isLast && !this.#options.includeUsage
+		const suffix = carriesUsage ? this.#usageSuffix() : this.#suffix
+		return this.#chunk(choice, this.#shape.finish, 'null', `"${reason}"`, suffix)
 	}
 
-	#usage(): string {
-		return JSON.stringify(toUsage(this.#promptTokens, this.#cachedTokens, this.#completionTokens))
+	#usageSuffix(): string {
+		const usage = toUsage(this.#promptTokens, this.#cachedTokens, this.#completionTokens)
+		return `],"usage":${JSON.stringify(usage)}}`
 	}
 
-	#chunk(choice: number, fields: string, logprobs: string, finishReason: string): string {
-		return `${this.#prefix}{"index":${choice},${fields},"logprobs":${logprobs},"finish_reason":${finishReason}}${this.#suffix}`
+	#chunk(
+		choice: number,
+		fields: string,
+		logprobs: string,
+		finishReason: string,
+		suffix = this.#suffix,
+	): string {
+		const content = `{"index":${choice},${fields},"logprobs":${logprobs},"finish_reason":${finishReason}}`
+		return dataFrame(`${this.#prefix}${content}${suffix}`)
 	}
 }

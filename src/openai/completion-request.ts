@@ -1,22 +1,15 @@
 import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
-import { endTokenIds } from '../text/chat-template.ts'
-import { endOfText, promptOrStart } from '../text/prompt.ts'
-import type { TextRequest } from '../text/text-events.ts'
+import { endOfText, tokenPrompt } from '../text/prompt.ts'
+import { type TextRequest, textRequest } from '../text/text-request.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import {
 	legacyMaxTokensDefault,
 	legacyTemperatureDefault,
 	promptsCharactersMax,
 	sequencesMax,
 } from './limits.ts'
-import {
-	checkTokenIds,
-	clampMaxTokens,
-	type RequestContext,
-	toSampling,
-	toStop,
-	toStopTokenIds,
-} from './sampling.ts'
+import { checkTokenIds, clampMaxTokens, toSampling, toStop, toStopTokenIds } from './sampling.ts'
 import type { CompletionRequest } from './schemas/completions.ts'
 
 /** A prompt in both of its forms. */
@@ -66,30 +59,26 @@ export function toCompletionTextRequests(
 	const { tokenizer, vocabSize } = context
 	const isRanked = generated > (body.n ?? 1)
 	const logprobs = body.logprobs ?? null
-	return prompts.map(({ tokenIds }, i) => ({
-		generation: {
-			...promptOrStart(tokenIds, tokenizer.startTokenId),
+	const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault
+	return prompts.map(({ tokenIds }, i) => {
+		const prompt = tokenPrompt(tokenIds, tokenizer)
+		return textRequest(prompt, tokenizer, {
 			n: generated,
-			maxTokens: clampMaxTokens(
-				body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault,
-			),
+			maxTokens: clampMaxTokens(maxTokens),
 			sampling: toSampling(body, body.temperature ?? legacyTemperatureDefault, {
 				...context,
 				// Equal prompts shall get different texts, unless the request itself names a seed.
 				seed: context.seed + i,
 			}),
-			stopTokenIds: toStopTokenIds(body, endTokenIds(tokenizer), vocabSize),
+			stop: toStop(body.stop),
+			includeStop: body.include_stop_str_in_output ?? false,
+			stopTokenIds: toStopTokenIds(body, prompt.stopTokenIds, vocabSize),
 			minTokens: body.min_tokens ?? 0,
 			logprobs: isRanked ? (logprobs ?? 0) : logprobs,
 			promptLogprobs: body.echo ? logprobs : null,
 			truncation: body.truncation ?? 'auto',
-			constrained: false,
-		},
-		stop: toStop(body.stop),
-		includeStop: body.include_stop_str_in_output ?? false,
-		skipsLeadingBlank: false,
-		constraint: null,
-	}))
+		})
+	})
 }
 
 /** Choices to generate for each prompt, of which the best `n` are returned. */

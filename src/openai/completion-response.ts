@@ -3,11 +3,11 @@ import type { TokenLogprob } from '../engine/generation.ts'
 import { endOfText } from '../text/prompt.ts'
 import type { ScoredToken, TextChoice, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { type AnswerHead, headFields } from './answer.ts'
+import { type AnswerHead, headFields, toUsage } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import type { CompletionPrompt } from './completion-request.ts'
 import { type CompletionToken, toCompletionLogprobs } from './logprobs.ts'
-import { toUsage } from './usage.ts'
+import type { Completion } from './schemas/completions.ts'
 
 /** How the request wants its choices. */
 export interface CompletionOptions {
@@ -25,7 +25,7 @@ export function toCompletion(
 	head: AnswerHead,
 	results: readonly TextResult[],
 	options: CompletionOptions,
-) {
+): Completion {
 	const sum = (count: (result: TextResult) => number) =>
 		results.reduce((total, result) => total + count(result), 0)
 	const choices = results.flatMap((result, i) => {

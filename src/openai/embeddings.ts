@@ -1,8 +1,8 @@
 /** Requests and answers of POST /v1/embeddings. */
 import { contextLengthExceeded, unsupportedValue } from '../lib/api-errors.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import { toPrompts } from './completion-request.ts'
-import type { RequestContext } from './sampling.ts'
-import type { EmbeddingsRequest } from './schemas/embeddings.ts'
+import type { Embeddings, EmbeddingsRequest } from './schemas/embeddings.ts'
 
 /** What an embeddings request is read against. */
 export interface EmbeddingContext extends Pick<RequestContext, 'tokenizer' | 'vocabSize'> {
@@ -33,7 +33,7 @@ export function toEmbeddings(
 	vectors: readonly Float32Array[],
 	promptTokens: number,
 	format: EmbeddingsRequest['encoding_format'],
-) {
+): Embeddings {
 	return {
 		object: 'list',
 		data: vectors.map((vector, index) => {

@@ -1,14 +1,10 @@
 /** Caps and defaults of the /v1 endpoints. */
 import { TOP_LOGPROBS_MAX } from '../engine/generation.ts'
 
-/** More tokens than this are never generated for one choice; larger wishes are clamped. */
-export const completionTokensMax = 2048
 export const chatMaxTokensDefault = 2048
 export const legacyMaxTokensDefault = 16
 export const chatTemperatureDefault = 0.7
 export const legacyTemperatureDefault = 1
-/** What the clients of llama.cpp and Ollama are used to. */
-export const topKDefault = 40
 export const choicesMax = 16
 /** Prompts of one completion request. */
 export const promptsMax = 64

@@ -2,6 +2,8 @@
 import type { TokenLogprob } from '../engine/generation.ts'
 import type { ScoredToken } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ChatLogprob } from './schemas/chat.ts'
+import type { CompletionLogprobs } from './schemas/completions.ts'
 
 /** JSON has no -Infinity. */
 const logprobMin = -9999
@@ -9,7 +11,10 @@ const logprobMin = -9999
 const utf8 = new TextEncoder()
 
 /** `logprobs` of a chat choice or chunk. */
-export function toChatLogprobs(tokens: readonly ScoredToken[], tokenizer: Tokenizer) {
+export function toChatLogprobs(
+	tokens: readonly ScoredToken[],
+	tokenizer: Tokenizer,
+): { content: ChatLogprob[]; refusal: null } {
 	const entry = (tokenId: number, logprob: number) => {
 		const token = tokenizer.tokenText(tokenId)
 		return { token, logprob: toFinite(logprob), bytes: [...utf8.encode(token)] }
@@ -30,7 +35,10 @@ export interface CompletionToken {
 }
 
 /** `logprobs` of a completion or of a chunk of one. */
-export function toCompletionLogprobs(tokens: readonly CompletionToken[], tokenizer: Tokenizer) {
+export function toCompletionLogprobs(
+	tokens: readonly CompletionToken[],
+	tokenizer: Tokenizer,
+): CompletionLogprobs {
 	return {
 		tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),

@@ -3,7 +3,7 @@ import type { ChatMessage } from '../text/chat-template.ts'
 import type { WireMessage } from './schemas/chat.ts'
 
 /** Parts are joined without a separator; an assistant that called a tool has no content. */
-export function toChatMessages(messages: readonly WireMessage[]): ChatMessage[] {
+export function fromWireMessages(messages: readonly WireMessage[]): ChatMessage[] {
 	return messages.map(({ role, content }) => ({ role, content: contentText(content ?? '') }))
 }
 

@@ -1,7 +1,25 @@
+/** GET /v1/models and GET /v1/models/{id}. */
+import { type Static, Type } from '@sinclair/typebox'
 import type { ModelCard } from '../models/catalog.ts'
+import { oneOf, wireObject } from '../wire/fields.ts'
 
-/** A model as GET /v1/models lists it. */
-export function toModel(card: ModelCard) {
+/** A model as both answers show it. */
+export const Model = wireObject({
+	id: Type.String({ example: 'novels-austen' }),
+	object: oneOf(['model']),
+	created: Type.Integer({ description: 'Time of the checkpoint, Unix seconds.' }),
+	owned_by: oneOf(['alpha']),
+	max_model_len: Type.Optional(Type.Integer({ description: 'Context length in tokens.' })),
+})
+
+export const ModelList = wireObject({
+	object: oneOf(['list']),
+	data: Type.Array(Model, {
+		description: 'Newest checkpoint first; the first is the default.',
+	}),
+})
+
+export function toModel(card: ModelCard): Static<typeof Model> {
 	return {
 		id: card.id,
 		object: 'model',
@@ -11,7 +29,6 @@ export function toModel(card: ModelCard) {
 	}
 }
 
-/** Answer of GET /v1/models. */
-export function toModelList(cards: readonly ModelCard[]) {
+export function toModelList(cards: readonly ModelCard[]): Static<typeof ModelList> {
 	return { object: 'list', data: cards.map(toModel) }
 }

@@ -1,11 +1,11 @@
 import { unsupportedParameter } from '../lib/api-errors.ts'
-import { type ChatMessage, renderChat } from '../text/chat-template.ts'
-import { endOfMessages, promptOrStart } from '../text/prompt.ts'
-import type { TextRequest } from '../text/text-events.ts'
+import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
+import { type TextRequest, textRequest } from '../text/text-request.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
-import { clampMaxTokens, type RequestContext, toSampling } from './sampling.ts'
+import { clampMaxTokens, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
@@ -15,32 +15,20 @@ export function toResponsesTextRequest(
 ): TextRequest {
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
-	const chat = renderChat(endOfMessages(toMessages(body)), tokenizer)
+	const prompt = chatPrompt(toMessages(body), tokenizer)
 	const format = body.text?.format
 	const schema = toJsonSchema(format?.type, format?.schema, 'text.format.schema')
-	const constraint = toConstraint(schema, [], tokenizer, {
-		param: 'text.format',
-		vocabSize,
-		stopTokenIds: chat.stopTokenIds,
+	return textRequest(prompt, tokenizer, {
+		maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),
+		sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
+		logprobs: wantsLogprobs(body) ? (body.top_logprobs ?? 0) : null,
+		truncation: body.truncation ?? 'auto',
+		constraint: toConstraint(schema, [], tokenizer, {
+			param: 'text.format',
+			vocabSize,
+			stopTokenIds: prompt.stopTokenIds,
+		}),
 	})
-	return {
-		generation: {
-			...promptOrStart(chat.tokenIds, tokenizer.startTokenId),
-			n: 1,
-			maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),
-			sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
-			stopTokenIds: chat.stopTokenIds,
-			minTokens: 0,
-			logprobs: wantsLogprobs(body) ? (body.top_logprobs ?? 0) : null,
-			promptLogprobs: null,
-			truncation: body.truncation ?? 'auto',
-			constrained: constraint !== null,
-		},
-		stop: [],
-		includeStop: false,
-		skipsLeadingBlank: chat.skipsLeadingBlank,
-		constraint,
-	}
 }
 
 /** Log-probabilities are asked for by their number or by name. */

@@ -4,7 +4,13 @@ import type { ScoredToken } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatLogprobs } from './logprobs.ts'
-import type { ResponsesRequest } from './schemas/responses.ts'
+import type {
+	OutputMessage,
+	OutputText,
+	ResponseSchema,
+	ResponsesRequest,
+	ResponseUsage,
+} from './schemas/responses.ts'
 
 /** Facts that are known before anything is generated. */
 export interface ResponseHead {
@@ -32,7 +38,7 @@ export interface ResponseOutput {
 }
 
 /** The response object; `output` is null while it is being generated. */
-export function toResponse(head: ResponseHead, output: ResponseOutput | null) {
+export function toResponse(head: ResponseHead, output: ResponseOutput | null): ResponseSchema {
 	const { body } = head
 	const isIncomplete = output?.finishReason === 'length'
 	return {
@@ -63,7 +69,7 @@ export function toResponse(head: ResponseHead, output: ResponseOutput | null) {
 }
 
 /** The message of a finished output. */
-export function toMessage(head: ResponseHead, output: ResponseOutput) {
+export function toMessage(head: ResponseHead, output: ResponseOutput): OutputMessage {
 	return {
 		id: head.messageId,
 		type: 'message',
@@ -74,7 +80,10 @@ export function toMessage(head: ResponseHead, output: ResponseOutput) {
 }
 
 /** The content part of a message. */
-export function toOutputText(head: ResponseHead, output: Pick<ResponseOutput, 'text' | 'tokens'>) {
+export function toOutputText(
+	head: ResponseHead,
+	output: Pick<ResponseOutput, 'text' | 'tokens'>,
+): OutputText {
 	return {
 		type: 'output_text',
 		text: output.text,
@@ -91,7 +100,11 @@ export function toResponseLogprobs(
 	return logprobsTokenizer === null ? [] : toChatLogprobs(tokens, logprobsTokenizer).content
 }
 
-function toResponseUsage({ promptTokens, cachedTokens, completionTokens }: ResponseOutput) {
+function toResponseUsage({
+	promptTokens,
+	cachedTokens,
+	completionTokens,
+}: ResponseOutput): ResponseUsage {
 	return {
 		input_tokens: promptTokens,
 		input_tokens_details: { cached_tokens: cachedTokens },

@@ -4,7 +4,7 @@
  */
 import type { ApiError } from '../lib/errors.ts'
 import type { ScoredToken, TextEvent } from '../text/text-events.ts'
-import type { StreamFormat } from '../wire/stream-format.ts'
+import { eventFrame, type StreamFormat } from '../wire/stream-format.ts'
 import {
 	type ResponseHead,
 	type ResponseOutput,
@@ -114,6 +114,6 @@ export class ResponseStream implements StreamFormat {
 
 	#rawFrame(type: string, fields: string): string {
 		const sequenceNumber = this.#sequenceNumber++
-		return `event: ${type}\ndata: {"type":"${type}","sequence_number":${sequenceNumber},${fields}}\n\n`
+		return eventFrame(type, `{"type":"${type}","sequence_number":${sequenceNumber},${fields}}`)
 	}
 }

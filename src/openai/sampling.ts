@@ -1,17 +1,9 @@
 /** The fields that all generating endpoints of /v1 share → engine types. */
 import type { SamplingParams } from '../engine/generation.ts'
 import { invalidValue } from '../lib/api-errors.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { completionTokensMax, topKDefault } from './limits.ts'
+import { completionTokensMax, topKDefault } from '../wire/limits.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import type { SamplingFields, StoppingFields } from './schemas/sampling.ts'
-
-/** What a request is read against. */
-export interface RequestContext {
-	readonly tokenizer: Tokenizer
-	readonly vocabSize: number
-	/** Used when the request names none. */
-	readonly seed: number
-}
 
 export function toSampling(
 	body: SamplingFields,

@@ -3,13 +3,17 @@ import { invalidValue, missingParameter, unsupportedParameter } from '../lib/api
 import { renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { tokenizeCharactersMax } from './limits.ts'
-import { toChatMessages } from './messages.ts'
+import { fromWireMessages } from './messages.ts'
 import { checkTokenIds } from './sampling.ts'
-import type { TokenizeRequest } from './schemas/tokenize.ts'
+import type { Detokenized, Tokenized, TokenizeRequest } from './schemas/tokenize.ts'
 
 /** Token ids of a text or a conversation. Throws ApiError 400. */
-export function toTokenized(body: TokenizeRequest, tokenizer: Tokenizer, contextLength: number) {
-	const tokens = tokenize(body, tokenizer)
+export function toTokenized(
+	body: TokenizeRequest,
+	tokenizer: Tokenizer,
+	contextLength: number,
+): Tokenized {
+	const tokens = [...tokenize(body, tokenizer)]
 	return {
 		count: tokens.length,
 		max_model_len: contextLength,
@@ -22,7 +26,7 @@ export function toTokenized(body: TokenizeRequest, tokenizer: Tokenizer, context
 export function toDetokenized(
 	tokens: readonly number[],
 	{ tokenizer, vocabSize }: { tokenizer: Tokenizer; vocabSize: number },
-) {
+): Detokenized {
 	checkTokenIds(tokens, 'tokens', vocabSize)
 	const prompt = tokenizer.decode(tokens)
 	return { prompt, content: prompt }
@@ -35,7 +39,7 @@ function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[
 	if (field === undefined) throw missingParameter('prompt')
 	if (other !== undefined) throw unsupportedParameter(field, `It does not go with '${other}'.`)
 	if (body.messages === undefined) return tokenizer.encode(body.prompt ?? body.content ?? '')
-	const messages = toChatMessages(body.messages)
+	const messages = fromWireMessages(body.messages)
 	const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
 	if (characters > tokenizeCharactersMax) {
 		throw invalidValue('messages', `at most ${tokenizeCharactersMax} characters`, characters)

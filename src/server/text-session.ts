@@ -6,8 +6,9 @@
 import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
 import { contextLengthExceeded } from '../lib/api-errors.ts'
 import type { ModelLease } from '../models/catalog.ts'
-import type { TextEvent, TextRequest, TextResult } from '../text/text-events.ts'
+import type { TextEvent, TextResult } from '../text/text-events.ts'
 import { TextGeneration } from '../text/text-generation.ts'
+import type { TextRequest } from '../text/text-request.ts'
 import type { ServerContext } from './deps.ts'
 
 export interface SessionRequest {

@@ -1,4 +1,5 @@
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { END_OF_TEXT, endTokenIds, type Prompt, promptCharactersMax } from './prompt.ts'
 
 export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
 
@@ -7,37 +8,35 @@ export interface ChatMessage {
 	readonly content: string
 }
 
-/** A conversation as the model reads it. */
-export interface RenderedChat {
-	readonly tokenIds: readonly number[]
-	/** Ids that end the assistant's turn. */
-	readonly stopTokenIds: readonly number[]
-	/** The reply starts with the blank that follows a role; `TextStream` drops it. */
-	readonly skipsLeadingBlank: boolean
-}
-
-const END_OF_TEXT = '<|end_of_text|>'
 const USER = '<|user|>'
 const ASSISTANT = '<|assistant|>'
 
+/** The prompt of a conversation; only as much of its end is read as `promptCharactersMax` allows. */
+export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer): Prompt {
+	return renderChat(endOfMessages(messages), tokenizer)
+}
+
 /**
- * Messages → prompt, ready for the assistant's reply.
+ * A whole conversation as a prompt, ready for the assistant's reply.
  *
- * A tokenizer that reserves the three chat tokens was trained on conversations of the form
- * `<|user|> Hello. <|assistant|> Hi. <|user|> Bye. <|assistant|> Bye. <|end_of_text|>\n`: one blank
- * on each side of a text, the end token only after the last turn. The prompt ends with `<|assistant|>`
- * without a blank, because the blank is a part of the reply's first token. The format knows two
- * sides: system, developer, user, tool and function texts belong to the user's, and neighbouring
- * messages of one side share a turn, joined by a blank. Whatever role token comes next ends the
- * reply, not only the end token.
+ * A model has a chat format when its tokenizer reserves the three chat tokens. Its training data
+ * looks like this:
  *
- * Other models get the contents joined by newlines, whatever the roles.
+ *     <|user|> Hello. <|assistant|> Hi. <|user|> Bye. <|assistant|> Bye. <|end_of_text|>\n
  *
- * A last message of the assistant is continued in both forms: nothing is put after it. Contents are
- * always read as ordinary characters, so that no message can forge a turn; who wants to write
- * reserved tokens uses a text completion.
+ * - One blank stands on each side of a text. The prompt ends with `<|assistant|>` alone: the blank
+ *   behind it belongs to the first token of the reply.
+ * - There are two sides. All roles but the assistant's are the user's side.
+ * - Neighbouring messages of one side become one turn, joined by a blank.
+ * - The end token follows only the last turn of a conversation, so a reply may also end with a role.
+ *
+ * A model without chat tokens reads the contents joined by newlines, whatever the roles.
+ *
+ * In both forms nothing is put behind a last message of the assistant: the model continues it.
+ * Contents are encoded as ordinary characters, so that no message can forge a turn. Whoever wants to
+ * write reserved tokens uses a text completion.
  */
-export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenizer): RenderedChat {
+export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenizer): Prompt {
 	const user = tokenizer.specialTokenId(USER)
 	const assistant = tokenizer.specialTokenId(ASSISTANT)
 	const end = tokenizer.specialTokenId(END_OF_TEXT)
@@ -63,10 +62,17 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 	return { tokenIds, stopTokenIds, skipsLeadingBlank: !isContinued }
 }
 
-/** Ids that end any text of this model: its end token, if it reserves one. */
-export function endTokenIds(tokenizer: Tokenizer): number[] {
-	const end = tokenizer.specialTokenId(END_OF_TEXT)
-	return end === undefined ? [] : [end]
+/** The last messages, the first of them cut if need be. */
+function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+	let room = promptCharactersMax
+	for (let i = messages.length - 1; i >= 0; i--) {
+		const message = messages[i]!
+		room -= message.content.length
+		if (room > 0) continue
+		const content = message.content.slice(-(message.content.length + room))
+		return [{ role: message.role, content }, ...messages.slice(i + 1)]
+	}
+	return messages
 }
 
 interface Turn {

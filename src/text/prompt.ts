@@ -1,38 +1,42 @@
-/**
- * Encoding takes time on the thread that serves sockets, and a model reads only the end of a long
- * prompt. So only an end that is far longer than any context is encoded: for the tokens that are
- * read it makes no difference.
- */
-import type { GenerationRequest } from '../engine/generation.ts'
-import type { ChatMessage } from './chat-template.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
-/** Characters of a prompt that are encoded. */
+/** What a model reads, and what that means for the text that follows. */
+export interface Prompt {
+	/** May be empty: generation then starts from the tokenizer's start token. */
+	readonly tokenIds: readonly number[]
+	/** Ids that end the text that follows. */
+	readonly stopTokenIds: readonly number[]
+	/** The text that follows starts with the blank behind a role, which `TextStream` drops. */
+	readonly skipsLeadingBlank: boolean
+}
+
+/**
+ * Characters of a prompt that are encoded: its last ones. They are far more than any context holds,
+ * so the model reads the same tokens as if all had been encoded. Encoding runs on the thread that
+ * serves sockets, and a longer text would block it.
+ */
 export const promptCharactersMax = 128 * 1024
 
-/** The end of a text. */
+/** The part of a text that is encoded. */
 export function endOfText(text: string): string {
 	return text.length <= promptCharactersMax ? text : text.slice(-promptCharactersMax)
 }
 
-/** The last messages, the first of them cut if need be. */
-export function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
-	let room = promptCharactersMax
-	for (let i = messages.length - 1; i >= 0; i--) {
-		const message = messages[i]!
-		room -= message.content.length
-		if (room > 0) continue
-		const content = message.content.slice(-(message.content.length + room))
-		return [{ role: message.role, content }, ...messages.slice(i + 1)]
-	}
-	return messages
+/** A text to be continued. Reserved tokens in it are read as such. */
+export function textPrompt(text: string, tokenizer: Tokenizer): Prompt {
+	return tokenPrompt(tokenizer.encode(endOfText(text)), tokenizer)
 }
 
-/** A prompt that may be empty: generation then starts from a token that counts for nothing. */
-export function promptOrStart(
-	tokenIds: readonly number[],
-	startTokenId: number,
-): Pick<GenerationRequest, 'promptTokenIds' | 'promptIsStartToken'> {
-	return tokenIds.length === 0
-		? { promptTokenIds: [startTokenId], promptIsStartToken: true }
-		: { promptTokenIds: tokenIds, promptIsStartToken: false }
+/** Token ids to be continued. */
+export function tokenPrompt(tokenIds: readonly number[], tokenizer: Tokenizer): Prompt {
+	return { tokenIds, stopTokenIds: endTokenIds(tokenizer), skipsLeadingBlank: false }
+}
+
+/** The token that ends a text of the trainer's data. */
+export const END_OF_TEXT = '<|end_of_text|>'
+
+/** Ids that end any text of this model: its end token, if it reserves one. */
+export function endTokenIds(tokenizer: Tokenizer): number[] {
+	const end = tokenizer.specialTokenId(END_OF_TEXT)
+	return end === undefined ? [] : [end]
 }

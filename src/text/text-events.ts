@@ -1,20 +1,6 @@
 /** What passes between the wire dialects and the loop that turns tokens into text. Types only. */
 
-import type { FinishReason, GenerationRequest, TokenLogprob } from '../engine/generation.ts'
-import type { Constraint } from './constraint/constraint.ts'
-
-/** A generation and how its tokens become text. */
-export interface TextRequest {
-	readonly generation: GenerationRequest
-	/** Texts before which a choice ends. */
-	readonly stop: readonly string[]
-	/** Keep the stop text at the end. */
-	readonly includeStop: boolean
-	/** Drop one blank at the very start: what the turn format puts after the role. */
-	readonly skipsLeadingBlank: boolean
-	/** Format that the text is held to; null = free text. */
-	readonly constraint: Constraint | null
-}
+import type { FinishReason, TokenLogprob } from '../engine/generation.ts'
 
 /** A generated token with its log-probability. */
 export interface ScoredToken {

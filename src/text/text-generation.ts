@@ -5,7 +5,8 @@
 import type { Generation, TokenEvent, TokenLogprob } from '../engine/generation.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ConstraintSession } from './constraint/constraint.ts'
-import type { ScoredToken, TextChoice, TextEvent, TextRequest, TextResult } from './text-events.ts'
+import type { ScoredToken, TextChoice, TextEvent, TextResult } from './text-events.ts'
+import type { TextRequest } from './text-request.ts'
 import { type TextDelta, TextStream } from './text-stream.ts'
 
 interface Choice {
@@ -30,14 +31,15 @@ export interface GenerationMeter {
 export interface TextGenerationOptions {
 	readonly request: TextRequest
 	readonly tokenizer: Tokenizer
-	readonly meter: GenerationMeter
+	/** Default: nobody counts. */
+	readonly meter?: GenerationMeter
 }
 
 /** Text of a running generation. Leaving the loop over `batches` early aborts the generation. */
 export class TextGeneration {
 	readonly #generation: Generation
 	readonly #choices: Choice[]
-	readonly #meter: GenerationMeter
+	readonly #meter: GenerationMeter | undefined
 	/** Tokens read and not yet told to the meter. */
 	#unmeteredTokens = 0
 
@@ -56,7 +58,8 @@ export class TextGeneration {
 			return { text, constraint, scored: [], completionTokens: 0, isOpen: true }
 		})
 		for (const [index, { constraint }] of this.#choices.entries()) {
-			// Also where the whole text is written for the model: the prompt is read together with a draw.
+			// Asked for even if the format leaves the model nothing to say: the engine reads a prompt only
+			// together with the draw of a first token.
 			if (constraint !== null) generation.allow(index, constraint.mask())
 		}
 	}
@@ -67,7 +70,7 @@ export class TextGeneration {
 			const events: TextEvent[] = []
 			this.#read(first, events)
 			for (const event of this.#generation.takeReady()) this.#read(event, events)
-			if (this.#unmeteredTokens > 0) this.#meter.tokens(this.#unmeteredTokens)
+			if (this.#unmeteredTokens > 0) this.#meter?.tokens(this.#unmeteredTokens)
 			this.#unmeteredTokens = 0
 			if (events.length > 0) yield events
 			if (this.#choices.every((choice) => !choice.isOpen)) return
@@ -101,9 +104,9 @@ export class TextGeneration {
 	/** Ends what still runs. To be called in any case. */
 	close(): void {
 		this.#generation.abort()
-		this.#meter.ended()
+		this.#meter?.ended()
 		for (const choice of this.#choices) {
-			if (choice.isOpen) this.#meter.choiceFinished('abort')
+			if (choice.isOpen) this.#meter?.choiceFinished('abort')
 			choice.isOpen = false
 		}
 	}
@@ -164,7 +167,7 @@ export class TextGeneration {
 	#close(index: number, finishReason: 'stop' | 'length', out: TextEvent[]): void {
 		const choice = this.#choices[index]!
 		choice.isOpen = false
-		this.#meter.choiceFinished(finishReason)
+		this.#meter?.choiceFinished(finishReason)
 		const { completionTokens } = choice
 		out.push({ type: 'finish', choice: index, finishReason, completionTokens })
 	}

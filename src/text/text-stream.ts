@@ -33,12 +33,12 @@ export interface TextDelta {
 }
 
 /**
- * Token ids → text deltas with stop sequences. A tail that could still become a stop string is held
- * back, so that no part of one is ever returned; it comes out when it turns out to be none. Where
- * the tokens' borders lie makes no difference to the joined text.
+ * Token ids → text deltas, ended by stop strings. A tail that could still become a stop string is
+ * held back, so that no part of one is ever returned. It is returned as soon as it turns out to be
+ * none. The joined text does not depend on the borders of the tokens.
  *
- * A token is reported when all its text has been returned, or at a stop when at least a part has:
- * with a stop, tokens that lie in the cut entirely are never reported.
+ * A token is reported once all of its text has been returned. At a stop the text is cut: the token
+ * that the cut goes through is reported, tokens behind the cut are not.
  */
 export class TextStream {
 	readonly #decoder: IncrementalDecoder

@@ -1,5 +1,6 @@
 /** Building blocks of the wire schemas; all of them are also what the OpenAPI document shows. */
 import {
+	type Static,
 	type TObject,
 	type TOptional,
 	type TProperties,
@@ -7,11 +8,18 @@ import {
 	type TUnknown,
 	Type,
 } from '@sinclair/typebox'
+import { int32Max } from './limits.ts'
 
 /** A field that may be absent or null, which mean the same. OpenAPI wants null among the choices. */
 export function optional<T extends TSchema>(schema: T) {
 	const choices = schema['enum'] === undefined ? {} : { enum: [...schema['enum'], null] }
 	return Type.Optional<T>({ ...schema, ...choices, nullable: true })
+}
+
+/** A field of an answer that is always there and may be null. */
+export function nullable<T extends TSchema>(schema: T) {
+	const choices = schema['enum'] === undefined ? {} : { enum: [...schema['enum'], null] }
+	return Type.Unsafe<Static<T> | null>({ ...schema, ...choices, nullable: true })
 }
 
 /** An object of a request or response; fields that are not declared are ignored. */
@@ -56,6 +64,8 @@ export function refusedText(description: string) {
 }
 
 /** Token ids of a model. */
-export function tokenIds(options: { description?: string; minItems?: number } = {}) {
-	return Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), options)
+export function tokenIds(
+	options: { description?: string; minItems?: number; maxItems?: number } = {},
+) {
+	return Type.Array(Type.Integer({ minimum: 0, maximum: int32Max }), options)
 }

@@ -12,15 +12,20 @@ export interface StreamFormat {
 	fail(error: ApiError): string
 }
 
-/** Terminator of the streams of chat completions and completions. */
-export const doneFrame = 'data: [DONE]\n\n'
-
-/** A frame without event name. */
-export function dataFrame(value: unknown): string {
-	return `data: ${JSON.stringify(value)}\n\n`
+/** A frame without event name around ready-made JSON. */
+export function dataFrame(json: string): string {
+	return `data: ${json}\n\n`
 }
+
+/** A frame with an event name, around ready-made JSON. */
+export function eventFrame(name: string, json: string): string {
+	return `event: ${name}\n${dataFrame(json)}`
+}
+
+/** Terminator of a stream of frames without event names. */
+export const doneFrame = dataFrame('[DONE]')
 
 /** The error object in mid-stream; no finish chunk follows. */
 export function errorFrame({ message, type, param, code }: ApiError): string {
-	return dataFrame({ error: { message, type, param, code } })
+	return dataFrame(JSON.stringify({ error: { message, type, param, code } }))
 }

@@ -1,7 +1,6 @@
 /** The endpoints under /api. */
 import { describe, expect, test } from 'bun:test'
-import { ModelCardSchema } from '../../src/alpha/schemas/model-card.ts'
-import { RunListSchema } from '../../src/alpha/schemas/models.ts'
+import { ModelCardSchema, RunListSchema } from '../../src/alpha/schemas/models.ts'
 import { violations } from '../helpers/conforms.ts'
 import { fakeCard, fakeTokenizer, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'

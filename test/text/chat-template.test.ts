@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { type ChatMessage, endTokenIds, renderChat } from '../../src/text/chat-template.ts'
+import { type ChatMessage, renderChat } from '../../src/text/chat-template.ts'
+import { endTokenIds } from '../../src/text/prompt.ts'
 import { loadTokenizer } from '../tokenizer/fixture-tokenizers.ts'
 
 const chatTokenizer = loadTokenizer('v2-bpe-chat')

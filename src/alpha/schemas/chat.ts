@@ -1,7 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { optional } from '../../wire/fields.ts'
+import { oneOf, optional } from '../../wire/fields.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
-import { maxTokensField, modelField, seedField, temperatureField, topKField } from './fields.ts'
+import { drawFields } from './fields.ts'
 
 const roles = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 
@@ -10,11 +11,6 @@ const UiPart = Type.Object(
 	{ type: Type.String(), text: optional(Type.String()) },
 	{ additionalProperties: true },
 )
-
-function roleOf<const T extends string>(names: readonly T[]) {
-	const pattern = `^(?:${names.join('|')})$`
-	return Type.Unsafe<T>(Type.String({ enum: [...names], pattern }))
-}
 
 const open = { additionalProperties: true }
 const content = Type.Union([Type.String(), Type.Array(UiPart)])
@@ -25,27 +21,32 @@ const parts = Type.Array(UiPart)
  * where an assistant only called a tool.
  */
 export const UiMessage = Type.Union([
-	Type.Object({ role: roleOf(roles), content, parts: optional(parts) }, open),
-	Type.Object({ role: roleOf(roles), content: optional(content), parts }, open),
+	Type.Object({ role: oneOf(roles), content, parts: optional(parts) }, open),
+	Type.Object({ role: oneOf(roles), content: optional(content), parts }, open),
 	Type.Object(
-		{ role: roleOf(['assistant']), content: optional(content), parts: optional(parts) },
+		{ role: oneOf(['assistant']), content: optional(content), parts: optional(parts) },
 		open,
 	),
 ])
 export type UiMessage = Static<typeof UiMessage>
 
 /** Body of POST /api/chat. */
-export const ChatRequest = Type.Object(
+export const ApiChatRequest = Type.Object(
 	{
 		messages: Type.Array(UiMessage, {
 			minItems: 1,
 			description: 'The conversation: `{role, content}`, or UI messages with `parts`.',
 		}),
 		model: modelField,
-		maxTokens: maxTokensField(streamTokensDefault, streamTokensMax),
+		maxTokens: optional(
+			Type.Integer({
+				minimum: 1,
+				default: streamTokensDefault,
+				description: maxTokensDescription(streamTokensMax),
+			}),
+		),
 		temperature: temperatureField(streamTemperatureDefault),
-		topk: topKField,
-		seed: seedField,
+		...drawFields,
 	},
 	{
 		additionalProperties: true,
@@ -56,4 +57,4 @@ export const ChatRequest = Type.Object(
 		},
 	},
 )
-export type ChatRequest = Static<typeof ChatRequest>
+export type ApiChatRequest = Static<typeof ApiChatRequest>

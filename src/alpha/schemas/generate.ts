@@ -1,16 +1,21 @@
 import { type Static, Type } from '@sinclair/typebox'
-import {
-	generateMaxTokensDefault,
-	generateTemperatureDefault,
-	generateTokensMax,
-} from '../limits.ts'
-import { maxTokensField, modelField, seedField, temperatureField } from './fields.ts'
+import { oneOf, optional } from '../../wire/fields.ts'
+import { completionTokensMax } from '../../wire/limits.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
+import { generateMaxTokensDefault, generateTemperatureDefault } from '../limits.ts'
+import { drawFields } from './fields.ts'
 
 const settings = {
-	max_tokens: maxTokensField(generateMaxTokensDefault, generateTokensMax),
+	max_tokens: optional(
+		Type.Integer({
+			minimum: 1,
+			default: generateMaxTokensDefault,
+			description: maxTokensDescription(completionTokensMax),
+		}),
+	),
 	temperature: temperatureField(generateTemperatureDefault),
 	model: modelField,
-	seed: seedField,
+	...drawFields,
 }
 
 /** Settings of /api/generate that a query may add to the body of a POST. */
@@ -33,5 +38,6 @@ export const Generated = Type.Object({
 		prompt_tokens: Type.Integer({ minimum: 0 }),
 		completion_tokens: Type.Integer({ minimum: 0 }),
 	}),
-	finish_reason: Type.String({ enum: ['stop', 'length'] }),
+	finish_reason: oneOf(['stop', 'length']),
 })
+export type Generated = Static<typeof Generated>

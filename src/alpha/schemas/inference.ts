@@ -1,7 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { optional } from '../../wire/fields.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
-import { modelField, seedField, temperatureField, topKField } from './fields.ts'
+import { drawFields } from './fields.ts'
 
 /** Query of GET /api/inference. */
 export const InferenceQuery = Type.Object(
@@ -14,12 +15,11 @@ export const InferenceQuery = Type.Object(
 			Type.Integer({
 				minimum: 0,
 				default: streamTokensDefault,
-				description: `Most tokens to generate; more than ${streamTokensMax} counts as ${streamTokensMax}.`,
+				description: maxTokensDescription(streamTokensMax),
 			}),
 		),
 		temp: temperatureField(streamTemperatureDefault),
-		topk: topKField,
-		seed: seedField,
+		...drawFields,
 	},
 	{ additionalProperties: true },
 )

@@ -1,16 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import { completionTokensMax } from '../../wire/limits.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
-import {
-	maxTokensDescription,
-	modelField,
-	refusedFields,
-	samplingFields,
-	stoppingFields,
-	streamFields,
-	temperatureField,
-} from './sampling.ts'
-import { UsageSchema } from './usage.ts'
+import { answerHead, Usage } from './answer.ts'
+import { refusedFields, samplingFields, stoppingFields, streamFields } from './sampling.ts'
 
 /** A piece of content; this server reads text only. */
 export const TextPart = wireObject({
@@ -67,7 +61,7 @@ export const ChatCompletionRequest = wireObject(
 			Type.Integer({
 				minimum: 1,
 				default: chatMaxTokensDefault,
-				description: maxTokensDescription,
+				description: maxTokensDescription(completionTokensMax),
 			}),
 		),
 		temperature: temperatureField(chatTemperatureDefault),
@@ -121,41 +115,36 @@ export const ChatLogprob = wireObject({
 })
 export type ChatLogprob = Static<typeof ChatLogprob>
 
-const ChatLogprobs = optional(
-	wireObject({ content: Type.Array(ChatLogprob), refusal: optional(Type.Array(ChatLogprob)) }),
+/** Log-probabilities of a choice, one entry per token. */
+export const ChatLogprobs = nullable(
+	wireObject({ content: Type.Array(ChatLogprob), refusal: nullable(Type.Array(ChatLogprob)) }),
 )
+export type ChatLogprobs = Static<typeof ChatLogprobs>
 
 const finishReason = oneOf(['stop', 'length'])
 
 /** Answer of POST /v1/chat/completions without a stream. */
 export const ChatCompletion = wireObject({
-	id: Type.String({ example: 'chatcmpl-f018175cb9a64d0c' }),
-	object: oneOf(['chat.completion']),
-	created: Type.Integer({ description: 'Unix seconds.' }),
-	model: Type.String({ description: 'The model that answered.' }),
-	system_fingerprint: Type.String(),
+	...answerHead('chat.completion', 'chatcmpl-f018175cb9a64d0c'),
 	choices: Type.Array(
 		wireObject({
 			index: Type.Integer(),
 			message: wireObject({
 				role: oneOf(['assistant']),
 				content: Type.String(),
-				refusal: optional(Type.String()),
+				refusal: nullable(Type.String()),
 			}),
 			logprobs: ChatLogprobs,
 			finish_reason: finishReason,
 		}),
 	),
-	usage: UsageSchema,
+	usage: Usage,
 })
+export type ChatCompletion = Static<typeof ChatCompletion>
 
 /** One event of a streamed answer. */
 export const ChatCompletionChunk = wireObject({
-	id: Type.String(),
-	object: oneOf(['chat.completion.chunk']),
-	created: Type.Integer(),
-	model: Type.String(),
-	system_fingerprint: Type.String(),
+	...answerHead('chat.completion.chunk', 'chatcmpl-f018175cb9a64d0c'),
 	choices: Type.Array(
 		wireObject({
 			index: Type.Integer(),
@@ -164,8 +153,8 @@ export const ChatCompletionChunk = wireObject({
 				content: Type.Optional(Type.String()),
 			}),
 			logprobs: ChatLogprobs,
-			finish_reason: optional(finishReason),
+			finish_reason: nullable(finishReason),
 		}),
 	),
-	usage: optional(UsageSchema),
+	usage: Type.Optional(nullable(Usage)),
 })

@@ -1,5 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, oneOf, optional, refusedText, tokenIds, wireObject } from '../../wire/fields.ts'
+import {
+	ignored,
+	nullable,
+	oneOf,
+	optional,
+	refusedText,
+	tokenIds,
+	wireObject,
+} from '../../wire/fields.ts'
+import { completionTokensMax } from '../../wire/limits.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import {
 	choicesMax,
 	legacyLogprobsMax,
@@ -7,16 +17,8 @@ import {
 	legacyTemperatureDefault,
 	promptsMax,
 } from '../limits.ts'
-import {
-	maxTokensDescription,
-	modelField,
-	refusedFields,
-	samplingFields,
-	stoppingFields,
-	streamFields,
-	temperatureField,
-} from './sampling.ts'
-import { UsageSchema } from './usage.ts'
+import { answerHead, Usage } from './answer.ts'
+import { refusedFields, samplingFields, stoppingFields, streamFields } from './sampling.ts'
 
 /** Body of POST /v1/completions. */
 export const CompletionRequest = wireObject(
@@ -38,7 +40,7 @@ export const CompletionRequest = wireObject(
 			Type.Integer({
 				minimum: 0,
 				default: legacyMaxTokensDefault,
-				description: `${maxTokensDescription} With 0 and \`echo\` the prompt is only scored.`,
+				description: `${maxTokensDescription(completionTokensMax)} With 0 and \`echo\` the prompt is only scored.`,
 			}),
 		),
 		max_completion_tokens: optional(
@@ -83,27 +85,30 @@ export type CompletionRequest = Static<typeof CompletionRequest>
 
 const logprob = Type.Number({ maximum: 0 })
 
+/** Arrays with one entry per token; the first token of an echoed prompt has no probability. */
+export const CompletionLogprobs = wireObject({
+	tokens: Type.Array(Type.String()),
+	token_logprobs: Type.Array(nullable(logprob)),
+	top_logprobs: Type.Array(
+		nullable(
+			Type.Unsafe<Record<string, number>>(Type.Object({}, { additionalProperties: logprob })),
+		),
+	),
+	text_offset: Type.Array(Type.Integer({ minimum: 0 })),
+})
+export type CompletionLogprobs = Static<typeof CompletionLogprobs>
+
 const CompletionChoice = wireObject({
 	text: Type.String(),
 	index: Type.Integer(),
-	logprobs: optional(
-		wireObject({
-			tokens: Type.Array(Type.String()),
-			token_logprobs: Type.Array(Type.Number({ maximum: 0, nullable: true })),
-			top_logprobs: Type.Array(Type.Object({}, { additionalProperties: logprob, nullable: true })),
-			text_offset: Type.Array(Type.Integer({ minimum: 0 })),
-		}),
-	),
-	finish_reason: optional(oneOf(['stop', 'length'])),
+	logprobs: nullable(CompletionLogprobs),
+	finish_reason: nullable(oneOf(['stop', 'length'])),
 })
 
 /** Answer of POST /v1/completions, whole or one event of a stream. */
 export const Completion = wireObject({
-	id: Type.String({ example: 'cmpl-f018175cb9a64d0c' }),
-	object: oneOf(['text_completion']),
-	created: Type.Integer({ description: 'Unix seconds.' }),
-	model: Type.String({ description: 'The model that answered.' }),
-	system_fingerprint: Type.String(),
+	...answerHead('text_completion', 'cmpl-f018175cb9a64d0c'),
 	choices: Type.Array(CompletionChoice),
-	usage: optional(UsageSchema),
+	usage: Type.Optional(nullable(Usage)),
 })
+export type Completion = Static<typeof Completion>

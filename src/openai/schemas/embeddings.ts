@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ignored, oneOf, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { modelField } from '../../wire/request-fields.ts'
 import { embeddingInputsMax } from '../limits.ts'
-import { modelField } from './sampling.ts'
 
 /** Body of POST /v1/embeddings. */
 export const EmbeddingsRequest = wireObject(
@@ -46,3 +46,4 @@ export const Embeddings = wireObject({
 	model: Type.String(),
 	usage: wireObject({ prompt_tokens: count, total_tokens: count }),
 })
+export type Embeddings = Static<typeof Embeddings>

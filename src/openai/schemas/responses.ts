@@ -1,8 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import { completionTokensMax } from '../../wire/limits.ts'
+import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
-import { maxTokensDescription, modelField, samplingFields, temperatureField } from './sampling.ts'
+import { samplingFields } from './sampling.ts'
 
 const InputText = wireObject({
 	type: oneOf(['input_text', 'output_text', 'text'], { unsupported: true }),
@@ -37,7 +39,7 @@ export const ResponsesRequest = wireObject(
 			Type.Integer({
 				minimum: 1,
 				default: chatMaxTokensDefault,
-				description: maxTokensDescription,
+				description: maxTokensDescription(completionTokensMax),
 			}),
 		),
 		temperature: temperatureField(chatTemperatureDefault),
@@ -92,44 +94,63 @@ export type ResponsesRequest = Static<typeof ResponsesRequest>
 
 const status = oneOf(['completed', 'incomplete', 'in_progress'])
 
-const OutputMessage = wireObject({
+export const OutputText = wireObject({
+	type: oneOf(['output_text']),
+	text: Type.String(),
+	annotations: Type.Array(Type.Unknown()),
+	logprobs: Type.Array(ChatLogprob),
+})
+export type OutputText = Static<typeof OutputText>
+
+export const OutputMessage = wireObject({
 	id: Type.String(),
 	type: oneOf(['message']),
 	role: oneOf(['assistant']),
 	status,
-	content: Type.Array(
-		wireObject({
-			type: oneOf(['output_text']),
-			text: Type.String(),
-			annotations: Type.Array(Type.Unknown()),
-			logprobs: Type.Array(ChatLogprob),
-		}),
-	),
+	content: Type.Array(OutputText),
 })
+export type OutputMessage = Static<typeof OutputMessage>
 
 const count = Type.Integer({ minimum: 0 })
+
+export const ResponseUsage = wireObject({
+	input_tokens: count,
+	input_tokens_details: wireObject({ cached_tokens: count }),
+	output_tokens: count,
+	output_tokens_details: wireObject({ reasoning_tokens: count }),
+	total_tokens: count,
+})
+export type ResponseUsage = Static<typeof ResponseUsage>
+
+const AnyObject = Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))
 
 /** Answer of POST /v1/responses. */
 export const ResponseSchema = wireObject({
 	id: Type.String({ example: 'resp_f018175cb9a64d0c' }),
 	object: oneOf(['response']),
 	created_at: Type.Integer({ description: 'Unix seconds.' }),
-	completed_at: optional(Type.Integer()),
+	completed_at: nullable(Type.Integer()),
 	status,
-	error: optional(Type.Object({}, { additionalProperties: true })),
-	incomplete_details: optional(wireObject({ reason: oneOf(['max_output_tokens']) })),
+	error: nullable(AnyObject),
+	incomplete_details: nullable(wireObject({ reason: oneOf(['max_output_tokens']) })),
+	instructions: nullable(Type.String()),
+	max_output_tokens: Type.Integer(),
+	metadata: AnyObject,
 	model: Type.String({ description: 'The model that answered.' }),
 	output: Type.Array(OutputMessage),
-	usage: optional(
-		wireObject({
-			input_tokens: count,
-			input_tokens_details: wireObject({ cached_tokens: count }),
-			output_tokens: count,
-			output_tokens_details: wireObject({ reasoning_tokens: count }),
-			total_tokens: count,
-		}),
-	),
+	parallel_tool_calls: Type.Boolean(),
+	previous_response_id: nullable(Type.String()),
+	store: Type.Boolean(),
+	temperature: Type.Number(),
+	text: wireObject({ format: AnyObject }),
+	tool_choice: Type.String(),
+	tools: Type.Array(AnyObject),
+	top_logprobs: Type.Integer(),
+	top_p: Type.Number(),
+	truncation: Type.String(),
+	usage: nullable(ResponseUsage),
 })
+export type ResponseSchema = Static<typeof ResponseSchema>
 
 /** One event of a streamed response. */
 export const ResponseEvent = wireObject({

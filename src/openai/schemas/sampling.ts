@@ -1,58 +1,19 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, optional, refused, refusedText, wireObject } from '../../wire/fields.ts'
+import { oneOf, optional, refused, refusedText, tokenIds, wireObject } from '../../wire/fields.ts'
+import { completionTokensMax } from '../../wire/limits.ts'
+import { seedField, topKField, topPField } from '../../wire/request-fields.ts'
 import {
 	choicesMax,
-	completionTokensMax,
 	logitBiasEntriesMax,
 	logitBiasMax,
 	stopSequencesMax,
 	stopTokenIdsMax,
-	topKDefault,
 } from '../limits.ts'
-
-/** Id of the model; the same field everywhere. */
-export const modelField = optional(
-	Type.String({
-		description:
-			'Model id from /v1/models; `name@step` asks for an older checkpoint. ' +
-			'Default: the first model of the list.',
-		example: 'novels-austen',
-	}),
-)
-
-export function temperatureField(defaultValue: number) {
-	return optional(
-		Type.Number({
-			minimum: 0,
-			maximum: 2,
-			default: defaultValue,
-			description: 'Sampling temperature; 0 always takes the most likely token.',
-		}),
-	)
-}
-
-export const topPField = optional(
-	Type.Number({
-		minimum: 0,
-		maximum: 1,
-		default: 1,
-		description: 'Nucleus sampling: keep the smallest set of tokens with this probability mass.',
-	}),
-)
-
-export const maxTokensDescription = `Most tokens to generate; more than ${completionTokensMax} counts as ${completionTokensMax}.`
 
 /** Fields with which any generating endpoint of /v1 shapes the draw. */
 export const samplingFields = {
 	top_p: topPField,
-	top_k: optional(
-		Type.Integer({
-			minimum: -1,
-			maximum: 2 ** 31 - 1,
-			default: topKDefault,
-			description: 'Keep the k most likely tokens; 0 and -1 switch it off.',
-		}),
-	),
+	top_k: topKField(-1),
 	min_p: optional(
 		Type.Number({
 			minimum: 0,
@@ -61,14 +22,7 @@ export const samplingFields = {
 			description: 'Keep tokens with at least this share of the most likely one.',
 		}),
 	),
-	seed: optional(
-		Type.Integer({
-			minimum: Number.MIN_SAFE_INTEGER,
-			maximum: Number.MAX_SAFE_INTEGER,
-			description: 'Same seed and same request give the same text. Default: random.',
-			example: 42,
-		}),
-	),
+	seed: seedField,
 	presence_penalty: optional(
 		Type.Number({
 			minimum: -2,
@@ -145,10 +99,7 @@ export const stoppingFields = {
 		}),
 	),
 	stop_token_ids: optional(
-		Type.Array(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
-			maxItems: stopTokenIdsMax,
-			description: 'Token ids that end a choice.',
-		}),
+		tokenIds({ maxItems: stopTokenIdsMax, description: 'Token ids that end a choice.' }),
 	),
 	include_stop_str_in_output: optional(
 		Type.Boolean({ default: false, description: 'Keep the stop text at the end of the choice.' }),

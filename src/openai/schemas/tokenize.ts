@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { ignored, nullable, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { modelField } from '../../wire/request-fields.ts'
 import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
-import { modelField } from './sampling.ts'
 
 /** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. Exactly one of the three texts is given. */
 export const TokenizeRequest = wireObject(
@@ -36,8 +36,9 @@ export const Tokenized = wireObject({
 	count: Type.Integer({ minimum: 0 }),
 	max_model_len: Type.Integer({ description: 'Context length.' }),
 	tokens: tokenIds(),
-	token_strs: optional(Type.Array(Type.String())),
+	token_strs: nullable(Type.Array(Type.String())),
 })
+export type Tokenized = Static<typeof Tokenized>
 
 /** Body of POST /detokenize. */
 export const DetokenizeRequest = wireObject(
@@ -53,3 +54,4 @@ export const Detokenized = wireObject({
 		description: 'Same as `prompt`.',
 	}),
 })
+export type Detokenized = Static<typeof Detokenized>

@@ -1,8 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { toChatMessages } from '../../alpha/messages.ts'
-import { toChatTextRequest } from '../../alpha/requests.ts'
-import { ChatRequest } from '../../alpha/schemas/chat.ts'
+import { toApiChatTextRequest } from '../../alpha/requests.ts'
+import { ApiChatRequest } from '../../alpha/schemas/chat.ts'
 import type { ServerContext } from '../deps.ts'
 import { freshSeed } from '../ids.ts'
 import { jsonBody } from '../json-body.ts'
@@ -17,18 +16,17 @@ export function apiChat(context: ServerContext) {
 			.post(
 				'/api/chat',
 				async ({ body, request }) => {
-					const messages = toChatMessages(body.messages)
 					const session = await TextSession.open(context, {
 						model: body.model,
 						request,
 						toRequests: ({ tokenizer }) => [
-							toChatTextRequest(body, messages, { tokenizer, seed: freshSeed() }),
+							toApiChatTextRequest(body, { tokenizer, seed: freshSeed() }),
 						],
 					})
 					return answerText(session, request, context)
 				},
 				{
-					...jsonBody(ChatRequest, { bytesMax: context.limits.bodyBytesMax }),
+					...jsonBody(ApiChatRequest, { bytesMax: context.limits.bodyBytesMax }),
 					...operation({
 						tag: 'Alpha',
 						summary: 'Stream a reply as plain text',

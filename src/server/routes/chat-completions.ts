@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { toChatTextRequest } from '../../openai/chat-request.ts'
+import { toChatCompletionTextRequest } from '../../openai/chat-request.ts'
 import { chatChunkShape, toChatCompletion } from '../../openai/chat-response.ts'
 import { ChunkStream } from '../../openai/chunk-stream.ts'
 import {
@@ -22,7 +22,11 @@ export function chatCompletions(context: ServerContext) {
 			request,
 			promptField: 'messages',
 			toRequests: ({ tokenizer, config }) => [
-				toChatTextRequest(body, { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }),
+				toChatCompletionTextRequest(body, {
+					tokenizer,
+					vocabSize: config.vocabSize,
+					seed: freshSeed(),
+				}),
 			],
 		})
 		const head = newAnswerHead('chatcmpl-', session.lease)

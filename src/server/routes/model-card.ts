@@ -1,11 +1,7 @@
 import { Elysia } from 'elysia'
 import { metricsPointsMax } from '../../alpha/limits.ts'
-import { toModelCard } from '../../alpha/model-card.ts'
-import {
-	ModelCardQuery,
-	ModelCardSchema,
-	ModelStateSchema,
-} from '../../alpha/schemas/model-card.ts'
+import { toModelCard } from '../../alpha/responses.ts'
+import { ModelCardQuery, ModelCardSchema, ModelStateSchema } from '../../alpha/schemas/models.ts'
 import { modelNotFound } from '../../lib/api-errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerContext } from '../deps.ts'

@@ -1,7 +1,6 @@
 import { Elysia } from 'elysia'
 import { modelNotFound } from '../../lib/api-errors.ts'
-import { toModel, toModelList } from '../../openai/models.ts'
-import { ModelListSchema, ModelSchema } from '../../openai/schemas/models.ts'
+import { Model, ModelList, toModel, toModelList } from '../../openai/models.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
 
@@ -16,13 +15,13 @@ export function models({ catalog }: ServerDeps) {
 	const listHooks = operation({
 		tag: 'OpenAI',
 		summary: 'List the models',
-		content: { 'application/json': ModelListSchema },
+		content: { 'application/json': ModelList },
 		errors: [401, 500],
 	})
 	const retrieveHooks = operation({
 		tag: 'OpenAI',
 		summary: 'One model',
-		content: { 'application/json': ModelSchema },
+		content: { 'application/json': Model },
 		errors: [401, 404, 500],
 	})
 	return new Elysia({ name: 'models', normalize: false })

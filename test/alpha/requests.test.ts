@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { toChatMessages } from '../../src/alpha/messages.ts'
+import { fromUiMessages } from '../../src/alpha/requests.ts'
 
 test('content wins over parts, which repeat it', () => {
 	const parts = [{ type: 'text', text: 'from parts' }]
-	expect(toChatMessages([{ role: 'user', content: 'plain', parts }])).toEqual([
+	expect(fromUiMessages([{ role: 'user', content: 'plain', parts }])).toEqual([
 		{ role: 'user', content: 'plain' },
 	])
 })
@@ -16,11 +16,11 @@ test('parts that are not text add nothing', () => {
 		{ type: 'text' },
 		{ type: 'text', text: 'b' },
 	]
-	expect(toChatMessages([{ role: 'assistant', parts }])).toEqual([
+	expect(fromUiMessages([{ role: 'assistant', parts }])).toEqual([
 		{ role: 'assistant', content: 'ab' },
 	])
 })
 
 test('an assistant that only called a tool has said nothing', () => {
-	expect(toChatMessages([{ role: 'assistant' }])).toEqual([{ role: 'assistant', content: '' }])
+	expect(fromUiMessages([{ role: 'assistant' }])).toEqual([{ role: 'assistant', content: '' }])
 })
