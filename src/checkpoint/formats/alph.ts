@@ -143,6 +143,7 @@ function parameters(
 		tensors.set(name, {
 			name,
 			shape: entry.shape,
+			dtype: 'F32',
 			elements: [entry.elements, entry.elements],
 			open: () => openTensor(source, entry),
 		})

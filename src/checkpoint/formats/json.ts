@@ -85,6 +85,7 @@ function indexParams(source: ByteSource, cursor: JsonCursor): ReadonlyMap<string
 		tensors.set(name, {
 			name,
 			shape: shapeJson,
+			dtype: 'F32',
 			// A number and its comma take two bytes, the brackets one number's worth.
 			elements: [0, Math.ceil((range.end - range.start) / 2)],
 			open(kernels) {

@@ -18,6 +18,8 @@ export interface StoredTensor {
 	readonly name: string
 	/** Its shape as it stands in the file: any JSON. */
 	readonly shape: unknown
+	/** Its number format as the file calls it, for instance `F32`. */
+	readonly dtype: string
 	/** How many numbers the file has for it: at least, at most. */
 	readonly elements: readonly [min: number, max: number]
 	/** One reader of a file at a time: readers share its buffers. */
