@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
@@ -40,9 +40,8 @@ export function fixturePath(name: string): string {
 
 /** Every checkpoint that the trainer wrote, the embedded model included. */
 export function trainedModels(): TrainedModel[] {
-	const names = readdirSync(fixtures, { withFileTypes: true })
-		.filter((entry) => entry.isDirectory())
-		.map((entry) => entry.name)
+	const names = readdirSync(fixtures)
+		.filter((name) => existsSync(join(fixtures, name, 'expected.json')))
 		.sort()
 	const models = names.map((name): TrainedModel => {
 		const expected = readExpected(join(fixtures, name, 'expected.json'))
