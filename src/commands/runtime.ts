@@ -8,6 +8,7 @@ import { Engine } from '../engine/engine.ts'
 import { runnerBytes } from '../engine/memory.ts'
 import type { RunnerLimits } from '../engine/messages.ts'
 import { openKernels } from '../kernels/binding.ts'
+import type { Log } from '../lib/log.ts'
 import { ModelRegistry } from '../models/registry.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
 import type { CommandContext } from './command.ts'
@@ -44,8 +45,6 @@ export interface Runtime extends AsyncDisposable {
 	readonly catalog: ModelRegistry
 }
 
-export type RuntimeLog = (level: 'info' | 'warn' | 'error', message: string) => void
-
 /** What a command was told, and for all else what the server would do. */
 export function withServeDefaults(values: Partial<Config>, context: CommandContext): Config {
 	const { values: defaults } = parseOptions(serveOptions(readMachine()), { ...context, argv: [] })
@@ -56,7 +55,7 @@ export function withServeDefaults(values: Partial<Config>, context: CommandConte
 export async function startRuntime(
 	config: RuntimeConfig,
 	context: Pick<CommandContext, 'env' | 'spawnEngineWorker' | 'spawnLoaderWorker'>,
-	log: RuntimeLog,
+	log: Log,
 ): Promise<Runtime> {
 	const { checkpoints, threads, dtype } = config
 	const libraryPath = kernelLibraryPath({ env: context.env, checkpoints })
@@ -76,7 +75,7 @@ export async function startRuntime(
 			threads,
 			limits,
 			queueLengthMax: config.queueLengthMax,
-			log: (message) => log('error', message),
+			log,
 		}),
 		recoverInterruptedUploads(checkpoints, log).then(() =>
 			openStore({

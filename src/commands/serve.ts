@@ -1,4 +1,4 @@
-import { messageOf } from '../lib/errors.ts'
+import { errorCode, messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { createApp } from '../server/app.ts'
 import { defaultLimits } from '../server/deps.ts'
@@ -67,7 +67,7 @@ function startServer(
 		engineStats: () => engine.stats,
 		uploads: { secret: config.uploadSecret, receive: (upload) => receiver.receive(upload) },
 		apiKeys: config.apiKeys,
-		limits: defaultLimits,
+		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,
 		...process,
 	})
@@ -78,9 +78,8 @@ function startServer(
 			idleSeconds: defaultLimits.stallSeconds,
 		})
 	} catch (error) {
-		const code = error instanceof Error && 'code' in error ? error.code : undefined
 		const reason =
-			code === 'EADDRINUSE'
+			errorCode(error) === 'EADDRINUSE'
 				? 'another program listens there; choose one with --port, 0 for any free port'
 				: messageOf(error)
 		throw new Error(`cannot listen on ${config.host} port ${config.port}: ${reason}`)

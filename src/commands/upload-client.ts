@@ -3,14 +3,14 @@ import { open } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBinaryForm } from '../checkpoint/formats/alph.ts'
-import { errorCode, readSmallFile } from '../checkpoint/store/files.ts'
+import { readSmallFile } from '../checkpoint/store/files.ts'
 import {
 	type CheckpointVersion,
 	CONFIG_BYTES_MAX,
 	metricsPath,
 	RunReader,
 } from '../checkpoint/store/run-directory.ts'
-import { messageOf } from '../lib/errors.ts'
+import { errorCode, messageOf } from '../lib/errors.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
 export class UploadError extends Error {
@@ -213,7 +213,7 @@ function bareHeaders({ name, version, config, metrics }: Upload): Record<string,
 	if (bytes > HEADER_TEXT_BYTES_MAX) {
 		throw new UploadError(
 			`config.json: expected at most ${HEADER_TEXT_BYTES_MAX} bytes for a binary checkpoint, ` +
-				`found ${bytes}`,
+				`got ${bytes}`,
 		)
 	}
 	return {

@@ -2,15 +2,10 @@
  * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
  * worker; this file passes messages and keeps count of what is under way.
  */
-import {
-	contextLengthExceeded,
-	internalError,
-	numberOutOfRange,
-	unavailable,
-} from '../lib/api-errors.ts'
 import { assert, assertNever } from '../lib/assert.ts'
-import { ApiError } from '../lib/errors.ts'
-import { type GenerationRequest, readableTokens, type TokenEvent } from './generation.ts'
+import { Fault } from '../lib/fault.ts'
+import type { Log } from '../lib/log.ts'
+import type { GenerationRequest, TokenEvent } from './generation.ts'
 import { GenerationStream } from './generation-stream.ts'
 import {
 	FINISH_CODES,
@@ -32,7 +27,7 @@ export interface EngineOptions {
 	readonly limits: RunnerLimits
 	/** Choices that may wait beyond those that run; more are refused with 503. */
 	readonly queueLengthMax: number
-	readonly log: (message: string) => void
+	readonly log: Log
 }
 
 interface PendingEmbedding {
@@ -73,7 +68,7 @@ export class Engine {
 		const engine = new Engine(options)
 		await new Promise<void>((resolve, reject) => {
 			options.worker.addEventListener('error', (event) => {
-				const error = new Error(`engine worker failed: ${event.message}`)
+				const error = new Fault('bug', `engine worker failed: ${event.message}`)
 				reject(error)
 				engine.#fail(error)
 				engine.#failed.resolve(error)
@@ -124,20 +119,10 @@ export class Engine {
 	}
 
 	/**
-	 * Starts a request. Throws ApiError 503 `overloaded` when the queue is full and 400
-	 * `context_length_exceeded` when the prompt does not fit and must not be cut.
+	 * Starts a request, of which nothing is checked: what reads a prompt knows its field. Throws Fault
+	 * `overloaded` when the queue is full.
 	 */
-	generate(
-		modelKey: number,
-		contextLength: number,
-		request: GenerationRequest,
-		signal?: AbortSignal,
-	): GenerationStream {
-		const { promptTokenIds, maxTokens, truncation } = request
-		const fits = promptTokenIds.length <= readableTokens(contextLength, maxTokens)
-		if (truncation === 'disabled' && !fits) {
-			throw contextLengthExceeded('prompt', contextLength, promptTokenIds.length)
-		}
+	generate(modelKey: number, request: GenerationRequest, signal?: AbortSignal): GenerationStream {
 		this.#admit(request.n)
 		const requestId = ++this.#lastId
 		const startedAt = performance.now()
@@ -188,26 +173,22 @@ export class Engine {
 
 	/** Ends everything that runs and stops the worker. */
 	close(): void {
-		this.#fail(unavailable('shutting_down', 'The server is shutting down.', 1))
+		this.#fail(new Fault('shutting-down', 'The server is shutting down.', { retrySeconds: 1 }))
 		this.#options.worker.terminate()
 	}
 
 	#admit(choices: number): void {
-		if (this.#failure) throw toApiError(this.#failure)
+		if (this.#failure) throw this.#failure
 		const { limits, queueLengthMax } = this.#options
-		const limit = limits.sequencesMax + queueLengthMax
-		if (choices > limit) {
-			throw numberOutOfRange({ param: 'n', kind: 'integer', bound: 'max', limit, value: choices })
-		}
 		// Memory for keys and values may hold fewer than `sequencesMax`, several models may hold more.
 		const { running, withoutRoom } = this.stats
 		const places = withoutRoom > 0 ? Math.max(running, 1) : Math.max(running, limits.sequencesMax)
 		const waiting = this.#choicesUnderWay - places
 		if (waiting + choices > queueLengthMax) {
 			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / places)
-			const retryAfter = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
+			const retrySeconds = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
 			const message = `The server is overloaded: ${Math.max(0, waiting)} requests are waiting.`
-			throw unavailable('overloaded', message, retryAfter)
+			throw new Fault('overloaded', message, { retrySeconds })
 		}
 		this.#choicesUnderWay += choices
 	}
@@ -241,8 +222,8 @@ export class Engine {
 				this.#unloads.delete(message.modelKey)
 				return
 			case 'failure': {
-				this.#options.log(`engine: ${message.message}`)
-				const error = internalError(message.message)
+				this.#options.log('error', `engine: ${message.message}`)
+				const error = new Fault('bug', message.message)
 				for (const requestId of message.requestIds) {
 					this.#streams.get(requestId)?.fail(error)
 					this.#embeddings.get(requestId)?.reject(error)
@@ -282,14 +263,9 @@ export class Engine {
 
 	#fail(error: Error): void {
 		this.#failure = error
-		const told = toApiError(error)
-		for (const stream of [...this.#streams.values()]) stream.fail(told)
-		for (const embedding of [...this.#embeddings.values()]) embedding.reject(told)
+		for (const stream of [...this.#streams.values()]) stream.fail(error)
+		for (const embedding of [...this.#embeddings.values()]) embedding.reject(error)
 		for (const load of this.#loads.values()) load.reject(error)
 		for (const unloaded of this.#unloads.values()) unloaded()
 	}
-}
-
-function toApiError(error: Error): ApiError {
-	return error instanceof ApiError ? error : internalError(error)
 }

@@ -1,4 +1,4 @@
-import { describeValue } from '../lib/describe-value.ts'
+import { describeValue, isRecord } from '../lib/json.ts'
 import type { Activation, ActivationNode, ModelConfig } from './model-config.ts'
 
 /** A model config that cannot be served; the message says what was expected and what was found. */
@@ -136,19 +136,16 @@ function parseGraph(json: unknown): ActivationNode {
 }
 
 function toFields(value: unknown, path: string): Fields {
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-		fail(path, 'an object', value)
-	}
-	return value as Fields
+	return isRecord(value) ? value : fail(path, 'an object', value)
 }
 
 function isAbsent(value: unknown): value is undefined | null {
 	return value === undefined || value === null
 }
 
-function fail(path: string, expected: string, found: unknown): never {
+function fail(path: string, expected: string, got: unknown): never {
 	// The path of a hostile graph grows with its depth.
 	throw new ModelConfigError(
-		`${path.slice(0, 200)}: expected ${expected}, found ${describeValue(found)}`,
+		`${path.slice(0, 200)}: expected ${expected}, got ${describeValue(got)}`,
 	)
 }

@@ -1,6 +1,8 @@
 import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
 import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
 import type { Generation, GenerationRequest } from '../engine/generation.ts'
+import { Fault } from '../lib/fault.ts'
+import { describeValue } from '../lib/json.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
@@ -54,7 +56,7 @@ export interface ModelLease extends Disposable {
 	/** Hex digest of the checkpoint and dtype, for `system_fingerprint`. */
 	readonly fingerprint: string
 	readonly tokenizer: Tokenizer
-	/** Starts a generation. Throws ApiError 503 `overloaded` when the queue is full. */
+	/** Starts a generation. Throws Fault `overloaded` when the queue is full. */
 	generate(request: GenerationRequest, signal?: AbortSignal): Generation
 	/** Mean of the final hidden states (after the last layer norm), not normalised: [nEmbd]. */
 	embed(tokenIds: readonly number[], signal?: AbortSignal): Promise<Float32Array>
@@ -71,7 +73,8 @@ export interface ModelCatalog {
 	find(name: string): ModelCard | undefined
 	/**
 	 * Loads the model if necessary and pins it. `undefined` means the first of `list()`.
-	 * Throws ApiError: 404 model_not_found, 503/507 when it does not fit, 500 when it cannot be read.
+	 * Throws Fault: `not-found`; `no-room` or `overloaded` when it does not fit; `changing` when it
+	 * cannot be read now.
 	 */
 	acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease>
 
@@ -81,4 +84,11 @@ export interface ModelCatalog {
 	metrics(name: string, pointsMax: number): Promise<MetricsSeries>
 	/** Takes a model out of memory, as soon as nobody uses it; false when it was not loaded. */
 	unload(name: string): Promise<boolean>
+}
+
+/** No model of that name is being served; `reason` says why not, where that is known. */
+export function modelNotFound(name: string, reason?: string): Fault {
+	const problem = reason === undefined ? 'does not exist' : `cannot be served: ${reason}`
+	const message = `The model ${describeValue(name)} ${problem}.`
+	return new Fault('not-found', `${message} GET /v1/models or alpha models lists the models.`)
 }

@@ -57,8 +57,7 @@ export class Lease implements ModelLease {
 	}
 
 	generate(request: GenerationRequest, signal?: AbortSignal) {
-		const { modelKey } = this.#pin.model
-		return this.#engine.generate(modelKey, this.config.contextLength, request, signal)
+		return this.#engine.generate(this.#pin.model.modelKey, request, signal)
 	}
 
 	embed(tokenIds: readonly number[], signal?: AbortSignal) {

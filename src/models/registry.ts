@@ -3,16 +3,23 @@
  * engine, behind the one interface that the HTTP side knows.
  */
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
-import { LoadError, type Loader } from '../checkpoint/load/loader.ts'
+import type { Loader } from '../checkpoint/load/loader.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import type { CheckpointVersion, RunConfig } from '../checkpoint/store/run-directory.ts'
 import type { RunSummary, UnservedRun } from '../checkpoint/store/run-judgement.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
 import type { Engine } from '../engine/engine.ts'
-import { insufficientMemory, internalError, modelNotFound, unavailable } from '../lib/api-errors.ts'
+import { Fault, isFault } from '../lib/fault.ts'
+import type { Log } from '../lib/log.ts'
 import type { Dtype } from '../model/model-config.ts'
-import type { ModelCard, ModelCatalog, ModelDetails, ModelLease } from './catalog.ts'
+import {
+	type ModelCard,
+	type ModelCatalog,
+	type ModelDetails,
+	type ModelLease,
+	modelNotFound,
+} from './catalog.ts'
 import { Lease, type ServedModel, serveModel } from './lease.ts'
 import { Residency } from './residency.ts'
 
@@ -40,7 +47,7 @@ export interface ModelRegistryOptions {
 	readonly memoryBytesMax: number
 	/** Bytes that a model takes beside its weights. */
 	readonly runnerBytes: (info: CheckpointInfo) => number
-	readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+	readonly log: Log
 }
 
 /** What a name stands for at this moment. */
@@ -130,10 +137,9 @@ export class ModelRegistry implements ModelCatalog {
 				if (target.id.endsWith(`@${target.step}`)) this.#keptSteps.add(target.key)
 				return new Lease(this.#options.engine, pin, target)
 			} catch (error) {
-				if (!(error instanceof LoadError)) throw error
-				if (error.fault === 'invalid') await target.reportDamage(error.message)
-				const mayRetry = error.fault === 'invalid' || error.fault === 'unreadable'
-				if (!mayRetry || attempt === ATTEMPTS_MAX) throw this.#toApiError(error)
+				if (!isFault(error, 'invalid', 'unreadable')) throw error
+				if (error.kind === 'invalid') await target.reportDamage(error.message)
+				if (attempt === ATTEMPTS_MAX) throw changing(error)
 			}
 		}
 	}
@@ -294,24 +300,12 @@ export class ModelRegistry implements ModelCatalog {
 		const unserved = this.#options.store.unserved().find((run) => run.name === name)
 		return modelNotFound(name, unserved?.reason)
 	}
+}
 
-	#toApiError(error: LoadError) {
-		const { log } = this.#options
-		switch (error.fault) {
-			case 'memory':
-				return insufficientMemory(`The model's weights do not fit into memory: ${error.message}`)
-			case 'invalid':
-			case 'unreadable':
-				return unavailable(
-					'model_loading',
-					`The checkpoint is changing: ${error.message}`,
-					RETRY_SECONDS,
-				)
-			case 'bug':
-				log('error', error.message)
-				return internalError(error)
-		}
-	}
+/** Every version that was tried had been replaced, or was about to be. */
+function changing(error: Fault): Fault {
+	const message = `The checkpoint is changing: ${error.message}`
+	return new Fault('changing', message, { retrySeconds: RETRY_SECONDS, cause: error })
 }
 
 /** As config.json has it, but what the served checkpoint says of itself goes first. */

@@ -2,8 +2,8 @@
  * Which models are in memory: loaded on first use, once however many ask, within a budget of bytes,
  * least recently used out first, never one in use. Knows neither files nor the engine.
  */
-import { insufficientMemory, unavailable } from '../lib/api-errors.ts'
 import { assert } from '../lib/assert.ts'
+import { Fault } from '../lib/fault.ts'
 
 /** How to bring a model into memory and out of it. */
 export interface ModelSource<Model> {
@@ -71,8 +71,8 @@ export class Residency<Model> {
 	}
 
 	/**
-	 * Pins the model of this key, loading it if necessary. Throws ApiError 507 when it can never fit,
-	 * 503 when models in use leave no room, and whatever `load` throws.
+	 * Pins the model of this key, loading it if necessary. Throws Fault `no-room` when it can never
+	 * fit, `overloaded` when models in use leave no room, and whatever `load` throws.
 	 */
 	async acquire(key: string, source: ModelSource<Model>): Promise<Pin<Model>> {
 		const entry = this.#entries.get(key) ?? this.#start(key, source)
@@ -128,7 +128,8 @@ export class Residency<Model> {
 	async #makeRoom(entry: Entry<Model>, bytes: number): Promise<void> {
 		const { bytesMax } = this.#options
 		if (bytes > bytesMax) {
-			throw insufficientMemory(
+			throw new Fault(
+				'no-room',
 				`The model needs ${mebibytes(bytes)}, but models may use ${mebibytes(bytesMax)} in all.`,
 			)
 		}
@@ -139,7 +140,7 @@ export class Residency<Model> {
 			if (!oldest) {
 				const inUse = `${mebibytes(this.bytes)} of ${mebibytes(bytesMax)} are in use`
 				const message = `The model needs ${mebibytes(bytes)}, but ${inUse} by other models.`
-				throw unavailable('overloaded', message, RETRY_SECONDS)
+				throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
 			}
 			await this.#evict(oldest)
 		}

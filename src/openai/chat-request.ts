@@ -1,6 +1,6 @@
-import { invalidValue } from '../lib/api-errors.ts'
 import { chatPrompt } from '../text/chat-template.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { invalidValue } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { fromWireMessages } from './messages.ts'

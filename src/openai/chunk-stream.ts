@@ -2,8 +2,9 @@
  * The chunks of chat completions and of completions: what they share is here, what differs comes in
  * as `ChunkShape`. Chunks are put together from ready-made strings, because this runs per token.
  */
-import type { ApiError } from '../lib/errors.ts'
+
 import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
+import type { ApiError } from '../wire/errors.ts'
 import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
 import { type AnswerHead, headFields, toUsage } from './answer.ts'
 

@@ -1,7 +1,7 @@
-import { invalidValue, numberOutOfRange, unsupportedParameter } from '../lib/api-errors.ts'
 import { endOfText, tokenPrompt } from '../text/prompt.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { aboveMax, belowMin, invalidValue, unsupportedParameter } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import {
 	legacyMaxTokensDefault,
@@ -54,7 +54,7 @@ export function toCompletionTextRequests(
 	if (generated * prompts.length > sequencesMax) {
 		const limit = Math.floor(sequencesMax / prompts.length)
 		const param = body.best_of === undefined ? 'n' : 'best_of'
-		throw numberOutOfRange({ param, kind: 'integer', bound: 'max', limit, value: generated })
+		throw aboveMax(param, limit, generated, 'integer')
 	}
 	const { tokenizer, vocabSize } = context
 	const isRanked = generated > (body.n ?? 1)
@@ -84,10 +84,7 @@ export function toCompletionTextRequests(
 /** Choices to generate for each prompt, of which the best `n` are returned. */
 function choicesPerPrompt({ n = 1, best_of, stream }: CompletionRequest): number {
 	if (best_of === undefined) return n
-	if (best_of < n) {
-		const fault = { param: 'best_of', kind: 'integer', bound: 'min', limit: n } as const
-		throw numberOutOfRange({ ...fault, value: best_of })
-	}
+	if (best_of < n) throw belowMin('best_of', n, best_of, 'integer')
 	if (stream && best_of > n) throw unsupportedParameter('best_of', 'It does not go with a stream.')
 	return best_of
 }

@@ -1,5 +1,5 @@
 /** Requests and answers of POST /v1/embeddings. */
-import { contextLengthExceeded, unsupportedValue } from '../lib/api-errors.ts'
+import { contextLengthExceeded, unsupportedValue } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { toPrompts } from './completion-request.ts'
 import type { Embeddings, EmbeddingsRequest } from './schemas/embeddings.ts'

@@ -1,4 +1,3 @@
-import { missingParameter, unenforceableFormat, unsupportedParameter } from '../lib/api-errors.ts'
 import {
 	type Constraint,
 	type ConstraintOptions,
@@ -6,6 +5,7 @@ import {
 } from '../text/constraint/constraint.ts'
 import { ConstraintError } from '../text/constraint/constraint-error.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { missingParameter, unenforceableFormat, unsupportedParameter } from '../wire/errors.ts'
 
 /** The schema that a format asks for; null = free text. `given` is the one that came along, if any. */
 export function toJsonSchema(

@@ -1,6 +1,6 @@
-import { unsupportedParameter } from '../lib/api-errors.ts'
 import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { unsupportedParameter } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'

@@ -2,8 +2,9 @@
  * The events of a streamed response. Clients put the response together from them and are strict:
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
-import type { ApiError } from '../lib/errors.ts'
+
 import type { ScoredToken, TextEvent } from '../text/text-events.ts'
+import type { ApiError } from '../wire/errors.ts'
 import { eventFrame, type StreamFormat } from '../wire/stream-format.ts'
 import {
 	type ResponseHead,

@@ -1,6 +1,6 @@
 /** The fields that all generating endpoints of /v1 share → engine types. */
 import type { SamplingParams } from '../engine/generation.ts'
-import { invalidValue } from '../lib/api-errors.ts'
+import { invalidValue } from '../wire/errors.ts'
 import { completionTokensMax, topKDefault } from '../wire/limits.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import type { SamplingFields, StoppingFields } from './schemas/sampling.ts'

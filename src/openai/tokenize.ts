@@ -1,7 +1,8 @@
 /** Requests and answers of /tokenize and /detokenize. */
-import { invalidValue, missingParameter, unsupportedParameter } from '../lib/api-errors.ts'
+
 import { renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { invalidValue, missingParameter, unsupportedParameter } from '../wire/errors.ts'
 import { tokenizeCharactersMax } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
 import { checkTokenIds } from './sampling.ts'

@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { invalidApiKey } from '../lib/api-errors.ts'
+import { invalidApiKey } from '../wire/errors.ts'
 import { bearerToken, Secret } from './bearer.ts'
 import { requestPath } from './request-path.ts'
 

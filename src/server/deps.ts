@@ -23,6 +23,8 @@ export interface ServerLimits {
 	readonly pingMs: number
 	/** A client that accepts (or, in an upload, sends) no byte this long is cut off. */
 	readonly stallSeconds: number
+	/** Choices that one prompt may ask for: what runs and what may wait, together. */
+	readonly choicesMax: number
 	/** Generations that one API key may have under way; without keys there is no such limit. */
 	readonly generationsPerKeyMax: number
 }
@@ -32,6 +34,7 @@ export const defaultLimits: ServerLimits = {
 	bodyBytesMax: 8 * 1024 * 1024,
 	pingMs: 15_000,
 	stallSeconds: 30,
+	choicesMax: 128,
 	generationsPerKeyMax: 64,
 }
 

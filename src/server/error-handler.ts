@@ -1,8 +1,16 @@
 /** Whatever was thrown becomes the one error object; the private half goes to the log only. */
 import { Elysia, ParseError } from 'elysia'
-import { internalError, invalidJson, methodNotAllowed, unknownUrl } from '../lib/api-errors.ts'
-import { ApiError } from '../lib/errors.ts'
+import { stackOf } from '../lib/errors.ts'
+import { Fault, type FaultKind } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
+import {
+	ApiError,
+	type ApiErrorFields,
+	invalidJson,
+	invalidRequest,
+	methodNotAllowed,
+	unknownUrl,
+} from '../wire/errors.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
@@ -16,13 +24,45 @@ export function clientClosedRequest(): Response {
 	return new Response(null, { status: 499 })
 }
 
+const serverError = 'server_error'
+
+type PublicFault = Pick<ApiErrorFields, 'status' | 'type' | 'code' | 'param'>
+
+/** What each kind of fault is on the wire; null = nothing of it is told. */
+const FAULTS: Readonly<Record<FaultKind, PublicFault | null>> = {
+	invalid: { status: 400, type: invalidRequest, code: 'invalid_checkpoint', param: 'checkpoint' },
+	'not-found': { status: 404, type: invalidRequest, code: 'model_not_found', param: 'model' },
+	conflict: { status: 409, type: invalidRequest, code: 'conflict' },
+	changing: { status: 503, type: serverError, code: 'model_loading' },
+	overloaded: { status: 503, type: serverError, code: 'overloaded' },
+	'shutting-down': { status: 503, type: serverError, code: 'shutting_down' },
+	'not-writable': { status: 503, type: serverError, code: 'storage_unavailable' },
+	'no-room': { status: 507, type: serverError, code: 'insufficient_memory' },
+	'disk-full': { status: 507, type: serverError, code: 'insufficient_storage' },
+	unreadable: null,
+	bug: null,
+}
+
 /** Any thrown value as the error to show. */
 export function toApiError(thrown: unknown): ApiError {
 	if (thrown instanceof ApiError) return thrown
+	const known = thrown instanceof Fault ? FAULTS[thrown.kind] : null
+	if (thrown instanceof Fault && known !== null) {
+		const { message, retrySeconds: retryAfterSeconds } = thrown
+		return new ApiError({ ...known, message, retryAfterSeconds }, { cause: thrown })
+	}
 	if (thrown instanceof ParseError) {
 		return thrown.cause instanceof ApiError ? thrown.cause : invalidJson('it cannot be read')
 	}
 	return internalError(thrown)
+}
+
+function internalError(cause: unknown): ApiError {
+	const message = 'The server had an error while processing your request.'
+	return new ApiError(
+		{ status: 500, type: serverError, code: 'internal_error', message },
+		{ cause },
+	)
 }
 
 /** Answers every error of the app; must be used before the routes. */
@@ -38,7 +78,7 @@ export function errorHandler(log: Log, table: RouteTable) {
 					requestId: set.headers['x-request-id'],
 					method: request.method,
 					path,
-					cause: fault.cause instanceof Error ? fault.cause.stack : String(fault.cause),
+					cause: stackOf(fault.cause),
 				})
 			}
 			return errorResponse(fault)

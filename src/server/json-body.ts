@@ -3,9 +3,9 @@
  * coerced. `jsonBody(schema)` gives a route its parser and its validation in one spread.
  */
 import { type TSchema, Type } from '@sinclair/typebox'
-import { invalidJson, requestTooLarge, unsupportedMediaType } from '../lib/api-errors.ts'
-import { describeValue } from '../lib/describe-value.ts'
+import { describeValue, isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
+import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { typedQuery } from './strict-query.ts'
 import { dropNulls, validator } from './validation.ts'
 
@@ -55,12 +55,10 @@ function parseObject(text: string, contentType: string): Record<string, unknown>
 		}
 		throw invalidJson('it cannot be parsed')
 	}
-	if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-		throw invalidJson(`it is ${describeValue(body)}`)
-	}
+	if (!isRecord(body)) throw invalidJson(`it is ${describeValue(body)}`)
 	// JSON.parse makes this an own key; copying the body would turn it into a prototype.
 	if (Object.hasOwn(body, '__proto__')) Reflect.deleteProperty(body, '__proto__')
-	return body as Record<string, unknown>
+	return body
 }
 
 /** The body as text; refuses content codings and stops reading at the limit. */

@@ -1,4 +1,4 @@
-import { rateLimitExceeded } from '../lib/api-errors.ts'
+import { rateLimitExceeded } from '../wire/errors.ts'
 import { bearerToken } from './bearer.ts'
 
 const retryAfterSeconds = 1

@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { malformedRequest } from '../lib/api-errors.ts'
+import { malformedRequest } from '../wire/errors.ts'
 import { cors } from './cors.ts'
 
 /** A client's own request id is taken when it is short and printable. */

@@ -1,6 +1,6 @@
 /** Query strings by schema: every value arrives as text, numbers must be written as plain decimals. */
 import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
-import { invalidType } from '../lib/api-errors.ts'
+import { invalidType } from '../wire/errors.ts'
 import { validator } from './validation.ts'
 
 const integer = /^[+-]?\d+$/

@@ -1,6 +1,7 @@
 /** The two ways in which a text session becomes an HTTP answer: in one object or as a stream. */
-import type { ApiError } from '../lib/errors.ts'
+
 import type { TextEvent, TextResult } from '../text/text-events.ts'
+import type { ApiError } from '../wire/errors.ts'
 import type { StreamFormat } from '../wire/stream-format.ts'
 import { setIdleTimeout } from './connection.ts'
 import type { ServerContext, ServerLimits } from './deps.ts'

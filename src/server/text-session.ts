@@ -4,11 +4,11 @@
  */
 
 import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
-import { contextLengthExceeded } from '../lib/api-errors.ts'
 import type { ModelLease } from '../models/catalog.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import { TextGeneration } from '../text/text-generation.ts'
 import type { TextRequest } from '../text/text-request.ts'
+import { aboveMax, contextLengthExceeded } from '../wire/errors.ts'
 import type { ServerContext } from './deps.ts'
 
 export interface SessionRequest {
@@ -51,13 +51,14 @@ export class TextSession {
 
 	/** Loads the model if need be and starts. Throws ApiError, and then nothing is left running. */
 	static async open(context: ServerContext, session: SessionRequest): Promise<TextSession> {
-		const { catalog, metrics, keyLimit } = context
+		const { catalog, metrics, keyLimit, limits } = context
 		const { signal, headers } = session.request
 		using held = new DisposableStack()
 		if (keyLimit !== null) held.defer(keyLimit.enter(headers))
 		const lease = held.use(await catalog.acquire(session.model, signal))
 		const requests = session.toRequests(lease)
 		for (const { generation } of requests) {
+			checkChoices(generation, limits.choicesMax)
 			checkFits(generation, lease, session.promptField ?? 'prompt')
 		}
 		const generations = requests.map((request) => {
@@ -96,7 +97,11 @@ export class TextSession {
 	}
 }
 
-/** A request may forbid that its prompt is cut; the engine checks too, but knows no field names. */
+function checkChoices({ n }: GenerationRequest, choicesMax: number): void {
+	if (n > choicesMax) throw aboveMax('n', choicesMax, n, 'integer')
+}
+
+/** A request may forbid that its prompt is cut. */
 function checkFits(generation: GenerationRequest, lease: ModelLease, field: string): void {
 	if (generation.truncation === 'disabled' && excessTokens(generation, lease) > 0) {
 		const { length } = generation.promptTokenIds

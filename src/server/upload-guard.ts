@@ -1,4 +1,4 @@
-import { invalidApiKey, uploadsDisabled } from '../lib/api-errors.ts'
+import { invalidApiKey, uploadsDisabled } from '../wire/errors.ts'
 import { bearerToken, Secret } from './bearer.ts'
 
 /** Lets only those pass who know the upload secret: they may change what is served. */

@@ -5,17 +5,19 @@
 import { Kind, type TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
+import { describeValue } from '../lib/json.ts'
 import {
+	type ApiError,
+	aboveMax,
 	arrayLengthOutOfRange,
+	belowMin,
 	invalidType,
 	invalidValue,
 	missingParameter,
-	numberOutOfRange,
+	type NumberKind,
 	unsupportedParameter,
 	unsupportedValue,
-} from '../lib/api-errors.ts'
-import { describeValue } from '../lib/describe-value.ts'
-import type { ApiError } from '../lib/errors.ts'
+} from '../wire/errors.ts'
 
 /**
  * A check that throws the ApiError for what is wrong with a value, if anything is. Compiles the
@@ -49,22 +51,10 @@ function faultOf(error: ValueError): ApiError {
 			return faultOfUnion(error)
 		case ValueErrorType.IntegerMinimum:
 		case ValueErrorType.NumberMinimum:
-			return numberOutOfRange({
-				param,
-				kind: numberKind(schema),
-				bound: 'min',
-				limit: schema['minimum'],
-				value,
-			})
+			return belowMin(param, schema['minimum'], value, numberKind(schema))
 		case ValueErrorType.IntegerMaximum:
 		case ValueErrorType.NumberMaximum:
-			return numberOutOfRange({
-				param,
-				kind: numberKind(schema),
-				bound: 'max',
-				limit: schema['maximum'],
-				value,
-			})
+			return aboveMax(param, schema['maximum'], value, numberKind(schema))
 		case ValueErrorType.ArrayMinItems:
 			return arrayLengthOutOfRange(param, 'min', schema['minItems'], lengthOf(value))
 		case ValueErrorType.ArrayMaxItems:
@@ -210,7 +200,7 @@ function describe(schema: TSchema): string {
 	}
 }
 
-function numberKind(schema: TSchema): 'integer' | 'decimal' {
+function numberKind(schema: TSchema): NumberKind {
 	return schema[Kind] === 'Integer' ? 'integer' : 'decimal'
 }
 

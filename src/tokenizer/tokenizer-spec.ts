@@ -1,3 +1,4 @@
+import { describeValue, isRecord } from '../lib/json.ts'
 import type { TokenizerSpec } from './tokenizer.ts'
 
 /** Most entries of a vocabulary. */
@@ -17,18 +18,15 @@ const QUEUE_MERGE_COUNT_MIN = 1000
  * ignored.
  */
 export function parseTokenizerSpec(json: unknown, form: 'json' | 'binary'): TokenizerSpec {
-	if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-		throw expected('tokenizerArtifacts', 'an object', json)
-	}
-	const fields = json as Readonly<Record<string, unknown>>
-	const type = ownField(fields, 'type')
+	if (!isRecord(json)) throw expected('tokenizerArtifacts', 'an object', json)
+	const type = ownField(json, 'type')
 	if (type !== 'bpe' && type !== 'char' && type !== 'word') {
 		throw expected('tokenizerArtifacts.type', '"bpe", "char" or "word"', type)
 	}
-	const vocab = parseVocab(ownField(fields, 'vocab'), ownField(fields, 'vocabSize'))
+	const vocab = parseVocab(ownField(json, 'vocab'), ownField(json, 'vocabSize'))
 	if (type !== 'bpe') return { type, vocab, merges: [], specialTokens: [], mergeOrder: 'plain' }
-	const merges = parseMerges(ownField(fields, 'merges'), vocab)
-	const specialTokens = parseSpecialTokens(ownField(fields, 'specialTokens'), vocab)
+	const merges = parseMerges(ownField(json, 'merges'), vocab)
+	const specialTokens = parseSpecialTokens(ownField(json, 'specialTokens'), vocab)
 	const isQueue = form === 'binary' && merges.length >= QUEUE_MERGE_COUNT_MIN
 	return { type, vocab, merges, specialTokens, mergeOrder: isQueue ? 'queue' : 'plain' }
 }
@@ -104,20 +102,5 @@ function isIdBelow(value: unknown, limit: number): value is number {
 }
 
 function expected(path: string, wanted: string, value: unknown): Error {
-	return new Error(`${path}: expected ${wanted}, got ${describe(value)}`)
-}
-
-/** A short name of a value: hostile files must not be able to fill the log. */
-function describe(value: unknown): string {
-	if (value === undefined) return 'nothing'
-	if (Array.isArray(value)) {
-		const isShort = value.length <= 4 && value.every((item) => typeof item === 'number')
-		return isShort ? `[${value.join(', ')}]` : `an array of ${value.length} entries`
-	}
-	if (typeof value === 'string') {
-		if (value.length <= 40) return JSON.stringify(value)
-		return `a string of ${value.length} characters`
-	}
-	if (typeof value === 'object' && value !== null) return 'an object'
-	return String(value)
+	return new Error(`${path}: expected ${wanted}, got ${describeValue(value)}`)
 }

@@ -1,14 +1,16 @@
 /** What an upload's headers say. Throws ApiError for what no upload may say. */
 
 import { CONFIG_BYTES_MAX, isRunName } from '../checkpoint/store/run-directory.ts'
+import { isRecord } from '../lib/json.ts'
 import {
+	aboveMax,
+	belowMin,
 	invalidType,
 	invalidValue,
 	missingParameter,
-	numberOutOfRange,
 	requestTooLarge,
 	unsupportedMediaType,
-} from '../lib/api-errors.ts'
+} from '../wire/errors.ts'
 
 /** How the body is compressed. */
 export type ContentEncoding = 'identity' | 'gzip' | 'zstd'
@@ -38,10 +40,9 @@ export function checkStep(step: unknown): number {
 	if (typeof step !== 'number' || !Number.isInteger(step)) {
 		throw invalidType('step', 'an integer', step)
 	}
-	const bound = step < 0 ? 'min' : step > Number.MAX_SAFE_INTEGER ? 'max' : undefined
-	if (bound !== undefined) {
-		const limit = bound === 'min' ? 0 : Number.MAX_SAFE_INTEGER
-		throw numberOutOfRange({ param: 'step', kind: 'integer', bound, limit, value: step })
+	if (step < 0) throw belowMin('step', 0, step, 'integer')
+	if (step > Number.MAX_SAFE_INTEGER) {
+		throw aboveMax('step', Number.MAX_SAFE_INTEGER, step, 'integer')
 	}
 	return step
 }
@@ -49,9 +50,7 @@ export function checkStep(step: unknown): number {
 /** Verifies a parsed config and returns the text to store. */
 export function checkConfig(config: unknown): string {
 	if (config === undefined || config === null) throw missingParameter('config')
-	if (typeof config !== 'object' || Array.isArray(config)) {
-		throw invalidType('config', 'an object', config)
-	}
+	if (!isRecord(config)) throw invalidType('config', 'an object', config)
 	const text = JSON.stringify(config, null, 2)
 	if (Buffer.byteLength(text) <= CONFIG_BYTES_MAX) return text
 	throw invalidValue('config', `at most ${CONFIG_BYTES_MAX} bytes of JSON with indentation`, 'more')

@@ -1,4 +1,4 @@
-import { malformedRequest, requestTooLarge } from '../lib/api-errors.ts'
+import { malformedRequest, requestTooLarge } from '../wire/errors.ts'
 import type { ContentEncoding } from './headers.ts'
 
 export interface BodyLimits {

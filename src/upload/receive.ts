@@ -3,20 +3,15 @@
  */
 
 import { CONFIG_BYTES_MAX, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
-import {
-	conflict,
-	invalidJson,
-	invalidKind,
-	invalidValue,
-	missingParameter,
-} from '../lib/api-errors.ts'
+import { Fault } from '../lib/fault.ts'
+import { invalidJson, invalidKind, invalidValue, missingParameter } from '../wire/errors.ts'
 import { checkConfig, checkName, checkStep, type UploadFields } from './headers.ts'
 import { JsonObjectSplitter, JsonSyntaxError, type ValuePiece } from './json-object-splitter.ts'
 import { JsonStringDecoder } from './json-string-decoder.ts'
 import type { StagedFile, StagedRun } from './staging.ts'
 
 /** What a sender of a busy name, or of too many, may wait before trying again. */
-export const RETRY_AFTER_SECONDS = 2
+export const RETRY_SECONDS = 2
 
 /** Name of the staged checkpoint until its step is known. */
 export const STAGED_CHECKPOINT = 'checkpoint'
@@ -44,7 +39,9 @@ export class NameLock {
 
 	acquire(name: string): void {
 		if (this.#writers.has(name)) {
-			throw conflict(`Another upload of '${name}' is under way.`, RETRY_AFTER_SECONDS)
+			throw new Fault('conflict', `Another upload of '${name}' is under way.`, {
+				retrySeconds: RETRY_SECONDS,
+			})
 		}
 		this.#writers.add(name)
 		this.#name = name

@@ -21,8 +21,8 @@ import {
 	stat,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { errorCode } from '../checkpoint/store/files.ts'
 import { isRunName } from '../checkpoint/store/run-directory.ts'
+import { errorCode } from '../lib/errors.ts'
 
 const INCOMING = '.incoming'
 const COMMIT_PREFIX = 'commit-'

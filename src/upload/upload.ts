@@ -7,27 +7,15 @@ import { createReadStream } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
-import { errorCode } from '../checkpoint/store/files.ts'
 import { CONFIG_NAME, checkpointName, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
-import {
-	conflict,
-	insufficientStorage,
-	internalError,
-	invalidCheckpoint,
-	storageUnavailable,
-	unavailable,
-} from '../lib/api-errors.ts'
-import { ApiError } from '../lib/errors.ts'
+import { errorCode, stackOf } from '../lib/errors.ts'
+import { Fault, isFault } from '../lib/fault.ts'
+import type { Log } from '../lib/log.ts'
+import { ApiError } from '../wire/errors.ts'
 import { checkContentLength, contentEncoding, headerFields } from './headers.ts'
 import { type BodyLimits, readBody } from './inflate.ts'
-import {
-	NameLock,
-	RETRY_AFTER_SECONDS,
-	receiveBare,
-	receiveJson,
-	STAGED_CHECKPOINT,
-} from './receive.ts'
+import { NameLock, RETRY_SECONDS, receiveBare, receiveJson, STAGED_CHECKPOINT } from './receive.ts'
 import { isRunOrFree, recoverUploads, StagedRun } from './staging.ts'
 
 /** An upload whose sender is authorised; nothing of the body has been read. */
@@ -50,9 +38,9 @@ export interface UploadResult {
 export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
 	readonly stallMs?: number
 	readonly store: CheckpointStore
-	/** Verifies a file to its last number. Rejects with an error whose `fault` says whose it is. */
+	/** Verifies a file to its last number. Rejects with Fault. */
 	readonly verify: (path: string) => Promise<CheckpointInfo>
-	readonly log: (level: 'info' | 'warn', message: string) => void
+	readonly log: Log
 	/** Uploads that may be under way at once. */
 	readonly uploadsMax?: number
 	/** Longest time an upload may take, milliseconds. */
@@ -63,10 +51,7 @@ export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
  * Finishes or sweeps uploads that a crash has interrupted, and says so in the log. To be called before
  * the directory is first scanned. Never fails.
  */
-export async function recoverInterruptedUploads(
-	directory: string,
-	log: UploadOptions['log'],
-): Promise<void> {
+export async function recoverInterruptedUploads(directory: string, log: Log): Promise<void> {
 	const { finished, unfinished } = await recoverUploads(directory)
 	for (const name of finished) log('info', `run ${name}: an interrupted upload was finished`)
 	for (const name of unfinished) {
@@ -76,6 +61,8 @@ export async function recoverInterruptedUploads(
 }
 
 const UPLOADS_MAX = 16
+/** Until somebody has repaired what stands in the way. */
+const REPAIR_SECONDS = 60
 const DURATION_MS_MAX = 3_600_000
 const STALL_MS = 60_000
 
@@ -92,11 +79,16 @@ export class UploadReceiver {
 		this.#limits = { bytesMax, inflatedBytesMax, stallMs }
 	}
 
-	/** Stores a checkpoint; when this resolves, it is served. Throws ApiError. */
+	/**
+	 * Stores a checkpoint; when this resolves, it is served. Throws ApiError for what is wrong with the
+	 * request and Fault for what is wrong with the checkpoint or the disk.
+	 */
 	async receive(request: UploadRequest): Promise<UploadResult> {
 		checkContentLength(request.headers, this.#limits.bytesMax)
 		if (this.#count >= (this.#options.uploadsMax ?? UPLOADS_MAX)) {
-			throw unavailable('overloaded', 'Too many uploads are under way.', RETRY_AFTER_SECONDS)
+			throw new Fault('overloaded', 'Too many uploads are under way.', {
+				retrySeconds: RETRY_SECONDS,
+			})
 		}
 		this.#count++
 		const lock = new NameLock(this.#writers)
@@ -105,10 +97,10 @@ export class UploadReceiver {
 			staged = await StagedRun.create(this.#options.store.directory)
 			return await this.#store(staged, lock, request)
 		} catch (error) {
-			const apiError = toApiError(error)
-			const code = errorCode(apiError.cause) || apiError.code
-			this.#options.log('warn', `upload${lock.description} failed: ${apiError.message} (${code})`)
-			throw apiError
+			const told = toTold(error)
+			const code = errorCode(told.cause) || ('code' in told ? told.code : told.kind)
+			this.#options.log('warn', `upload${lock.description} failed: ${told.message} (${code})`)
+			throw told
 		} finally {
 			await staged?.remove()
 			lock.release()
@@ -130,7 +122,8 @@ export class UploadReceiver {
 				: await receiveBare(reception, body, fields)
 		const sha256 = hash.digest('hex')
 		if (!(await isRunOrFree(store.directory, name))) {
-			throw conflict(`The name '${name}' is taken by something that is not a run.`, 60)
+			const message = `The name '${name}' is taken by something that is not a run.`
+			throw new Fault('conflict', message, { retrySeconds: REPAIR_SECONDS })
 		}
 
 		const info = await verify(staged.pathOf(STAGED_CHECKPOINT))
@@ -170,25 +163,35 @@ async function hashFile(path: string): Promise<string> {
 }
 
 /** What the sender is told; the system's own words stay in `cause`. */
-function toApiError(error: unknown): ApiError {
+function toTold(error: unknown): ApiError | Fault {
 	if (error instanceof ApiError) return error
-	if (error instanceof Error && 'fault' in error && error.fault === 'invalid') {
-		return invalidCheckpoint(error.message, error)
+	if (isFault(error, 'invalid')) {
+		const message = `The checkpoint cannot be served: ${error.message}.`
+		return new Fault('invalid', message, { cause: error })
 	}
+	if (error instanceof Fault) return error
 	switch (errorCode(error)) {
 		case 'ENOSPC':
 		case 'EDQUOT':
 		case 'EFBIG':
-			return insufficientStorage(error)
+			return new Fault('disk-full', 'There is not enough room to store the upload.', {
+				cause: error,
+			})
 		case 'EROFS':
 		case 'EACCES':
 		case 'EPERM':
-			return storageUnavailable('The checkpoints directory is read-only.', 60, error)
+			return new Fault('not-writable', 'The checkpoints directory is read-only.', {
+				retrySeconds: REPAIR_SECONDS,
+				cause: error,
+			})
 		case 'EMFILE':
 		case 'ENFILE':
 		case 'ENOMEM':
-			return storageUnavailable('The server is short of resources.', RETRY_AFTER_SECONDS, error)
+			return new Fault('not-writable', 'The server is short of resources.', {
+				retrySeconds: RETRY_SECONDS,
+				cause: error,
+			})
 		default:
-			return internalError(error)
+			return new Fault('bug', stackOf(error), { cause: error })
 	}
 }

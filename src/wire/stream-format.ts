@@ -1,5 +1,5 @@
-import type { ApiError } from '../lib/errors.ts'
 import type { TextEvent } from '../text/text-events.ts'
+import type { ApiError } from './errors.ts'
 
 /** A dialect's way of streaming: each method gives the SSE frames to send, '' for none. */
 export interface StreamFormat {

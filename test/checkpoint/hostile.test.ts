@@ -40,28 +40,28 @@ const bothForms: [name: string, edit: Edit, message: RegExp][] = [
 		(c) => {
 			c.modelConfig['nHead'] = 1.5
 		},
-		/nHead: expected an integer.*found 1.5/,
+		/nHead: expected an integer.*got 1.5/,
 	],
 	[
 		'an absurd context',
 		(c) => {
 			c.modelConfig['blockSize'] = 1e9
 		},
-		/blockSize.*found 1000000000/,
+		/blockSize.*got 1000000000/,
 	],
 	[
 		'absurd layers',
 		(c) => {
 			c.modelConfig['nLayer'] = 1e6
 		},
-		/nLayer.*found 1000000/,
+		/nLayer.*got 1000000/,
 	],
 	[
 		'heads that do not divide',
 		(c) => {
 			c.modelConfig['nHead'] = 3
 		},
-		/a divisor of nEmbd 4, found 3/,
+		/a divisor of nEmbd 4, got 3/,
 	],
 	[
 		'a large config',
@@ -75,7 +75,7 @@ const bothForms: [name: string, edit: Edit, message: RegExp][] = [
 		(c) => {
 			c.modelConfig['ffnActivation'] = 'mish'
 		},
-		/found "mish"/,
+		/got "mish"/,
 	],
 	[
 		'composed, no graph',
@@ -110,42 +110,42 @@ const bothForms: [name: string, edit: Edit, message: RegExp][] = [
 		(c) => {
 			c.tokenizerArtifacts = { type: 'char', vocab: ['a', 'b', 'c', 'd'] }
 		},
-		/a row for each of the tokenizer's 4 entries, found vocabSize 3/,
+		/a row for each of the tokenizer's 4 entries, got vocabSize 3/,
 	],
 	[
 		'a missing tensor',
 		(c) => {
 			c.tensors.splice(3, 1)
 		},
-		/ln1.bias: .*found no such tensor/,
+		/ln1.bias: .*got no such tensor/,
 	],
 	[
 		'half of the attention',
 		(c) => {
 			tensorOf(c, 'layer.0.attn.wk').name = 'other'
 		},
-		/attn.wk: expected shape \[4, 4\], found no such tensor/,
+		/attn.wk: expected shape \[4, 4\], got no such tensor/,
 	],
 	[
 		'a swapped shape',
 		(c) => {
 			tensorOf(c, 'wte').shape = [4, 3]
 		},
-		/wte: expected shape \[3, 4\], f/,
+		/wte: expected shape \[3, 4\], g/,
 	],
 	[
 		'a flat shape',
 		(c) => {
 			tensorOf(c, 'wte').shape = [12]
 		},
-		/wte: .*found \[12\]/,
+		/wte: .*got \[12\]/,
 	],
 	[
 		'a zero shape',
 		(c) => {
 			tensorOf(c, 'wte').shape = [0, 4]
 		},
-		/wte: .*found \[0, 4\]/,
+		/wte: .*got \[0, 4\]/,
 	],
 	[
 		'an overflowing shape',
@@ -159,7 +159,7 @@ const bothForms: [name: string, edit: Edit, message: RegExp][] = [
 		(c) => {
 			tensorOf(c, 'wte').shape = undefined
 		},
-		/wte: .*found nothing/,
+		/wte: .*got nothing/,
 	],
 	[
 		'a number short',
@@ -180,7 +180,7 @@ const bothForms: [name: string, edit: Edit, message: RegExp][] = [
 		(c) => {
 			c.tensors.push({ ...tensorOf(c, 'wte') })
 		},
-		/wte: expected once, found/,
+		/wte: expected once, got/,
 	],
 ]
 
@@ -219,14 +219,14 @@ describe.each([
 
 describe('the JSON form refuses among the numbers', () => {
 	test.each([
-		['null', 'null', /wte: expected a number at byte \d+, found "null"/],
-		['NaN', 'NaN', /expected a number at byte \d+, found "NaN"/],
-		['an overflow', '1e400', /wte: expected finite numbers, found Infinity at index 1/],
-		['an overflow of f32', '-3.5e38', /wte: expected finite numbers, found -Infinity at index 1/],
+		['null', 'null', /wte: expected a number at byte \d+, got "null"/],
+		['NaN', 'NaN', /expected a number at byte \d+, got "NaN"/],
+		['an overflow', '1e400', /wte: expected finite numbers, got Infinity at index 1/],
+		['an overflow of f32', '-3.5e38', /wte: expected finite numbers, got -Infinity at index 1/],
 		['a string', '"1"', /expected a number/],
 		['a nested array', '[1]', /expected a number/],
 		['an object', '{"a":1}', /expected a number/],
-		['a word', 'tru', /found "tru"/],
+		['a word', 'tru', /got "tru"/],
 		['a leading zero', '01', /expected a number/],
 		['a plus', '+1', /expected a number/],
 		['a bare point', '1.', /expected a number/],
@@ -256,10 +256,10 @@ describe('the JSON form refuses among the numbers', () => {
 
 describe('the JSON form refuses', () => {
 	test.each([
-		['another top level', '[]  ', /checkpoint: expected an object at byte 0, found '\['/],
-		['a byte order mark', '\ufeff{}', /expected an object at byte 0, found byte 0xef/],
-		['a key twice', '{"step":1,"step":2}', /step: expected once, found twice/],
-		['no params', '{"modelConfig":{}}', /params: expected an object, found nothing/],
+		['another top level', '[]  ', /checkpoint: expected an object at byte 0, got '\['/],
+		['a byte order mark', '\ufeff{}', /expected an object at byte 0, got byte 0xef/],
+		['a key twice', '{"step":1,"step":2}', /step: expected once, got twice/],
+		['no params', '{"modelConfig":{}}', /params: expected an object, got nothing/],
 		['params of another type', '{"params":[]}', /params: expected an object at byte 10/],
 		['a missing colon', '{"params" {}}', /expected a colon/],
 		['a missing value', '{"params":}', /expected an object/],
@@ -332,7 +332,7 @@ describe('the binary form refuses', () => {
 			edited((h) => {
 				tensors(h)[0]!['elements'] = 12.5
 			}),
-			/found 12.5/,
+			/got 12.5/,
 		],
 		[
 			'absurd elements',
@@ -354,7 +354,7 @@ describe('the binary form refuses', () => {
 				tensors(h)[0]!['elements'] = 10
 				tensors(h)[1]!['elements'] = 4
 			}),
-			/wte: expected 12 numbers by its shape, found 10/,
+			/wte: expected 12 numbers by its shape, got 10/,
 		],
 		[
 			'a header length beyond the file',
@@ -374,11 +374,11 @@ describe('the binary form refuses', () => {
 	test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('%p', (value) => {
 		const checkpoint = tinyCheckpoint()
 		;(tensorOf(checkpoint, 'lmHead').data as number[])[5] = value
-		const message = `lmHead: expected finite numbers, found ${value} at index 5`
+		const message = `lmHead: expected finite numbers, got ${value} at index 5`
 		expect(refusalOf(toBinaryForm(checkpoint))).toBe(message)
 	})
 })
 
 test('a file of fewer than 4 bytes is no checkpoint', () => {
-	expect(refusalOf(Buffer.from('{}'))).toBe('expected a checkpoint, found a file of 2 bytes')
+	expect(refusalOf(Buffer.from('{}'))).toBe('expected a checkpoint, got a file of 2 bytes')
 })

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LoadError, Loader } from '../../src/checkpoint/load/loader.ts'
+import { Loader } from '../../src/checkpoint/load/loader.ts'
+import type { Fault } from '../../src/lib/fault.ts'
 import { embeddedModel, trainedModels } from '../helpers/fixtures.ts'
 import { mkfifoSync } from '../helpers/mkfifo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -25,11 +26,11 @@ const file = (path: string) => ({ location: { type: 'file', path }, dtype: 'f32'
 const memory = (bytes: Uint8Array) =>
 	({ location: { type: 'memory', bytes }, dtype: 'f32' }) as const
 
-async function failureOf(request: Promise<unknown>): Promise<LoadError> {
+async function failureOf(request: Promise<unknown>): Promise<Fault> {
 	return (await request.then(
 		() => expect.unreachable('the request succeeded'),
 		(error) => error,
-	)) as LoadError
+	)) as Fault
 }
 
 describe('the loader', () => {
@@ -72,14 +73,14 @@ describe('the loader', () => {
 	test('answers a refusal with its public message', async () => {
 		const error = await failureOf(loader.load(memory(Buffer.from('{"params":{}}'))))
 		expect(error).toMatchObject({
-			fault: 'invalid',
+			kind: 'invalid',
 			message: expect.stringMatching('modelConfig: expected an object'),
 		})
 	})
 
 	test('never names a path', async () => {
 		const error = await failureOf(loader.inspect(file('/nonexistent/secret/checkpoint-1.json')))
-		expect(error.fault).toBe('unreadable')
+		expect(error.kind).toBe('unreadable')
 		expect(error.message).toBe('the file cannot be read (ENOENT)')
 	})
 
@@ -103,7 +104,7 @@ describe('the loader', () => {
 			failureOf(loader.load(file(path))),
 			loader.load(memory(toJsonForm(tinyCheckpoint()))),
 		])
-		expect(error.fault).toBe('invalid')
+		expect(error.kind).toBe('invalid')
 		expect(info.parameterCount).toBeGreaterThan(0)
 	})
 
@@ -113,7 +114,7 @@ describe('the loader', () => {
 		const lost = failureOf(loader.load(file(checkpointPath)))
 		const waiting = loader.inspect(file(checkpointPath))
 		workers.at(-1)?.dispatchEvent(new ErrorEvent('error', { message: 'killed by a test' }))
-		expect(await lost).toMatchObject({ fault: 'bug', message: 'the loader died: killed by a test' })
+		expect(await lost).toMatchObject({ kind: 'bug', message: 'the loader died: killed by a test' })
 		expect((await waiting).parameterCount).toBe(3_476_352)
 		expect(workers.length).toBe(before + 1)
 	})

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ApiError } from '../../src/lib/errors.ts'
+import { ApiError } from '../../src/wire/errors.ts'
 import { storedVersion, upload } from '../faults/versions.ts'
 import { UploadDoor } from '../upload/upload-fixture.ts'
 

@@ -194,6 +194,6 @@ function startNeighbours(engine: Engine, model: LoadedModel, count: number, seed
 		const sampling = { ...greedy, temperature: 1, seed: i }
 		const maxTokens = 1 + Math.floor(next() * 60)
 		const request = generationRequest(prompt, { maxTokens, sampling })
-		return engine.generate(model.key, model.contextLength, request)
+		return engine.generate(model.key, request)
 	})
 }

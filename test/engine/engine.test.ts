@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
-import { ApiError } from '../../src/lib/errors.ts'
+import { Fault } from '../../src/lib/fault.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { forwardPass } from '../helpers/forward-pass.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
@@ -55,14 +55,6 @@ describe('engine', () => {
 		const { choices } = await complete(engine, model, request)
 		expect(choices[0]!.tokenIds).toHaveLength(config.contextLength - prompt.length)
 		expect(choices[0]!.finishReason).toBe('length')
-	})
-
-	test('refuses a prompt that does not fit when truncation is disabled', () => {
-		const long = Array.from({ length: 64 }, () => 1)
-		const request = generationRequest(long, { truncation: 'disabled' })
-		expect(() => engine.generate(model.key, model.contextLength, request)).toThrow(
-			"This model's maximum context length is 64 tokens. However, your prompt has 64 tokens.",
-		)
 	})
 
 	test('keeps the end of a prompt that does not fit', async () => {
@@ -140,7 +132,7 @@ describe('engine', () => {
 
 	test('frees every block when the client leaves', async () => {
 		const request = generationRequest(prompt, { maxTokens: 2048, n: 4 })
-		for await (const event of engine.generate(model.key, model.contextLength, request)) {
+		for await (const event of engine.generate(model.key, request)) {
 			if (event.type === 'token') break
 		}
 		await complete(engine, model, generationRequest(prompt, { maxTokens: 1 }))
@@ -151,9 +143,9 @@ describe('engine', () => {
 	test('obeys an abort signal', async () => {
 		const controller = new AbortController()
 		const request = generationRequest(prompt, { maxTokens: 2048 })
-		const { key, contextLength } = model
+		const { key } = model
 		let count = 0
-		for await (const _ of engine.generate(key, contextLength, request, controller.signal)) {
+		for await (const _ of engine.generate(key, request, controller.signal)) {
 			if (++count === 5) controller.abort()
 		}
 		expect(count).toBe(5)
@@ -161,7 +153,7 @@ describe('engine', () => {
 
 	test('ends one choice early and goes on with the others', async () => {
 		const request = generationRequest(prompt, { n: 2, maxTokens: 30, sampling })
-		const generation = engine.generate(model.key, model.contextLength, request)
+		const generation = engine.generate(model.key, request)
 		const counts = [0, 0]
 		for await (const event of generation) {
 			if (event.type !== 'token') continue
@@ -173,7 +165,7 @@ describe('engine', () => {
 
 	test('draws a constrained choice only from the allowed tokens', async () => {
 		const request = generationRequest(prompt, { constrained: true, maxTokens: 8, sampling })
-		const generation = engine.generate(model.key, model.contextLength, request)
+		const generation = engine.generate(model.key, request)
 		const mask = new Uint32Array(Math.ceil(config.vocabSize / 32))
 		mask[0] = 0b110000
 		generation.allow(0, mask)
@@ -189,18 +181,18 @@ describe('engine', () => {
 
 	test('refuses more requests than its queue holds, with a time to retry', async () => {
 		const request = generationRequest(prompt, { maxTokens: 2048 })
-		const { key, contextLength } = model
-		const streams = Array.from({ length: 24 }, () => engine.generate(key, contextLength, request))
+		const { key } = model
+		const streams = Array.from({ length: 24 }, () => engine.generate(key, request))
 		let refusal: unknown
 		try {
-			engine.generate(key, contextLength, request)
+			engine.generate(key, request)
 		} catch (error) {
 			refusal = error
 		}
 		for (const stream of streams) stream.abort()
-		expect(refusal).toBeInstanceOf(ApiError)
-		expect((refusal as ApiError).status).toBe(503)
-		expect((refusal as ApiError).retryAfterSeconds).toBeGreaterThanOrEqual(1)
+		expect(refusal).toBeInstanceOf(Fault)
+		expect((refusal as Fault).kind).toBe('overloaded')
+		expect((refusal as Fault).retrySeconds).toBeGreaterThanOrEqual(1)
 		expect((await complete(engine, model, generationRequest(prompt))).choices).toHaveLength(1)
 	})
 
@@ -208,7 +200,7 @@ describe('engine', () => {
 		const small = await startEngine({ sequencesMax: 64, kvBytesMax: 1, queueLengthMax: 4 })
 		const key = await small.load(randomModel(kernels, config))
 		const request = generationRequest(prompt, { maxTokens: 1e9 })
-		const generate = () => small.generate(key, config.contextLength, request)
+		const generate = () => small.generate(key, request)
 		const streams = Array.from({ length: 6 }, generate)
 		await eventually(() => small.stats.withoutRoom === 5)
 		expect(generate).toThrow('The server is overloaded: 5 requests are waiting.')
@@ -220,13 +212,6 @@ describe('engine', () => {
 		small.close()
 	})
 
-	test('refuses for good what could never run', () => {
-		const request = generationRequest(prompt, { n: 25 })
-		expect(() => engine.generate(model.key, model.contextLength, request)).toThrow(
-			"Invalid value for 'n': expected at most 24, got 25.",
-		)
-	})
-
 	test('gives every loaded model a step in turn, however many streams another one has', async () => {
 		const worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url))
 		const shared = await startEngine({ worker, sequencesMax: 16 })
@@ -234,7 +219,7 @@ describe('engine', () => {
 		const [crowded, other] = [await load(1), await load(2)]
 		const contextLength = config.contextLength
 		const request = generationRequest(prompt, { maxTokens: 2048 })
-		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, contextLength, request))
+		const crowd = Array.from({ length: 8 }, () => shared.generate(crowded, request))
 		const requestOfStep: number[] = []
 		worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
 			if (data.type !== 'steps') return

@@ -4,11 +4,10 @@
  * `done N`, or `failed STATUS CODE`.
  */
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
-import { CheckpointError } from '../../src/checkpoint/formats/checkpoint-error.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openStore } from '../../src/checkpoint/store/store.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
-import { ApiError } from '../../src/lib/errors.ts'
+import { toApiError } from '../../src/server/error-handler.ts'
 import { recoverInterruptedUploads, UploadReceiver } from '../../src/upload/upload.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 import { upload, type Version } from './versions.ts'
@@ -43,9 +42,8 @@ async function obey(line: string): Promise<string> {
 		await verify(version.path)
 		return 'done 0'
 	} catch (error) {
-		if (error instanceof ApiError) return `failed ${error.status} ${error.code}`
-		if (error instanceof CheckpointError) return `failed 500 ${error.fault}`
-		throw error
+		const { status, code } = toApiError(error)
+		return `failed ${status} ${code}`
 	}
 }
 

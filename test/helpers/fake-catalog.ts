@@ -2,8 +2,12 @@
 
 import type { GenerationRequest, TokenEvent, TokenLogprob } from '../../src/engine/generation.ts'
 import { GenerationStream } from '../../src/engine/generation-stream.ts'
-import { modelNotFound } from '../../src/lib/api-errors.ts'
-import type { ModelCard, ModelCatalog, ModelLease } from '../../src/models/catalog.ts'
+import {
+	type ModelCard,
+	type ModelCatalog,
+	type ModelLease,
+	modelNotFound,
+} from '../../src/models/catalog.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 
 const alphabet = [...'\n abcdefghijklmnopqrstuvwxyz.,!?éΩ😀{}[]":0123456789'].sort()

@@ -59,7 +59,7 @@ export async function complete(
 	request: GenerationRequest,
 ): Promise<Transcript> {
 	const events: TokenEvent[] = []
-	for await (const event of engine.generate(model.key, model.contextLength, request)) {
+	for await (const event of engine.generate(model.key, request)) {
 		events.push(event)
 	}
 	return transcribe(events, request.n)

@@ -39,7 +39,7 @@ describe('defaults', () => {
 test('a context needs room for a prompt and a token drawn from it', () => {
 	expect(parseModelConfig({ ...base, blockSize: 2 }, 'json').contextLength).toBe(2)
 	expect(() => parseModelConfig({ ...base, blockSize: 1 }, 'json')).toThrow(
-		'modelConfig.blockSize: expected an integer from 2 to 131072, found 1',
+		'modelConfig.blockSize: expected an integer from 2 to 131072, got 1',
 	)
 })
 
@@ -63,12 +63,12 @@ describe('a composed activation', () => {
 
 	test.each([
 		[undefined, /activationGraph: expected a graph/],
-		['relu', /activationGraph: expected an object, found "relu"/],
-		[{}, /activationGraph.type: expected basis, scale, add or mul, found nothing/],
-		[basis('tanh'), /activationGraph.op: expected one of .* found "tanh"/],
-		[add(basis('relu'), null), /activationGraph.right: expected an object, found null/],
+		['relu', /activationGraph: expected an object, got "relu"/],
+		[{}, /activationGraph.type: expected basis, scale, add or mul, got nothing/],
+		[basis('tanh'), /activationGraph.op: expected one of .* got "tanh"/],
+		[add(basis('relu'), null), /activationGraph.right: expected an object, got null/],
 		[{ type: 'scale', factor: 1e39, child: basis('relu') }, /factor: expected a finite number/],
-		[{ type: 'scale', child: basis('relu') }, /factor: expected a finite number, found nothing/],
+		[{ type: 'scale', child: basis('relu') }, /factor: expected a finite number, got nothing/],
 	])('%j is refused', (graph, message) => {
 		expect(() => parseGraph(graph)).toThrow(message)
 	})

@@ -135,7 +135,7 @@ describe('model registry', () => {
 		async (name) => {
 			using setup = await setUp(['v1-word'])
 			const refusal = setup.registry.acquire(name)
-			expect(refusal).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
+			expect(refusal).rejects.toMatchObject({ kind: 'not-found' })
 			await refusal.catch(() => {})
 		},
 	)
@@ -200,7 +200,7 @@ describe('model registry', () => {
 		expect(registry.listUnserved()).toMatchObject([{ id: 'broken', state: 'damaged' }])
 		const refusal = registry.acquire('broken')
 		expect(refusal).rejects.toMatchObject({
-			status: 404,
+			kind: 'not-found',
 			message: expect.stringContaining('config.json'),
 		})
 		await refusal.catch(() => {})

@@ -40,7 +40,7 @@ describe('models in memory', () => {
 		await acquire('a')
 		await acquire('b')
 		const refusal = acquire('c')
-		expect(refusal).rejects.toMatchObject({ status: 503, retryAfterSeconds: 2 })
+		expect(refusal).rejects.toMatchObject({ kind: 'overloaded', retrySeconds: 2 })
 		await refusal.catch(() => {})
 		expect(diary).toEqual(['load a', 'load b'])
 	})
@@ -48,7 +48,7 @@ describe('models in memory', () => {
 	test('are refused with both numbers when they can never fit', async () => {
 		const { acquire } = setUp(50 * 2 ** 20)
 		expect(acquire('huge', 80 * 2 ** 20)).rejects.toMatchObject({
-			status: 507,
+			kind: 'no-room',
 			message: 'The model needs 80 MiB, but models may use 50 MiB in all.',
 		})
 	})

@@ -1,6 +1,7 @@
 /** Every fault is one object with a status, a code and the field at fault, on every path. */
 import { describe, expect, test } from 'bun:test'
-import { unavailable } from '../../src/lib/api-errors.ts'
+import { Fault, type FaultKind } from '../../src/lib/fault.ts'
+import { defaultLimits } from '../../src/server/deps.ts'
 import { fakeTokenizer } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
@@ -743,12 +744,44 @@ describe('media types', () => {
 })
 
 test('overload is 503 with Retry-After', async () => {
-	const acquireError = unavailable('overloaded', 'The server is overloaded.', 2.1)
+	const acquireError = new Fault('overloaded', 'The server is overloaded.', { retrySeconds: 2.1 })
 	const response = await testApp({ acquireError }).post('/v1/completions', { prompt: 'a' })
 	expect(response.status).toBe(503)
 	expect(response.headers.get('retry-after')).toBe('3')
 	expect(await response.json()).toMatchObject({
 		error: { type: 'server_error', code: 'overloaded' },
+	})
+})
+
+test('what an inner part refuses becomes the status and code of its kind', async () => {
+	const answers: [FaultKind, number, string][] = [
+		['invalid', 400, 'invalid_checkpoint'],
+		['not-found', 404, 'model_not_found'],
+		['conflict', 409, 'conflict'],
+		['changing', 503, 'model_loading'],
+		['shutting-down', 503, 'shutting_down'],
+		['not-writable', 503, 'storage_unavailable'],
+		['no-room', 507, 'insufficient_memory'],
+		['disk-full', 507, 'insufficient_storage'],
+		['unreadable', 500, 'internal_error'],
+		['bug', 500, 'internal_error'],
+	]
+	for (const [kind, status, code] of answers) {
+		const acquireError = new Fault(kind, 'Said by an inner part.')
+		const response = await testApp({ acquireError }).post('/v1/completions', { prompt: 'a' })
+		expect(response.status).toBe(status)
+		const { error } = (await response.json()) as { error: { code: string; message: string } }
+		expect(error.code).toBe(code)
+		expect(error.message.includes('inner part')).toBe(status !== 500)
+	}
+})
+
+test('more choices than could ever be queued are refused for good', async () => {
+	const app = testApp({ deps: { limits: { ...defaultLimits, choicesMax: 8 } } })
+	const response = await app.post('/v1/completions', { prompt: 'a', n: 9 })
+	expect(response.status).toBe(400)
+	expect(await response.json()).toMatchObject({
+		error: { code: 'integer_above_max_value', param: 'n' },
 	})
 })
 

@@ -1,7 +1,7 @@
 /** Streams over real sockets: what `app.handle` cannot show. */
 import { expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
-import { unavailable } from '../../src/lib/api-errors.ts'
+import { Fault } from '../../src/lib/fault.ts'
 import { bindConnection } from '../../src/server/connection.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -153,7 +153,7 @@ test('an error in mid-stream is an error event and no finish chunk', async () =>
 		script: (run) => {
 			readPrompt(run)
 			run.push({ type: 'token', choice: 0, tokenId: token('x') })
-			run.fail(unavailable('shutting_down', 'The server is shutting down.', 1))
+			run.fail(new Fault('shutting-down', 'The server is shutting down.'))
 		},
 	})
 	using server = app.listen()
@@ -173,7 +173,7 @@ test('generations that fail while the reader pauses end the stream with one erro
 	readPrompt(app.catalog.runs[0]!)
 	app.catalog.runs[0]!.push({ type: 'token', choice: 0, tokenId: token('x') })
 	expect(new TextDecoder().decode((await first).value)).toContain('"text":"x"')
-	for (const run of app.catalog.runs) run.fail(unavailable('shutting_down', 'Going down.', 1))
+	for (const run of app.catalog.runs) run.fail(new Fault('shutting-down', 'Going down.'))
 	// Lets a failure that nobody awaits be reported, which fails the test.
 	await new Promise((resolve) => setImmediate(resolve))
 	expect(new TextDecoder().decode((await reader.read()).value)).toContain('"shutting_down"')

@@ -22,7 +22,7 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 	const schema = { type: 'object', additionalProperties: false }
 	const constraint = compileConstraint(schema, tokenizer, { vocabSize: 3, stopTokenIds: [] })
 	const request = generationRequest([0, 1], { n: 2, constrained: true })
-	const generation = new TextGeneration(engine.generate(key, config.contextLength, request), {
+	const generation = new TextGeneration(engine.generate(key, request), {
 		request: {
 			generation: request,
 			stop: [],

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
-import { ApiError } from '../../src/lib/errors.ts'
+import { toApiError } from '../../src/server/error-handler.ts'
 import {
 	recoverInterruptedUploads,
 	type UploadOptions,
 	UploadReceiver,
 	type UploadResult,
 } from '../../src/upload/upload.ts'
+import type { ApiError } from '../../src/wire/errors.ts'
 import { kernels } from '../checkpoint/read-checkpoint.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { type TinyCheckpoint, tinyCheckpoint, toJsonForm } from '../helpers/tiny-checkpoint.ts'
@@ -73,7 +74,7 @@ export class UploadDoor implements Disposable {
 		return door
 	}
 
-	/** Sends a body; an ApiError is returned, not thrown. */
+	/** Sends a body; what fails is returned as the server would tell it. */
 	async send(
 		body: Uint8Array | AsyncIterable<Uint8Array>,
 		headers: Record<string, string> = {},
@@ -86,8 +87,7 @@ export class UploadDoor implements Disposable {
 				signal,
 			})
 		} catch (error) {
-			if (error instanceof ApiError) return error
-			throw error
+			return toApiError(error)
 		}
 	}
 

@@ -188,7 +188,7 @@ describe('an upload is refused, and nothing stays, for', () => {
 		tensorOf(bad, 'wte').shape = [4, 3]
 		const answer = await door.send(jsonBody({ checkpoint: toJsonForm(bad).toString() }))
 		expect(answer).toMatchObject({
-			message: 'The checkpoint cannot be served: wte: expected shape [3, 4], found [4, 3].',
+			message: 'The checkpoint cannot be served: wte: expected shape [3, 4], got [4, 3].',
 		})
 	})
 

@@ -2,7 +2,7 @@
  * The binary form: "ALPH", u32 header length, a JSON header, then the tensors' little-endian f32 in the
  * order of `header.tensors` without padding. The file's length follows from its header.
  */
-import { describeValue } from '../../lib/describe-value.ts'
+import { describeValue, isRecord } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { parseJson } from './json-cursor.ts'
@@ -30,7 +30,7 @@ export function openBinary(source: ByteSource): CheckpointFile {
 	const headerBytes = headerLength(preamble)
 	if (PREAMBLE_BYTES + headerBytes > source.size) {
 		throw new CheckpointError(
-			`expected a header of ${headerBytes} bytes, found a file of ${source.size}`,
+			`expected a header of ${headerBytes} bytes, got a file of ${source.size}`,
 		)
 	}
 	const bytes = new Uint8Array(headerBytes)
@@ -39,7 +39,7 @@ export function openBinary(source: ByteSource): CheckpointFile {
 	const { entries, end } = layOut(header['tensors'], PREAMBLE_BYTES + headerBytes)
 	if (end !== source.size) {
 		throw new CheckpointError(
-			`expected a file of ${end} bytes by its header, found one of ${source.size}`,
+			`expected a file of ${end} bytes by its header, got one of ${source.size}`,
 		)
 	}
 	return {
@@ -57,7 +57,7 @@ export function headerLength(preamble: Uint8Array): number {
 	const length = view.getUint32(MAGIC.length, true)
 	if (length > HEADER_BYTES_MAX) {
 		throw new CheckpointError(
-			`expected a header of at most ${HEADER_BYTES_MAX} bytes, found ${length}`,
+			`expected a header of at most ${HEADER_BYTES_MAX} bytes, got ${length}`,
 		)
 	}
 	return length
@@ -87,10 +87,10 @@ function lastTensorsKey(headerJson: Uint8Array): unknown {
 
 function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
 	const header = parseJson(bytes, 'header')
-	if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-		throw new CheckpointError(`header: expected an object, found ${describeValue(header)}`)
+	if (!isRecord(header)) {
+		throw new CheckpointError(`header: expected an object, got ${describeValue(header)}`)
 	}
-	return header as Readonly<Record<string, unknown>>
+	return header
 }
 
 interface TensorEntry {
@@ -104,7 +104,7 @@ interface TensorEntry {
 function layOut(json: unknown, dataStart: number): { entries: TensorEntry[]; end: number } {
 	if (!Array.isArray(json) || json.length > TENSOR_COUNT_MAX) {
 		throw new CheckpointError(
-			`header.tensors: expected an array of at most ${TENSOR_COUNT_MAX}, found ${describeValue(json)}`,
+			`header.tensors: expected an array of at most ${TENSOR_COUNT_MAX}, got ${describeValue(json)}`,
 		)
 	}
 	let end = dataStart
@@ -112,19 +112,17 @@ function layOut(json: unknown, dataStart: number): { entries: TensorEntry[]; end
 		const at = `header.tensors[${i}]`
 		const { name, shape, elements } = (item ?? {}) as Readonly<Record<string, unknown>>
 		if (typeof name !== 'string' || name.length > TENSOR_NAME_LENGTH_MAX) {
-			throw new CheckpointError(`${at}.name: expected a name, found ${describeValue(name)}`)
+			throw new CheckpointError(`${at}.name: expected a name, got ${describeValue(name)}`)
 		}
 		if (!Number.isSafeInteger(elements) || (elements as number) < 0) {
 			throw new CheckpointError(
-				`${at}.elements: expected a count of numbers, found ${describeValue(elements)}`,
+				`${at}.elements: expected a count of numbers, got ${describeValue(elements)}`,
 			)
 		}
 		const offset = end
 		end += (elements as number) * Float32Array.BYTES_PER_ELEMENT
 		if (!Number.isSafeInteger(end)) {
-			throw new CheckpointError(
-				`${at}.elements: expected a size that fits a file, found ${elements}`,
-			)
+			throw new CheckpointError(`${at}.elements: expected a size that fits a file, got ${elements}`)
 		}
 		return { name, shape, elements: elements as number, offset }
 	})
@@ -139,7 +137,7 @@ function parameters(
 	for (const entry of entries) {
 		if (!entry.name.startsWith(PARAMETER_PREFIX)) continue
 		const name = entry.name.slice(PARAMETER_PREFIX.length)
-		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, found twice`)
+		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, got twice`)
 		tensors.set(name, {
 			name,
 			shape: entry.shape,

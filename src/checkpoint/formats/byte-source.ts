@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { errorCode } from '../../lib/errors.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 
 /** Bytes with positional reads: a checkpoint file, or the one inside the executable. */
@@ -18,7 +19,7 @@ export function openFileSource(path: string): ByteSource {
 	try {
 		const stat = reading(() => fstatSync(fd))
 		if (!stat.isFile()) {
-			throw new CheckpointError('expected a regular file', { fault: 'unreadable' })
+			throw new CheckpointError('expected a regular file', { kind: 'unreadable' })
 		}
 		return fileSource(fd, stat.size)
 	} catch (error) {
@@ -38,7 +39,7 @@ function fileSource(fd: number, size: number): ByteSource {
 				)
 				if (count === 0) {
 					throw new CheckpointError('the file became shorter while it was read', {
-						fault: 'unreadable',
+						kind: 'unreadable',
 					})
 				}
 				done += count
@@ -63,7 +64,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 function checkRange(size: number, length: number, position: number): void {
 	if (position + length > size) {
 		throw new CheckpointError(
-			`expected ${length} bytes at offset ${position}, found the end of the file at ${size}`,
+			`expected ${length} bytes at offset ${position}, got the end of the file at ${size}`,
 		)
 	}
 }
@@ -73,7 +74,7 @@ function reading<T>(call: () => T): T {
 	try {
 		return call()
 	} catch (cause) {
-		const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
-		throw new CheckpointError(`the file cannot be read (${code})`, { fault: 'unreadable', cause })
+		const code = errorCode(cause) || 'unknown'
+		throw new CheckpointError(`the file cannot be read (${code})`, { kind: 'unreadable', cause })
 	}
 }

@@ -1,16 +1,13 @@
-/** Why a checkpoint cannot be used: its bytes are wrong, or they could not be read at all. */
-export type CheckpointFault = 'invalid' | 'unreadable'
+import { Fault } from '../../lib/fault.ts'
 
 /**
- * A checkpoint that is refused. The message is public: it names the tensor, field or byte, what was
- * expected and what was found, never a path; what the system said is in `cause`.
+ * A checkpoint that is refused: its bytes are `invalid`, or they were `unreadable`. The message names
+ * the tensor, field or byte, what was expected and what came; what the system said is in `cause`.
  */
-export class CheckpointError extends Error {
+export class CheckpointError extends Fault {
 	override readonly name = 'CheckpointError'
-	readonly fault: CheckpointFault
 
-	constructor(message: string, options?: { fault?: CheckpointFault; cause?: unknown }) {
-		super(message, { cause: options?.cause })
-		this.fault = options?.fault ?? 'invalid'
+	constructor(message: string, options?: { kind?: 'invalid' | 'unreadable'; cause?: unknown }) {
+		super(options?.kind ?? 'invalid', message, { cause: options?.cause })
 	}
 }

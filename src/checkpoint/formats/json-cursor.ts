@@ -72,7 +72,7 @@ export class JsonCursor {
 		const { start } = this.#scan(path, (piece) => {
 			bytes += piece.length
 			if (bytes > bytesMax) {
-				throw new CheckpointError(`${path}: expected at most ${bytesMax} bytes, found more`)
+				throw new CheckpointError(`${path}: expected at most ${bytesMax} bytes, got more`)
 			}
 			pieces.push(piece.slice())
 		})
@@ -88,7 +88,7 @@ export class JsonCursor {
 	expectEnd(): void {
 		if (this.#nextByte() !== undefined) {
 			throw new CheckpointError(
-				`expected the end of the file behind the object, found more at byte ${this.offset}`,
+				`expected the end of the file behind the object, got more at byte ${this.offset}`,
 			)
 		}
 	}
@@ -133,9 +133,7 @@ export class JsonCursor {
 	#refuse(path: string, expected: string): never {
 		const byte = this.#nextByte()
 		const found = byte === undefined ? 'the end of the file' : describeByte(byte)
-		throw new CheckpointError(
-			`${path}: expected ${expected} at byte ${this.offset}, found ${found}`,
-		)
+		throw new CheckpointError(`${path}: expected ${expected} at byte ${this.offset}, got ${found}`)
 	}
 }
 

@@ -29,7 +29,7 @@ export function openJson(source: ByteSource): CheckpointFile {
 	const parts = new Map<string, unknown>()
 	let tensors: ReadonlyMap<string, StoredTensor> | undefined
 	cursor.eachEntry('checkpoint', (key) => {
-		if (parts.has(key)) throw new CheckpointError(`${key}: expected once, found twice`)
+		if (parts.has(key)) throw new CheckpointError(`${key}: expected once, got twice`)
 		switch (key) {
 			case 'modelConfig':
 				parts.set(key, cursor.readValue(key, MODEL_CONFIG_BYTES_MAX))
@@ -49,7 +49,7 @@ export function openJson(source: ByteSource): CheckpointFile {
 		}
 	})
 	cursor.expectEnd()
-	if (tensors === undefined) throw new CheckpointError('params: expected an object, found nothing')
+	if (tensors === undefined) throw new CheckpointError('params: expected an object, got nothing')
 	return {
 		form: 'json',
 		modelConfig: parts.get('modelConfig'),
@@ -69,7 +69,7 @@ function indexParams(source: ByteSource, cursor: JsonCursor): ReadonlyMap<string
 				`params: expected at most ${TENSOR_COUNT_MAX} names of ${TENSOR_NAME_LENGTH_MAX} characters`,
 			)
 		}
-		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, found twice`)
+		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, got twice`)
 		let shapeJson: unknown
 		let data: ByteRange | undefined
 		cursor.eachEntry(name, (key) => {
@@ -79,7 +79,7 @@ function indexParams(source: ByteSource, cursor: JsonCursor): ReadonlyMap<string
 			else cursor.skipValue(path)
 		})
 		if (data === undefined) {
-			throw new CheckpointError(`${name}.data: expected an array, found nothing`)
+			throw new CheckpointError(`${name}.data: expected an array, got nothing`)
 		}
 		const range = data
 		tensors.set(name, {
@@ -136,7 +136,7 @@ class NumberReader implements TensorReader {
 			const next = this.#nextByte()
 			if (next === CLOSE_BRACKET) {
 				throw new CheckpointError(
-					`${this.#name}: expected more numbers, found ${this.#count} at the end of its data`,
+					`${this.#name}: expected more numbers, got ${this.#count} at the end of its data`,
 				)
 			}
 			if (this.#count > 0 && next !== COMMA) this.#refuse('a comma or a closing bracket')
@@ -161,7 +161,7 @@ class NumberReader implements TensorReader {
 		if (this.#nextByte() === CLOSE_BRACKET) return
 		if (this.#nextByte() !== COMMA) this.#refuse('a comma or a closing bracket')
 		throw new CheckpointError(
-			`${this.#name}: expected ${this.#count} numbers in its data, found more`,
+			`${this.#name}: expected ${this.#count} numbers in its data, got more`,
 		)
 	}
 
@@ -194,7 +194,7 @@ class NumberReader implements TensorReader {
 		const found = text === '' && piece.length > 0 ? String.fromCharCode(piece[0]!) : text
 		throw new CheckpointError(
 			`${this.#name}: expected ${expected} at byte ${this.#windowStart + this.#at}, ` +
-				`found ${JSON.stringify(found)}`,
+				`got ${JSON.stringify(found)}`,
 		)
 	}
 }

@@ -15,7 +15,7 @@ const SNIFFED_BYTES = 4
  */
 export function openCheckpoint(source: ByteSource): CheckpointFile {
 	if (source.size < SNIFFED_BYTES) {
-		throw new CheckpointError(`expected a checkpoint, found a file of ${source.size} bytes`)
+		throw new CheckpointError(`expected a checkpoint, got a file of ${source.size} bytes`)
 	}
 	const start = new Uint8Array(SNIFFED_BYTES)
 	source.read(start, 0)

@@ -3,7 +3,7 @@
  * maps each name to `{dtype, shape, data_offsets: [begin, end]}`, counted from the header's end.
  * https://github.com/huggingface/safetensors#format
  */
-import { describeValue } from '../../lib/describe-value.ts'
+import { describeValue } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { JsonCursor } from './json-cursor.ts'

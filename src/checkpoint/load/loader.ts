@@ -1,17 +1,7 @@
 import { assert, assertNever } from '../../lib/assert.ts'
+import { Fault } from '../../lib/fault.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
-import type { FromLoader, LoadFailure, LoadRequest, ToLoader } from './messages.ts'
-
-/** A request to the loader that failed; see LoadFailure for which messages are public. */
-export class LoadError extends Error {
-	override readonly name = 'LoadError'
-	readonly fault: LoadFailure['fault']
-
-	constructor(failure: LoadFailure) {
-		super(failure.message)
-		this.fault = failure.fault
-	}
-}
+import type { FromLoader, LoadRequest, ToLoader } from './messages.ts'
 
 export interface LoaderOptions {
 	/** Makes the worker of `loader-worker.ts`; called again when one has died. */
@@ -24,7 +14,7 @@ export interface LoaderOptions {
 interface Job {
 	readonly request: LoadRequest
 	readonly resolve: (result: CheckpointInfo | LoadedCheckpoint) => void
-	readonly reject: (error: LoadError) => void
+	readonly reject: (error: Fault) => void
 }
 
 /** Order in which waiting requests are served: somebody waits for a model before anything else. */
@@ -45,17 +35,17 @@ export class Loader {
 		this.#options = options
 	}
 
-	/** Everything about a checkpoint but its numbers. Rejects with LoadError. */
+	/** Everything about a checkpoint but its numbers. Rejects with Fault, as all do; see LoadFailure. */
 	inspect(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
 		return this.#submit({ ...request, type: 'inspect' })
 	}
 
-	/** Reads a checkpoint to its last number, as `load` does. Rejects with LoadError. */
+	/** Reads a checkpoint to its last number, as `load` does. */
 	verify(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
 		return this.#submit({ ...request, type: 'verify' })
 	}
 
-	/** Loads a checkpoint into shared memory. Rejects with LoadError. */
+	/** Loads a checkpoint into shared memory. */
 	async load(request: Omit<LoadRequest, 'type'>): Promise<LoadedCheckpoint> {
 		const result = await this.#submit({ ...request, type: 'load' })
 		assert('arena' in result, 'a load is answered with a model')
@@ -91,7 +81,7 @@ export class Loader {
 		const worker = this.#options.spawn()
 		worker.onmessage = ({ data }: MessageEvent<FromLoader>) => this.#receive(data)
 		worker.onerror = (event) => {
-			this.#endWorker(new LoadError({ fault: 'bug', message: `the loader died: ${event.message}` }))
+			this.#endWorker(new Fault('bug', `the loader died: ${event.message}`))
 			this.#next()
 		}
 		const { libraryPath, isa } = this.#options
@@ -111,7 +101,7 @@ export class Loader {
 				job.resolve(message.model)
 				break
 			case 'failed':
-				job.reject(new LoadError(message.failure))
+				job.reject(new Fault(message.failure.kind, message.failure.message))
 				break
 			default:
 				assertNever(message)
@@ -120,7 +110,7 @@ export class Loader {
 	}
 
 	/** The request under way goes down with its thread; those that wait get a new one. */
-	#endWorker(error: LoadError): void {
+	#endWorker(error: Fault): void {
 		this.#worker?.terminate()
 		this.#worker = null
 		this.#running?.reject(error)
@@ -133,6 +123,6 @@ export class Loader {
 	}
 }
 
-function closedError(): LoadError {
-	return new LoadError({ fault: 'bug', message: 'the loader was closed' })
+function closedError(): Fault {
+	return new Fault('bug', 'the loader was closed')
 }

@@ -1,4 +1,5 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
+import type { FaultKind } from '../../lib/fault.ts'
 import type { Dtype } from '../../model/model-config.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 
@@ -19,11 +20,11 @@ export type ToLoader =
 	| { readonly type: 'request'; readonly requestId: number; readonly request: LoadRequest }
 
 /**
- * Why a request failed: the file is `invalid` or `unreadable` (public messages), there is not enough
- * `memory` for its weights, or it is our own fault (`bug`: for the log only).
+ * Why a request failed, a Fault in messages: the file is `invalid` or `unreadable`, there is `no-room`
+ * for its weights, or it is our own `bug`.
  */
 export interface LoadFailure {
-	readonly fault: 'invalid' | 'unreadable' | 'memory' | 'bug'
+	readonly kind: FaultKind
 	readonly message: string
 }
 

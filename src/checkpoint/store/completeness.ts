@@ -4,10 +4,11 @@
  * some copiers write over an existing file in place.
  */
 
+import { errorCode } from '../../lib/errors.ts'
 import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/alph.ts'
 import { CheckpointError } from '../formats/checkpoint-error.ts'
 import { isJsonSpace } from '../formats/json-value-scanner.ts'
-import { errorCode, openRegularFile } from './files.ts'
+import { openRegularFile } from './files.ts'
 
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
@@ -45,7 +46,7 @@ export async function checkCompleteness(path: string): Promise<Completeness> {
 		const expected = declaredLength(await read(headerBytes, PREAMBLE_BYTES))
 		if (size === expected) return { state: 'complete' }
 		if (size < expected) return arriving(`${size} of ${expected} bytes so far`)
-		return damaged(`expected a file of ${expected} bytes by its header, found one of ${size}`)
+		return damaged(`expected a file of ${expected} bytes by its header, got one of ${size}`)
 	} catch (error) {
 		if (error instanceof CheckpointError) return damaged(error.message)
 		// Permissions are repaired and descriptors become free: worth another look.
@@ -57,7 +58,7 @@ export async function checkCompleteness(path: string): Promise<Completeness> {
 function jsonCompleteness(start: Uint8Array, tail: Uint8Array): Completeness {
 	const first = start.find((byte) => !isJsonSpace(byte))
 	if (first !== undefined && first !== OPEN_BRACE) {
-		return damaged('expected a checkpoint in JSON or binary form, found neither')
+		return damaged('expected a checkpoint in JSON or binary form, got neither')
 	}
 	const last = tail.findLast((byte) => !isJsonSpace(byte))
 	return last === CLOSE_BRACE ? { state: 'complete' } : arriving('its JSON does not end yet')

@@ -18,11 +18,6 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
 export async function readSmallFile(path: string, bytesMax: number): Promise<Buffer> {
 	await using file = await openRegularFile(path)
 	const { size } = await file.stat()
-	if (size > bytesMax) throw new Error(`expected at most ${bytesMax} bytes, found ${size}`)
+	if (size > bytesMax) throw new Error(`expected at most ${bytesMax} bytes, got ${size}`)
 	return file.readFile()
-}
-
-/** The system's short code of a failed call, for instance ENOENT; '' for other errors. */
-export function errorCode(error: unknown): string {
-	return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

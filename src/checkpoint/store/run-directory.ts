@@ -5,9 +5,10 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeValue } from '../../lib/describe-value.ts'
+import { errorCode } from '../../lib/errors.ts'
+import { describeValue, isRecord } from '../../lib/json.ts'
 import { type Completeness, checkCompleteness } from './completeness.ts'
-import { errorCode, readSmallFile } from './files.ts'
+import { readSmallFile } from './files.ts'
 import { readLastLoss } from './training-log.ts'
 
 /** One state of a checkpoint file. The object stays the same for as long as the file does. */
@@ -267,16 +268,12 @@ export function parseRunConfig(text: string): RunConfig | string {
 	} catch {
 		return 'config.json: expected valid JSON'
 	}
-	if (!isObject(value)) return `config.json: expected an object, found ${describeValue(value)}`
+	if (!isRecord(value)) return `config.json: expected an object, got ${describeValue(value)}`
 	const { modelConfig, trainConfig, domain, runId } = value
 	return {
-		modelConfig: isObject(modelConfig) ? modelConfig : {},
-		trainConfig: isObject(trainConfig) ? trainConfig : {},
+		modelConfig: isRecord(modelConfig) ? modelConfig : {},
+		trainConfig: isRecord(trainConfig) ? trainConfig : {},
 		domain: typeof domain === 'string' ? domain : null,
 		runId: typeof runId === 'string' ? runId : null,
 	}
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-	return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -5,9 +5,11 @@
  * reading it costs nothing. Files are never opened by names that a client sent.
  */
 import { readdir, stat } from 'node:fs/promises'
+import { errorCode } from '../../lib/errors.ts'
+import { isFault } from '../../lib/fault.ts'
+import type { Log } from '../../lib/log.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import { errorCode } from './files.ts'
 import {
 	type CheckpointVersion,
 	isIgnoredName,
@@ -29,7 +31,7 @@ import { type MetricsSeries, readMetrics } from './training-log.ts'
 export interface StoreOptions {
 	/** The checkpoints directory; it need not exist yet. */
 	readonly directory: string
-	readonly log: (level: 'info' | 'warn', message: string) => void
+	readonly log: Log
 	/**
 	 * Verifies a checkpoint's structure. Rejects with an error whose `fault` is `invalid` when the file
 	 * is damaged; other rejections are tried again. Without it a file is taken at its word until loaded.
@@ -313,8 +315,7 @@ export class CheckpointStore {
 			try {
 				this.#verdicts.set(identity, { info: await inspect(version) })
 			} catch (error) {
-				const isInvalid = error instanceof Error && 'fault' in error && error.fault === 'invalid'
-				if (!isInvalid) return
+				if (!isFault(error, 'invalid')) return
 				this.#verdicts.set(identity, { damage: error.message })
 			} finally {
 				this.#inspecting.delete(identity)

@@ -2,7 +2,9 @@
  * metrics.jsonl: one JSON object a line, appended while training runs, perhaps ending in half a line.
  * Bad lines cost nothing but themselves.
  */
+
 import type { FileHandle } from 'node:fs/promises'
+import { isRecord } from '../../lib/json.ts'
 import { openRegularFile } from './files.ts'
 
 /** Longest line that is looked at. */
@@ -97,11 +99,10 @@ async function* readLines(path: string): AsyncGenerator<string> {
 function parseLine(line: string): MetricsPoint | undefined {
 	try {
 		const value: unknown = JSON.parse(line)
-		if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-		const numbers = Object.entries(value).filter(
-			([, item]) => item === null || (typeof item === 'number' && Number.isFinite(item)),
-		)
-		return Object.fromEntries(numbers)
+		if (!isRecord(value)) return undefined
+		const isNumber = (item: unknown) => item === null || Number.isFinite(item)
+		const numbers = Object.entries(value).filter(([, item]) => isNumber(item))
+		return Object.fromEntries(numbers) as MetricsPoint
 	} catch {
 		return undefined
 	}

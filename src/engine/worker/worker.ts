@@ -4,6 +4,7 @@
  */
 import { type Kernels, openKernels } from '../../kernels/binding.ts'
 import { assert, assertNever } from '../../lib/assert.ts'
+import { stackOf } from '../../lib/errors.ts'
 import type { FromWorker, StepOutput, ToWorker } from '../messages.ts'
 import { addStats, STATS_FIELDS } from '../stats.ts'
 import { ModelRunner } from './model-runner.ts'
@@ -91,7 +92,7 @@ class EngineWorker {
 			action(runner)
 		} catch (error) {
 			runner?.abort(requestId)
-			post({ type: 'failure', requestIds: [requestId], message: describe(error) })
+			post({ type: 'failure', requestIds: [requestId], message: stackOf(error) })
 		}
 	}
 
@@ -103,7 +104,7 @@ class EngineWorker {
 			this.#writeStats()
 			post({ type: 'loaded', modelKey })
 		} catch (error) {
-			post({ type: 'load-failed', modelKey, message: describe(error) })
+			post({ type: 'load-failed', modelKey, message: stackOf(error) })
 		}
 	}
 
@@ -149,7 +150,7 @@ class EngineWorker {
 				const isDue = performance.now() - this.#toldAt >= GATHER_MS
 				if (isDue || output.isUrgent) this.#tellOutputs()
 			} catch (error) {
-				post({ type: 'failure', requestIds: runner.abortAll(), message: describe(error) })
+				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
 			}
 		}
 		if (hasRun) this.#writeStats()
@@ -168,11 +169,6 @@ class EngineWorker {
 		for (const runner of this.#runners.values()) addStats(totals, runner.stats)
 		this.#stats.set(totals)
 	}
-}
-
-/** For the log. */
-function describe(error: unknown): string {
-	return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 function eventLoopTurn(): Promise<void> {

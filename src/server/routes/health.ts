@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { unavailable } from '../../lib/api-errors.ts'
+import { Fault } from '../../lib/fault.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'
 
@@ -20,7 +20,7 @@ export function health(deps: ServerDeps) {
 	const ready = () => {
 		if (deps.isDraining()) {
 			const message = 'The server is shutting down.'
-			throw unavailable('shutting_down', message, drainingRetrySeconds)
+			throw new Fault('shutting-down', message, { retrySeconds: drainingRetrySeconds })
 		}
 		const { running, waiting } = deps.engineStats()
 		const models = deps.catalog.list().length

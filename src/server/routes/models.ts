@@ -1,5 +1,5 @@
 import { Elysia } from 'elysia'
-import { modelNotFound } from '../../lib/api-errors.ts'
+import { modelNotFound } from '../../models/catalog.ts'
 import { Model, ModelList, toModel, toModelList } from '../../openai/models.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'

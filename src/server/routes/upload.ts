@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import { UploadAnswer, UploadBody } from '../../alpha/schemas/upload.ts'
-import { invalidJson, missingParameter } from '../../lib/api-errors.ts'
+import { invalidJson, missingParameter } from '../../wire/errors.ts'
 import { setIdleTimeout } from '../connection.ts'
 import type { ServerDeps } from '../deps.ts'
 import { operation } from '../openapi.ts'

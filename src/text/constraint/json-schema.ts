@@ -14,6 +14,7 @@
  *
  * Any other keyword is refused by name, because ignoring it would break the promise.
  */
+import { isRecord } from '../../lib/json.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { Rule } from './grammar.ts'
 import type { JsonGrammar, ObjectMember } from './json-grammar.ts'
@@ -22,7 +23,6 @@ import {
 	ANNOTATIONS,
 	countOf,
 	invalid,
-	isRecord,
 	itemsOf,
 	type JsonType,
 	numberOf,

@@ -1,4 +1,5 @@
-import { isRecord, type SchemaObject } from './schema-fields.ts'
+import { isRecord } from '../../lib/json.ts'
+import type { SchemaObject } from './schema-fields.ts'
 
 /**
  * Whether two schemas visibly exclude each other: other types, other constants, or objects with a

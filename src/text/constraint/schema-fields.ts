@@ -1,3 +1,4 @@
+import { isRecord } from '../../lib/json.ts'
 import { ConstraintError } from './constraint-error.ts'
 
 export type JsonType = 'null' | 'boolean' | 'string' | 'integer' | 'number' | 'array' | 'object'
@@ -39,10 +40,6 @@ const KEYWORDS_BY_TYPE: Readonly<Record<string, readonly JsonType[]>> = {
 
 const COMBINING_KEYWORDS = new Set(['type', 'enum', 'const', '$ref', 'anyOf', 'oneOf', 'allOf'])
 const TYPES = new Set(['null', 'boolean', 'string', 'integer', 'number', 'array', 'object'])
-
-export function isRecord(value: unknown): value is SchemaObject {
-	return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** A schema with none but supported keywords. */
 export function schemaObject(schema: unknown, path: string): SchemaObject {

@@ -221,7 +221,7 @@ describe('while the server runs', () => {
 		expect(directory.served).toEqual(['run@9'])
 		const lines = directory.log.filter((line) => line.startsWith('warn'))
 		expect(lines).toEqual([
-			'warn run run is damaged: step 10: params: expected an object, found nothing',
+			'warn run run is damaged: step 10: params: expected an object, got nothing',
 		])
 	})
 

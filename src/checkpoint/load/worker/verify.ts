@@ -3,7 +3,7 @@
  * hostile until then; memory for weights is asked for only after the file has shown that it has them.
  */
 import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
-import { describeValue } from '../../../lib/describe-value.ts'
+import { describeValue } from '../../../lib/json.ts'
 import type { ModelConfig } from '../../../model/model-config.ts'
 import { parseModelConfig } from '../../../model/parse-model-config.ts'
 import { modelTensors, type TensorSpec } from '../../../model/tensor-specs.ts'
@@ -47,7 +47,7 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 	if (entries > config.vocabSize) {
 		throw new CheckpointError(
 			`wte: expected a row for each of the tokenizer's ${entries} entries, ` +
-				`found vocabSize ${config.vocabSize}`,
+				`got vocabSize ${config.vocabSize}`,
 		)
 	}
 	const specs = chooseTensors(file, config)
@@ -89,23 +89,17 @@ function chooseTensors(file: CheckpointFile, config: ModelConfig): readonly Tens
 
 function shapeFaults(spec: TensorSpec, stored: StoredTensor | undefined): readonly string[] {
 	const expected = `[${spec.shape.join(', ')}]`
-	if (stored === undefined)
-		return [`${spec.name}: expected shape ${expected}, found no such tensor`]
+	if (stored === undefined) return [`${spec.name}: expected shape ${expected}, got no such tensor`]
 	if (!Bun.deepEquals(stored.shape, spec.shape)) {
-		return [`${spec.name}: expected shape ${expected}, found ${describeShape(stored.shape)}`]
+		return [`${spec.name}: expected shape ${expected}, got ${describeValue(stored.shape)}`]
 	}
 	const count = elementsOf(spec.shape)
 	const [min, max] = stored.elements
 	if (count < min || count > max) {
 		const found = min === max ? `${max}` : `room for at most ${max}`
-		return [`${spec.name}: expected ${count} numbers by its shape, found ${found}`]
+		return [`${spec.name}: expected ${count} numbers by its shape, got ${found}`]
 	}
 	return []
-}
-
-function describeShape(shape: unknown): string {
-	const isShape = Array.isArray(shape) && shape.length <= 8 && shape.every(Number.isFinite)
-	return isShape ? `[${shape.join(', ')}]` : describeValue(shape)
 }
 
 function elementsOf(shape: readonly number[]): number {
@@ -143,7 +137,7 @@ export function readTensors(
 			if (index !== -1) {
 				throw new CheckpointError(
 					`${tensor.name}: expected finite numbers, ` +
-						`found ${data[index]} at index ${firstRow * rowLength + index}`,
+						`got ${data[index]} at index ${firstRow * rowLength + index}`,
 				)
 			}
 			onBlock({ tensor, firstRow, data })

@@ -4,8 +4,9 @@
  */
 import { type Kernels, openKernels } from '../../../kernels/binding.ts'
 import { assert, assertNever } from '../../../lib/assert.ts'
+import { stackOf } from '../../../lib/errors.ts'
+import { Fault } from '../../../lib/fault.ts'
 import { memorySource, openFileSource } from '../../formats/byte-source.ts'
-import { CheckpointError } from '../../formats/checkpoint-error.ts'
 import type { FromLoader, LoadFailure, LoadRequest, ToLoader } from '../messages.ts'
 import { inspectCheckpoint, loadCheckpoint, verifyCheckpoint } from './load.ts'
 
@@ -55,23 +56,16 @@ function answer(requestId: number, request: LoadRequest): FromLoader {
 	}
 }
 
-class OutOfMemoryError extends Error {
-	override readonly name = 'OutOfMemoryError'
-}
-
 function allocate(bytes: number): SharedArrayBuffer {
 	try {
 		return new SharedArrayBuffer(bytes)
 	} catch {
-		throw new OutOfMemoryError(`expected ${bytes} free bytes for its weights, found less`)
+		const message = `The model's weights do not fit into memory: expected ${bytes} free bytes, got less`
+		throw new Fault('no-room', message)
 	}
 }
 
 function toFailure(error: unknown): LoadFailure {
-	if (error instanceof CheckpointError) return { fault: error.fault, message: error.message }
-	if (error instanceof OutOfMemoryError) return { fault: 'memory', message: error.message }
-	return {
-		fault: 'bug',
-		message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-	}
+	if (error instanceof Fault) return { kind: error.kind, message: error.message }
+	return { kind: 'bug', message: stackOf(error) }
 }

@@ -1,12 +1,47 @@
 /**
- * The error catalogue: every fault a client can be told about, with its status, type, code and
- * message form (expected X, got Y).
+ * The error object of the API, and the catalogue of what a request itself can have wrong: status, type,
+ * code and message form (expected X, got Y). Faults of the server's own parts are named at its door.
  */
-import { describeValue } from './describe-value.ts'
-import { ApiError } from './errors.ts'
+import { describeValue } from '../lib/json.ts'
 
-const invalidRequest = 'invalid_request_error'
-const serverError = 'server_error'
+/** What a caller may be told, in the words of the wire's error object. */
+export interface ApiErrorFields {
+	/** HTTP status. */
+	readonly status: number
+	readonly type: string
+	readonly code: string | null
+	/** The request field at fault, for instance `messages[2].role`. */
+	readonly param?: string | null
+	/** Public text: what was expected and what came. Never a path, a stack or an OS message. */
+	readonly message: string
+	/** Seconds after which a retry makes sense; becomes the `Retry-After` header. */
+	readonly retryAfterSeconds?: number | undefined
+	/** Further response headers, for instance `Allow`. */
+	readonly headers?: Readonly<Record<string, string>>
+}
+
+/** An error whose fields are safe to show to a client; the private half is `cause`, for the log. */
+export class ApiError extends Error {
+	override readonly name = 'ApiError'
+	readonly status: number
+	readonly type: string
+	readonly code: string | null
+	readonly param: string | null
+	readonly retryAfterSeconds: number | undefined
+	readonly headers: Readonly<Record<string, string>>
+
+	constructor(fields: ApiErrorFields, options?: { cause?: unknown }) {
+		super(fields.message, options)
+		this.status = fields.status
+		this.type = fields.type
+		this.code = fields.code
+		this.param = fields.param ?? null
+		this.retryAfterSeconds = fields.retryAfterSeconds
+		this.headers = fields.headers ?? {}
+	}
+}
+
+export const invalidRequest = 'invalid_request_error'
 
 /** 400: the body is empty, not JSON, or not an object. */
 export function invalidJson(problem: string): ApiError {
@@ -24,9 +59,9 @@ export function invalidType(param: string, expected: string, value: unknown): Ap
 	return invalidKind(param, expected, describeValue(value))
 }
 
-/** The same, where only the beginning of the value has been seen: `found` in words. */
-export function invalidKind(param: string, expected: string, found: string): ApiError {
-	const message = `Invalid type for '${param}': expected ${expected}, got ${found}.`
+/** The same, where only the beginning of the value has been seen: `got` in words. */
+export function invalidKind(param: string, expected: string, got: string): ApiError {
+	const message = `Invalid type for '${param}': expected ${expected}, got ${got}.`
 	return badRequest('invalid_type', param, message)
 }
 
@@ -36,21 +71,22 @@ export function invalidValue(param: string, expected: string, value: unknown): A
 	return badRequest('invalid_value', param, message)
 }
 
-/** What a number or an array was measured against. */
-export interface RangeFault {
-	readonly param: string
-	readonly kind: 'integer' | 'decimal'
-	readonly bound: 'min' | 'max'
-	readonly limit: number
-	readonly value: unknown
+/** Which numbers a field takes; part of the code of what is out of range. */
+export type NumberKind = 'integer' | 'decimal'
+
+/** 400: a number under its range. */
+export function belowMin(param: string, min: number, value: unknown, kind: NumberKind): ApiError {
+	return outOfRange(`${kind}_below_min_value`, param, `at least ${min}`, value)
 }
 
-/** 400: a number outside its range. */
-export function numberOutOfRange({ param, kind, bound, limit, value }: RangeFault): ApiError {
-	const side = bound === 'min' ? 'below_min' : 'above_max'
-	const expected = bound === 'min' ? `at least ${limit}` : `at most ${limit}`
+/** 400: a number over its range. */
+export function aboveMax(param: string, max: number, value: unknown, kind: NumberKind): ApiError {
+	return outOfRange(`${kind}_above_max_value`, param, `at most ${max}`, value)
+}
+
+function outOfRange(code: string, param: string, expected: string, value: unknown): ApiError {
 	const message = `Invalid value for '${param}': expected ${expected}, got ${describeValue(value)}.`
-	return badRequest(`${kind}_${side}_value`, param, message)
+	return badRequest(code, param, message)
 }
 
 /** 400: an array with too few or too many items. */
@@ -108,20 +144,6 @@ export function malformedRequest(problem: string): ApiError {
 	return badRequest('malformed_request', null, `Malformed request: ${problem}.`)
 }
 
-/** 400: the uploaded checkpoint cannot be turned into a model. */
-export function invalidCheckpoint(problem: string, cause?: unknown): ApiError {
-	return new ApiError(
-		{
-			status: 400,
-			type: invalidRequest,
-			code: 'invalid_checkpoint',
-			param: 'checkpoint',
-			message: `The checkpoint cannot be served: ${problem}.`,
-		},
-		{ cause },
-	)
-}
-
 /** 401: the key or upload token is absent or wrong. */
 export function invalidApiKey(message: string): ApiError {
 	return new ApiError({
@@ -140,18 +162,6 @@ export function uploadsDisabled(): ApiError {
 		type: invalidRequest,
 		code: 'uploads_disabled',
 		message: 'Uploads are disabled: start the server with UPLOAD_SECRET set to enable them.',
-	})
-}
-
-/** 404: no model of that name is being served; `reason` says why not, where that is known. */
-export function modelNotFound(model: string, reason?: string): ApiError {
-	const problem = reason === undefined ? 'does not exist' : `cannot be served: ${reason}`
-	return new ApiError({
-		status: 404,
-		type: invalidRequest,
-		code: 'model_not_found',
-		param: 'model',
-		message: `The model ${describeValue(model)} ${problem}. GET /v1/models or alpha models lists the models.`,
 	})
 }
 
@@ -177,17 +187,6 @@ export function methodNotAllowed(
 		code: 'method_not_allowed',
 		message: `Method not allowed: ${method} ${describeValue(path)}. Expected ${allowed.join(' or ')}.`,
 		headers: { allow: [...allowed, 'OPTIONS'].join(', ') },
-	})
-}
-
-/** 409: somebody else is writing the same thing. */
-export function conflict(message: string, retryAfterSeconds: number): ApiError {
-	return new ApiError({
-		status: 409,
-		type: invalidRequest,
-		code: 'conflict',
-		message,
-		retryAfterSeconds,
 	})
 }
 
@@ -220,54 +219,6 @@ export function rateLimitExceeded(message: string, retryAfterSeconds: number): A
 		message,
 		retryAfterSeconds,
 	})
-}
-
-/** 500: our own fault; says nothing of it to the client. */
-export function internalError(cause: unknown): ApiError {
-	return new ApiError(
-		{
-			status: 500,
-			type: serverError,
-			code: 'internal_error',
-			message: 'The server had an error while processing your request.',
-		},
-		{ cause },
-	)
-}
-
-/** 503: the queue is full, a model is loading, or the server is going down. */
-export function unavailable(
-	code: 'overloaded' | 'model_loading' | 'shutting_down',
-	message: string,
-	retryAfterSeconds: number,
-): ApiError {
-	return new ApiError({ status: 503, type: serverError, code, message, retryAfterSeconds })
-}
-
-/** 507: the model is larger than the memory that models may use. */
-export function insufficientMemory(message: string): ApiError {
-	return new ApiError({ status: 507, type: serverError, code: 'insufficient_memory', message })
-}
-
-/** 507: the disk has no room for an upload. */
-export function insufficientStorage(cause: unknown): ApiError {
-	const message = 'There is not enough room to store the upload.'
-	return new ApiError(
-		{ status: 507, type: serverError, code: 'insufficient_storage', message },
-		{ cause },
-	)
-}
-
-/** 503: uploads cannot be stored at the moment, for instance in a read-only directory. */
-export function storageUnavailable(
-	message: string,
-	retryAfterSeconds: number,
-	cause?: unknown,
-): ApiError {
-	return new ApiError(
-		{ status: 503, type: serverError, code: 'storage_unavailable', message, retryAfterSeconds },
-		{ cause },
-	)
 }
 
 function badRequest(code: string, param: string | null, message: string): ApiError {
