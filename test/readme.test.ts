@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import packageJson from '../package.json'
 import { serveOptions } from '../src/commands/config.ts'
-import { formatMarkdown } from '../src/commands/options.ts'
+import { formatMarkdown } from './helpers/option-table.ts'
 
 const root = join(import.meta.dir, '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

@@ -1,5 +1,5 @@
 import type { ModelCard } from '../models/catalog.ts'
-import { formatBytes } from './options.ts'
+import { formatBytes } from './option-kinds.ts'
 
 export interface BannerFacts {
 	readonly version: string

@@ -3,13 +3,10 @@ import {
 	choiceOption,
 	integerOption,
 	listOption,
-	type OptionSources,
-	parseOptions,
 	switchOption,
 	textOption,
-	UsageError,
-	type Values,
-} from './options.ts'
+} from './option-kinds.ts'
+import { type OptionSources, parseOptions, UsageError, type Values } from './options.ts'
 
 /** What defaults depend on; measured by `commands/machine.ts`. */
 export interface Machine {

@@ -7,14 +7,8 @@ import { completionTokensMax, int32Max, temperatureMax, topKDefault } from '../w
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import {
-	formatHelp,
-	integerOption,
-	numberOption,
-	parseOptions,
-	UsageError,
-	type Values,
-} from './options.ts'
+import { integerOption, numberOption } from './option-kinds.ts'
+import { formatHelp, parseOptions, UsageError, type Values } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
 /** How to sample: as `POST /api/generate`, but for a screenful of tokens by default. */

@@ -1,8 +1,10 @@
 /**
  * Command line options as data. A table of options gives the parser for flags and environment, the
  * `--help` text and the table of the README, so that these cannot disagree. Everything is a pure
- * function: argv and env come in as values.
+ * function: argv and env come in as values. The kinds of options are in `option-kinds.ts`.
  */
+import { parseArgs } from 'node:util'
+import { distance } from 'fastest-levenshtein'
 import { messageOf } from '../lib/errors.ts'
 
 /** A command line or environment that cannot be obeyed; the message is for the person who typed it. */
@@ -30,158 +32,11 @@ export interface Option<T> {
 	readonly parse: (text: string) => T
 }
 
-/** What each kind of option is described with. */
-interface Description<T> {
-	readonly flag?: string
-	readonly env?: string
-	readonly envFile?: string
-	readonly defaultValue: T
-	readonly defaultText?: string
-	readonly help: string
-}
-
 export type OptionTable = Readonly<Record<string, Option<unknown>>>
 
 /** The values that a table parses to. */
 export type Values<Table extends OptionTable> = {
 	readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never
-}
-
-/** A whole number within bounds. */
-export function integerOption<T extends number | null>(
-	description: Description<T> & { readonly min: number; readonly max: number },
-): Option<number | T> {
-	const { min, max } = description
-	return {
-		defaultText: String(description.defaultValue),
-		...description,
-		placeholder: 'N',
-		accepts: `${min} … ${max}`,
-		parse(text) {
-			const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
-			if (value >= min && value <= max) return value
-			throw new UsageError(`expected a whole number from ${min} to ${max}, got "${text}"`)
-		},
-	}
-}
-
-/** A decimal number within bounds. */
-export function numberOption(
-	description: Description<number> & { readonly min: number; readonly max: number },
-): Option<number> {
-	const { min, max } = description
-	return {
-		defaultText: String(description.defaultValue),
-		...description,
-		placeholder: 'X',
-		accepts: `${min} … ${max}`,
-		parse(text) {
-			const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-			if (value >= min && value <= max) return value
-			throw new UsageError(`expected a number from ${min} to ${max}, got "${text}"`)
-		},
-	}
-}
-
-const BYTES_PER_UNIT = new Map([
-	['', 1],
-	['k', 2 ** 10],
-	['m', 2 ** 20],
-	['g', 2 ** 30],
-	['t', 2 ** 40],
-])
-
-/** A number of bytes: `1048576`, `512M`, `1.5GiB`; units are powers of 1024. */
-export function bytesOption(
-	description: Description<number> & { readonly min: number },
-): Option<number> {
-	const { min } = description
-	return {
-		defaultText: formatBytes(description.defaultValue),
-		...description,
-		placeholder: 'BYTES',
-		accepts: `from ${formatBytes(min)}`,
-		parse(text) {
-			const [, amount = '', unit = ''] = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text) ?? []
-			const value = Math.floor(Number(amount) * (BYTES_PER_UNIT.get(unit.toLowerCase()) ?? 1))
-			if (amount !== '' && value >= min && value <= Number.MAX_SAFE_INTEGER) return value
-			throw new UsageError(
-				`expected a number of bytes such as 512M or 2G, at least ${formatBytes(min)}, got "${text}"`,
-			)
-		},
-	}
-}
-
-/** Any text that is not empty. */
-export function textOption<T extends string | null>(
-	description: Description<T> & { readonly placeholder: string },
-): Option<string | T> {
-	return {
-		defaultText: description.defaultValue ?? '',
-		...description,
-		accepts: '',
-		parse: (text) => text,
-	}
-}
-
-/** Longest list of choices that stands beside its flag. */
-const CHOICES_SHOWN_MAX = 32
-
-/** One of a few words. */
-export function choiceOption<const Choice extends string>(
-	description: Description<NoInfer<Choice>> & { readonly choices: readonly Choice[] },
-): Option<Choice> {
-	const { choices } = description
-	const list = choices.join('|')
-	const isShort = list.length <= CHOICES_SHOWN_MAX
-	return {
-		defaultText: description.defaultValue,
-		...description,
-		placeholder: isShort ? list : 'NAME',
-		accepts: isShort ? '' : choices.join(', '),
-		parse(text) {
-			const choice = choices.find((candidate) => candidate === text)
-			if (choice !== undefined) return choice
-			throw new UsageError(
-				`expected ${choices.join(', ')}, got "${text}"${suggestion(text, choices)}`,
-			)
-		},
-	}
-}
-
-/** Several values separated by commas or line ends. */
-export function listOption(
-	description: Description<readonly string[]> & { readonly placeholder: string },
-): Option<readonly string[]> {
-	return {
-		defaultText: description.defaultValue.join(','),
-		...description,
-		accepts: '',
-		parse(text) {
-			const items = text
-				.split(/[,\r\n]/)
-				.map((item) => item.trim())
-				.filter((item) => item !== '')
-			if (items.length > 0) return items
-			throw new UsageError(`expected ${description.placeholder}, got "${text}"`)
-		},
-	}
-}
-
-/** A flag without a value. `--no-…` switches off what is on by default. */
-export function switchOption(description: {
-	readonly flag: string
-	readonly help: string
-}): Option<boolean> {
-	const isOnByDefault = description.flag.startsWith('--no-')
-	return {
-		...description,
-		placeholder: null,
-		defaultValue: isOnByDefault,
-		defaultText: '',
-		accepts: '',
-		parse: () => !isOnByDefault,
-	}
 }
 
 /** Where values come from. */
@@ -212,35 +67,35 @@ function splitArguments(table: OptionTable, argv: readonly string[]) {
 			option.flag === undefined ? [] : [[option.flag, option] as const],
 		),
 	)
+	const { tokens } = parseArgs({
+		args: [...argv],
+		options: Object.fromEntries(
+			[...options].map(([flag, { placeholder }]) => [
+				flag.slice('--'.length),
+				{ type: placeholder === null ? ('boolean' as const) : ('string' as const) },
+			]),
+		),
+		// Our own errors are for people: they suggest names and say what a flag takes.
+		strict: false,
+		tokens: true,
+	})
 	const flags = new Map<string, string>()
 	const positionals: string[] = []
-	for (let i = 0; i < argv.length; i++) {
-		const argument = argv[i] as string
-		if (argument === '--') {
-			positionals.push(...argv.slice(i + 1))
-			break
-		}
-		if (!argument.startsWith('-') || argument === '-') {
-			positionals.push(argument)
-			continue
-		}
-		const [flag = '', ...rest] = argument.split('=')
+	for (const token of tokens) {
+		if (token.kind === 'positional') positionals.push(token.value)
+		if (token.kind !== 'option') continue
+		const { rawName: flag, value, inlineValue } = token
 		const option = options.get(flag)
 		if (option === undefined) {
 			throw new UsageError(`unknown option ${flag}${suggestion(flag, [...options.keys()])}`)
 		}
-		if (option.placeholder === null) {
-			if (rest.length > 0) throw new UsageError(`${flag} takes no value`)
-			flags.set(flag, '')
-		} else if (rest.length > 0) {
-			flags.set(flag, rest.join('='))
-		} else {
-			const text = argv[++i]
-			if (text === undefined || text.startsWith('--')) {
-				throw new UsageError(`${flag} needs a value: ${flag} ${option.placeholder}`)
-			}
-			flags.set(flag, text)
+		const isSwitch = option.placeholder === null
+		if (isSwitch && value !== undefined) throw new UsageError(`${flag} takes no value`)
+		const isNextFlag = inlineValue === false && value.startsWith('--')
+		if (!isSwitch && (value === undefined || isNextFlag)) {
+			throw new UsageError(`${flag} needs a value: ${flag} ${option.placeholder}`)
 		}
+		flags.set(flag, value ?? '')
 	}
 	return { flags, positionals }
 }
@@ -286,30 +141,13 @@ function givenText(
 
 /** The options as lines of a `--help` text. */
 export function formatHelp(table: OptionTable): string {
-	const rows = Object.values(table).map((option) => [usage(option), remarks(option)] as const)
+	const rows = Object.values(table).map((option) => [optionUsage(option), remarks(option)] as const)
 	const width = Math.max(...rows.map(([left]) => left.length))
 	return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
 }
 
-/** The options as a Markdown table. */
-export function formatMarkdown(table: OptionTable): string {
-	const code = (text: string | undefined) => (text === undefined ? '' : `\`${text}\``)
-	const rows = Object.values(table).map((option) => {
-		const flag = option.flag === undefined ? undefined : usage(option)
-		const variables = [option.env, option.envFile].filter((name) => name !== undefined)
-		const accepts = option.accepts === '' ? '' : ` (${option.accepts})`
-		const cells = [
-			code(flag?.replaceAll('|', '\\|')),
-			variables.map(code).join(', '),
-			option.defaultText,
-			`${option.help}${accepts}`,
-		]
-		return `| ${cells.join(' | ')} |`
-	})
-	return ['| option | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
-}
-
-function usage(option: Option<unknown>): string {
+/** How an option is given, for instance `--port N`. */
+export function optionUsage(option: Option<unknown>): string {
 	const name = option.flag ?? [option.env, option.envFile].filter(Boolean).join(', ')
 	return option.flag === undefined || option.placeholder === null
 		? name
@@ -325,39 +163,13 @@ function remarks(option: Option<unknown>): string {
 	return notes.length === 0 ? option.help : `${option.help} (${notes.join('; ')})`
 }
 
-/** Bytes in the largest unit that leaves no more than one decimal: `512M`, `1.5G`. */
-export function formatBytes(bytes: number): string {
-	for (const unit of ['T', 'G', 'M', 'K']) {
-		const amount = bytes / (BYTES_PER_UNIT.get(unit.toLowerCase()) as number)
-		if (amount >= 1) return `${Number(amount.toFixed(1))}${unit}`
-	}
-	return String(bytes)
-}
-
 /** ` (did you mean …?)` with the closest candidate, or '' when none is close. */
 export function suggestion(text: string, candidates: readonly string[]): string {
 	let nearest = ''
-	let nearestDistance = Math.max(2, Math.floor(text.length / 3)) + 1
+	let editsMin = Math.max(2, Math.floor(text.length / 3)) + 1
 	for (const candidate of candidates) {
-		const distance = editDistance(text.toLowerCase(), candidate.toLowerCase())
-		if (distance < nearestDistance) [nearest, nearestDistance] = [candidate, distance]
+		const edits = distance(text.toLowerCase(), candidate.toLowerCase())
+		if (edits < editsMin) [nearest, editsMin] = [candidate, edits]
 	}
 	return nearest === '' ? '' : ` (did you mean ${nearest}?)`
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-	const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)]
-	const at = (i: number, j: number) => (rows[i] as number[])[j] as number
-	for (let i = 1; i <= a.length; i++) {
-		const row = [i]
-		rows.push(row)
-		for (let j = 1; j <= b.length; j++) {
-			const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1)
-			const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-			const swapped = isSwap ? at(i - 2, j - 2) + 1 : replaced
-			row.push(Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, replaced, swapped))
-		}
-	}
-	return at(a.length, b.length)
 }

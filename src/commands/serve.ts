@@ -53,14 +53,14 @@ export const serveCommand: Command = {
 function startServer(
 	config: Config,
 	{ catalog, engine, loader, store, isaName }: Runtime,
-	process: { version: string; log: Log; isDraining: () => boolean },
+	facts: { version: string; log: Log; isDraining: () => boolean },
 ) {
 	const receiver = new UploadReceiver({
 		store,
 		verify: (path) => loader.verify({ location: { type: 'file', path }, dtype: config.dtype }),
 		bytesMax: config.uploadBytesMax,
 		inflatedBytesMax: config.uploadInflatedBytesMax,
-		log: process.log,
+		log: facts.log,
 	})
 	const app = createApp({
 		catalog,
@@ -69,7 +69,7 @@ function startServer(
 		apiKeys: config.apiKeys,
 		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,
-		...process,
+		...facts,
 	})
 	try {
 		return listen(app, {

@@ -1,12 +1,6 @@
 import type { Command, CommandContext } from './command.ts'
-import {
-	formatBytes,
-	formatHelp,
-	integerOption,
-	parseOptions,
-	textOption,
-	UsageError,
-} from './options.ts'
+import { formatBytes, integerOption, textOption } from './option-kinds.ts'
+import { formatHelp, parseOptions, UsageError } from './options.ts'
 import { sendRun, UploadError } from './upload-client.ts'
 
 const uploadOptions = {

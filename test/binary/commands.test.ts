@@ -1,53 +1,37 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+import { runAlpha } from '../helpers/run-alpha.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
-
-/** Runs the executable to its end. */
-async function run(args: readonly string[], env: Record<string, string> = {}) {
-	const child = Bun.spawn([executablePath, ...args], {
-		cwd: import.meta.dir,
-		env: { PATH: process.env['PATH'], ...env },
-		stdin: 'ignore',
-		stdout: 'pipe',
-		stderr: 'pipe',
-	})
-	const [status, output, errors] = await Promise.all([
-		child.exited,
-		new Response(child.stdout).text(),
-		new Response(child.stderr).text(),
-	])
-	return { status, output, errors }
-}
 
 describe('alpha generate', () => {
 	const prompt = 'Emma Woodhouse, handsome, clever, and rich,'
 
 	test('continues a prompt with the embedded model, the same for the same seed', async () => {
 		const args = ['generate', 'novels-austen', prompt, '--seed', '7', '--max-tokens', '20']
-		const first = await run(args)
+		const first = await runAlpha(args)
 		expect([first.status, first.errors]).toEqual([0, ''])
 		expect(first.output).toStartWith(prompt)
 		expect(first.output.length).toBeGreaterThan(prompt.length + 20)
-		expect((await run(args)).output).toBe(first.output)
+		expect((await runAlpha(args)).output).toBe(first.output)
 	})
 
 	test('says which model does not exist', async () => {
-		const { status, errors } = await run(['generate', 'nobody', 'Hello'])
+		const { status, errors } = await runAlpha(['generate', 'nobody', 'Hello'])
 		expect(status).toBe(1)
 		expect(errors).toContain('The model "nobody" does not exist')
 	})
 
 	test('asks for what is missing', async () => {
-		const { status, errors } = await run(['generate', 'novels-austen'])
+		const { status, errors } = await runAlpha(['generate', 'novels-austen'])
 		expect(status).toBe(64)
 		expect(errors).toContain('alpha generate MODEL PROMPT')
 	})
 })
 
 test('alpha models lists runs, the embedded model, and what is damaged', async () => {
-	const { status, output } = await run(['models', '--checkpoints', fixtures])
+	const { status, output } = await runAlpha(['models', '--checkpoints', fixtures])
 	expect(status).toBe(0)
 	expect(output).toMatch(/^v1-word +1000 +32 +1\.949/m)
 	expect(output).toMatch(/^novels-austen \(embedded\) +5600 +256/m)
@@ -56,8 +40,10 @@ test('alpha models lists runs, the embedded model, and what is damaged', async (
 describe('alpha upload', () => {
 	test('sends a run, which is then served', async () => {
 		await using server = await startAlpha({ runs: [] })
-		const run_ = join(fixtures, 'v1-word')
-		const sent = await run(['upload', run_, '--to', server.url], { UPLOAD_SECRET: uploadSecret })
+		const directory = join(fixtures, 'v1-word')
+		const sent = await runAlpha(['upload', directory, '--to', server.url], {
+			UPLOAD_SECRET: uploadSecret,
+		})
 		expect([sent.status, sent.output]).toEqual([
 			0,
 			`v1-word step 1000 has arrived at ${server.url}\n`,
@@ -76,8 +62,8 @@ describe('alpha upload', () => {
 				return new Promise<Response>(() => {})
 			},
 		})
-		const run_ = join(fixtures, 'v1-word')
-		const child = Bun.spawn([executablePath, 'upload', run_, '--to', server.url.href], {
+		const directory = join(fixtures, 'v1-word')
+		const child = Bun.spawn([executablePath, 'upload', directory, '--to', server.url.href], {
 			env: { UPLOAD_SECRET: uploadSecret },
 			stderr: 'pipe',
 		})
@@ -89,8 +75,8 @@ describe('alpha upload', () => {
 
 	test('says why the server refused', async () => {
 		await using server = await startAlpha({ runs: [] })
-		const run_ = join(fixtures, 'v1-word')
-		const { status, errors } = await run(['upload', run_, '--to', server.url], {
+		const directory = join(fixtures, 'v1-word')
+		const { status, errors } = await runAlpha(['upload', directory, '--to', server.url], {
 			UPLOAD_SECRET: 'wrong',
 		})
 		expect(status).toBe(1)
@@ -139,14 +125,14 @@ describe('alpha serve', () => {
 
 	test('says what to do when the port is taken', async () => {
 		await using server = await startAlpha({ runs: [] })
-		const { status, errors } = await run(['serve', '--port', String(server.port)])
+		const { status, errors } = await runAlpha(['serve', '--port', String(server.port)])
 		expect(status).toBe(1)
 		expect(errors).toContain('another program listens there')
 	})
 
 	test('refuses an instruction set that this machine does not have', async () => {
 		const foreign = process.arch === 'arm64' ? 'avx2' : 'neon'
-		const { status, errors } = await run(['serve', '--isa', foreign])
+		const { status, errors } = await runAlpha(['serve', '--isa', foreign])
 		expect(status).toBe(64)
 		expect(errors).toContain(`got "${foreign}"`)
 	})

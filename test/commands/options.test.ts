@@ -3,17 +3,13 @@ import {
 	bytesOption,
 	choiceOption,
 	formatBytes,
-	formatHelp,
-	formatMarkdown,
 	integerOption,
 	listOption,
 	numberOption,
-	parseOptions,
-	suggestion,
 	switchOption,
 	textOption,
-	UsageError,
-} from '../../src/commands/options.ts'
+} from '../../src/commands/option-kinds.ts'
+import { formatHelp, parseOptions, suggestion, UsageError } from '../../src/commands/options.ts'
 
 const TABLE = {
 	port: integerOption({
@@ -173,13 +169,6 @@ describe('descriptions', () => {
 		expect(lines).toHaveLength(Object.keys(TABLE).length)
 		expect(lines[0]).toMatch(/^ {2}--port N +port to listen on \(0 … 65535; default 3000; PORT\)$/)
 		expect(new Set(lines.map((line) => line.search(/(?<= {2})[a-z]/))).size).toBe(1)
-	})
-
-	test('of the Markdown table have one row per option and four columns', () => {
-		const rows = formatMarkdown(TABLE).split('\n').slice(2)
-		expect(rows[0]).toBe('| `--port N` | `PORT` | 3000 | port to listen on (0 … 65535) |')
-		expect(rows.at(-1)).toBe('|  | `SECRET`, `SECRET_FILE` |  | password |')
-		expect(rows.every((row) => row.match(/(?<!\\)\|/g)?.length === 5)).toBe(true)
 	})
 
 	test('of bytes use the largest unit', () => {

@@ -38,12 +38,16 @@ export function fixturePath(name: string): string {
 	return join(fixtures, name)
 }
 
-/** Every checkpoint that the trainer wrote, the embedded model included. */
-export function trainedModels(): TrainedModel[] {
-	const names = readdirSync(fixtures)
+/** Names of the run directories that the trainer wrote. */
+export function fixtureRuns(): string[] {
+	return readdirSync(fixtures)
 		.filter((name) => existsSync(join(fixtures, name, 'expected.json')))
 		.sort()
-	const models = names.map((name): TrainedModel => {
+}
+
+/** Every checkpoint that the trainer wrote, the embedded model included. */
+export function trainedModels(): TrainedModel[] {
+	const models = fixtureRuns().map((name): TrainedModel => {
 		const expected = readExpected(join(fixtures, name, 'expected.json'))
 		return { name, expected, checkpointPath: join(fixtures, name, expected.about.checkpoint) }
 	})
