@@ -14,6 +14,7 @@ const RANKS: Readonly<Record<string, number>> = {
 	checkpoint: 3,
 	engine: 3,
 	models: 4,
+	runs: 4,
 	text: 5,
 	wire: 6,
 	upload: 7,

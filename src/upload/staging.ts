@@ -86,6 +86,12 @@ export class StagedRun {
 		this.#files.splice(this.#files.indexOf(from), 1, to)
 	}
 
+	/** Takes a file out again. */
+	async removeFile(fileName: string): Promise<void> {
+		await rm(this.pathOf(fileName))
+		this.#files.splice(this.#files.indexOf(fileName), 1)
+	}
+
 	/** Names of the files that will become the run's. */
 	get files(): readonly string[] {
 		return this.#files

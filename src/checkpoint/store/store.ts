@@ -71,6 +71,7 @@ export class CheckpointStore {
 	readonly #options: StoreOptions
 	readonly #watch: DirectoryWatch
 	readonly #listeners = new Set<() => void>()
+	readonly #lookListeners = new Set<(names: readonly string[]) => void>()
 	readonly #states = new Map<string, RunState>()
 	/** What reading a file has shown, by identity. */
 	readonly #verdicts = new Map<string, Verdict>()
@@ -117,7 +118,7 @@ export class CheckpointStore {
 	checkpoint(name: string, step?: number): CheckpointVersion | undefined {
 		const run = this.find(name)
 		if (run === undefined || step === undefined || step === run.step) return run?.served
-		return this.#usableOf(run.name).find((version) => version.step === step)
+		return this.checkpoints(run.name).find((version) => version.step === step)
 	}
 
 	/** The run's training metrics, thinned to `pointsMax` points. */
@@ -131,6 +132,21 @@ export class CheckpointStore {
 	onChange(listener: () => void): () => void {
 		this.#listeners.add(listener)
 		return () => this.#listeners.delete(listener)
+	}
+
+	/**
+	 * Calls `listener` with the directories that were looked at, because something changed in them or
+	 * because it was time; also with such as are no runs. Returns how to stop it.
+	 */
+	onLook(listener: (names: readonly string[]) => void): () => void {
+		this.#lookListeners.add(listener)
+		return () => this.#lookListeners.delete(listener)
+	}
+
+	/** Checkpoints of a run that can be loaded as far as anybody knows, by step. */
+	checkpoints(name: string): readonly CheckpointVersion[] {
+		const checkpoints = this.#states.get(name)?.directory.checkpoints ?? []
+		return checkpoints.filter((each) => isUsable(each, this.#verdicts.get(each.identity)))
 	}
 
 	/** Resolves when every checkpoint that was there has been inspected. */
@@ -223,6 +239,7 @@ export class CheckpointStore {
 		}
 		this.#hasScanned = true
 		this.#publish()
+		for (const listener of this.#lookListeners) listener(names)
 		for (const name of names) this.#inspectBest(name)
 	}
 
@@ -306,7 +323,7 @@ export class CheckpointStore {
 	/** Has the best checkpoint of a run inspected if that has not happened yet. */
 	#inspectBest(name: string): void {
 		const { inspect } = this.#options
-		const version = this.#usableOf(name).at(-1)
+		const version = this.checkpoints(name).at(-1)
 		if (inspect === undefined || version === undefined) return
 		const { identity } = version
 		if (this.#verdicts.has(identity) || this.#inspecting.has(identity)) return
@@ -322,12 +339,6 @@ export class CheckpointStore {
 			}
 			await this.rescan(name)
 		})
-	}
-
-	/** Checkpoints of a run that can be loaded as far as anybody knows, by step. */
-	#usableOf(name: string): readonly CheckpointVersion[] {
-		const checkpoints = this.#states.get(name)?.directory.checkpoints ?? []
-		return checkpoints.filter((each) => isUsable(each, this.#verdicts.get(each.identity)))
 	}
 
 	/** Makes the current states visible. */

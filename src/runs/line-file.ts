@@ -1,0 +1,230 @@
+/*
+ * A file of JSON lines that grows at its end, by us or by a trainer on this machine.
+ *
+ * What is appended here is on disk when `append` resolves. A crash in mid-write leaves half a line at the
+ * end: it is never read as a line, and cut off before the next one is appended.
+ */
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { openRegularFile } from '../checkpoint/store/files.ts'
+import { errorCode } from '../lib/errors.ts'
+
+/** Longest line that is read or written; longer ones are empty to a reader. */
+export const LINE_BYTES_MAX = 2 ** 20
+
+/** Bytes that are read between two looks at other work. */
+const READ_BYTES = 2 ** 18
+
+const NEWLINE = 0x0a
+
+/** Some lines of a file, in order. */
+export interface LineBatch {
+	/** The file is not the one that was read before: what was known of it is void. */
+	readonly isRestart: boolean
+	/** Number of the first line; the file begins with line 1. */
+	readonly firstNumber: number
+	/** Without line ends. */
+	readonly lines: readonly string[]
+}
+
+/** One writer at a time: the owner must not call `append` while it reads or appends. */
+export class LineFile {
+	readonly path: string
+	/** Device and inode of the file that has been read; '' before that. */
+	#identity = ''
+	/** Size at the last look, half a line included. */
+	#sizeSeen = 0
+	/** Bytes of the whole lines that have been read. */
+	#offset = 0
+	#lineCount = 0
+
+	constructor(path: string) {
+		this.path = path
+	}
+
+	/** Bytes of the whole lines that have been read. */
+	get offset(): number {
+		return this.#offset
+	}
+
+	/** The whole lines that have not been read yet. A file that does not exist has none. */
+	async *readNew(): AsyncGenerator<LineBatch> {
+		const file = await openOrNull(this.path)
+		if (file === null) {
+			if (this.#identity !== '') yield this.#restart('')
+			return
+		}
+		await using closing = file
+		const { dev, ino, size } = await closing.stat()
+		const identity = `${dev}:${ino}`
+		if (identity !== this.#identity || size < this.#offset) {
+			const isFirst = this.#identity === ''
+			const restart = this.#restart(identity)
+			if (!isFirst) yield restart
+		}
+		if (size === this.#sizeSeen) return
+		this.#sizeSeen = size
+		for await (const { lines, bytes } of wholeLines(closing, this.#offset)) {
+			const firstNumber = this.#lineCount + 1
+			this.#offset += bytes
+			this.#lineCount += lines.length
+			if (lines.length > 0) yield { isRestart: false, firstNumber, lines }
+		}
+	}
+
+	/**
+	 * Adds lines, which are on disk when this resolves. Everything must have been read before; false when
+	 * the file has been replaced since then and nothing was added.
+	 */
+	async append(lines: readonly string[]): Promise<boolean> {
+		const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW
+		await using file = await open(this.path, flags, 0o644)
+		const stat = await file.stat()
+		if (!stat.isFile()) throw new Error('expected a regular file')
+		const isNew = this.#identity === ''
+		if (isNew ? stat.size > 0 : this.#identity !== `${stat.dev}:${stat.ino}`) return false
+		if (stat.size < this.#offset) return false
+		const text = lines.map((line) => `${line}\n`).join('')
+		try {
+			const prefix = await this.#mendEnd(file, stat.size)
+			await writeAll(file, Buffer.from(prefix + text))
+			await file.datasync()
+		} catch (error) {
+			// Half of it may be there: whoever sent it will send it again.
+			await file.truncate(this.#offset).catch(() => {})
+			throw error
+		}
+		if (isNew) await syncDirectory(dirname(this.path))
+		return true
+	}
+
+	/** The last whole lines that `bytes` of the file hold. */
+	async tail(bytes: number): Promise<readonly string[]> {
+		const file = await openOrNull(this.path)
+		if (file === null) return []
+		await using closing = file
+		const start = Math.max(0, this.#offset - bytes)
+		const buffer = Buffer.alloc(this.#offset - start)
+		const { bytesRead } = await closing.read(buffer, 0, buffer.length, start)
+		const text = buffer.subarray(0, bytesRead)
+		const from = start === 0 ? 0 : text.indexOf(NEWLINE) + 1
+		return splitLines(text.subarray(from))
+	}
+
+	/** Deals with half a line at the end: cut off, or ended where only its line end is missing. */
+	async #mendEnd(file: FileHandle, size: number): Promise<string> {
+		if (size === this.#offset) return ''
+		const rest = Buffer.alloc(Math.min(size - this.#offset, LINE_BYTES_MAX))
+		await file.read(rest, 0, rest.length, this.#offset)
+		if (isJson(rest.toString('utf8'))) return '\n'
+		await file.truncate(this.#offset)
+		return ''
+	}
+
+	#restart(identity: string): LineBatch {
+		this.#identity = identity
+		this.#sizeSeen = 0
+		this.#offset = 0
+		this.#lineCount = 0
+		return { isRestart: true, firstNumber: 1, lines: [] }
+	}
+}
+
+/**
+ * The last `count` whole lines of a file, fewer where they take more than `bytesMax`. A file that does
+ * not exist has none.
+ */
+export async function readLastLines(
+	path: string,
+	count: number,
+	bytesMax: number,
+): Promise<readonly string[]> {
+	const file = await openOrNull(path)
+	if (file === null) return []
+	await using closing = file
+	const { size } = await closing.stat()
+	for (let length = Math.min(size, READ_BYTES); ; length = Math.min(size, bytesMax, length * 4)) {
+		const buffer = Buffer.alloc(length)
+		const { bytesRead } = await closing.read(buffer, 0, length, size - length)
+		const text = buffer.subarray(0, bytesRead)
+		const from = length === size ? 0 : text.indexOf(NEWLINE) + 1
+		const end = text.lastIndexOf(NEWLINE) + 1
+		const lines = splitLines(text.subarray(from, Math.max(from, end)))
+		if (lines.length >= count || length >= Math.min(size, bytesMax)) return lines.slice(-count)
+	}
+}
+
+/** All whole lines of a file in batches, from its beginning. A file that does not exist has none. */
+export async function* readAllLines(path: string): AsyncGenerator<readonly string[]> {
+	const file = await openOrNull(path)
+	if (file === null) return
+	await using closing = file
+	for await (const { lines } of wholeLines(closing, 0)) yield lines
+}
+
+async function* wholeLines(
+	file: FileHandle,
+	from: number,
+): AsyncGenerator<{ lines: readonly string[]; bytes: number }> {
+	const chunk = Buffer.alloc(READ_BYTES)
+	let rest = Buffer.alloc(0)
+	/** Bytes of an endless line that have been let go. */
+	let skipped = 0
+	for (let position = from; ; ) {
+		const { bytesRead } = await file.read(chunk, 0, chunk.length, position)
+		if (bytesRead === 0) return
+		position += bytesRead
+		const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)])
+		const end = bytes.lastIndexOf(NEWLINE) + 1
+		if (end > 0) {
+			const lines = splitLines(bytes.subarray(0, end))
+			if (skipped > 0) lines[0] = ''
+			yield { lines, bytes: skipped + end }
+			skipped = 0
+		}
+		rest = bytes.subarray(end)
+		if (rest.length > LINE_BYTES_MAX) {
+			skipped += rest.length
+			rest = Buffer.alloc(0)
+		}
+	}
+}
+
+/** Text that ends with a line end, as lines. */
+function splitLines(text: Buffer): string[] {
+	const lines = text.toString('utf8').split('\n')
+	lines.pop()
+	return lines
+}
+
+function isJson(text: string): boolean {
+	try {
+		JSON.parse(text)
+		return true
+	} catch {
+		return false
+	}
+}
+
+async function openOrNull(path: string): Promise<FileHandle | null> {
+	try {
+		return await openRegularFile(path)
+	} catch (error) {
+		if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null
+		throw error
+	}
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+	for (let done = 0; done < bytes.length; ) {
+		const { bytesWritten } = await file.write(bytes, done, bytes.length - done)
+		done += bytesWritten
+	}
+}
+
+/** Makes the names in a directory last through a loss of power. */
+export async function syncDirectory(path: string): Promise<void> {
+	await using directory = await open(path, 'r')
+	await directory.sync()
+}

@@ -1,0 +1,409 @@
+/*
+ * One run as its directory tells it: what its trainer reported, and what has been written there by
+ * others. Both come to be known in the same way, by reading the files on from where we were.
+ */
+import { lstat, mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import { errorCode } from '../lib/errors.ts'
+import { Fault } from '../lib/fault.ts'
+import { isRecord } from '../lib/json.ts'
+import { LINE_BYTES_MAX, LineFile, syncDirectory } from './line-file.ts'
+import type { News } from './live-feed.ts'
+import type { EventLevel, JsonObject, Report, RunStart } from './report.ts'
+import { type RunRecord, readRecord, sweepRecord, writeRecord } from './run-record.ts'
+
+export const EVENTS_NAME = 'events.jsonl'
+export const SAMPLES_NAME = 'samples.jsonl'
+
+/** run.json is written this often while reports come, milliseconds. */
+const RECORD_INTERVAL_MS = 30_000
+
+/** A start this soon after the last word is the same start, sent again. */
+const SAME_START_MS = 60_000
+
+/** Where repeated events and samples are looked for, bytes from the end. */
+const REPEAT_BYTES = 2 ** 16
+
+/** Time that turning a large batch into lines may take at once, milliseconds. */
+const SLICE_MS = 4
+
+/** What the metrics say so far. */
+export interface Progress {
+	/** -1 before the first. */
+	readonly latestStep: number
+	readonly lastLoss: number | null
+	readonly bestValLoss: number | null
+	readonly metricCount: number
+	/** The last line. */
+	readonly lastPoint: JsonObject | null
+}
+
+const NO_PROGRESS: Progress = {
+	latestStep: -1,
+	lastLoss: null,
+	bestValLoss: null,
+	metricCount: 0,
+	lastPoint: null,
+}
+
+/** An event as it is told: with its number in the run. */
+export interface EventRow {
+	readonly id: number
+	readonly step: number | null
+	readonly level: EventLevel
+	readonly kind: string
+	readonly message: string
+	readonly payload: unknown
+	/** ISO 8601. */
+	readonly timestamp: string
+}
+
+export class TrainingRun {
+	/** Its directory. */
+	readonly name: string
+	readonly path: string
+	readonly #publish: (news: News) => void
+	readonly #metrics: LineFile
+	readonly #events: LineFile
+	readonly #samples: LineFile
+	#record: RunRecord | null = null
+	#recordWrittenMs = 0
+	#progress = NO_PROGRESS
+	#endsInError = false
+	#lastHeardMs = 0
+	/** Its files have been read once: what comes now is news. */
+	#isKnown = false
+	#turn: Promise<unknown> = Promise.resolve()
+
+	/** The directory need not exist yet. */
+	constructor(root: string, name: string, publish: (news: News) => void) {
+		this.name = name
+		this.path = join(root, name)
+		this.#publish = publish
+		this.#metrics = new LineFile(join(this.path, METRICS_NAME))
+		this.#events = new LineFile(join(this.path, EVENTS_NAME))
+		this.#samples = new LineFile(join(this.path, SAMPLES_NAME))
+	}
+
+	/** What run.json says; null where no trainer has reported. */
+	get record(): RunRecord | null {
+		return this.#record
+	}
+
+	get progress(): Progress {
+		return this.#progress
+	}
+
+	get endsInError(): boolean {
+		return this.#endsInError
+	}
+
+	/** When anything was reported or written last, epoch milliseconds; 0 = never. */
+	get lastHeardMs(): number {
+		return this.#lastHeardMs
+	}
+
+	/** Runs `work` while nothing else writes to the run's files. */
+	exclusively<T>(work: () => Promise<T>): Promise<T> {
+		const turn = this.#turn.then(work)
+		this.#turn = turn.catch(() => {})
+		return turn
+	}
+
+	/** Reads what has been written since the last time. */
+	refresh(): Promise<void> {
+		return this.exclusively(() => this.#read())
+	}
+
+	/** Removes what a crash has left beside the files. */
+	sweep(): Promise<void> {
+		return this.exclusively(() => sweepRecord(this.path))
+	}
+
+	/** Takes a report; it is on disk when this resolves. What was reported before is not stored twice. */
+	report(report: Report, nowMs: number): Promise<void> {
+		return this.exclusively(async () => {
+			await this.#makeDirectory()
+			await this.#read()
+			await this.#store(report, nowMs)
+		})
+	}
+
+	async #store(report: Report, nowMs: number): Promise<void> {
+		switch (report.type) {
+			case 'run_start':
+				await this.#start(report, nowMs)
+				return
+			case 'metrics': {
+				const { lines, first } = await toMetricsLines(report.points)
+				const mayRepeat = first <= this.#progress.latestStep
+				const hasNew = await this.#append(this.#metrics, lines, mayRepeat ? lines : [])
+				// A training that had ended goes on.
+				await this.#heard(report.runId, nowMs, hasNew ? 'active' : undefined)
+				return
+			}
+			case 'events': {
+				const lines = report.events.map((event) => JSON.stringify(event)).filter(isShort)
+				await this.#append(this.#events, lines, lines)
+				await this.#heard(report.runId, nowMs)
+				return
+			}
+			case 'samples': {
+				const lines = [JSON.stringify(report.sampleSet)].filter(isShort)
+				await this.#append(this.#samples, lines, lines, withoutTime)
+				await this.#heard(report.runId, nowMs)
+				return
+			}
+			case 'heartbeat':
+				await this.#heard(report.runId, nowMs)
+				this.#tell('heartbeat', `"step":${JSON.stringify(report.step)}`)
+				return
+			case 'complete':
+				await this.#complete(report, nowMs)
+				return
+		}
+	}
+
+	async #start(start: RunStart, nowMs: number): Promise<void> {
+		const { runId, domain, modelConfig, trainConfig, totalParams, infra: machine } = start
+		const now = new Date(nowMs).toISOString()
+		const before = this.#record
+		const isRepeated = before?.state === 'active' && nowMs - this.#lastHeardMs < SAME_START_MS
+		await this.#write({
+			runId,
+			state: 'active',
+			domain,
+			startedAt: isRepeated ? before.startedAt : now,
+			lastHeardAt: now,
+			finalStep: null,
+			totalParams,
+			machine,
+			modelConfig,
+			trainConfig,
+		})
+		this.#lastHeardMs = nowMs
+		this.#tell(
+			'run_start',
+			fieldsOf({ domain, modelConfig, trainConfig, totalParams, infra: machine }),
+		)
+	}
+
+	async #complete(
+		{ runId, finalStep, isFailed }: Extract<Report, { type: 'complete' }>,
+		nowMs: number,
+	): Promise<void> {
+		await this.#write({
+			...(this.#record ?? emptyRecord(runId, nowMs)),
+			state: isFailed ? 'failed' : 'completed',
+			finalStep,
+			lastHeardAt: new Date(nowMs).toISOString(),
+		})
+		this.#lastHeardMs = nowMs
+		this.#tell('run_complete', fieldsOf({ finalStep, failed: isFailed }))
+	}
+
+	/** Notes that the trainer lives; in run.json when it has not been noted for a while. */
+	async #heard(runId: string, nowMs: number, state?: 'active'): Promise<void> {
+		this.#lastHeardMs = nowMs
+		const record = this.#record ?? emptyRecord(runId, nowMs)
+		const isSame = this.#record !== null && (state === undefined || state === record.state)
+		if (isSame && nowMs - this.#recordWrittenMs < RECORD_INTERVAL_MS) return
+		const lastHeardAt = new Date(nowMs).toISOString()
+		await this.#write({ ...record, state: state ?? record.state, lastHeardAt })
+	}
+
+	async #write(record: RunRecord): Promise<void> {
+		await writeRecord(this.path, record)
+		this.#record = record
+		this.#recordWrittenMs = Date.parse(record.lastHeardAt)
+	}
+
+	/**
+	 * Adds lines, but for those that stand at the end of the file already: `suspects` may. False when
+	 * none was new.
+	 */
+	async #append(
+		file: LineFile,
+		lines: readonly string[],
+		suspects: readonly string[],
+		sameness: (line: string) => string = (line) => line,
+	): Promise<boolean> {
+		for (let attempt = 0; attempt < 3; attempt++) {
+			let fresh = lines
+			if (suspects.length > 0) {
+				const bytes = suspects.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
+				const there = new Set((await file.tail(bytes + REPEAT_BYTES)).map(sameness))
+				fresh = lines.filter((line) => !there.has(sameness(line)))
+			}
+			if (fresh.length === 0) return false
+			const isAppended = await file.append(fresh)
+			await this.#read()
+			if (isAppended) return true
+		}
+		throw new Error('the file is replaced again and again')
+	}
+
+	async #makeDirectory(): Promise<void> {
+		try {
+			await mkdir(this.path)
+		} catch (error) {
+			if (errorCode(error) !== 'EEXIST') throw error
+			if ((await lstat(this.path)).isDirectory()) return
+			throw new Fault(
+				'conflict',
+				`The name '${this.name}' is taken by something that is not a run.`,
+			)
+		}
+		await syncDirectory(dirname(this.path))
+	}
+
+	/** Reads on in all files and tells what is new. */
+	async #read(): Promise<void> {
+		this.#record = await readRecord(this.path)
+		const heard = Date.parse(this.#record?.lastHeardAt ?? '')
+		this.#lastHeardMs = Math.max(this.#lastHeardMs, Number.isNaN(heard) ? 0 : heard)
+		let toldStep = Number.NEGATIVE_INFINITY
+		for await (const { isRestart, lines } of this.#metrics.readNew()) {
+			if (isRestart) {
+				// An upload brings the whole file again.
+				toldStep = this.#progress.latestStep
+				this.#progress = NO_PROGRESS
+			}
+			const told = lines.filter(
+				(line) => this.#follow(line) && this.#progress.latestStep > toldStep,
+			)
+			if (told.length > 0) this.#tell('metrics', `"metrics":[${told.join(',')}]`)
+		}
+		for await (const { isRestart, firstNumber, lines } of this.#events.readNew()) {
+			if (isRestart) this.#endsInError = false
+			const rows = lines.flatMap((line, i) => toEventRow(line, firstNumber + i) ?? [])
+			const last = rows.at(-1)
+			if (last !== undefined) this.#endsInError = last.level === 'error'
+			for (const row of rows) this.#tell('event', `"event":${JSON.stringify(row)}`)
+		}
+		for await (const { lines } of this.#samples.readNew()) {
+			for (const line of lines) {
+				if (isJsonObject(line)) this.#tell('samples', line.slice(1, -1))
+			}
+		}
+		if (this.#record === null) await this.#hearFiles()
+		this.#isKnown = true
+	}
+
+	/** Of a run that does not report, the files tell when it was at work. */
+	async #hearFiles(): Promise<void> {
+		for (const { path } of [this.#metrics, this.#events, this.#samples]) {
+			const stat = await lstat(path).catch(() => null)
+			if (stat !== null) this.#lastHeardMs = Math.max(this.#lastHeardMs, stat.mtimeMs)
+		}
+	}
+
+	/** Takes a line of metrics into account; false when it is none. */
+	#follow(line: string): boolean {
+		const point = parseObject(line)
+		const step = point?.['step']
+		if (point === null || typeof step !== 'number') return false
+		const { bestValLoss, metricCount } = this.#progress
+		const valLoss = numberOrNull(point['valLoss'] ?? point['val_loss'])
+		this.#progress = {
+			latestStep: step,
+			lastLoss: valLoss ?? numberOrNull(point['loss']),
+			bestValLoss: bestValLoss === null ? valLoss : Math.min(bestValLoss, valLoss ?? bestValLoss),
+			metricCount: metricCount + 1,
+			lastPoint: point,
+		}
+		return true
+	}
+
+	#tell(type: News['type'], fields: string): void {
+		if (!this.#isKnown) return
+		this.#publish({ run: this.name, runId: this.#record?.runId ?? this.name, type, fields })
+	}
+}
+
+/** A line of events.jsonl; what is missing gets the trainer's own defaults. */
+export function toEventRow(line: string, id: number): EventRow | null {
+	const event = parseObject(line)
+	if (event === null) return null
+	const { step, level, kind, message, payload, timestamp } = event
+	return {
+		id,
+		step: numberOrNull(step),
+		level: level === 'debug' || level === 'warn' || level === 'error' ? level : 'info',
+		kind: typeof kind === 'string' ? kind : 'generic',
+		message: typeof message === 'string' ? message : '',
+		payload: payload ?? null,
+		timestamp: typeof timestamp === 'string' ? timestamp : '',
+	}
+}
+
+/** A line as an object; null when it is none. */
+export function parseObject(line: string): JsonObject | null {
+	try {
+		const value: unknown = JSON.parse(line)
+		return isRecord(value) ? value : null
+	} catch {
+		return null
+	}
+}
+
+function emptyRecord(runId: string, nowMs: number): RunRecord {
+	const now = new Date(nowMs).toISOString()
+	return {
+		runId,
+		state: 'active',
+		domain: null,
+		startedAt: now,
+		lastHeardAt: now,
+		finalStep: null,
+		totalParams: null,
+		machine: {},
+		modelConfig: {},
+		trainConfig: {},
+	}
+}
+
+/** Lines of the points that have a step, made in slices so that a large batch holds nobody up. */
+async function toMetricsLines(
+	points: readonly JsonObject[],
+): Promise<{ lines: readonly string[]; first: number }> {
+	const lines: string[] = []
+	let first = Number.POSITIVE_INFINITY
+	let sliceEnd = performance.now() + SLICE_MS
+	for (const point of points) {
+		if (performance.now() > sliceEnd) {
+			await new Promise((resolve) => setImmediate(resolve))
+			sliceEnd = performance.now() + SLICE_MS
+		}
+		const { step } = point
+		if (typeof step !== 'number') continue
+		const line = JSON.stringify(point)
+		if (!isShort(line)) continue
+		first = Math.min(first, step)
+		lines.push(line)
+	}
+	return { lines, first }
+}
+
+function isShort(line: string): boolean {
+	return Buffer.byteLength(line) < LINE_BYTES_MAX
+}
+
+/** Samples carry the time of their arrival, which two arrivals do not share. */
+function withoutTime(line: string): string {
+	return line.replace(/,"timestamp":"[^"]*"\}$/, '}')
+}
+
+/** The inside of an object's JSON. */
+function fieldsOf(value: JsonObject): string {
+	return JSON.stringify(value).slice(1, -1)
+}
+
+function isJsonObject(line: string): boolean {
+	return parseObject(line) !== null
+}
+
+function numberOrNull(value: unknown): number | null {
+	return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
