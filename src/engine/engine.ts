@@ -2,17 +2,17 @@
  * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
  * worker; this file passes messages and keeps count of what is under way.
  */
-import { assert, assertNever } from '../lib/assert.ts'
+import { assertNever } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
-import type { GenerationRequest, TokenEvent } from './generation.ts'
+import type { GenerationRequest } from './generation.ts'
 import { GenerationStream } from './generation-stream.ts'
 import {
-	FINISH_CODES,
+	decodeStep,
 	type FromWorker,
 	type LoadModel,
 	type RunnerLimits,
-	type StepOutput,
+	type StepReport,
 	type ToWorker,
 } from './messages.ts'
 import { type EngineStats, readStats, STATS_FIELDS } from './stats.ts'
@@ -207,7 +207,7 @@ export class Engine {
 	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
 		switch (message.type) {
 			case 'steps':
-				for (const output of message.outputs) this.#deliver(output)
+				for (const step of message.steps) this.#deliver(decodeStep(step))
 				return
 			case 'loaded':
 				this.#loads.get(message.modelKey)?.resolve()
@@ -235,28 +235,19 @@ export class Engine {
 		}
 	}
 
-	#deliver(output: StepOutput): void {
-		for (const { requestId, promptTokens, cachedTokens, logprobs } of output.prompts) {
+	#deliver({ prompts, tokens, finishes, embeddings }: StepReport): void {
+		for (const { requestId, promptTokens, cachedTokens, logprobs } of prompts) {
 			const event = { type: 'prompt', promptTokens, cachedTokens } as const
 			this.#streams.get(requestId)?.push(logprobs ? { ...event, logprobs } : event)
 		}
-		const { tokens, finishes } = output
-		for (let i = 0; i < tokens.length; i += 3) {
-			const event = { type: 'token', choice: tokens[i + 1]!, tokenId: tokens[i + 2]! } as const
-			const logprob = output.logprobs?.[i / 3]
-			const told: TokenEvent = logprob ? { ...event, logprob } : event
-			this.#streams.get(tokens[i]!)?.push(told)
+		for (const { requestId, choice, tokenId, logprob } of tokens) {
+			const event = { type: 'token', choice, tokenId } as const
+			this.#streams.get(requestId)?.push(logprob ? { ...event, logprob } : event)
 		}
-		for (let i = 0; i < finishes.length; i += 3) {
-			const finishReason = FINISH_CODES[finishes[i + 2]!]
-			assert(finishReason, 'the worker sends known finish codes')
-			this.#streams.get(finishes[i]!)?.push({
-				type: 'finish',
-				choice: finishes[i + 1]!,
-				finishReason,
-			})
+		for (const { requestId, choice, finishReason } of finishes) {
+			this.#streams.get(requestId)?.push({ type: 'finish', choice, finishReason })
 		}
-		for (const { requestId, mean } of output.embeddings) {
+		for (const { requestId, mean } of embeddings) {
 			this.#embeddings.get(requestId)?.resolve(mean)
 		}
 	}

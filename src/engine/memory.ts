@@ -1,18 +1,22 @@
 /** What a loaded model takes beside its weights; known before it is loaded. */
 import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
-import { Gpt, kvBlockFloats } from '../model/gpt.ts'
+import { networkOf } from '../model/families.ts'
 import type { ModelConfig } from '../model/model-config.ts'
+import { bufferFloats } from '../model/network.ts'
+import { kvBlockFloats } from '../model/ops.ts'
 import type { RunnerLimits } from './messages.ts'
 
 /** KV blocks of a model: what its sequences can use, within the budget, and at least one context. */
 export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
 	const perSequence = Math.ceil(config.contextLength / kvBlockTokens)
-	const affordable = Math.floor(limits.kvBytesMax / (kvBlockFloats(kernels, config) * 4))
+	const blockBytes = kvBlockFloats(kernels, networkOf(config)) * 4
+	const affordable = Math.floor(limits.kvBytesMax / blockBytes)
 	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
 }
 
 /** Most memory that a model's keys, values and activations take beside its weights, in bytes. */
 export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
-	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, config)
-	return (kv + Gpt.activationFloats(config, limits.rowsMax)) * 4
+	const network = networkOf(config)
+	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, network)
+	return (kv + bufferFloats(network, limits.rowsMax)) * 4
 }

@@ -1,6 +1,7 @@
 /** The protocol between the engine's façade (main thread) and its worker. */
+import { assert } from '../lib/assert.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
-import type { GenerationRequest, TokenLogprob } from './generation.ts'
+import type { FinishReason, GenerationRequest, TokenLogprob } from './generation.ts'
 
 /** Limits of one loaded model; they size its buffers. */
 export interface RunnerLimits {
@@ -64,35 +65,82 @@ export type ToWorker =
 	  }
 	| { readonly type: 'abort'; readonly requestId: number; readonly modelKey: number }
 
-export interface PromptReport {
-	readonly requestId: number
-	readonly promptTokens: number
-	readonly cachedTokens: number
-	readonly logprobs: readonly (TokenLogprob | null)[] | null
-}
-
-/** What one step produced, in the order in which a request's events must be told. */
-export interface StepOutput {
-	readonly prompts: readonly PromptReport[]
-	/** Triples: request id, choice, token id. */
-	readonly tokens: Int32Array
-	/** Per token, where any of them was asked for; else null. */
-	readonly logprobs: readonly (TokenLogprob | null)[] | null
-	/** Triples: request id, choice, 0 = stop or 1 = length. */
-	readonly finishes: Int32Array
+/** What one step did, in the order in which a request's events must be told. */
+export interface StepReport {
+	readonly prompts: readonly {
+		readonly requestId: number
+		readonly promptTokens: number
+		readonly cachedTokens: number
+		readonly logprobs: readonly (TokenLogprob | null)[] | null
+	}[]
+	readonly tokens: readonly {
+		readonly requestId: number
+		readonly choice: number
+		readonly tokenId: number
+		readonly logprob: TokenLogprob | null
+	}[]
+	readonly finishes: readonly {
+		readonly requestId: number
+		readonly choice: number
+		readonly finishReason: FinishReason
+	}[]
+	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 	/** Somebody waits for this: a first token, an end, or a constrained choice for its next mask. */
 	readonly isUrgent: boolean
-	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 }
 
-export const FINISH_CODES = ['stop', 'length'] as const
+/** A `StepReport` as it crosses threads: many small objects would cost more than the step itself. */
+export interface EncodedStep extends Omit<StepReport, 'tokens' | 'finishes'> {
+	/** Three numbers each: request id, choice, token id. */
+	readonly tokens: Int32Array
+	/** By token, where any of them has one; else null. */
+	readonly logprobs: readonly (TokenLogprob | null)[] | null
+	/** Three numbers each: request id, choice, index among `FINISH_REASONS`. */
+	readonly finishes: Int32Array
+}
+
+const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length']
+
+export function encodeStep({ tokens, finishes, ...rest }: StepReport): EncodedStep {
+	return {
+		...rest,
+		tokens: Int32Array.from(
+			tokens.flatMap(({ requestId, choice, tokenId }) => [requestId, choice, tokenId]),
+		),
+		logprobs: tokens.some(({ logprob }) => logprob !== null)
+			? tokens.map(({ logprob }) => logprob)
+			: null,
+		finishes: Int32Array.from(
+			finishes.flatMap(({ requestId, choice, finishReason }) => {
+				return [requestId, choice, FINISH_REASONS.indexOf(finishReason)]
+			}),
+		),
+	}
+}
+
+export function decodeStep({ tokens, logprobs, finishes, ...rest }: EncodedStep): StepReport {
+	return {
+		...rest,
+		tokens: Array.from({ length: tokens.length / 3 }, (_, i) => ({
+			requestId: tokens[i * 3]!,
+			choice: tokens[i * 3 + 1]!,
+			tokenId: tokens[i * 3 + 2]!,
+			logprob: logprobs?.[i] ?? null,
+		})),
+		finishes: Array.from({ length: finishes.length / 3 }, (_, i) => {
+			const finishReason = FINISH_REASONS[finishes[i * 3 + 2]!]
+			assert(finishReason, 'the worker sends known finish reasons')
+			return { requestId: finishes[i * 3]!, choice: finishes[i * 3 + 1]!, finishReason }
+		}),
+	}
+}
 
 export type FromWorker =
 	| { readonly type: 'ready' }
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }
-	| { readonly type: 'steps'; readonly outputs: readonly StepOutput[] }
+	| { readonly type: 'steps'; readonly steps: readonly EncodedStep[] }
 	/** These requests are lost; a bug, told to the log. */
 	| {
 			readonly type: 'failure'

@@ -1,11 +1,12 @@
 import { kernelOps } from '../kernels/binding.ts'
+import { type Pinned, pinned } from '../kernels/buffer.ts'
 import type { ActivationNode } from './model-config.ts'
 
 /** An activation graph as a postfix program: one op code and one factor per step. */
 export interface ActivationProgram {
-	readonly ops: Int32Array
+	readonly ops: Pinned<Int32Array>
 	/** Factor of the scale ops, 0 elsewhere. */
-	readonly factors: Float32Array
+	readonly factors: Pinned<Float32Array>
 }
 
 /** Flattens a verified expression tree, children before their parent. */
@@ -29,5 +30,5 @@ export function compileActivation(graph: ActivationNode): ActivationProgram {
 		}
 	}
 	visit(graph)
-	return { ops: Int32Array.from(ops), factors: Float32Array.from(factors) }
+	return { ops: pinned(Int32Array.from(ops)), factors: pinned(Float32Array.from(factors)) }
 }

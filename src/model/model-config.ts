@@ -9,8 +9,12 @@ export type Activation =
 	| { readonly kind: 'gelu' | 'silu' | 'relu' | 'swiglu' | 'universal' | 'kan_spline' }
 	| { readonly kind: 'composed'; readonly graph: ActivationNode }
 
-/** Verified architecture of a network: every number is a positive integer within its limit. */
-export interface ModelConfig {
+/** Verified architecture of a network; every number of it is within its limit. */
+export type ModelConfig = AlphaConfig
+
+/** Our trainer's decoder (families/alpha.ts). Counts are positive integers. */
+export interface AlphaConfig {
+	readonly family: 'alpha'
 	readonly vocabSize: number
 	/** Number of learned positions, in tokens; checkpoints call it `blockSize`. */
 	readonly contextLength: number
@@ -26,8 +30,3 @@ export interface ModelConfig {
 
 /** Number formats in which weights can be served. */
 export type Dtype = 'f32' | 'bf16' | 'int8'
-
-/** Channels of one attention head. */
-export function headDim(config: ModelConfig): number {
-	return config.nEmbd / config.nHead
-}

@@ -1,5 +1,5 @@
 import { describeValue, isRecord } from '../lib/json.ts'
-import type { Activation, ActivationNode, ModelConfig } from './model-config.ts'
+import type { Activation, ActivationNode, AlphaConfig } from './model-config.ts'
 
 /** A model config that cannot be served; the message says what was expected and what was found. */
 export class ModelConfigError extends Error {
@@ -38,7 +38,7 @@ type Fields = Readonly<Record<string, unknown>>
  * Turns a checkpoint's `modelConfig` into a verified config. Unknown keys are
  * ignored. Throws ModelConfigError for anything that could not be computed as it was trained.
  */
-export function parseModelConfig(json: unknown, form: CheckpointForm): ModelConfig {
+export function parseModelConfig(json: unknown, form: CheckpointForm): AlphaConfig {
 	const fields = toFields(json, 'modelConfig')
 	const nEmbd = dimension(fields, 'nEmbd')
 	const nHead = dimension(fields, 'nHead')
@@ -47,6 +47,7 @@ export function parseModelConfig(json: unknown, form: CheckpointForm): ModelConf
 	}
 	const activation = parseActivation(fields)
 	return {
+		family: 'alpha',
 		vocabSize: dimension(fields, 'vocabSize'),
 		contextLength: dimension(fields, 'blockSize', BLOCK_SIZE_MIN),
 		nLayer: dimension(fields, 'nLayer'),

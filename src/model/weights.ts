@@ -1,50 +1,45 @@
-import { type Kernels, kernelDtypes, pointerOf } from '../kernels/binding.ts'
+/** The memory of a model's weights: where each slot lies, and how tensors get there. */
+import { type Address, type Kernels, kernelDtypes, pointerOf } from '../kernels/binding.ts'
+import { alignmentBytes } from '../kernels/buffer.ts'
 import { assert } from '../lib/assert.ts'
+import type { Network } from './families/family.ts'
+import { networkOf } from './families.ts'
 import type { Dtype, ModelConfig } from './model-config.ts'
-import { type ModelTensors, modelTensors } from './tensor-specs.ts'
-
-/** Cache line: every slot starts on one. */
-const ALIGNMENT = 64
 
 /** Where each slot of a model lies in its arena. A pure function of config and dtype. */
 export interface WeightLayout {
 	readonly config: ModelConfig
 	readonly dtype: Dtype
-	readonly tensors: ModelTensors
-	/** Byte offset of each slot from the arena's aligned base. */
-	readonly offsets: ReadonlyMap<string, number>
-	/** Inputs and outputs of the packed slots. */
-	readonly matrices: ReadonlyMap<string, { readonly k: number; readonly n: number }>
+	readonly network: Network
+	/** Byte offset of each slot from the arena's aligned base, by the slot's index. */
+	readonly offsets: readonly number[]
 	/** Bytes to allocate for the arena, room for aligning its base included. */
 	readonly totalBytes: number
 }
 
 export function weightLayout(kernels: Kernels, config: ModelConfig, dtype: Dtype): WeightLayout {
-	const tensors = modelTensors(config)
-	const offsets = new Map<string, number>()
-	const matrices = new Map<string, { k: number; n: number }>()
+	const network = networkOf(config)
+	const offsets: number[] = []
 	let bytes = 0
-	for (const slot of tensors.slots) {
-		offsets.set(slot.name, bytes)
-		if (slot.kind === 'plain') {
-			bytes += slot.floats * 4
-		} else {
-			matrices.set(slot.name, { k: slot.k, n: slot.n })
-			bytes += kernels.packedBytes(kernelDtypes[dtype], slot.k, slot.n)
-		}
-		bytes = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
+	for (const slot of network.slots) {
+		offsets.push(bytes)
+		bytes +=
+			slot.kind === 'plain'
+				? slot.floats * 4
+				: kernels.packedBytes(kernelDtypes[dtype], slot.inputs, slot.outputs)
+		bytes = Math.ceil(bytes / alignmentBytes) * alignmentBytes
 	}
-	return { config, dtype, tensors, offsets, matrices, totalBytes: bytes + ALIGNMENT }
+	return { config, dtype, network, offsets, totalBytes: bytes + alignmentBytes }
 }
 
 /** First aligned address of an arena: the same in every thread that shares it. */
-export function arenaBase(arena: SharedArrayBuffer): number {
+export function arenaBase(arena: SharedArrayBuffer): Address {
 	const address = pointerOf(new Uint8Array(arena))
-	return Math.ceil(address / ALIGNMENT) * ALIGNMENT
+	return Math.ceil(address / alignmentBytes) * alignmentBytes
 }
 
 /**
- * Puts a checkpoint tensor, or the rows of it from `firstRow` on, into its place of a zero-filled arena
+ * Puts a checkpoint tensor, or the rows of it from `firstRow` on, into its places of a zero-filled arena
  * of `layout.totalBytes`. The caller has verified the tensor's shape and that its numbers are finite;
  * `data` is row-major f32, whole rows.
  */
@@ -56,28 +51,33 @@ export function packTensor(
 	data: Float32Array,
 	firstRow = 0,
 ): void {
-	const spec = layout.tensors.tensors.get(name)
+	const spec = layout.network.tensors.get(name)
 	assert(spec, `tensor ${name} belongs to the model`)
-	const { target } = spec
-	const slotOffset = layout.offsets.get(target.slot)
-	assert(slotOffset !== undefined, `slot ${target.slot} exists`)
 	const base = arenaBase(arena)
 	const rowLength = spec.shape.slice(1).reduce((product, size) => product * size, 1)
-	if (target.kind === 'plain') {
-		const arenaStart = base - pointerOf(new Uint8Array(arena))
-		const floats = target.offset + firstRow * rowLength
-		new Float32Array(arena, arenaStart + slotOffset + floats * 4, data.length).set(data)
-		return
+	const endRow = firstRow + data.length / rowLength
+	for (const placement of spec.placements) {
+		const { slot } = placement
+		const from = Math.max(firstRow, placement.firstRow)
+		const to = Math.min(endRow, placement.firstRow + placement.rows)
+		if (from >= to) continue
+		const rows = data.subarray((from - firstRow) * rowLength, (to - firstRow) * rowLength)
+		const skipped = from - placement.firstRow
+		const address = base + layout.offsets[slot.index]!
+		if (slot.kind === 'plain') {
+			const floats = placement.at + skipped * rowLength
+			const start = address - pointerOf(new Uint8Array(arena)) + floats * 4
+			new Float32Array(arena, start, rows.length).set(rows)
+		} else {
+			kernels.pack(
+				kernelDtypes[layout.dtype],
+				address,
+				pointerOf(rows),
+				placement.at + skipped,
+				to - from,
+				slot.inputs,
+				slot.outputs,
+			)
+		}
 	}
-	const matrix = layout.matrices.get(target.slot)
-	assert(matrix, `slot ${target.slot} is packed`)
-	kernels.pack(
-		kernelDtypes[layout.dtype],
-		base + slotOffset,
-		pointerOf(data),
-		target.columnStart + firstRow,
-		data.length / rowLength,
-		matrix.k,
-		matrix.n,
-	)
 }

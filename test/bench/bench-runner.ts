@@ -73,8 +73,8 @@ export class BenchRunner {
 	nextLogprobs(promptTokenIds: readonly number[]): readonly (readonly [number, number])[] {
 		this.#submit({ promptTokenIds, logprobs: TOP_LOGPROBS_MAX })
 		let top: readonly (readonly [number, number])[] = []
-		for (let output = this.#runner.step(); output; output = this.#runner.step()) {
-			top = output.logprobs?.[0]?.top ?? top
+		for (let report = this.#runner.step(); report; report = this.#runner.step()) {
+			top = report.tokens[0]?.logprob?.top ?? top
 		}
 		return top
 	}
@@ -83,8 +83,8 @@ export class BenchRunner {
 	score(promptTokenIds: readonly number[]): number[] {
 		this.#submit({ promptTokenIds, maxTokens: 0, promptLogprobs: 0 })
 		const scores: number[] = []
-		for (let output = this.#runner.step(); output; output = this.#runner.step()) {
-			for (const entry of output.prompts.flatMap(({ logprobs }) => logprobs ?? [])) {
+		for (let report = this.#runner.step(); report; report = this.#runner.step()) {
+			for (const entry of report.prompts.flatMap(({ logprobs }) => logprobs ?? [])) {
 				if (entry) scores.push(entry.logprob)
 			}
 		}
@@ -96,7 +96,7 @@ export class BenchRunner {
 	}
 
 	#step(streams: number): void {
-		const tokens = (this.#runner.step()?.tokens.length ?? 0) / 3
+		const tokens = this.#runner.step()?.tokens.length ?? 0
 		if (tokens !== streams) throw new Error(`expected a step of ${streams} tokens, got ${tokens}`)
 	}
 

@@ -1,7 +1,7 @@
 /** Run directories as the trainer writes them, for models of the benchmark. */
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { modelTensors } from '../../src/model/tensor-specs.ts'
+import { networkOf } from '../../src/model/families.ts'
 import { type ReferenceModel, randomTensors, wordVocabulary } from './reference-models.ts'
 
 /** Writes `<directory>/<model.name>/` with a binary checkpoint; returns the checkpoint's path. */
@@ -22,7 +22,7 @@ export function writeRun(directory: string, model: ReferenceModel): string {
 
 /** The form since 2026-02-20: a JSON header, then the tensors' numbers. */
 export function writeBinaryCheckpoint(path: string, model: ReferenceModel): void {
-	const shapes = [...modelTensors(model.config).tensors.values()].filter(
+	const shapes = [...networkOf(model.config).tensors.values()].filter(
 		({ name }) => !/attn\.w[qkv]$/.test(name),
 	)
 	const header = Buffer.from(

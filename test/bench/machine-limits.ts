@@ -3,6 +3,7 @@
  * means little, its share of the limit in the same moment means a lot.
  */
 import type { Kernels } from '../../src/kernels/binding.ts'
+import { alignmentBytes } from '../../src/kernels/buffer.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { arenaBase, weightLayout } from '../../src/model/weights.ts'
 import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
@@ -16,8 +17,6 @@ export interface WeightRegion {
 	readonly arena: SharedArrayBuffer
 }
 
-/** What an arena has beyond its slots, so that its base can be aligned. */
-const ALIGNMENT_BYTES = 64
 /** The kernel that reads memory takes whole pages. */
 const PAGE_BYTES = 4096
 /** Some milliseconds of multiply-adds. */
@@ -33,8 +32,9 @@ export function weightRegion(
 	},
 ): WeightRegion {
 	const layout = weightLayout(kernels, model.config, model.dtype)
-	const start = layout.offsets.get('layer.0.ln1.weight')!
-	const bytes = Math.floor((layout.totalBytes - ALIGNMENT_BYTES - start) / PAGE_BYTES) * PAGE_BYTES
+	const [firstPart] = layout.network.tensors.get('layer.0.ln1.weight')!.placements
+	const start = layout.offsets[firstPart!.slot.index]!
+	const bytes = Math.floor((layout.totalBytes - alignmentBytes - start) / PAGE_BYTES) * PAGE_BYTES
 	return { address: arenaBase(model.arena) + start, bytes, arena: model.arena }
 }
 

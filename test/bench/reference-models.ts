@@ -2,9 +2,9 @@
  * The reference models S, M and L with seeded random weights. Each tensor's numbers depend on
  * its name alone, so every form in which a model is written (checkpoint, GGUF) holds the same ones.
  */
+import { networkOf } from '../../src/model/families.ts'
 import type { ModelConfig } from '../../src/model/model-config.ts'
 import { parseModelConfig } from '../../src/model/parse-model-config.ts'
-import { modelTensors } from '../../src/model/tensor-specs.ts'
 import { uniform } from '../helpers/random-model.ts'
 
 /** `modelConfig` as a checkpoint stores it. */
@@ -41,7 +41,7 @@ export const REFERENCE_MODELS = {
 
 /** Every tensor of a model, made when its turn comes: a large model is never held as a whole. */
 export function* randomTensors(config: ModelConfig): Generator<RandomTensor> {
-	for (const { name, shape } of modelTensors(config).tensors.values()) {
+	for (const { name, shape } of networkOf(config).tensors.values()) {
 		// The fused form of q, k and v is enough.
 		if (/attn\.w[qkv]$/.test(name)) continue
 		const data = new Float32Array(shape.reduce((product, size) => product * size, 1))
@@ -59,11 +59,11 @@ export function multipliedParameters({ config }: { readonly config: ModelConfig 
 	readonly layers: number
 	readonly head: number
 } {
-	const { slots } = modelTensors(config)
+	const { slots, head } = networkOf(config)
 	const count = (isHead: boolean) =>
 		slots.reduce((sum, slot) => {
-			const isCounted = slot.kind === 'packed' && (slot.name === 'lmHead') === isHead
-			return sum + (isCounted ? slot.k * slot.n : 0)
+			const isCounted = slot.kind === 'packed' && (slot === head.weight) === isHead
+			return sum + (isCounted ? slot.inputs * slot.outputs : 0)
 		}, 0)
 	return { layers: count(false), head: count(true) }
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Engine } from '../../src/engine/engine.ts'
-import type { FromWorker } from '../../src/engine/messages.ts'
+import { decodeStep, type FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { Fault } from '../../src/lib/fault.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -223,7 +223,7 @@ describe('engine', () => {
 		const requestOfStep: number[] = []
 		worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
 			if (data.type !== 'steps') return
-			for (const { tokens } of data.outputs) requestOfStep.push(tokens[0]!)
+			for (const { tokens } of data.steps.map(decodeStep)) requestOfStep.push(tokens[0]!.requestId)
 		})
 		const lone = generationRequest(prompt, { maxTokens: 200 })
 		await complete(shared, { key: other, contextLength }, lone)
@@ -242,7 +242,7 @@ describe('engine', () => {
 		const gpt = forwardPass(kernels, network)(prompt)
 		gpt.normalizeAllRows()
 		for (let i = 0; i < config.nEmbd; i++) {
-			const sum = prompt.reduce((sum, _, row) => sum + gpt.hidden[row * gpt.hiddenStride + i]!, 0)
+			const sum = prompt.reduce((sum, _, row) => sum + gpt.hidden.row(row)[i]!, 0)
 			expect(mean[i]).toBeCloseTo(sum / prompt.length, 5)
 		}
 	})

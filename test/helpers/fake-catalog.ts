@@ -128,6 +128,7 @@ function fakeLease(
 		step: card.step,
 		config: {
 			vocabSize: alphabet.length,
+			family: 'alpha',
 			contextLength: fakeContextLength,
 			nLayer: 1,
 			nEmbd: embeddingSize,

@@ -6,6 +6,7 @@ import { packTensor, weightLayout } from '../../src/model/weights.ts'
 /** A small network of any shape; `changes` say what a test is about. */
 export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
 	return {
+		family: 'alpha',
 		vocabSize: 97,
 		contextLength: 64,
 		nLayer: 2,
@@ -40,7 +41,7 @@ export function randomModel(
 	const arena = new SharedArrayBuffer(layout.totalBytes)
 	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
 	const next = uniform(seed)
-	for (const { name, shape } of layout.tensors.tensors.values()) {
+	for (const { name, shape } of layout.network.tensors.values()) {
 		// One of the two ways to give q, k and v is enough.
 		if (/attn\.w[qkv]$/.test(name)) continue
 		const data = new Float32Array(shape.reduce((product, size) => product * size, 1))

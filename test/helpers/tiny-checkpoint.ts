@@ -1,6 +1,6 @@
 /** Checkpoint files in both forms, small enough to be damaged in every way a test can think of. */
+import { networkOf } from '../../src/model/families.ts'
 import { parseModelConfig } from '../../src/model/parse-model-config.ts'
-import { modelTensors } from '../../src/model/tensor-specs.ts'
 import { uniform } from './random-model.ts'
 
 export interface TinyTensor {
@@ -21,7 +21,7 @@ export interface TinyCheckpoint {
 /** A whole checkpoint with seeded weights; `config` overrides its modelConfig. */
 export function tinyCheckpoint(config: Record<string, unknown> = {}, seed = 1): TinyCheckpoint {
 	const modelConfig = { vocabSize: 3, blockSize: 4, nLayer: 1, nEmbd: 4, nHead: 2, ...config }
-	const { tensors } = modelTensors(parseModelConfig(modelConfig, 'json'))
+	const { tensors } = networkOf(parseModelConfig(modelConfig, 'json'))
 	const next = uniform(seed)
 	return {
 		modelConfig,

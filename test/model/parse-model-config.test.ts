@@ -21,6 +21,7 @@ describe('defaults', () => {
 	test('come from the form, the activation and the width', () => {
 		const { blockSize: contextLength, ...rest } = base
 		expect(parseModelConfig(base, 'json')).toEqual({
+			family: 'alpha',
 			...rest,
 			contextLength,
 			ffnDim: 96,

@@ -3,73 +3,40 @@
  * edits (penalties, bias, stop ids) and the gathering of one kernel call for all rows of a step.
  */
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'
-import type { Gpt } from '../../model/gpt.ts'
-import { TOP_LOGPROBS_MAX, type TokenLogprob } from '../generation.ts'
+import { type Matrix, pinned } from '../../kernels/buffer.ts'
 import type { Sequence } from './sequence.ts'
 
 export class Sampler {
 	readonly #kernels: Kernels
-	readonly #gpt: Gpt
+	/** [rows, vocabSize] */
+	readonly #logits: Matrix
 	/** One entry per drawn row: logits row, parameters, draw position; then the result. */
-	readonly #rows: Int32Array
-	readonly #temperatures: Float32Array
-	readonly #topKs: Int32Array
-	readonly #topPs: Float32Array
-	readonly #minPs: Float32Array
-	readonly #seeds: Uint32Array
-	readonly #choices: Int32Array
-	readonly #counters: Int32Array
-	readonly #tokenIds: Int32Array
-	readonly #scratch: Uint8Array
-	readonly #topIds = new Int32Array(TOP_LOGPROBS_MAX)
-	readonly #topValues = new Float32Array(TOP_LOGPROBS_MAX)
-	/** Addresses of the buffers, as the kernels take them. */
-	readonly #pointers: Readonly<
-		Record<
-			| 'rows'
-			| 'temperatures'
-			| 'topKs'
-			| 'topPs'
-			| 'minPs'
-			| 'seeds'
-			| 'choices'
-			| 'counters'
-			| 'tokenIds'
-			| 'scratch'
-			| 'topIds'
-			| 'topValues',
-			number
-		>
-	>
+	readonly #rows
+	readonly #temperatures
+	readonly #topKs
+	readonly #topPs
+	readonly #minPs
+	/** Low and high half of each seed. */
+	readonly #seeds
+	readonly #choices
+	readonly #counters
+	readonly #tokenIds
+	readonly #scratch
 	#count = 0
 
-	constructor(kernels: Kernels, gpt: Gpt, sequencesMax: number) {
+	constructor(kernels: Kernels, logits: Matrix, sequencesMax: number) {
 		this.#kernels = kernels
-		this.#gpt = gpt
-		this.#rows = new Int32Array(sequencesMax)
-		this.#temperatures = new Float32Array(sequencesMax)
-		this.#topKs = new Int32Array(sequencesMax)
-		this.#topPs = new Float32Array(sequencesMax)
-		this.#minPs = new Float32Array(sequencesMax)
-		this.#seeds = new Uint32Array(sequencesMax * 2)
-		this.#choices = new Int32Array(sequencesMax)
-		this.#counters = new Int32Array(sequencesMax)
-		this.#tokenIds = new Int32Array(sequencesMax)
-		this.#scratch = new Uint8Array(kernels.sampleScratchBytes(gpt.config.vocabSize))
-		this.#pointers = {
-			rows: pointerOf(this.#rows),
-			temperatures: pointerOf(this.#temperatures),
-			topKs: pointerOf(this.#topKs),
-			topPs: pointerOf(this.#topPs),
-			minPs: pointerOf(this.#minPs),
-			seeds: pointerOf(this.#seeds),
-			choices: pointerOf(this.#choices),
-			counters: pointerOf(this.#counters),
-			tokenIds: pointerOf(this.#tokenIds),
-			scratch: pointerOf(this.#scratch),
-			topIds: pointerOf(this.#topIds),
-			topValues: pointerOf(this.#topValues),
-		}
+		this.#logits = logits
+		this.#rows = pinned(new Int32Array(sequencesMax))
+		this.#temperatures = pinned(new Float32Array(sequencesMax))
+		this.#topKs = pinned(new Int32Array(sequencesMax))
+		this.#topPs = pinned(new Float32Array(sequencesMax))
+		this.#minPs = pinned(new Float32Array(sequencesMax))
+		this.#seeds = pinned(new Uint32Array(sequencesMax * 2))
+		this.#choices = pinned(new Int32Array(sequencesMax))
+		this.#counters = pinned(new Int32Array(sequencesMax))
+		this.#tokenIds = pinned(new Int32Array(sequencesMax))
+		this.#scratch = pinned(new Uint8Array(kernels.sampleScratchBytes(logits.columns)))
 	}
 
 	/** Begins a step's draws. */
@@ -82,113 +49,66 @@ export class Sampler {
 		const { sampling } = sequence.request
 		this.#edit(sequence, logitsRow)
 		const i = this.#count++
-		this.#rows[i] = logitsRow
-		this.#temperatures[i] = sampling.temperature
-		this.#topKs[i] = sampling.topK
-		this.#topPs[i] = sampling.topP
-		this.#minPs[i] = sampling.minP
-		this.#seeds[i * 2] = sampling.seed % 2 ** 32
-		this.#seeds[i * 2 + 1] = Math.floor(sampling.seed / 2 ** 32)
-		this.#choices[i] = sequence.choice
-		this.#counters[i] = sequence.generatedCount
+		this.#rows.array[i] = logitsRow
+		this.#temperatures.array[i] = sampling.temperature
+		this.#topKs.array[i] = sampling.topK
+		this.#topPs.array[i] = sampling.topP
+		this.#minPs.array[i] = sampling.minP
+		this.#seeds.array[i * 2] = sampling.seed % 2 ** 32
+		this.#seeds.array[i * 2 + 1] = Math.floor(sampling.seed / 2 ** 32)
+		this.#choices.array[i] = sequence.choice
+		this.#counters.array[i] = sequence.generatedCount
 		return i
 	}
 
 	/** Draws all added rows; the result is indexed as `add` said and valid until the next call. */
 	draw(): Int32Array {
-		const p = this.#pointers
 		if (this.#count > 0) {
 			this.#kernels.sample(
-				p.tokenIds,
-				this.#gpt.logitsPointer,
-				this.#gpt.logitStride,
-				this.#gpt.config.vocabSize,
+				this.#tokenIds.address,
+				this.#logits.address,
+				this.#logits.stride,
+				this.#logits.columns,
 				this.#count,
-				p.rows,
-				p.temperatures,
-				p.topKs,
-				p.topPs,
-				p.minPs,
-				p.seeds,
-				p.choices,
-				p.counters,
-				p.scratch,
+				this.#rows.address,
+				this.#temperatures.address,
+				this.#topKs.address,
+				this.#topPs.address,
+				this.#minPs.address,
+				this.#seeds.address,
+				this.#choices.address,
+				this.#counters.address,
+				this.#scratch.address,
 			)
 		}
-		return this.#tokenIds
-	}
-
-	/** Log-sum-exp of a row, before `add` edits it. */
-	logSumExp(logitsRow: number): number {
-		return this.#kernels.logSumExp(this.#rowPointer(logitsRow), this.#gpt.config.vocabSize)
-	}
-
-	/** The `count` most likely tokens of an unedited row. */
-	topLogprobs(logitsRow: number, logSumExp: number, count: number): [number, number][] {
-		const { vocabSize } = this.#gpt.config
-		const k = Math.min(count, vocabSize, TOP_LOGPROBS_MAX)
-		if (k === 0) return []
-		this.#kernels.topK(
-			this.#rowPointer(logitsRow),
-			vocabSize,
-			k,
-			this.#pointers.topIds,
-			this.#pointers.topValues,
-		)
-		return Array.from({ length: k }, (_, i) => [this.#topIds[i]!, this.#topValues[i]! - logSumExp])
-	}
-
-	/** Raw log-probability of one token with the row's alternatives; before `add` edits the row. */
-	tokenLogprob(logitsRow: number, tokenId: number, alternatives: number): TokenLogprob {
-		const logSumExp = this.logSumExp(logitsRow)
-		return {
-			logprob: this.logit(logitsRow, tokenId) - logSumExp,
-			top: this.topLogprobs(logitsRow, logSumExp, alternatives),
-		}
-	}
-
-	/** A copy of a row that `add` is going to edit. */
-	copyRow(logitsRow: number): Float32Array {
-		const start = logitsRow * this.#gpt.logitStride
-		return this.#gpt.logits.slice(start, start + this.#gpt.config.vocabSize)
-	}
-
-	logit(logitsRow: number, tokenId: number): number {
-		return this.#gpt.logits[logitsRow * this.#gpt.logitStride + tokenId]!
-	}
-
-	#rowPointer(logitsRow: number): number {
-		return this.#gpt.logitsPointer + logitsRow * this.#gpt.logitStride * 4
+		return this.#tokenIds.array
 	}
 
 	/** Penalties, then bias, then what must not be drawn now. */
 	#edit(sequence: Sequence, logitsRow: number): void {
+		if (!sequence.editsLogits) return
 		const { sampling, stopTokenIds, minTokens } = sequence.request
-		const { logits, logitStride, config } = this.#gpt
-		const base = logitsRow * logitStride
+		const logits = this.#logits.row(logitsRow)
 		const counts = sequence.generatedCounts
 		if (counts) {
 			if (sampling.repetitionPenalty !== 1) {
 				for (const tokenId of sequence.seenTokens()) {
-					const logit = logits[base + tokenId]!
-					logits[base + tokenId] =
+					const logit = logits[tokenId]!
+					logits[tokenId] =
 						logit > 0 ? logit / sampling.repetitionPenalty : logit * sampling.repetitionPenalty
 				}
 			}
 			for (const [tokenId, count] of counts) {
-				logits[base + tokenId]! -= sampling.presencePenalty + sampling.frequencyPenalty * count
+				logits[tokenId]! -= sampling.presencePenalty + sampling.frequencyPenalty * count
 			}
 		}
-		for (const [tokenId, bias] of sampling.logitBias) logits[base + tokenId]! += bias
+		for (const [tokenId, bias] of sampling.logitBias) logits[tokenId]! += bias
 		if (sequence.generatedCount < minTokens) {
-			for (const tokenId of stopTokenIds) logits[base + tokenId] = -Infinity
+			for (const tokenId of stopTokenIds) logits[tokenId] = -Infinity
 		}
 		if (sequence.mask) {
-			this.#kernels.maskLogits(
-				this.#rowPointer(logitsRow),
-				pointerOf(sequence.mask),
-				config.vocabSize,
-			)
+			const row = this.#logits.rowAddress(logitsRow)
+			this.#kernels.maskLogits(row, pointerOf(sequence.mask), this.#logits.columns)
 		}
 	}
 }

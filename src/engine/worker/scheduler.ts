@@ -1,26 +1,18 @@
 /*
- * Which rows run in the next step: continuous batching at token granularity. Decoding sequences
- * first, one row each; then chunks of what has to be read, first come, first served: rolled windows
- * and new prompts, half of the rows for each. Pure bookkeeping: no FFI, no clock, no promises.
+ * Which rows run in the next step, and what becomes of a sequence after it: continuous batching at
+ * token granularity. Decoding sequences come first, one row each; then chunks of what has to be read,
+ * first come, first served: rolled windows and new prompts, half of the rows for each. Pure
+ * bookkeeping: no FFI, no clock, no promises.
  */
 
 import { kvBlockTokens } from '../../kernels/binding.ts'
 import type { Batch } from '../../model/batch.ts'
+import type { FinishReason } from '../generation.ts'
+import type { RunnerLimits } from '../messages.ts'
 import type { KvCache } from './kv-cache.ts'
 import type { Sequence } from './sequence.ts'
 
-export interface SchedulerLimits {
-	/** Rows of one step. */
-	readonly rowsMax: number
-	/** Sequences that run at once. */
-	readonly sequencesMax: number
-	/**
-	 * Rows of a step that may read while other sequences are decoding; as many as sequences run, if
-	 * those are more. A sequence that rolls reads half a window for half a window of new tokens, one
-	 * row per token: with fewer rows the reading would never catch up.
-	 */
-	readonly readingRowsMax: number
-}
+export type SchedulerLimits = Pick<RunnerLimits, 'rowsMax' | 'readingRowsMax' | 'sequencesMax'>
 
 /** One sequence's part of a step: consecutive rows. */
 export interface Span {
@@ -29,10 +21,22 @@ export interface Span {
 	readonly count: number
 	/** Index of the first row in the batch. */
 	readonly firstRow: number
-	/** Index among the step's logits of this span's first wanted row; -1 = none. */
-	readonly firstLogits: number
-	/** The span ends at the window's end: a token is drawn from its last row. */
+	/** Which of the step's rows of logits are this span's, those of its last rows. */
+	readonly logits: { readonly first: number; readonly count: number } | null
+	/** Nothing of the window is left to be computed after it. */
+	readonly endsWindow: boolean
+	/** A token is drawn from its last row. */
 	readonly draws: boolean
+}
+
+/** What a step did to a sequence. */
+export interface Committed {
+	/** The last token of the prompt has just been read. */
+	readonly hasReadPrompt: boolean
+	/** The drawn token, unless it was a stop token or none was drawn. */
+	readonly tokenId: number | null
+	/** Why the sequence has ended, or null when it goes on. */
+	readonly finishReason: FinishReason | null
 }
 
 export class Scheduler {
@@ -86,27 +90,6 @@ export class Scheduler {
 		return this.all().filter((s) => s.requestId === requestId)
 	}
 
-	/** Starts a full window anew with its last half, behind those that rolled before. */
-	roll(sequence: Sequence): void {
-		sequence.roll(this.#cache)
-		this.#running = this.#running.filter((other) => other !== sequence)
-		this.#running.push(sequence)
-	}
-
-	/** Takes a sequence out of the batch and frees its blocks. */
-	finish(sequence: Sequence): void {
-		sequence.releaseBlocks(this.#cache)
-		this.#running = this.#running.filter((other) => other !== sequence)
-		this.#waiting = this.#waiting.filter((other) => other !== sequence)
-		if (sequence.choice === 0) this.#readingPrompt.delete(sequence.requestId)
-	}
-
-	/** The prompt has been read: the other choices of the request can share its blocks. */
-	promptDone(sequence: Sequence): void {
-		sequence.hasReportedPrompt = true
-		if (sequence.choice === 0) this.#readingPrompt.delete(sequence.requestId)
-	}
-
 	/**
 	 * Fills the batch with the next step's rows; empty when nothing can run now. Prompts are read in
 	 * small chunks while others decode, here or, when `othersWait`, on another model.
@@ -115,18 +98,20 @@ export class Scheduler {
 		batch.clear()
 		this.#admit()
 		const spans: Span[] = []
-		const decoding = this.#running.filter((s) => s.isDecoding && s.blockCount > 0)
+		const ready = this.#running.filter((s) => s.hasBlocks)
+		const decoding = ready.filter((s) => s.phase === 'decoding')
 		for (const sequence of decoding) {
 			if (batch.rowCount === this.#limits.rowsMax) break
 			if (!sequence.awaitsMask) spans.push(addSpan(batch, sequence, 1))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
 		const isAlone = decoding.length === 0 && !othersWait
+		// A stream that rolls reads half a window for half a window of new tokens, one row per token:
+		// with fewer rows than streams the reading would never catch up.
 		const beside = Math.max(this.#limits.readingRowsMax, this.#running.length)
 		const budget = isAlone ? free : Math.min(free, beside)
-		const reading = this.#running.filter((s) => !s.isDecoding && s.blockCount > 0)
-		const rolled = reading.filter((s) => s.hasReportedPrompt)
-		const prompts = reading.filter((s) => !s.hasReportedPrompt)
+		const rolled = ready.filter((s) => s.phase === 'rolled')
+		const prompts = ready.filter((s) => s.phase === 'reading')
 		// Streams under way go on first; half of the rows are kept for prompts, so that neither starves.
 		const wanted = prompts.reduce((sum, { remaining }) => sum + remaining, 0)
 		const kept = Math.min(wanted, Math.ceil(budget / 2))
@@ -136,10 +121,54 @@ export class Scheduler {
 		return spans
 	}
 
+	/** Notes that a span's rows are computed and which token was drawn from its last one, if any. */
+	commit({ sequence, count, endsWindow }: Span, tokenId: number | null): Committed {
+		sequence.advance(count, this.#cache)
+		if (!endsWindow) return { hasReadPrompt: false, tokenId: null, finishReason: null }
+		const hasReadPrompt = sequence.phase === 'reading'
+		if (hasReadPrompt) this.#letSiblingsShare(sequence)
+		const { request } = sequence
+		if (tokenId !== null && request.stopTokenIds.includes(tokenId)) {
+			this.finish(sequence)
+			return { hasReadPrompt, tokenId: null, finishReason: 'stop' }
+		}
+		if (tokenId !== null) sequence.append(tokenId)
+		const isCut = sequence.isFull && request.truncation === 'disabled'
+		if (tokenId === null || sequence.generatedCount === request.maxTokens || isCut) {
+			this.finish(sequence)
+			return { hasReadPrompt, tokenId, finishReason: 'length' }
+		}
+		if (sequence.isFull) this.#roll(sequence)
+		else sequence.phase = 'decoding'
+		return { hasReadPrompt, tokenId, finishReason: null }
+	}
+
+	/** Takes a sequence out of the batch and frees its blocks. */
+	finish(sequence: Sequence): void {
+		sequence.phase = 'finished'
+		sequence.releaseBlocks(this.#cache)
+		this.#running = this.#running.filter((other) => other !== sequence)
+		this.#waiting = this.#waiting.filter((other) => other !== sequence)
+		this.#letSiblingsShare(sequence)
+	}
+
+	/** Starts a full window anew with its last half, behind those that rolled before. */
+	#roll(sequence: Sequence): void {
+		sequence.phase = 'rolled'
+		sequence.roll(this.#cache)
+		this.#running = this.#running.filter((other) => other !== sequence)
+		this.#running.push(sequence)
+	}
+
+	/** The first choice has read the prompt, or will not: the others need not wait for it. */
+	#letSiblingsShare({ choice, requestId }: Sequence): void {
+		if (choice === 0) this.#readingPrompt.delete(requestId)
+	}
+
 	/** Blocks first for sequences that rolled, then for the longest waiting. */
 	#admit(): void {
 		for (const sequence of this.#running) {
-			if (sequence.blockCount > 0 || sequence.acquireBlocks(this.#cache)) continue
+			if (sequence.hasBlocks || sequence.acquireBlocks(this.#cache)) continue
 			this.#withoutRoom = this.#waiting.filter((s) => !this.#sharesLater(s)).length
 			return
 		}
@@ -167,6 +196,7 @@ export class Scheduler {
 
 	#start(sequence: Sequence): boolean {
 		if (!sequence.acquireBlocks(this.#cache)) return false
+		sequence.phase = 'reading'
 		sequence.cachedTokens = sequence.computed
 		this.#running.push(sequence)
 		return true
@@ -192,20 +222,15 @@ function addSpan(batch: Batch, sequence: Sequence, count: number): Span {
 	const { computed, window, blocks } = sequence
 	const firstRow = batch.rowCount
 	batch.addSpan(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
-	const draws =
-		sequence.purpose === 'generate' &&
-		sequence.request.maxTokens > 0 &&
-		computed + count === sequence.length
-	let firstLogits = -1
+	const endsWindow = computed + count === sequence.length
+	const draws = endsWindow && sequence.purpose === 'generate' && sequence.request.maxTokens > 0
+	const wanted = sequence.scoresPrompt ? count : draws ? 1 : 0
+	const logits = wanted > 0 ? { first: batch.logitRowCount, count: wanted } : null
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
 		const block = blocks[Math.floor(position / kvBlockTokens)]!
 		batch.addRow(window[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
-		const isDrawn = draws && i === count - 1
-		if (sequence.scoresPrompt || isDrawn) {
-			const index = batch.wantLogits()
-			if (firstLogits < 0) firstLogits = index
-		}
+		if (i >= count - wanted) batch.wantLogits()
 	}
-	return { sequence, count, firstRow, firstLogits, draws }
+	return { sequence, count, firstRow, logits, endsWindow, draws }
 }

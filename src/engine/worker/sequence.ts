@@ -6,6 +6,12 @@ import { type KvCache, ROOT_CONTENT } from './kv-cache.ts'
 export type SequencePurpose = 'generate' | 'embed'
 
 /**
+ * Where a sequence is in its life. It waits for blocks, reads its prompt, then decodes one token a
+ * step; whenever its window is full it rolls, and reads what was kept before it decodes again.
+ */
+export type Phase = 'waiting' | 'reading' | 'decoding' | 'rolled' | 'finished'
+
+/**
  * One choice of a request: its window of tokens, how far they are computed, and the KV blocks that
  * hold them. Bookkeeping only.
  */
@@ -20,15 +26,16 @@ export class Sequence {
 	length: number
 	/** How many of them have their keys and values stored. */
 	computed = 0
-	/** Length of the prompt in the window; the window's first roll makes it meaningless. */
+	/** Tokens of the prompt that are read: the window begins with them until it rolls. */
 	readonly promptLength: number
 	/** Prompt tokens found in the prefix cache at admission. */
 	cachedTokens = 0
-	hasReportedPrompt = false
+	/** Set by the scheduler alone. */
+	phase: Phase = 'waiting'
 
 	/** Blocks held, in window order: enough for the longest window this sequence can have. */
 	readonly blocks: Int32Array
-	blockCount = 0
+	#blockCount = 0
 	#registeredBlocks = 0
 	#contentId = ROOT_CONTENT
 
@@ -73,9 +80,13 @@ export class Sequence {
 		return this.length - this.computed
 	}
 
-	/** Produces a token with every step: reads nothing but what it drew last. */
-	get isDecoding(): boolean {
-		return this.hasReportedPrompt && this.remaining === 1
+	/** The window has no place for another token. */
+	get isFull(): boolean {
+		return this.length === this.window.length
+	}
+
+	get hasBlocks(): boolean {
+		return this.#blockCount > 0
 	}
 
 	/** A constrained choice cannot draw before the caller has said which tokens are allowed. */
@@ -96,7 +107,8 @@ export class Sequence {
 
 	/** Every prompt token's log-probability is wanted; once per request, so of the first choice. */
 	get scoresPrompt(): boolean {
-		return this.request.promptLogprobs !== null && this.choice === 0 && !this.hasReportedPrompt
+		const isUnread = this.phase === 'waiting' || this.phase === 'reading'
+		return this.request.promptLogprobs !== null && this.choice === 0 && isUnread
 	}
 
 	/** Every row's output is needed, so none may come from the prefix cache. */
@@ -114,7 +126,7 @@ export class Sequence {
 			return false
 		}
 		for (let i = match.blockCount; i < this.blocks.length; i++) this.blocks[i] = cache.allocate()
-		this.blockCount = this.blocks.length
+		this.#blockCount = this.blocks.length
 		this.computed = match.blockCount * kvBlockTokens
 		this.#registeredBlocks = match.blockCount
 		this.#contentId = match.contentId
@@ -122,8 +134,8 @@ export class Sequence {
 	}
 
 	releaseBlocks(cache: KvCache): void {
-		cache.release(this.blocks, this.blockCount)
-		this.blockCount = 0
+		cache.release(this.blocks, this.#blockCount)
+		this.#blockCount = 0
 	}
 
 	/** Notes that `count` more tokens are computed and offers blocks that became full for reuse. */
@@ -142,8 +154,9 @@ export class Sequence {
 		return this.#seenTokens
 	}
 
-	/** Adds a generated token to the window. */
+	/** Adds a generated token to the window; the next one needs a new mask. */
 	append(tokenId: number): void {
+		this.mask = null
 		this.window[this.length++] = tokenId
 		this.generatedCount++
 		if (!this.generatedCounts) return

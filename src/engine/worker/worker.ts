@@ -5,7 +5,7 @@
 import { type Kernels, openKernels } from '../../kernels/binding.ts'
 import { assert, assertNever } from '../../lib/assert.ts'
 import { stackOf } from '../../lib/errors.ts'
-import type { FromWorker, StepOutput, ToWorker } from '../messages.ts'
+import { encodeStep, type FromWorker, type StepReport, type ToWorker } from '../messages.ts'
 import { addStats, STATS_FIELDS } from '../stats.ts'
 import { ModelRunner } from './model-runner.ts'
 
@@ -29,8 +29,8 @@ class EngineWorker {
 	/** Counters of models that are no longer loaded. */
 	readonly #past = new Float64Array(STATS_FIELDS.length)
 	#isRunning = false
-	/** Outputs that the main thread has not been told. */
-	#untold: StepOutput[] = []
+	/** Steps that the main thread has not been told. */
+	#untold: StepReport[] = []
 	#toldAt = 0
 
 	receive(message: ToWorker): void {
@@ -133,7 +133,7 @@ class EngineWorker {
 			// Messages are handled by the event loop, so let it turn whenever one is under way.
 			while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
 		}
-		this.#tellOutputs()
+		this.#tellSteps()
 		this.#isRunning = false
 	}
 
@@ -143,12 +143,12 @@ class EngineWorker {
 		let hasRun = false
 		for (const runner of busy) {
 			try {
-				const output = runner.step(busy.length > 1)
-				if (!output) continue
+				const report = runner.step(busy.length > 1)
+				if (!report) continue
 				hasRun = true
-				this.#untold.push(output)
+				this.#untold.push(report)
 				const isDue = performance.now() - this.#toldAt >= GATHER_MS
-				if (isDue || output.isUrgent) this.#tellOutputs()
+				if (isDue || report.isUrgent) this.#tellSteps()
 			} catch (error) {
 				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
 			}
@@ -157,9 +157,9 @@ class EngineWorker {
 		return hasRun
 	}
 
-	#tellOutputs(): void {
+	#tellSteps(): void {
 		if (this.#untold.length === 0) return
-		post({ type: 'steps', outputs: this.#untold })
+		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
 		this.#untold = []
 		this.#toldAt = performance.now()
 	}

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'bun:test'
 import type { SamplingParams } from '../../../src/engine/generation.ts'
 import { Sampler } from '../../../src/engine/worker/sampler.ts'
 import { Sequence } from '../../../src/engine/worker/sequence.ts'
-import { openKernels, pointerOf } from '../../../src/kernels/binding.ts'
+import { openKernels } from '../../../src/kernels/binding.ts'
+import { Matrix } from '../../../src/kernels/buffer.ts'
 import { uniform } from '../../helpers/random-model.ts'
 import { libraryPath } from '../../helpers/test-engine.ts'
 import { naiveSample } from '../../kernels/naive-sampler.ts'
@@ -16,14 +17,7 @@ const kernels = openKernels(libraryPath)
 kernels.select('')
 
 const vocabSize = 150
-const logitStride = 192
 const { fround } = Math
-
-/** The buffers of a network, without one. */
-function fakeGpt(rows: number) {
-	const logits = new Float32Array(rows * logitStride)
-	return { logits, logitStride, logitsPointer: pointerOf(logits), config: { vocabSize } }
-}
 
 /** What sampling does to a row, said plainly. */
 function naiveEdits(
@@ -80,8 +74,8 @@ describe('sampler', () => {
 
 	test.each(cases)('draws like the reference with %s', (_, changes) => {
 		const next = uniform(17)
-		const gpt = fakeGpt(1)
-		const sampler = new Sampler(kernels, gpt as never, 4)
+		const logits = new Matrix(1, vocabSize)
+		const sampler = new Sampler(kernels, logits, 4)
 		const sampling: SamplingParams = {
 			...greedy,
 			temperature: 0.8,
@@ -94,7 +88,7 @@ describe('sampler', () => {
 		const output: number[] = []
 		for (let counter = 0; counter < 400; counter++) {
 			const row = Float32Array.from({ length: vocabSize }, () => (next() - 0.5) * 8)
-			gpt.logits.set(row)
+			logits.row(0).set(row)
 			naiveEdits(row, sampling, prompt, output)
 			const expected = naiveSample(row, {
 				...sampling,
@@ -113,8 +107,8 @@ describe('sampler', () => {
 	})
 
 	test('never draws what a mask forbids, nor a stop token before its time', () => {
-		const gpt = fakeGpt(1)
-		const sampler = new Sampler(kernels, gpt as never, 1)
+		const logits = new Matrix(1, vocabSize)
+		const sampler = new Sampler(kernels, logits, 1)
 		const request = generationRequest([1], {
 			sampling: { ...greedy, temperature: 2 },
 			constrained: true,
@@ -124,7 +118,7 @@ describe('sampler', () => {
 		const sequence = new Sequence(1, 0, request, 'generate', 64)
 		sequence.mask = new Uint32Array(Math.ceil(vocabSize / 32))
 		sequence.mask[0] = 0b110010000
-		gpt.logits.fill(1)
+		logits.row(0).fill(1)
 		sampler.clear()
 		const index = sampler.add(sequence, 0)
 		expect([7, 8]).toContain(sampler.draw()[index]!)

@@ -40,14 +40,7 @@ class Bench {
 
 	step(token = 7): Span[] {
 		const spans = this.scheduler.schedule(this.batch)
-		for (const { sequence, count, draws } of spans) {
-			sequence.advance(count, this.cache)
-			if (!sequence.hasReportedPrompt && sequence.remaining === 0)
-				this.scheduler.promptDone(sequence)
-			if (!draws) continue
-			sequence.append(token)
-			if (sequence.length === contextLength) this.scheduler.roll(sequence)
-		}
+		for (const span of spans) this.scheduler.commit(span, span.draws ? token : null)
 		return spans
 	}
 }
@@ -111,7 +104,7 @@ describe('scheduler', () => {
 		const bench = new Bench({}, 10)
 		const [first] = bench.submit(1)
 		bench.submit(1)
-		bench.submit(1, { maxTokens: 1 })
+		bench.submit(1, { maxTokens: 20 })
 		bench.step()
 		expect([bench.scheduler.runningCount, bench.scheduler.waitingCount]).toEqual([1, 2])
 		bench.scheduler.finish(first!)
@@ -229,6 +222,61 @@ describe('scheduler', () => {
 			[2, 1],
 			[1, 3],
 		])
+	})
+
+	test('says what a step did to a sequence: a prompt read, tokens, and why it ended', () => {
+		const bench = new Bench({ rowsMax: 16 })
+		const [sequence] = bench.submit(20, { maxTokens: 3, stopTokenIds: [9] })
+		const commit = (tokenId: number | null) => {
+			const [span] = bench.scheduler.schedule(bench.batch)
+			return [bench.scheduler.commit(span!, tokenId), sequence!.phase]
+		}
+		const goesOn = { hasReadPrompt: false, tokenId: null, finishReason: null }
+		expect(sequence!.phase).toBe('waiting')
+		expect(commit(null)).toEqual([goesOn, 'reading'])
+		expect(commit(7)).toEqual([{ ...goesOn, hasReadPrompt: true, tokenId: 7 }, 'decoding'])
+		expect(commit(9)).toEqual([{ ...goesOn, finishReason: 'stop' }, 'finished'])
+		expect(bench.cache.used).toBe(0)
+		expect(bench.scheduler.hasSequences).toBe(false)
+	})
+
+	test('ends a sequence at its last token, which belongs to the answer', () => {
+		const bench = new Bench()
+		const [sequence] = bench.submit(5, { maxTokens: 2 })
+		bench.step()
+		const [span] = bench.scheduler.schedule(bench.batch)
+		const last = { hasReadPrompt: false, tokenId: 7, finishReason: 'length' } as const
+		expect(bench.scheduler.commit(span!, 7)).toEqual(last)
+		expect(sequence!.generatedCount).toBe(2)
+	})
+
+	test('ends without a token what only scores its prompt', () => {
+		const bench = new Bench()
+		const [sequence] = bench.submit(40, { maxTokens: 0, promptLogprobs: 0 })
+		const [span] = bench.scheduler.schedule(bench.batch)
+		expect([span!.logits, span!.draws]).toEqual([{ first: 0, count: 40 }, false])
+		const read = { hasReadPrompt: true, tokenId: null, finishReason: 'length' } as const
+		expect(bench.scheduler.commit(span!, null)).toEqual(read)
+		expect(sequence!.phase).toBe('finished')
+	})
+
+	test('reads the kept half of a full window before the sequence decodes again', () => {
+		const bench = new Bench()
+		const [sequence] = bench.submit(contextLength - 1)
+		const phases = new Set<string>()
+		while (sequence!.generatedCount < 3) {
+			bench.step()
+			phases.add(sequence!.phase)
+		}
+		expect([...phases]).toEqual(['reading', 'rolled', 'decoding'])
+		expect(sequence!.length).toBe(contextLength / 2 + 2)
+	})
+
+	test('stops at the end of the context where the window must not roll', () => {
+		const bench = new Bench()
+		const [sequence] = bench.submit(contextLength - 2, { truncation: 'disabled' })
+		while (sequence!.phase !== 'finished') bench.step()
+		expect(sequence!.generatedCount).toBe(2)
 	})
 
 	test('lets siblings that share blocks roll by turns when memory is tight', () => {

@@ -4,9 +4,10 @@
  */
 import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
 import { describeValue } from '../../../lib/json.ts'
+import { networkOf } from '../../../model/families.ts'
 import type { ModelConfig } from '../../../model/model-config.ts'
+import type { TensorSpec } from '../../../model/network.ts'
 import { parseModelConfig } from '../../../model/parse-model-config.ts'
-import { modelTensors, type TensorSpec } from '../../../model/tensor-specs.ts'
 import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
 import { parseTokenizerSpec } from '../../../tokenizer/tokenizer-spec.ts'
 import { CheckpointError } from '../../formats/checkpoint-error.ts'
@@ -71,7 +72,7 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 
 /** The specs to read: all that have no alternative, and of alternatives the first complete one. */
 function chooseTensors(file: CheckpointFile, config: ModelConfig): readonly TensorSpec[] {
-	const { tensors, alternatives } = modelTensors(config)
+	const { tensors, alternatives } = networkOf(config)
 	const ignored = new Set<string>()
 	for (const sets of alternatives) {
 		const isComplete = (names: readonly string[]) => names.every((name) => file.tensors.has(name))

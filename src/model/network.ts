@@ -1,0 +1,209 @@
+/*
+ * What a network consists of, as typed parts with their shapes. A family's file builds its network
+ * from parts once; from these come the memory of the weights, the tensors that a checkpoint must
+ * hold and where each of them goes, the buffers of the forward pass and the size of a KV block.
+ */
+import type { kernelActivations } from '../kernels/binding.ts'
+import { rowStride } from '../kernels/buffer.ts'
+import { assert } from '../lib/assert.ts'
+import type { ActivationProgram } from './activation-program.ts'
+
+/** A piece of the weights' memory: f32 numbers as they are, or a matrix packed for the kernels. */
+export type Slot = PlainSlot | PackedSlot
+
+export interface PlainSlot {
+	readonly kind: 'plain'
+	/** Place in the order in which the slots lie. */
+	readonly index: number
+	readonly floats: number
+}
+
+export interface PackedSlot {
+	readonly kind: 'packed'
+	readonly index: number
+	readonly inputs: number
+	readonly outputs: number
+}
+
+/** Numbers by id, [rows, columns]: one row is read at a time. */
+export interface Table {
+	readonly weight: PlainSlot
+	readonly rows: number
+	readonly columns: number
+}
+
+/** LayerNorm over [width]. */
+export interface Norm {
+	readonly width: number
+	readonly weight: PlainSlot
+	readonly bias: PlainSlot
+}
+
+/** A matrix of the checkpoint's shape [outputs, inputs]. */
+export interface Linear {
+	readonly weight: PackedSlot
+}
+
+/** Causal self-attention of one layer, over keys and values of its own. */
+export interface Attention {
+	/** Place among the layers that keep keys and values. */
+	readonly index: number
+	readonly heads: number
+	readonly headDim: number
+	/** Scores pass through cap · tanh(score / cap); 0 = no cap. */
+	readonly softCap: number
+}
+
+/** What turns the MLP's first projection, [width] or [2 · width] where gated, into [width]. */
+export interface MlpActivation {
+	readonly kind: keyof typeof kernelActivations
+	readonly width: number
+	/** Learned numbers per channel. */
+	readonly parameters: PlainSlot | null
+	readonly program: ActivationProgram | null
+}
+
+/** A buffer of the forward pass: a row of `columns` floats for each token of a step. */
+export interface RowBuffer {
+	readonly index: number
+	readonly columns: number
+}
+
+/** Rows `firstRow` … of a tensor and where they go. */
+export interface Placement {
+	readonly slot: Slot
+	readonly firstRow: number
+	readonly rows: number
+	/** Where the first of them goes: column of a packed slot, float of a plain one. */
+	readonly at: number
+}
+
+/** A parameter as checkpoints name it; shape [out, in], or [n]. */
+export interface TensorSpec {
+	readonly name: string
+	readonly shape: readonly number[]
+	readonly placements: readonly Placement[]
+}
+
+/** Everything that a network keeps in memory, derived from its config alone. */
+export interface NetworkMemory {
+	readonly slots: readonly Slot[]
+	/** Tensors that a checkpoint must hold; of alternatives, all are listed. */
+	readonly tensors: ReadonlyMap<string, TensorSpec>
+	/**
+	 * Names of which one list must be complete, as `[[wqkv], [wq, wk, wv]]` of each layer. The first
+	 * complete one is read, the others are ignored.
+	 */
+	readonly alternatives: readonly (readonly (readonly string[])[])[]
+	readonly buffers: readonly RowBuffer[]
+	readonly attentions: readonly Attention[]
+}
+
+/** Arrays of activation parameters are padded to this many floats, the kernels' virtual vector. */
+const PARAMETER_STRIDE = 16
+
+/** Tensor names with the rows that each gives to a matrix, from its first output on. */
+type StackedRows = Readonly<Record<string, number>>
+
+/** Collects the parts of one network in the order in which they lie in memory. */
+export class NetworkBuilder {
+	readonly #slots: Slot[] = []
+	readonly #tensors = new Map<string, TensorSpec>()
+	readonly #alternatives: (readonly (readonly string[])[])[] = []
+	readonly #buffers: RowBuffer[] = []
+	readonly #attentions: Attention[] = []
+
+	/** Numbers by id, [rows, columns]. */
+	table(name: string, rows: number, columns: number): Table {
+		return { weight: this.#plain(name, [rows, columns]), rows, columns }
+	}
+
+	/** `<name>.weight` and `<name>.bias`, [width] each. */
+	norm(name: string, width: number): Norm {
+		const weight = this.#plain(`${name}.weight`, [width])
+		return { width, weight, bias: this.#plain(`${name}.bias`, [width]) }
+	}
+
+	/**
+	 * A matrix of so many inputs, whose outputs are the stacked rows of the named tensors. Further
+	 * alternatives say in which other pieces a checkpoint may have them.
+	 */
+	linear(inputs: number, ...alternatives: readonly StackedRows[]): Linear {
+		const sums = alternatives.map((rows) => Object.values(rows).reduce((sum, n) => sum + n, 0))
+		const outputs = sums[0]
+		assert(outputs && sums.every((sum) => sum === outputs), 'alternatives stack alike')
+		const weight: PackedSlot = { kind: 'packed', index: this.#slots.length, inputs, outputs }
+		this.#slots.push(weight)
+		for (const stacked of alternatives) {
+			let at = 0
+			for (const [name, rows] of Object.entries(stacked)) {
+				this.#place(name, [rows, inputs], { slot: weight, firstRow: 0, rows, at })
+				at += rows
+			}
+		}
+		if (alternatives.length > 1) this.#alternatives.push(alternatives.map(Object.keys))
+		return { weight }
+	}
+
+	/** An activation with the tensors of its learned numbers, [1, width] each, in the kernel's order. */
+	activation(
+		kind: MlpActivation['kind'],
+		width: number,
+		parameters: readonly string[] = [],
+		program: ActivationProgram | null = null,
+	): MlpActivation {
+		if (parameters.length === 0) return { kind, width, parameters: null, program }
+		const stride = Math.ceil(width / PARAMETER_STRIDE) * PARAMETER_STRIDE
+		const slot = this.#plainSlot(stride * parameters.length)
+		for (const [i, name] of parameters.entries()) {
+			this.#place(name, [1, width], { slot, firstRow: 0, rows: 1, at: i * stride })
+		}
+		return { kind, width, parameters: slot, program }
+	}
+
+	/** A layer's attention, with a place of its own for keys and values. */
+	attention(shape: Omit<Attention, 'index'>): Attention {
+		const attention = { ...shape, index: this.#attentions.length }
+		this.#attentions.push(attention)
+		return attention
+	}
+
+	/** A buffer of the forward pass, [rows of the step, columns]. */
+	buffer(columns: number): RowBuffer {
+		const buffer = { index: this.#buffers.length, columns }
+		this.#buffers.push(buffer)
+		return buffer
+	}
+
+	memory(): NetworkMemory {
+		return {
+			slots: this.#slots,
+			tensors: this.#tensors,
+			alternatives: this.#alternatives,
+			buffers: this.#buffers,
+			attentions: this.#attentions,
+		}
+	}
+
+	#plain(name: string, shape: readonly [number, ...number[]]): PlainSlot {
+		const slot = this.#plainSlot(shape.reduce((product, size) => product * size, 1))
+		this.#place(name, shape, { slot, firstRow: 0, rows: shape[0], at: 0 })
+		return slot
+	}
+
+	#plainSlot(floats: number): PlainSlot {
+		const slot: PlainSlot = { kind: 'plain', index: this.#slots.length, floats }
+		this.#slots.push(slot)
+		return slot
+	}
+
+	#place(name: string, shape: readonly number[], placement: Placement): void {
+		const placements = [...(this.#tensors.get(name)?.placements ?? []), placement]
+		this.#tensors.set(name, { name, shape, placements })
+	}
+}
+
+/** Floats of all buffers of the forward pass for steps of `rows` rows. */
+export function bufferFloats({ buffers }: NetworkMemory, rows: number): number {
+	return buffers.reduce((sum, { columns }) => sum + rows * rowStride(columns), 0)
+}

@@ -1,0 +1,230 @@
+/*
+ * The operations of a forward pass, one method each: what the kernels do with which rows of the step.
+ * Owns everything that a kernel call needs beside its operands: number format, addresses, keys and
+ * values, scratch. Parts and buffers are named as the network's description names them.
+ */
+import { type Address, type Kernels, kernelActivations, kernelDtypes } from '../kernels/binding.ts'
+import { alignedFloats, Matrix, type Pinned, pinned } from '../kernels/buffer.ts'
+import type { Batch } from './batch.ts'
+import type { Dtype } from './model-config.ts'
+import type {
+	Attention,
+	Linear,
+	MlpActivation,
+	NetworkMemory,
+	Norm,
+	RowBuffer,
+	Slot,
+	Table,
+} from './network.ts'
+
+export interface OpsMemory {
+	readonly dtype: Dtype
+	/** Address of each weight slot. */
+	readonly weights: (slot: Slot) => Address
+	/** Rows of one step. */
+	readonly rowsMax: number
+	/** Tokens of the longest window. */
+	readonly contextLength: number
+	readonly kvBlocks: number
+}
+
+/** Floats of one KV block over all layers. */
+export function kvBlockFloats(kernels: Kernels, { attentions }: NetworkMemory): number {
+	return attentions.reduce(
+		(sum, { heads, headDim }) => sum + kernels.kvLayerFloats(heads, headDim),
+		0,
+	)
+}
+
+export class Ops {
+	readonly #kernels: Kernels
+	readonly #dtype: number
+	readonly #batch: Batch
+	/** Addresses of the batch's arrays. */
+	readonly #rows: Readonly<
+		Record<'tokenIds' | 'positions' | 'slots' | 'spans' | 'tables' | 'logitRows', Address>
+	>
+	/** By a slot's index. */
+	readonly #weights: Float64Array
+	/** By a buffer's index. */
+	readonly #buffers: readonly Matrix[]
+	readonly #keysValues: Pinned<Float32Array>
+	/** By an attention's index: the address of its part of block 0. */
+	readonly #kvLayers: Float64Array
+	/** Floats from one KV block to the next. */
+	readonly #kvBlockStride: number
+	readonly #scratch: Pinned<Float32Array>
+
+	constructor(kernels: Kernels, network: NetworkMemory, batch: Batch, memory: OpsMemory) {
+		const { dtype, weights, rowsMax, contextLength, kvBlocks } = memory
+		this.#kernels = kernels
+		this.#dtype = kernelDtypes[dtype]
+		this.#batch = batch
+		this.#rows = {
+			tokenIds: pinned(batch.tokenIds).address,
+			positions: pinned(batch.positions).address,
+			slots: pinned(batch.slots).address,
+			spans: pinned(batch.spans).address,
+			tables: pinned(batch.tables).address,
+			logitRows: pinned(batch.logitRows).address,
+		}
+		this.#weights = Float64Array.from(network.slots, weights)
+		this.#buffers = network.buffers.map(({ columns }) => new Matrix(rowsMax, columns))
+
+		this.#kvBlockStride = kvBlockFloats(kernels, network)
+		this.#keysValues = alignedFloats(kvBlocks * this.#kvBlockStride)
+		let layer = this.#keysValues.address
+		this.#kvLayers = Float64Array.from(network.attentions, ({ heads, headDim }) => {
+			const address = layer
+			layer += kernels.kvLayerFloats(heads, headDim) * 4
+			return address
+		})
+		const inputs = network.slots.flatMap((slot) => (slot.kind === 'packed' ? [slot.inputs] : []))
+		const scratchBytes = Math.max(
+			kernels.attentionScratchBytes(contextLength),
+			...[...new Set(inputs)].map((k) => kernels.matmulScratchBytes(this.#dtype, rowsMax, k)),
+		)
+		this.#scratch = alignedFloats(Math.ceil(scratchBytes / 4))
+	}
+
+	/** The memory of a buffer, [rowsMax, columns]. */
+	matrix(buffer: RowBuffer): Matrix {
+		return this.#buffers[buffer.index]!
+	}
+
+	/** x = tokens[token id] + positions[position] */
+	embed(x: RowBuffer, tokens: Table, positions: Table): void {
+		const out = this.matrix(x)
+		this.#kernels.embed(
+			out.address,
+			out.stride,
+			this.#weight(tokens.weight),
+			this.#weight(positions.weight),
+			this.#rows.tokenIds,
+			this.#rows.positions,
+			this.#batch.rowCount,
+			tokens.columns,
+		)
+	}
+
+	/** out = norm(x) */
+	norm(out: RowBuffer, x: RowBuffer, norm: Norm): void {
+		this.#norm(out, x, norm, 0, this.#batch.rowCount)
+	}
+
+	/** out = norm(x) of the rows whose logits are wanted, one after another. */
+	normLogitRows(out: RowBuffer, x: RowBuffer, norm: Norm): void {
+		this.#norm(out, x, norm, this.#rows.logitRows, this.#batch.logitRowCount)
+	}
+
+	/** out = x · weight */
+	linear(out: RowBuffer, x: RowBuffer, linear: Linear): void {
+		this.#linear(out, x, linear, this.#batch.rowCount, 0)
+	}
+
+	/** out += x · weight */
+	addLinear(out: RowBuffer, x: RowBuffer, linear: Linear): void {
+		this.#linear(out, x, linear, this.#batch.rowCount, 1)
+	}
+
+	/** out = x · weight for as many rows as have wanted logits. */
+	linearLogitRows(out: RowBuffer, x: RowBuffer, linear: Linear): void {
+		this.#linear(out, x, linear, this.#batch.logitRowCount, 0)
+	}
+
+	/** Keys and values of q | k | v into the layer's part of their blocks. */
+	storeKeysValues(qkv: RowBuffer, { index, heads, headDim }: Attention): void {
+		const rows = this.matrix(qkv)
+		this.#kernels.kvStore(
+			this.#kvLayers[index]!,
+			this.#kvBlockStride,
+			rows.address,
+			rows.stride,
+			this.#rows.slots,
+			this.#batch.rowCount,
+			heads,
+			headDim,
+		)
+	}
+
+	/** out = softmax(q · keys) · values per head, over each row's window up to itself. */
+	attention(out: RowBuffer, qkv: RowBuffer, { index, heads, headDim, softCap }: Attention): void {
+		const to = this.matrix(out)
+		const rows = this.matrix(qkv)
+		this.#kernels.attention(
+			to.address,
+			to.stride,
+			rows.address,
+			rows.stride,
+			this.#kvLayers[index]!,
+			this.#kvBlockStride,
+			this.#rows.spans,
+			this.#batch.spanCount,
+			this.#rows.tables,
+			heads,
+			headDim,
+			softCap,
+			this.#scratch.address,
+		)
+	}
+
+	/** The MLP's activation, in place. */
+	activate(x: RowBuffer, { kind, width, parameters, program }: MlpActivation): void {
+		const rows = this.matrix(x)
+		this.#kernels.activation(
+			kernelActivations[kind],
+			rows.address,
+			rows.stride,
+			this.#batch.rowCount,
+			width,
+			parameters ? this.#weight(parameters) : (program?.factors.address ?? 0),
+			program?.ops.address ?? 0,
+			program?.ops.array.length ?? 0,
+		)
+	}
+
+	#norm(out: RowBuffer, x: RowBuffer, norm: Norm, picked: Address, count: number): void {
+		const to = this.matrix(out)
+		const from = this.matrix(x)
+		this.#kernels.layerNorm(
+			to.address,
+			to.stride,
+			from.address,
+			from.stride,
+			picked,
+			this.#weight(norm.weight),
+			this.#weight(norm.bias),
+			count,
+			norm.width,
+		)
+	}
+
+	#linear(
+		out: RowBuffer,
+		x: RowBuffer,
+		{ weight }: Linear,
+		count: number,
+		accumulate: 0 | 1,
+	): void {
+		const to = this.matrix(out)
+		const from = this.matrix(x)
+		this.#kernels.matmul(
+			this.#dtype,
+			to.address,
+			to.stride,
+			from.address,
+			from.stride,
+			this.#weight(weight),
+			count,
+			weight.inputs,
+			weight.outputs,
+			accumulate,
+			this.#scratch.address,
+		)
+	}
+
+	#weight(slot: Slot): Address {
+		return this.#weights[slot.index]!
+	}
+}
