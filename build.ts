@@ -3,7 +3,7 @@
  * and the embedded model. `bun build.ts [--if-changed] [--library] [--target bun-linux-arm64]`
  *
  * Files travel as Bun's `assets`: the executable finds them beside its bundle, the checkout in their
- * usual places; `src/commands/embedded.ts` knows both.
+ * usual places; `src/commands/packaged-files.ts` knows both.
  */
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'

@@ -1,5 +1,5 @@
 /** Answers of the /api endpoints. */
-import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
+import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { ModelCard, ModelDetails } from '../models/catalog.ts'
 import type { TextResult } from '../text/text-events.ts'
 import { dataFrame } from '../wire/stream-format.ts'
@@ -11,7 +11,7 @@ export function toRun(card: ModelCard): RunSchema {
 	return {
 		id: card.id,
 		name: card.id,
-		step: card.step,
+		step: card.trainingStep,
 		mtime: card.mtimeMs,
 		lastLoss: card.lastLoss,
 		domain: card.domain,
@@ -29,16 +29,16 @@ export function toUnservedRun(card: ModelCard): RunSchema {
 export function toModelCard(
 	card: ModelCard,
 	details: ModelDetails | undefined,
-	metrics: MetricsSeries,
+	metrics: LossSeries,
 ): ModelCardSchema {
-	const { steps, state, reason, contextLength, embedded } = card
+	const { steps, state, reason, contextLength, isBuiltin } = card
 	return {
 		...toRun(card),
 		steps: [...steps],
 		state,
 		reason,
 		contextLength,
-		embedded,
+		embedded: isBuiltin,
 		checkpointBytes: details?.checkpointBytes ?? null,
 		parameterCount: details?.parameterCount ?? null,
 		memoryBytes: details?.memoryBytes ?? null,

@@ -31,11 +31,11 @@ export function formatModels(served: readonly ModelCard[], unserved: readonly Mo
 	const rows = [
 		['MODEL', 'STEP', 'CONTEXT', 'LOSS', 'SAVED'],
 		...served.map((card) => [
-			card.embedded ? `${card.id} (embedded)` : card.id,
-			String(card.step),
+			card.isBuiltin ? `${card.id} (embedded)` : card.id,
+			String(card.trainingStep),
 			card.contextLength === null ? '-' : String(card.contextLength),
 			card.lastLoss === null ? '-' : card.lastLoss.toFixed(3),
-			card.embedded ? '-' : new Date(card.mtimeMs).toISOString().slice(0, 16).replace('T', ' '),
+			card.isBuiltin ? '-' : new Date(card.mtimeMs).toISOString().slice(0, 16).replace('T', ' '),
 		]),
 	]
 	const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))

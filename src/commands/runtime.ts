@@ -9,13 +9,15 @@ import { runnerBytes } from '../engine/memory.ts'
 import type { RunnerLimits } from '../engine/messages.ts'
 import { openKernels } from '../kernels/binding.ts'
 import type { Log } from '../lib/log.ts'
+import { builtinSource } from '../models/builtin.ts'
 import { ModelRegistry } from '../models/registry.ts'
+import { StoredRuns } from '../models/stored-runs.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
 import type { CommandContext } from './command.ts'
 import { type Config, serveOptions } from './config.ts'
-import { kernelLibraryPath, openEmbeddedModel } from './embedded.ts'
 import { readMachine } from './machine.ts'
 import { parseOptions, UsageError } from './options.ts'
+import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
 const READING_ROWS_MAX = 64
@@ -67,7 +69,7 @@ export async function startRuntime(
 	}
 	const limits = runnerLimits(config)
 	const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa })
-	const [engine, store, embedded] = await Promise.all([
+	const [engine, store, builtin] = await Promise.all([
 		Engine.start({
 			worker: context.spawnEngineWorker(),
 			libraryPath,
@@ -84,11 +86,11 @@ export async function startRuntime(
 				inspect: ({ path }) => loader.inspect({ location: { type: 'file', path }, dtype }),
 			}),
 		),
-		config.embeddedModel ? openEmbeddedModel() : null,
+		config.embeddedModel ? openBuiltinModel() : null,
 	])
 	const catalog = new ModelRegistry({
-		store,
-		embedded,
+		sources:
+			builtin === null ? [new StoredRuns(store)] : [new StoredRuns(store), builtinSource(builtin)],
 		loader,
 		engine,
 		dtype,

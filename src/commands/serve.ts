@@ -25,7 +25,7 @@ export const serveCommand: Command = {
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const log = createLog(config.logFormat, context.warn)
 		await using runtime = await startRuntime(config, context, log)
-		for (const name of config.preload) (await runtime.catalog.acquire(name)).release()
+		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
 
 		let isDraining = false
 		const server = startServer(config, runtime, {

@@ -2,14 +2,11 @@
 import { open } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isBinaryForm } from '../checkpoint/formats/alph.ts'
+import { isBinaryForm } from '../checkpoint/formats/binary.ts'
 import { readSmallFile } from '../checkpoint/store/files.ts'
-import {
-	type CheckpointVersion,
-	CONFIG_BYTES_MAX,
-	metricsPath,
-	RunReader,
-} from '../checkpoint/store/run-directory.ts'
+import { CONFIG_NAME, trainingLogPath } from '../checkpoint/store/names.ts'
+import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
+import { type CheckpointVersion, RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
@@ -50,10 +47,10 @@ export async function sendRun(
 	const directory = resolve(options.directory)
 	const version = await findCheckpoint(directory, options.step)
 	const name = options.name ?? basename(directory)
-	const config = await readText(`${directory}/config.json`, CONFIG_BYTES_MAX)
+	const config = await readText(`${directory}/${CONFIG_NAME}`, CONFIG_BYTES_MAX)
 	if (config === null) throw new UploadError('the run has no config.json')
 	const metrics = await readText(
-		metricsPath(dirname(directory), basename(directory)),
+		trainingLogPath(dirname(directory), basename(directory)),
 		METRICS_BYTES_MAX,
 	)
 	const upload: Upload = { name, version, config, metrics }
@@ -100,9 +97,7 @@ async function findCheckpoint(
 				: `the run has no checkpoint of step ${step}`,
 		)
 	}
-	if (found.completeness.state !== 'complete') {
-		throw new UploadError(`step ${found.step}: ${found.completeness.reason}`)
-	}
+	if (found.fault !== null) throw new UploadError(`step ${found.step}: ${found.fault.reason}`)
 	return found
 }
 

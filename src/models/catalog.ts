@@ -1,9 +1,9 @@
 import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
-import type { MetricsSeries } from '../checkpoint/store/training-log.ts'
+import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { Generation, GenerationRequest } from '../engine/generation.ts'
 import { Fault } from '../lib/fault.ts'
 import { describeValue } from '../lib/json.ts'
-import type { Dtype, ModelConfig } from '../model/model-config.ts'
+import type { ModelConfig } from '../model/model-config.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 
 /** A run as the listings show it; every key is always present. */
@@ -11,7 +11,7 @@ export interface ModelCard {
 	/** Directory name, which is the model id. */
 	readonly id: string
 	/** Step that `id` serves: the highest complete one. */
-	readonly step: number
+	readonly trainingStep: number
 	/** Modification time of that checkpoint file, epoch milliseconds with fraction. */
 	readonly mtimeMs: number
 	readonly lastLoss: number | null
@@ -28,7 +28,7 @@ export interface ModelCard {
 	/** Context length if known without loading. */
 	readonly contextLength: number | null
 	/** True for the model inside the executable. */
-	readonly embedded: boolean
+	readonly isBuiltin: boolean
 }
 
 /** All that is known of a model: its card and what reading its checkpoint has shown. */
@@ -45,14 +45,12 @@ export interface ModelDetails {
 	readonly leases: number
 }
 
-/** A loaded model, pinned until `release`; `using` works. Running generations keep their weights. */
+/** A loaded model, pinned until it is disposed of. Running generations keep their weights. */
 export interface ModelLease extends Disposable {
 	/** The id that answers: `name`, or `name@step` when asked for so. */
 	readonly id: string
-	readonly step: number
+	readonly trainingStep: number
 	readonly config: ModelConfig
-	readonly dtype: Dtype
-	readonly parameterCount: number
 	/** Hex digest of the checkpoint and dtype, for `system_fingerprint`. */
 	readonly fingerprint: string
 	readonly tokenizer: Tokenizer
@@ -60,12 +58,11 @@ export interface ModelLease extends Disposable {
 	generate(request: GenerationRequest, signal?: AbortSignal): Generation
 	/** Mean of the final hidden states (after the last layer norm), not normalised: [nEmbd]. */
 	embed(tokenIds: readonly number[], signal?: AbortSignal): Promise<Float32Array>
-	release(): void
 }
 
 /** Every model that can be asked for. The only door from the HTTP side to models. */
 export interface ModelCatalog {
-	/** Runs that can be served, newest checkpoint first, the embedded one last. */
+	/** Runs that can be served, newest checkpoint first, the built-in one last. */
 	list(): readonly ModelCard[]
 	/** Runs that are damaged or incomplete, with reasons. */
 	listUnserved(): readonly ModelCard[]
@@ -80,8 +77,8 @@ export interface ModelCatalog {
 
 	/** Everything about a model of `list()`, or undefined. */
 	details(name: string): ModelDetails | undefined
-	/** Its training metrics, thinned to at most `pointsMax` points. */
-	metrics(name: string, pointsMax: number): Promise<MetricsSeries>
+	/** What its training log tells, thinned to at most `pointsMax` points. */
+	lossSeries(name: string, pointsMax: number): Promise<LossSeries>
 	/** Takes a model out of memory, as soon as nobody uses it; false when it was not loaded. */
 	unload(name: string): Promise<boolean>
 }

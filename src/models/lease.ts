@@ -26,14 +26,14 @@ export async function serveModel(engine: Engine, loaded: LoadedCheckpoint): Prom
 /** One user's hold on a model: the requests it starts run on these weights whatever happens. */
 export class Lease implements ModelLease {
 	readonly id: string
-	readonly step: number
+	readonly trainingStep: number
 	readonly tokenizer: Tokenizer
 	readonly #engine: Engine
 	readonly #pin: Pin<ServedModel>
 
-	constructor(engine: Engine, pin: Pin<ServedModel>, name: { id: string; step: number }) {
+	constructor(engine: Engine, pin: Pin<ServedModel>, name: { id: string; trainingStep: number }) {
 		this.id = name.id
-		this.step = name.step
+		this.trainingStep = name.trainingStep
 		this.tokenizer = pin.model.tokenizer
 		this.#engine = engine
 		this.#pin = pin
@@ -41,14 +41,6 @@ export class Lease implements ModelLease {
 
 	get config() {
 		return this.#pin.model.checkpoint.config
-	}
-
-	get dtype() {
-		return this.#pin.model.checkpoint.dtype
-	}
-
-	get parameterCount() {
-		return this.#pin.model.checkpoint.parameterCount
 	}
 
 	get fingerprint() {
@@ -65,11 +57,7 @@ export class Lease implements ModelLease {
 		return this.#engine.embed(this.#pin.model.modelKey, request, signal)
 	}
 
-	release(): void {
-		this.#pin.release()
-	}
-
 	[Symbol.dispose](): void {
-		this.release()
+		this.#pin.release()
 	}
 }

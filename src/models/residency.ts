@@ -6,7 +6,7 @@ import { assert } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 
 /** How to bring a model into memory and out of it. */
-export interface ModelSource<Model> {
+export interface Loading<Model> {
 	/** Bytes that the model will take, known before anything is allocated. */
 	estimateBytes(): Promise<number>
 	load(): Promise<Model>
@@ -15,7 +15,6 @@ export interface ModelSource<Model> {
 /** A model held in memory until `release`. */
 export interface Pin<Model> {
 	readonly model: Model
-	readonly bytes: number
 	release(): void
 }
 
@@ -74,8 +73,8 @@ export class Residency<Model> {
 	 * Pins the model of this key, loading it if necessary. Throws Fault `no-room` when it can never
 	 * fit, `overloaded` when models in use leave no room, and whatever `load` throws.
 	 */
-	async acquire(key: string, source: ModelSource<Model>): Promise<Pin<Model>> {
-		const entry = this.#entries.get(key) ?? this.#start(key, source)
+	async acquire(key: string, loading: Loading<Model>): Promise<Pin<Model>> {
+		const entry = this.#entries.get(key) ?? this.#start(key, loading)
 		entry.pins++
 		try {
 			const model = await entry.promise
@@ -86,7 +85,7 @@ export class Residency<Model> {
 				isReleased = true
 				this.#unpin(entry)
 			}
-			return { model, bytes: entry.bytes, release }
+			return { model, release }
 		} catch (error) {
 			entry.pins--
 			throw error
@@ -101,11 +100,11 @@ export class Residency<Model> {
 		if (entry.pins === 0 && entry.model !== undefined) await this.#evict(entry)
 	}
 
-	#start(key: string, source: ModelSource<Model>): Entry<Model> {
+	#start(key: string, loading: Loading<Model>): Entry<Model> {
 		const load = async () => {
-			const bytes = await source.estimateBytes()
+			const bytes = await loading.estimateBytes()
 			await this.#makeRoom(entry, bytes)
-			const model = await source.load()
+			const model = await loading.load()
 			entry.model = model
 			return model
 		}

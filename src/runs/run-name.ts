@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isRunName } from '../checkpoint/store/run-directory.ts'
+import { isSafeName } from '../checkpoint/store/names.ts'
 
 /** Longest run id that is taken, characters. */
 export const RUN_ID_LENGTH_MAX = 1024
@@ -11,7 +11,7 @@ const SLUG_LENGTH_MAX = 96
  * is readable of it and a digest that keeps two ids apart. Always the same for the same id.
  */
 export function runDirectoryName(runId: string): string {
-	if (isRunName(runId)) return runId
+	if (isSafeName(runId)) return runId
 	const slug = runId
 		.normalize('NFKD')
 		.replace(/[^A-Za-z0-9._-]+/g, '-')

@@ -4,7 +4,7 @@
  */
 import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
@@ -81,7 +81,7 @@ export class TrainingRun {
 		this.name = name
 		this.path = join(root, name)
 		this.#publish = publish
-		this.#metrics = new LineFile(join(this.path, METRICS_NAME))
+		this.#metrics = new LineFile(join(this.path, TRAINING_LOG_NAME))
 		this.#events = new LineFile(join(this.path, EVENTS_NAME))
 		this.#samples = new LineFile(join(this.path, SAMPLES_NAME))
 	}

@@ -4,7 +4,7 @@
  */
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isIgnoredName, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { Log } from '../lib/log.ts'
 import { LiveFeed, type News } from './live-feed.ts'
@@ -123,10 +123,10 @@ export class TrainingRuns {
 		await run.refresh()
 		await run.exclusively(async () => {
 			const isReported = run.record !== null
-			if (isReported && staged.files.includes(METRICS_NAME)) {
-				const arriving = staged.pathOf(METRICS_NAME)
-				const isTaken = await mergeMetrics(arriving, join(run.path, METRICS_NAME))
-				if (!isTaken) await staged.removeFile(METRICS_NAME)
+			if (isReported && staged.files.includes(TRAINING_LOG_NAME)) {
+				const arriving = staged.pathOf(TRAINING_LOG_NAME)
+				const isTaken = await mergeMetrics(arriving, join(run.path, TRAINING_LOG_NAME))
+				if (!isTaken) await staged.removeFile(TRAINING_LOG_NAME)
 			}
 			await commit()
 		})

@@ -1,14 +1,13 @@
 import {
+	CLOSE_BRACE,
+	COLON,
+	COMMA,
 	isJsonDelimiter,
 	isJsonSpace,
-	JsonValueScanner,
-} from '../checkpoint/formats/json-value-scanner.ts'
-
-const QUOTE = 0x22
-const COLON = 0x3a
-const COMMA = 0x2c
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
+	OPEN_BRACE,
+	QUOTE,
+} from '../checkpoint/formats/json-bytes.ts'
+import { JsonValueScanner } from '../checkpoint/formats/json-value-scanner.ts'
 
 const KEY_BYTES_MAX = 1024
 

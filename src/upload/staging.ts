@@ -21,7 +21,7 @@ import {
 	stat,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { isRunName } from '../checkpoint/store/run-directory.ts'
+import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 
 const INCOMING = '.incoming'
@@ -34,6 +34,9 @@ const ABANDONED_MS = 6 * 3600 * 1000
 /** Calls that fail are tried again where what has begun must end. */
 const ATTEMPTS = 10
 const RETRY_MS = 100
+
+/** How often clearing up is tried. */
+const CLEARING_ATTEMPTS = 3
 
 /** The files of one upload, before they belong to a run. */
 export class StagedRun {
@@ -260,7 +263,7 @@ async function moveOnce(from: string, to: string): Promise<void> {
 async function readManifest(path: string): Promise<Manifest | undefined> {
 	try {
 		const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as Manifest
-		const isOurs = isRunName(manifest.name) && manifest.files.every(isRunName)
+		const isOurs = isSafeName(manifest.name) && manifest.files.every(isSafeName)
 		return isOurs ? manifest : undefined
 	} catch {
 		return undefined
@@ -315,7 +318,7 @@ async function removeIfEmpty(path: string): Promise<void> {
 
 /** Clearing up must not fail what it follows; what stays is swept at the next start. */
 async function attempting(call: () => Promise<void>): Promise<void> {
-	for (let attempt = 0; attempt < 3; attempt++) {
+	for (let attempt = 0; attempt < CLEARING_ATTEMPTS; attempt++) {
 		const isDone = await call().then(
 			() => true,
 			() => false,

@@ -7,16 +7,22 @@ import { createReadStream } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
-import { CONFIG_NAME, checkpointName, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import { CONFIG_NAME, checkpointName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import { errorCode, stackOf } from '../lib/errors.ts'
 import { Fault, isFault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { ApiError } from '../wire/errors.ts'
-import { checkContentLength, contentEncoding, headerFields } from './headers.ts'
-import { type BodyLimits, readBody } from './inflate.ts'
-import { NameLock, RETRY_SECONDS, receiveBare, receiveJson, STAGED_CHECKPOINT } from './receive.ts'
+import { type BodyLimits, readBody } from './read-body.ts'
+import {
+	NameLock,
+	RETRY_SECONDS,
+	STAGED_CHECKPOINT,
+	stageCheckpointBody,
+	stageJsonBody,
+} from './stage-body.ts'
 import { isRunOrFree, recoverUploads, StagedRun } from './staging.ts'
+import { checkContentLength, contentEncoding, headerFields } from './upload-fields.ts'
 
 /** An upload whose sender is authorised; nothing of the body has been read. */
 export interface UploadRequest {
@@ -116,10 +122,10 @@ export class UploadReceiver {
 		const fields = headerFields(headers)
 		const hash = new Bun.CryptoHasher('sha256')
 		const reception = { staged, lock, hash }
-		const { name, step, config, metrics } =
+		const { name, step, config, trainingLog } =
 			fields === null
-				? await receiveJson(reception, body)
-				: await receiveBare(reception, body, fields)
+				? await stageJsonBody(reception, body)
+				: await stageCheckpointBody(reception, body, fields)
 		const sha256 = hash.digest('hex')
 		if (!(await isRunOrFree(store.directory, name))) {
 			const message = `The name '${name}' is taken by something that is not a run.`
@@ -129,7 +135,7 @@ export class UploadReceiver {
 		const info = await verify(staged.pathOf(STAGED_CHECKPOINT))
 		await staged.renameFile(STAGED_CHECKPOINT, checkpointName(step))
 		await staged.writeFile(CONFIG_NAME, config)
-		if (metrics !== null) await staged.writeFile(METRICS_NAME, metrics)
+		if (trainingLog !== null) await staged.writeFile(TRAINING_LOG_NAME, trainingLog)
 		if (await holdsSameFiles(store.directory, name, staged)) {
 			return { name, step, sha256, isNew: false }
 		}

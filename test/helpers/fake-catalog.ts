@@ -56,7 +56,7 @@ export interface FakeCatalog extends ModelCatalog {
 export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard {
 	return {
 		id,
-		step: 900,
+		trainingStep: 900,
 		mtimeMs: 1771438445123.4,
 		lastLoss: 4.123,
 		domain: 'novels',
@@ -66,7 +66,7 @@ export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard
 		state: 'available',
 		reason: null,
 		contextLength: fakeContextLength,
-		embedded: false,
+		isBuiltin: false,
 		...fields,
 	}
 }
@@ -94,7 +94,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 			const sizes = { checkpointBytes: 5000, parameterCount: 1000, memoryBytes: 4000 }
 			return { card, ...sizes, tokenizer, leases }
 		},
-		metrics: async (_name, pointsMax) => ({
+		lossSeries: async (_name, pointsMax) => ({
 			lineCount: 3,
 			badLineCount: 1,
 			points: [
@@ -125,7 +125,7 @@ function fakeLease(
 	}
 	return {
 		id: card.id,
-		step: card.step,
+		trainingStep: card.trainingStep,
 		config: {
 			vocabSize: alphabet.length,
 			family: 'alpha',
@@ -137,8 +137,6 @@ function fakeLease(
 			activation: { kind: 'gelu' },
 			softCap: null,
 		},
-		dtype: 'f32',
-		parameterCount: 1000,
 		fingerprint: '0123456789abcdef',
 		tokenizer: fakeTokenizer,
 		generate(request, signal) {
@@ -148,7 +146,6 @@ function fakeLease(
 			return run.stream
 		},
 		embed: async (tokenIds) => Float32Array.from([3, 4, 0, 0], (v) => v * tokenIds.length),
-		release,
 		[Symbol.dispose]: release,
 	}
 }

@@ -13,8 +13,11 @@ import { join } from 'node:path'
 import { Loader } from '../../src/checkpoint/load/loader.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
 import type { Engine } from '../../src/engine/engine.ts'
+import { builtinSource } from '../../src/models/builtin.ts'
 import type { ModelLease } from '../../src/models/catalog.ts'
-import { ModelRegistry, type ModelRegistryOptions } from '../../src/models/registry.ts'
+import { ModelRegistry } from '../../src/models/registry.ts'
+import type { ModelSource } from '../../src/models/source.ts'
+import { StoredRuns } from '../../src/models/stored-runs.ts'
 import { generationRequest } from '../engine/requests.ts'
 import { fixturePath } from '../helpers/fixtures.ts'
 import { libraryPath, startEngine } from '../helpers/test-engine.ts'
@@ -37,7 +40,7 @@ afterAll(() => {
 })
 
 /** A checkpoints directory with some fixtures, the store that watches it, and a registry over both. */
-async function setUp(runs: readonly string[], options: Partial<ModelRegistryOptions> = {}) {
+async function setUp(runs: readonly string[], laterSources: readonly ModelSource[] = []) {
 	const directory = mkdtempSync(join(tmpdir(), 'alpha-registry-'))
 	for (const [i, run] of runs.entries()) addRun(directory, run, run, i)
 	const store = await openStore({
@@ -48,15 +51,13 @@ async function setUp(runs: readonly string[], options: Partial<ModelRegistryOpti
 	})
 	await store.inspected()
 	const registry = new ModelRegistry({
-		store,
+		sources: [new StoredRuns(store), ...laterSources],
 		loader,
 		engine,
-		embedded: null,
 		dtype: 'f32',
 		memoryBytesMax: 2 ** 30,
 		runnerBytes: () => 0,
 		log: () => {},
-		...options,
 	})
 	return {
 		directory,
@@ -81,15 +82,35 @@ function addRun(directory: string, fixture: string, name: string, age = 0): void
 	renameSync(staging, target)
 }
 
+/** The built-in model under test: fixture `v1-char` under another name. */
+function builtinFixture(id: string): ModelSource {
+	const file = Bun.file(join(fixturePath('v1-char'), 'checkpoint-300.json'))
+	return builtinSource({
+		id,
+		trainingStep: 300,
+		mtimeMs: 0,
+		config: { modelConfig: { blockSize: 64 }, trainConfig: {}, domain: null, runId: null },
+		trainingLog: '',
+		checkpointBytes: file.size,
+		async readCheckpoint() {
+			const bytes = new Uint8Array(new SharedArrayBuffer(file.size))
+			bytes.set(await file.bytes())
+			return bytes
+		},
+	})
+}
+
+function setRunId(directory: string, run: string, runId: string): void {
+	writeFileSync(join(directory, run, 'config.json'), JSON.stringify({ runId }))
+}
+
 /** Resolves when the store shows what a test waits for. */
 function until(store: CheckpointStore, condition: () => boolean): Promise<void> {
 	return new Promise((resolve) => {
 		const check = () => {
-			if (!condition()) return
-			stop()
-			resolve()
+			if (condition()) resolve()
 		}
-		const stop = store.onChange(check)
+		store.onChange(check)
 		check()
 	})
 }
@@ -126,7 +147,7 @@ describe('model registry', () => {
 		const { registry } = setup
 		using newest = await registry.acquire('v1-word')
 		using older = await registry.acquire('v1-word@900')
-		expect([newest.step, older.step, older.id]).toEqual([1000, 900, 'v1-word@900'])
+		expect([newest.trainingStep, older.trainingStep, older.id]).toEqual([1000, 900, 'v1-word@900'])
 		expect(newest.fingerprint).not.toBe(older.fingerprint)
 	})
 
@@ -153,22 +174,22 @@ describe('model registry', () => {
 		)
 		await until(store, () => store.find('v1-word')?.step === 1000)
 		using fresh = await registry.acquire('v1-word')
-		expect(fresh.step).toBe(1000)
+		expect(fresh.trainingStep).toBe(1000)
 		expect(await greedyTokens(old)).toEqual(before)
 		expect(fresh.fingerprint).not.toBe(old.fingerprint)
-		old.release()
+		old[Symbol.dispose]()
 		expect(registry.details('v1-word')!.leases).toBe(1)
 	})
 
 	test('has a card for every step that can be addressed', async () => {
 		using setup = await setUp(['v1-word'])
 		const { registry } = setup
-		expect(registry.find('v1-word@900')).toMatchObject({ id: 'v1-word@900', step: 900 })
+		expect(registry.find('v1-word@900')).toMatchObject({ id: 'v1-word@900', trainingStep: 900 })
 		expect(registry.find('v1-word@901')).toBeUndefined()
 		using lease = await registry.acquire('v1-word@900')
 		expect(registry.details('v1-word@900')).toMatchObject({ leases: 1, parameterCount: 6400 })
 		expect(registry.details('v1-word')).toMatchObject({ leases: 0 })
-		expect(lease.step).toBe(900)
+		expect(lease.trainingStep).toBe(900)
 	})
 
 	test('forgets a removed run when its last user has gone', async () => {
@@ -179,7 +200,7 @@ describe('model registry', () => {
 		await until(store, () => store.find('v1-char') === undefined)
 		expect(registry.find('v1-char')).toBeUndefined()
 		expect(await greedyTokens(lease)).toHaveLength(16)
-		lease.release()
+		lease[Symbol.dispose]()
 	})
 
 	test('tells what the served checkpoint says of itself, whatever its config.json says', async () => {
@@ -196,7 +217,7 @@ describe('model registry', () => {
 		const { directory, store, registry } = setup
 		mkdirSync(join(directory, 'broken'))
 		writeFileSync(join(directory, 'broken/config.json'), '{')
-		await until(store, () => store.unserved()[0]?.state === 'damaged')
+		await until(store, () => store.unserved()[0]?.fault.kind === 'damaged')
 		expect(registry.listUnserved()).toMatchObject([{ id: 'broken', state: 'damaged' }])
 		const refusal = registry.acquire('broken')
 		expect(refusal).rejects.toMatchObject({
@@ -206,32 +227,81 @@ describe('model registry', () => {
 		await refusal.catch(() => {})
 	})
 
-	test('lets a run of the directory take the place of the embedded model of that name', async () => {
-		const embedded = {
-			name: 'v1-char',
-			step: 1,
-			mtimeMs: 0,
-			config: { modelConfig: { blockSize: 64 }, trainConfig: {}, domain: null, runId: null },
-			lastLoss: null,
-			checkpointBytes: 1,
-			async readCheckpoint() {
-				const path = join(fixturePath('v1-char'), 'checkpoint-300.json')
-				const bytes = new Uint8Array(new SharedArrayBuffer(Bun.file(path).size))
-				bytes.set(await Bun.file(path).bytes())
-				return bytes
-			},
-			readMetrics: async () => ({ lineCount: 0, badLineCount: 0, points: [] }),
-		}
-		using without = await setUp(['v2-swiglu'], { embedded })
-		expect(without.registry.list().map((card) => [card.id, card.embedded])).toEqual([
+	test('lets a run of the directory take the place of the built-in model of that name', async () => {
+		const builtin = builtinFixture('v1-char')
+		using without = await setUp(['v2-swiglu'], [builtin])
+		expect(without.registry.list().map((card) => [card.id, card.isBuiltin])).toEqual([
 			['v2-swiglu', false],
 			['v1-char', true],
 		])
 		using lease = await without.registry.acquire('v1-char')
 		expect(await greedyTokens(lease)).toHaveLength(16)
-		using shadowed = await setUp(['v1-char'], { embedded })
-		expect(shadowed.registry.list().map((card) => card.embedded)).toEqual([false])
+		using shadowed = await setUp(['v1-char'], [builtin])
+		expect(shadowed.registry.list().map((card) => card.isBuiltin)).toEqual([false])
 	})
+
+	test('lets no built-in model stand in for a damaged run of its name', async () => {
+		using setup = await setUp([], [builtinFixture('v1-char')])
+		const { directory, store, registry } = setup
+		mkdirSync(join(directory, 'v1-char'))
+		writeFileSync(join(directory, 'v1-char/config.json'), '[')
+		await until(store, () => store.findUnserved('v1-char')?.fault.kind === 'damaged')
+		expect(registry.find('v1-char')).toBeUndefined()
+		expect(registry.list()).toEqual([])
+	})
+
+	test('answers for the built-in model by id@step too', async () => {
+		using setup = await setUp([], [builtinFixture('v1-char')])
+		const { registry } = setup
+		expect(registry.find('v1-char@300')).toMatchObject({ id: 'v1-char@300', isBuiltin: true })
+		expect(registry.find('v1-char@301')).toBeUndefined()
+	})
+
+	test('knows a run by the run id of its config, and answers with its name', async () => {
+		using setup = await setUp(['v1-word'])
+		const { directory, store, registry } = setup
+		setRunId(directory, 'v1-word', '2026_x')
+		await until(store, () => store.findByRunId('2026_x') !== undefined)
+		expect(registry.find('2026_x')?.id).toBe('v1-word')
+		expect(registry.find('2026_x@900')?.id).toBe('v1-word@900')
+	})
+
+	test('never takes a run id for what is listed under that name', async () => {
+		using setup = await setUp(['v1-word', 'v2-swiglu'], [builtinFixture('builtin')])
+		const { directory, store, registry } = setup
+		for (const taken of ['builtin', 'v1-word', 'v1-word@900']) {
+			setRunId(directory, 'v2-swiglu', taken)
+			await until(store, () => store.find('v2-swiglu')?.runId === taken)
+			expect(registry.find(taken)?.id).toBe(taken)
+		}
+	})
+
+	test('lets no copy with the same run id stand in for a damaged run', async () => {
+		using setup = await setUp(['v1-word', 'v2-swiglu'])
+		const { directory, store, registry } = setup
+		setRunId(directory, 'v1-word', '2026_x')
+		setRunId(directory, 'v2-swiglu', 'v1-word')
+		cpSync(join(directory, 'v1-word/config.json'), join(directory, 'v2-swiglu/config.json'))
+		await until(store, () => store.find('v2-swiglu')?.runId === '2026_x')
+		for (const file of new Bun.Glob('checkpoint-*').scanSync(join(directory, 'v1-word'))) {
+			writeFileSync(join(directory, 'v1-word', file), '[1, 2, 3, 4]')
+		}
+		await store.rescan()
+		await until(store, () => store.findUnserved('v1-word')?.fault.kind === 'damaged')
+		for (const name of ['v1-word', '2026_x']) {
+			const refusal = registry.acquire(name)
+			expect(refusal).rejects.toMatchObject({ kind: 'not-found' })
+			await refusal.catch(() => {})
+		}
+	})
+
+	test.each(['v1-word@0900', 'v1-word@900.', 'v1-word@+900'])(
+		'has one spelling for a step: not %p',
+		async (name) => {
+			using setup = await setUp(['v1-word'])
+			expect(setup.registry.find(name)).toBeUndefined()
+		},
+	)
 
 	test('unloads a model on request, once nobody uses it', async () => {
 		using setup = await setUp(['v1-char'])
@@ -239,7 +309,7 @@ describe('model registry', () => {
 		const lease = await registry.acquire('v1-char')
 		expect(await registry.unload('v1-char')).toBe(true)
 		expect(registry.find('v1-char')!.state).toBe('loaded')
-		lease.release()
+		lease[Symbol.dispose]()
 		expect(registry.find('v1-char')!.state).toBe('available')
 		expect(await registry.unload('v1-char')).toBe(false)
 	})

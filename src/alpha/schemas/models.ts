@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { MetricsSeries } from '../../checkpoint/store/training-log.ts'
+import type { LossSeries } from '../../checkpoint/store/training-log.ts'
 import { nullable, oneOf } from '../../wire/fields.ts'
 import { metricsPointsMax } from '../limits.ts'
 
@@ -63,7 +63,7 @@ export const ModelCardSchema = Type.Object({
 	metrics: Type.Object({
 		lineCount: count,
 		badLineCount: count,
-		points: Type.Unsafe<MetricsSeries['points']>(
+		points: Type.Unsafe<LossSeries['points']>(
 			Type.Array(Type.Object({}, { additionalProperties: nullable(Type.Number()) })),
 		),
 	}),

@@ -1,12 +1,15 @@
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
-import { isJsonDelimiter, isJsonSpace, JsonValueScanner } from './json-value-scanner.ts'
-
-const QUOTE = 0x22
-const COLON = 0x3a
-const COMMA = 0x2c
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
+import {
+	CLOSE_BRACE,
+	COLON,
+	COMMA,
+	isJsonDelimiter,
+	isJsonSpace,
+	OPEN_BRACE,
+	QUOTE,
+} from './json-bytes.ts'
+import { JsonValueScanner } from './json-value-scanner.ts'
 
 /** Longest key that is read, quotes included. */
 const KEY_BYTES_MAX = 1024
@@ -44,7 +47,7 @@ export class JsonCursor {
 	 * Calls `onEntry` with each key of the object that starts here; `onEntry` must consume the value.
 	 * Leaves the cursor behind the closing brace.
 	 */
-	eachEntry(path: string, onEntry: (key: string, keyOffset: number) => void): void {
+	eachEntry(path: string, onEntry: (key: string) => void): void {
 		if (this.#nextByte() !== OPEN_BRACE) this.#refuse(path, 'an object')
 		this.#at++
 		if (this.#nextByte() === CLOSE_BRACE) {
@@ -53,11 +56,10 @@ export class JsonCursor {
 		}
 		for (;;) {
 			if (this.#nextByte() !== QUOTE) this.#refuse(path, 'a key')
-			const keyOffset = this.offset
 			const key = this.readValue(path, KEY_BYTES_MAX)
 			if (this.#nextByte() !== COLON) this.#refuse(path, 'a colon')
 			this.#at++
-			onEntry(String(key), keyOffset)
+			onEntry(String(key))
 			const byte = this.#nextByte()
 			if (byte !== COMMA && byte !== CLOSE_BRACE) this.#refuse(path, 'a comma or a closing brace')
 			this.#at++

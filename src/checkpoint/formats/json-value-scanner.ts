@@ -1,20 +1,12 @@
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const COMMA = 0x2c
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
-
-/** JSON white space. */
-export function isJsonSpace(byte: number): boolean {
-	return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-}
-
-/** Ends a bare number or word, and begins no value. */
-export function isJsonDelimiter(byte: number): boolean {
-	return byte === COMMA || byte === CLOSE_BRACKET || byte === CLOSE_BRACE || isJsonSpace(byte)
-}
+import {
+	BACKSLASH,
+	CLOSE_BRACE,
+	CLOSE_BRACKET,
+	isJsonDelimiter,
+	OPEN_BRACE,
+	OPEN_BRACKET,
+	QUOTE,
+} from './json-bytes.ts'
 
 /**
  * Finds where one JSON value ends while its bytes arrive in pieces, in constant memory and without

@@ -3,11 +3,12 @@
  * The first pass notes where everything is, at memory speed; the numbers of a tensor are parsed
  * from the file when it is read. Neither holds more than one window of text.
  */
+
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
+import { CLOSE_BRACKET, COMMA, isJsonSpace, OPEN_BRACKET } from './json-bytes.ts'
 import { type ByteRange, JsonCursor } from './json-cursor.ts'
-import { isJsonSpace } from './json-value-scanner.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
 import type { CheckpointFile, StoredTensor, TensorReader } from './types.ts'
 
@@ -19,9 +20,8 @@ const TOKENIZER_BYTES_MAX = 2 ** 26
 const SHAPE_BYTES_MAX = 1024
 const STEP_BYTES_MAX = 64
 
-const COMMA = 0x2c
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
+/** How much of the text at fault an error message looks at. */
+const SHOWN_BYTES_MAX = 24
 
 /** Finds the parts of a JSON checkpoint; its keys may come in any order. */
 export function openJson(source: ByteSource): CheckpointFile {
@@ -189,7 +189,10 @@ class NumberReader implements TensorReader {
 	}
 
 	#refuse(expected: string): never {
-		const piece = this.#window.subarray(this.#at, Math.min(this.#at + 24, this.#filled))
+		const piece = this.#window.subarray(
+			this.#at,
+			Math.min(this.#at + SHOWN_BYTES_MAX, this.#filled),
+		)
 		const [text = ''] = new TextDecoder().decode(piece).split(/[\s,[\]{}]/, 1)
 		const found = text === '' && piece.length > 0 ? String.fromCharCode(piece[0]!) : text
 		throw new CheckpointError(

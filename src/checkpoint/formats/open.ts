@@ -1,6 +1,6 @@
 /** Opens a checkpoint of whatever form, told by its first bytes. */
 
-import { isBinaryForm, openBinary } from './alph.ts'
+import { isBinaryForm, openBinary } from './binary.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { openJson } from './json.ts'

@@ -4,7 +4,7 @@ import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 import type { FromLoader, LoadRequest, ToLoader } from './messages.ts'
 
 export interface LoaderOptions {
-	/** Makes the worker of `loader-worker.ts`; called again when one has died. */
+	/** Makes the worker in `worker/worker.ts`; called again when one has died. */
 	readonly spawn: () => Worker
 	readonly libraryPath: string
 	/** Instruction set of the kernels; '' = the best that runs here. */

@@ -5,24 +5,17 @@
  */
 
 import { errorCode } from '../../lib/errors.ts'
-import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/alph.ts'
+import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/binary.ts'
 import { CheckpointError } from '../formats/checkpoint-error.ts'
-import { isJsonSpace } from '../formats/json-value-scanner.ts'
+import { CLOSE_BRACE, isJsonSpace, OPEN_BRACE } from '../formats/json-bytes.ts'
 import { openRegularFile } from './files.ts'
-
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
+import type { RunFault } from './run-fault.ts'
 
 /** White space that may follow the closing brace. */
 const TAIL_BYTES = 4096
 
-/** What a look at a file says: it is whole, it may become so, or only replacing it will help. */
-export type Completeness =
-	| { readonly state: 'complete' }
-	| { readonly state: 'incomplete' | 'damaged'; readonly reason: string }
-
-/** Looks at a checkpoint file's ends. `reason` is public: it never names a path. */
-export async function checkCompleteness(path: string): Promise<Completeness> {
+/** Looks at a checkpoint file's ends; null when it has arrived whole. */
+export async function findArrivalFault(path: string): Promise<RunFault | null> {
 	try {
 		await using file = await openRegularFile(path)
 		const { size } = await file.stat()
@@ -37,37 +30,37 @@ export async function checkCompleteness(path: string): Promise<Completeness> {
 		}
 		if (!isBinaryForm(start)) {
 			const tail = await read(Math.min(size, TAIL_BYTES), Math.max(0, size - TAIL_BYTES))
-			return jsonCompleteness(start, tail)
+			return jsonFault(start, tail)
 		}
 		const headerBytes = headerLength(start)
 		if (PREAMBLE_BYTES + headerBytes > size) {
 			return arriving(`${size} bytes so far, its header alone has ${headerBytes}`)
 		}
 		const expected = declaredLength(await read(headerBytes, PREAMBLE_BYTES))
-		if (size === expected) return { state: 'complete' }
+		if (size === expected) return null
 		if (size < expected) return arriving(`${size} of ${expected} bytes so far`)
 		return damaged(`expected a file of ${expected} bytes by its header, got one of ${size}`)
 	} catch (error) {
 		if (error instanceof CheckpointError) return damaged(error.message)
 		// Permissions are repaired and descriptors become free: worth another look.
 		const reason = `the file cannot be read (${errorCode(error) || 'not a regular file'})`
-		return { state: 'incomplete', reason }
+		return { kind: 'incomplete', reason }
 	}
 }
 
-function jsonCompleteness(start: Uint8Array, tail: Uint8Array): Completeness {
+function jsonFault(start: Uint8Array, tail: Uint8Array): RunFault | null {
 	const first = start.find((byte) => !isJsonSpace(byte))
 	if (first !== undefined && first !== OPEN_BRACE) {
 		return damaged('expected a checkpoint in JSON or binary form, got neither')
 	}
 	const last = tail.findLast((byte) => !isJsonSpace(byte))
-	return last === CLOSE_BRACE ? { state: 'complete' } : arriving('its JSON does not end yet')
+	return last === CLOSE_BRACE ? null : arriving('its JSON does not end yet')
 }
 
-function arriving(detail: string): Completeness {
-	return { state: 'incomplete', reason: `still arriving: ${detail}` }
+function arriving(detail: string): RunFault {
+	return { kind: 'incomplete', reason: `still arriving: ${detail}` }
 }
 
-function damaged(reason: string): Completeness {
-	return { state: 'damaged', reason }
+function damaged(reason: string): RunFault {
+	return { kind: 'damaged', reason }
 }

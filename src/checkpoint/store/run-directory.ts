@@ -6,9 +6,11 @@ import type { BigIntStats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
-import { describeValue, isRecord } from '../../lib/json.ts'
-import { type Completeness, checkCompleteness } from './completeness.ts'
+import { findArrivalFault } from './completeness.ts'
 import { readSmallFile } from './files.ts'
+import { CONFIG_NAME, checkpointName, stepOfName, TRAINING_LOG_NAME } from './names.ts'
+import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
+import type { RunFault } from './run-fault.ts'
 import { readLastLoss } from './training-log.ts'
 
 /** One state of a checkpoint file. The object stays the same for as long as the file does. */
@@ -22,16 +24,8 @@ export interface CheckpointVersion {
 	readonly mtimeMs: number
 	/** When this state of the file was first seen, by `performance.now()`. */
 	readonly seenSince: number
-	readonly completeness: Completeness
-}
-
-/** Fields of config.json that a listing needs. */
-export interface RunConfig {
-	/** As written there; {} when absent. */
-	readonly modelConfig: Readonly<Record<string, unknown>>
-	readonly trainConfig: Readonly<Record<string, unknown>>
-	readonly domain: string | null
-	readonly runId: string | null
+	/** Why the file has not arrived whole, by its ends and length; null when it has. */
+	readonly fault: RunFault | null
 }
 
 /** What is in a run directory. */
@@ -48,32 +42,8 @@ export interface RunDirectory {
 	readonly isSettling: boolean
 }
 
-export const CONFIG_NAME = 'config.json'
-export const METRICS_NAME = 'metrics.jsonl'
-const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
-/** Largest config.json that is read. */
-export const CONFIG_BYTES_MAX = 2 ** 22
-
 /** A file is at rest when it has not changed for this long. */
 export const SETTLE_MS = 1000
-
-/** Names that directory listings of ours never show: hidden, or left behind by copiers and editors. */
-export function isIgnoredName(name: string): boolean {
-	return name.startsWith('.') || /(\.part|\.tmp|\.swp|\.filepart|~)$/.test(name)
-}
-
-/**
- * Names that an upload may give a run: safe as a path segment everywhere. Directories that people make
- * themselves are served under any name.
- */
-export function isRunName(name: string): boolean {
-	return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && !isIgnoredName(name)
-}
-
-/** Name of a checkpoint file. */
-export function checkpointName(step: number): string {
-	return `checkpoint-${step}.json`
-}
 
 interface Cached<T> {
 	readonly identity: string
@@ -106,8 +76,8 @@ export class RunReader {
 		const names = await listFiles(this.#path)
 		if (typeof names === 'string') return unreadableRun(this.name, names)
 		const candidates = names.flatMap((name) => {
-			const step = Number(CHECKPOINT_NAME.exec(name)?.[1] ?? Number.NaN)
-			return Number.isSafeInteger(step) ? [{ name, step }] : []
+			const step = stepOfName(name)
+			return step === undefined ? [] : [{ name, step }]
 		})
 		if (candidates.length === 0 && !names.includes(CONFIG_NAME)) return undefined
 
@@ -154,11 +124,11 @@ export class RunReader {
 		const known = this.#versions.get(name)
 		const isKnown = known?.identity === identity
 		// While a file may still change, what was found in it may be outdated: look again.
-		if (isKnown && known.completeness.state !== 'incomplete') return known
+		if (isKnown && known.fault?.kind !== 'incomplete') return known
 		const path = join(this.#path, name)
-		const completeness: Completeness = isAtRest
-			? await checkCompleteness(path)
-			: { state: 'incomplete', reason: 'still arriving: it changed a moment ago' }
+		const fault: RunFault | null = isAtRest
+			? await findArrivalFault(path)
+			: { kind: 'incomplete', reason: 'still arriving: it changed a moment ago' }
 		return {
 			step,
 			path,
@@ -166,7 +136,7 @@ export class RunReader {
 			sizeBytes: Number(stat.size),
 			mtimeMs: Number(stat.mtimeNs) / 1e6,
 			seenSince: seen,
-			completeness,
+			fault,
 		}
 	}
 
@@ -192,7 +162,7 @@ export class RunReader {
 	}
 
 	async #readLastLoss(): Promise<number | null> {
-		const path = join(this.#path, METRICS_NAME)
+		const path = join(this.#path, TRAINING_LOG_NAME)
 		const stat = await statFile(path)
 		if (stat === undefined) return null
 		const identity = identityOf(stat)
@@ -201,11 +171,6 @@ export class RunReader {
 		}
 		return this.#lastLoss.value
 	}
-}
-
-/** Path of a run's metrics; the file need not exist. */
-export function metricsPath(directory: string, name: string): string {
-	return join(directory, name, METRICS_NAME)
 }
 
 /** Names in a directory, or why it cannot be read; a link to a directory has none. */
@@ -257,23 +222,5 @@ async function readRunConfig(path: string): Promise<RunConfig | string> {
 		return parseRunConfig((await readSmallFile(path, CONFIG_BYTES_MAX)).toString('utf8'))
 	} catch (error) {
 		return `config.json: cannot be read (${errorCode(error) || 'not a small regular file'})`
-	}
-}
-
-/** The fields of a config.json that listings need, or what is wrong with it. */
-export function parseRunConfig(text: string): RunConfig | string {
-	let value: unknown
-	try {
-		value = JSON.parse(text)
-	} catch {
-		return 'config.json: expected valid JSON'
-	}
-	if (!isRecord(value)) return `config.json: expected an object, got ${describeValue(value)}`
-	const { modelConfig, trainConfig, domain, runId } = value
-	return {
-		modelConfig: isRecord(modelConfig) ? modelConfig : {},
-		trainConfig: isRecord(trainConfig) ? trainConfig : {},
-		domain: typeof domain === 'string' ? domain : null,
-		runId: typeof runId === 'string' ? runId : null,
 	}
 }

@@ -2,7 +2,9 @@
  * What a run serves, decided from what is on disk and what reading its files has shown. No I/O.
  */
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
-import type { CheckpointVersion, RunConfig, RunDirectory } from './run-directory.ts'
+import type { RunConfig } from './run-config.ts'
+import type { CheckpointVersion, RunDirectory } from './run-directory.ts'
+import { joinFaults, type RunFault } from './run-fault.ts'
 
 /** A run that can be served. */
 export interface RunSummary extends RunConfig {
@@ -18,15 +20,13 @@ export interface RunSummary extends RunConfig {
 	/** What is known of the served checkpoint; null until it has been inspected. */
 	readonly info: CheckpointInfo | null
 	/** What is wrong with newer or other files of the run, or null. */
-	readonly problem: string | null
+	readonly fault: RunFault | null
 }
 
 /** A run that cannot be served. */
 export interface UnservedRun {
 	readonly name: string
-	/** `incomplete` may still arrive, `damaged` needs repair. */
-	readonly state: 'incomplete' | 'damaged'
-	readonly reason: string
+	readonly fault: RunFault
 	/** Step of its newest checkpoint file, if it has one. */
 	readonly step: number | null
 	readonly mtimeMs: number
@@ -34,7 +34,7 @@ export interface UnservedRun {
 }
 
 /** What reading a checkpoint file has shown. */
-export type Verdict = { readonly info: CheckpointInfo } | { readonly damage: string }
+export type Verdict = { readonly info: CheckpointInfo } | { readonly fault: RunFault }
 
 export interface RunEvidence {
 	readonly directory: RunDirectory
@@ -51,35 +51,28 @@ export interface RunEvidence {
 export interface Judgement {
 	readonly summary: RunSummary | null
 	readonly unserved: UnservedRun | null
-	/** What needs repair, for the log; '' for nothing. */
-	readonly damage: string
-}
-
-interface Problem {
-	readonly state: 'incomplete' | 'damaged'
-	readonly reason: string
+	/** What needs repair; null for nothing. */
+	readonly damage: RunFault | null
 }
 
 /** True for a checkpoint that can be loaded as far as anybody knows. */
 export function isUsable(version: CheckpointVersion, verdict: Verdict | undefined): boolean {
-	return version.completeness.state === 'complete' && (verdict === undefined || 'info' in verdict)
+	return version.fault === null && (verdict === undefined || 'info' in verdict)
 }
 
 /** Decides what a run serves, or why it cannot be served. */
 export function judgeRun(evidence: RunEvidence): Judgement {
 	const { name, config, lastLoss, checkpoints } = evidence.directory
-	const problems = findProblems(evidence)
-	const reasons = problems.map(({ reason }) => reason).join('; ')
-	const damaged = problems.filter(({ state }) => state === 'damaged')
-	const damage = damaged.map(({ reason }) => reason).join('; ')
+	const faults = findFaults(evidence)
+	const fault = joinFaults(faults)
+	const damage = joinFaults(faults.filter(({ kind }) => kind === 'damaged'))
 	const usable = checkpoints.filter((version) => isUsable(version, evidence.verdictOf(version)))
 	const served = beingOverwritten(evidence) ?? choose(evidence, usable)
 	if (served === undefined || config === null || typeof config === 'string') {
 		const newest = checkpoints.at(-1)
 		const run: UnservedRun = {
 			name,
-			state: damage === '' ? 'incomplete' : 'damaged',
-			reason: reasons || 'no checkpoint has arrived',
+			fault: fault ?? { kind: 'incomplete', reason: 'no checkpoint has arrived' },
 			step: newest?.step ?? null,
 			mtimeMs: newest?.mtimeMs ?? 0,
 			config: typeof config === 'string' ? null : config,
@@ -96,7 +89,7 @@ export function judgeRun(evidence: RunEvidence): Judgement {
 		lastLoss,
 		served,
 		info: infoOf(evidence, served),
-		problem: reasons || null,
+		fault,
 	}
 	return { summary, unserved: null, damage }
 }
@@ -133,28 +126,27 @@ function beingOverwritten({
 }: RunEvidence): CheckpointVersion | undefined {
 	const now = directory.checkpoints.find(({ path }) => path === previous?.served.path)
 	const isChanging =
-		now?.completeness.state === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
+		now?.fault?.kind === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
 	return isChanging ? previous?.served : undefined
 }
 
-function findProblems({ directory, verdictOf }: RunEvidence): readonly Problem[] {
-	const problems: Problem[] = []
+function findFaults({ directory, verdictOf }: RunEvidence): readonly RunFault[] {
+	const faults: RunFault[] = []
 	if (directory.config === null) {
-		problems.push({ state: 'incomplete', reason: 'config.json has not arrived' })
+		faults.push({ kind: 'incomplete', reason: 'config.json has not arrived' })
 	} else if (typeof directory.config === 'string') {
-		problems.push({ state: 'damaged', reason: directory.config })
+		faults.push({ kind: 'damaged', reason: directory.config })
 	}
 	for (const name of directory.strangers) {
-		problems.push({ state: 'damaged', reason: `${name}: expected a regular file` })
+		faults.push({ kind: 'damaged', reason: `${name}: expected a regular file` })
 	}
 	for (const version of directory.checkpoints) {
-		const { step, completeness } = version
 		const verdict = verdictOf(version)
-		if (completeness.state !== 'complete') {
-			problems.push({ ...completeness, reason: `step ${step}: ${completeness.reason}` })
-		} else if (verdict !== undefined && 'damage' in verdict) {
-			problems.push({ state: 'damaged', reason: `step ${step}: ${verdict.damage}` })
+		const fault =
+			version.fault ?? (verdict !== undefined && 'fault' in verdict ? verdict.fault : null)
+		if (fault !== null) {
+			faults.push({ kind: fault.kind, reason: `step ${version.step}: ${fault.reason}` })
 		}
 	}
-	return problems
+	return faults
 }

@@ -5,38 +5,24 @@
  * reading it costs nothing. Files are never opened by names that a client sent.
  */
 import { readdir, stat } from 'node:fs/promises'
-import { errorCode } from '../../lib/errors.ts'
-import { isFault } from '../../lib/fault.ts'
+import { errorCode, messageOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import {
-	type CheckpointVersion,
-	isIgnoredName,
-	metricsPath,
-	type RunDirectory,
-	RunReader,
-	SETTLE_MS,
-} from './run-directory.ts'
-import {
-	isUsable,
-	type Judgement,
-	judgeRun,
-	type RunSummary,
-	type UnservedRun,
-	type Verdict,
-} from './run-judgement.ts'
-import { type MetricsSeries, readMetrics } from './training-log.ts'
+import { type Inspect, Inspections } from './inspections.ts'
+import { isIgnoredName, trainingLogPath } from './names.ts'
+import { type CheckpointVersion, type RunDirectory, RunReader, SETTLE_MS } from './run-directory.ts'
+import { isUsable, judgeRun, type RunSummary, type UnservedRun } from './run-judgement.ts'
+import { RunLog } from './run-log.ts'
+import { type LossSeries, readLossSeries } from './training-log.ts'
 
 export interface StoreOptions {
 	/** The checkpoints directory; it need not exist yet. */
 	readonly directory: string
 	readonly log: Log
-	/**
-	 * Verifies a checkpoint's structure. Rejects with an error whose `fault` is `invalid` when the file
-	 * is damaged; other rejections are tried again. Without it a file is taken at its word until loaded.
-	 */
-	readonly inspect?: (version: CheckpointVersion) => Promise<CheckpointInfo>
+	/** Without it a file is taken at its word until loaded. */
+	readonly inspect?: Inspect
 	/** Time between full rescans in milliseconds. */
 	readonly rescanMs?: number
 	/** How long a run stays in service while its served file is being written over, since the last byte. */
@@ -62,31 +48,25 @@ interface RunState {
 	directory: RunDirectory
 	summary: RunSummary | null
 	unserved: UnservedRun | null
-	/** The damage that the log has been told of. */
-	loggedDamage: string
 }
 
 export class CheckpointStore {
 	readonly directory: string
 	readonly #options: StoreOptions
+	readonly #log: RunLog
 	readonly #watch: DirectoryWatch
+	readonly #inspections: Inspections
 	readonly #listeners = new Set<() => void>()
 	readonly #lookListeners = new Set<(names: readonly string[]) => void>()
 	readonly #states = new Map<string, RunState>()
-	/** What reading a file has shown, by identity. */
-	readonly #verdicts = new Map<string, Verdict>()
 	/** Runs that an upload is putting into place: they keep their picture until it is done. */
 	readonly #writing = new Set<string>()
 	#runs: readonly RunSummary[] = []
 	#unserved: readonly UnservedRun[] = []
-	/** Scans run one after another. */
-	#scans: Promise<void> = Promise.resolve()
-	#inspections: Promise<void> = Promise.resolve()
-	readonly #inspecting = new Set<string>()
+	readonly #scans = new SerialQueue()
 	#changedNames = new Set<string>()
 	#debounce: Timer | null = null
 	readonly #rescanTimer: Timer
-	#rootProblem: string | null = null
 	/** The first scan finds everything: not worth a line each. */
 	#hasScanned = false
 	#isClosed = false
@@ -94,8 +74,10 @@ export class CheckpointStore {
 	constructor(options: StoreOptions) {
 		this.#options = options
 		this.directory = options.directory
+		this.#log = new RunLog(options.log)
+		this.#inspections = new Inspections(options.inspect)
 		this.#watch = new DirectoryWatch(options.directory, (name) => this.#noteChange(name))
-		this.#rescanTimer = setInterval(() => void this.rescan(), options.rescanMs ?? RESCAN_MS)
+		this.#rescanTimer = setInterval(() => this.#scanLater(), options.rescanMs ?? RESCAN_MS)
 		this.#rescanTimer.unref()
 	}
 
@@ -109,9 +91,22 @@ export class CheckpointStore {
 		return this.#unserved
 	}
 
-	/** The run of that name, else the newest one with that run id in its config. */
+	/** The run of that name, if it can be served. */
 	find(name: string): RunSummary | undefined {
-		return this.#states.get(name)?.summary ?? this.#runs.find(({ runId }) => runId === name)
+		return this.#states.get(name)?.summary ?? undefined
+	}
+
+	/** The run of that name, if it cannot be served. */
+	findUnserved(name: string): UnservedRun | undefined {
+		return this.#states.get(name)?.unserved ?? undefined
+	}
+
+	/** The newest run with that run id in its config; a damaged one first, so that none stands in for it. */
+	findByRunId(runId: string): { readonly name: string } | undefined {
+		const damaged = this.#unserved.find(
+			({ fault, config }) => fault.kind === 'damaged' && config?.runId === runId,
+		)
+		return damaged ?? this.#runs.find((run) => run.runId === runId)
 	}
 
 	/** A checkpoint that can be loaded: of `step`, or the one that the run serves. */
@@ -121,11 +116,9 @@ export class CheckpointStore {
 		return this.checkpoints(run.name).find((version) => version.step === step)
 	}
 
-	/** The run's training metrics, thinned to `pointsMax` points. */
-	metrics(name: string, pointsMax: number): Promise<MetricsSeries> {
-		const run = this.#states.get(name)
-		if (run === undefined) return Promise.resolve({ lineCount: 0, badLineCount: 0, points: [] })
-		return readMetrics(metricsPath(this.directory, name), pointsMax)
+	/** What the run's training log tells, thinned to `pointsMax` points. */
+	lossSeries(name: string, pointsMax: number): Promise<LossSeries> {
+		return readLossSeries(trainingLogPath(this.directory, name), pointsMax)
 	}
 
 	/** Calls `listener` after each change of `runs()` or `unserved()`; returns how to stop it. */
@@ -146,18 +139,17 @@ export class CheckpointStore {
 	/** Checkpoints of a run that can be loaded as far as anybody knows, by step. */
 	checkpoints(name: string): readonly CheckpointVersion[] {
 		const checkpoints = this.#states.get(name)?.directory.checkpoints ?? []
-		return checkpoints.filter((each) => isUsable(each, this.#verdicts.get(each.identity)))
+		return checkpoints.filter((each) => isUsable(each, this.#inspections.verdictOf(each)))
 	}
 
 	/** Resolves when every checkpoint that was there has been inspected. */
-	async inspected(): Promise<void> {
-		await this.#inspections
+	inspected(): Promise<void> {
+		return this.#inspections.idle()
 	}
 
 	/** Looks at everything again, or at one run; resolves when the picture is up to date. */
 	rescan(name?: string): Promise<void> {
-		this.#scans = this.#scans.then(() => this.#scan(name === undefined ? undefined : [name]))
-		return this.#scans
+		return this.#scans.run(() => this.#scan(name === undefined ? undefined : [name]))
 	}
 
 	/**
@@ -165,7 +157,7 @@ export class CheckpointStore {
 	 * the run falls back to its next best step or becomes damaged.
 	 */
 	async reportDamage(name: string, version: CheckpointVersion, reason: string): Promise<void> {
-		this.#verdicts.set(version.identity, { damage: reason })
+		this.#inspections.note(version, { fault: { kind: 'damaged', reason } })
 		await this.rescan(name)
 	}
 
@@ -181,27 +173,19 @@ export class CheckpointStore {
 	): Promise<void> {
 		this.#writing.add(name)
 		try {
-			await this.#scans
+			await this.#scans.idle()
 			await write()
-			await this.#scanWritten(name, (directory) => {
-				const version = directory.checkpoints.find((each) => each.step === step)
-				if (version !== undefined) this.#verdicts.set(version.identity, { info })
+			await this.#scans.run(async () => {
+				await this.#scanRun(name, true)
+				const { directory } = this.#states.get(name) ?? {}
+				const version = directory?.checkpoints.find((each) => each.step === step)
+				if (version !== undefined) this.#inspections.note(version, { info })
+				this.#judge(name)
+				this.#publish()
 			})
 		} finally {
 			this.#writing.delete(name)
 		}
-	}
-
-	/** Looks at a run that an upload has put into place; `learn` is told what is there. */
-	#scanWritten(name: string, learn: (directory: RunDirectory) => void): Promise<void> {
-		this.#scans = this.#scans.then(async () => {
-			await this.#scanRun(name, true)
-			const state = this.#states.get(name)
-			if (state !== undefined) learn(state.directory)
-			this.#judge(name)
-			this.#publish()
-		})
-		return this.#scans
 	}
 
 	/** Stops watching. */
@@ -215,7 +199,7 @@ export class CheckpointStore {
 	#noteChange(name: string | null): void {
 		if (this.#isClosed) return
 		if (name === null) {
-			void this.rescan()
+			this.#scanLater()
 			return
 		}
 		if (isIgnoredName(name)) return
@@ -224,18 +208,35 @@ export class CheckpointStore {
 			const names = [...this.#changedNames]
 			this.#changedNames = new Set()
 			this.#debounce = null
-			this.#scans = this.#scans.then(() => this.#scan(names))
+			this.#scanLater(names)
 		}, DEBOUNCE_MS)
 		this.#debounce.unref()
 	}
 
-	/** Looks at the named runs, or at the whole directory. */
+	/** A scan that nobody waits for: its failure is a line in the log, and the next one tries again. */
+	#scanLater(names?: readonly string[]): void {
+		this.#scans
+			.run(() => this.#scan(names))
+			.catch((error: unknown) => {
+				this.#options.log(
+					'warn',
+					`the checkpoints directory could not be scanned: ${messageOf(error)}`,
+				)
+			})
+	}
+
+	/** Looks at the named runs, or at the whole directory. One run's failure is not another's. */
 	async #scan(changed?: readonly string[]): Promise<void> {
 		if (this.#isClosed) return
 		const names = changed ?? (await this.#listRuns())
 		for (const name of names) {
 			// What is there at the start is taken as it stands: a restart must not hide it for a second.
-			if (!this.#writing.has(name)) await this.#scanRun(name, !this.#hasScanned)
+			if (this.#writing.has(name)) continue
+			try {
+				await this.#scanRun(name, !this.#hasScanned)
+			} catch (error) {
+				this.#log.failed(name, messageOf(error))
+			}
 		}
 		this.#hasScanned = true
 		this.#publish()
@@ -253,20 +254,14 @@ export class CheckpointStore {
 			const present = entries.flatMap((entry) => {
 				return entry.isDirectory() && !isIgnoredName(entry.name) ? [entry.name] : []
 			})
-			this.#noteRootProblem(null)
+			this.#log.directory(this.directory, null)
 			return [...new Set([...known, ...present])]
 		} catch (error) {
 			const isMissing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR'
-			this.#noteRootProblem(isMissing ? 'does not exist' : `cannot be read (${errorCode(error)})`)
+			const problem = isMissing ? 'does not exist' : `cannot be read (${errorCode(error)})`
+			this.#log.directory(this.directory, problem)
 			return isMissing ? known : []
 		}
-	}
-
-	#noteRootProblem(problem: string | null): void {
-		if (problem === this.#rootProblem) return
-		this.#rootProblem = problem
-		if (problem === null) this.#options.log('info', 'the checkpoints directory is readable again')
-		else this.#options.log('warn', `the checkpoints directory ${this.directory} ${problem}`)
 	}
 
 	async #scanRun(name: string, resting: boolean): Promise<void> {
@@ -275,11 +270,12 @@ export class CheckpointStore {
 		const reader = known?.reader ?? new RunReader(this.directory, name)
 		const directory = await reader.read(resting)
 		if (directory === undefined) {
-			if (this.#states.delete(name)) this.#options.log('info', `run ${name} was removed`)
+			this.#states.delete(name)
+			this.#log.removed(name)
 			return
 		}
 		if (known === undefined) {
-			this.#states.set(name, { reader, directory, summary: null, unserved: null, loggedDamage: '' })
+			this.#states.set(name, { reader, directory, summary: null, unserved: null })
 		} else {
 			known.directory = directory
 		}
@@ -289,56 +285,26 @@ export class CheckpointStore {
 		}
 	}
 
-	/** Decides what a run serves and says so in the log when that has changed. */
+	/** Decides what a run serves. */
 	#judge(name: string): void {
 		const state = this.#states.get(name)
 		if (state === undefined) return
-		const { inspect, overwriteMsMax = OVERWRITE_MS_MAX } = this.#options
 		const judgement = judgeRun({
 			directory: state.directory,
 			previous: state.summary,
-			verdictOf: ({ identity }) => this.#verdicts.get(identity),
-			waitsForInspection: inspect !== undefined,
-			overwriteMsMax,
+			verdictOf: (version) => this.#inspections.verdictOf(version),
+			waitsForInspection: this.#inspections.isEnabled,
+			overwriteMsMax: this.#options.overwriteMsMax ?? OVERWRITE_MS_MAX,
 		})
-		this.#logChange(state, judgement)
+		this.#log.judged(name, judgement, this.#hasScanned)
 		const { summary, unserved } = judgement
 		if (!Bun.deepEquals(summary, state.summary)) state.summary = summary
 		if (!Bun.deepEquals(unserved, state.unserved)) state.unserved = unserved
 	}
 
-	#logChange(state: RunState, { summary, damage }: Judgement): void {
-		const { log } = this.#options
-		const { name } = state.directory
-		if (damage !== state.loggedDamage) {
-			state.loggedDamage = damage
-			if (damage === '') log('info', `run ${name} is whole again`)
-			else log('warn', `run ${name} is damaged: ${damage}`)
-		}
-		if (this.#hasScanned && summary !== null && summary.step !== state.summary?.step) {
-			log('info', `run ${name}: step ${summary.step} is available`)
-		}
-	}
-
-	/** Has the best checkpoint of a run inspected if that has not happened yet. */
 	#inspectBest(name: string): void {
-		const { inspect } = this.#options
 		const version = this.checkpoints(name).at(-1)
-		if (inspect === undefined || version === undefined) return
-		const { identity } = version
-		if (this.#verdicts.has(identity) || this.#inspecting.has(identity)) return
-		this.#inspecting.add(identity)
-		this.#inspections = this.#inspections.then(async () => {
-			try {
-				this.#verdicts.set(identity, { info: await inspect(version) })
-			} catch (error) {
-				if (!isFault(error, 'invalid')) return
-				this.#verdicts.set(identity, { damage: error.message })
-			} finally {
-				this.#inspecting.delete(identity)
-			}
-			await this.rescan(name)
-		})
+		if (version !== undefined) this.#inspections.request(version, () => this.rescan(name))
 	}
 
 	/** Makes the current states visible. */
@@ -348,21 +314,13 @@ export class CheckpointStore {
 		runs.sort((a, b) => b.mtimeMs - a.mtimeMs || (a.name < b.name ? -1 : 1))
 		const unserved = states.flatMap((state) => state.unserved ?? [])
 		unserved.sort((a, b) => (a.name < b.name ? -1 : 1))
-		this.#forgetOldVerdicts(states)
+		const checkpoints = states.flatMap(({ directory }) => directory.checkpoints)
+		this.#inspections.retain(new Set(checkpoints.map(({ identity }) => identity)))
 		const isSame = isSameList(runs, this.#runs) && isSameList(unserved, this.#unserved)
 		if (isSame) return
 		this.#runs = runs
 		this.#unserved = unserved
 		for (const listener of this.#listeners) listener()
-	}
-
-	#forgetOldVerdicts(states: readonly RunState[]): void {
-		const live = new Set(
-			states.flatMap(({ directory }) => directory.checkpoints.map(({ identity }) => identity)),
-		)
-		for (const identity of this.#verdicts.keys()) {
-			if (!live.has(identity)) this.#verdicts.delete(identity)
-		}
 	}
 }
 

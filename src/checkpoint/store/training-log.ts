@@ -1,5 +1,5 @@
 /*
- * metrics.jsonl: one JSON object a line, appended while training runs, perhaps ending in half a line.
+ * The training log, metrics.jsonl: one JSON object a line, appended while training runs, perhaps ending in half a line.
  * Bad lines cost nothing but themselves.
  */
 
@@ -12,15 +12,16 @@ const LINE_BYTES_MAX = 2 ** 20
 const READ_BYTES = 2 ** 16
 
 /** Numbers of one line; NaN, which the trainer writes as null, is null. */
-export type MetricsPoint = Readonly<Record<string, number | null>>
+export type LogPoint = Readonly<Record<string, number | null>>
 
-export interface MetricsSeries {
+/** How the losses, and whatever else was logged, went over the training. */
+export interface LossSeries {
 	/** Good lines in the file. */
 	readonly lineCount: number
 	/** Lines that are no JSON object, half lines included. */
 	readonly badLineCount: number
 	/** At most as many points as asked for, in file order; lines with a validation loss are preferred. */
-	readonly points: readonly MetricsPoint[]
+	readonly points: readonly LogPoint[]
 }
 
 /**
@@ -39,26 +40,26 @@ export async function readLastLoss(path: string): Promise<number | null> {
 	}
 }
 
-/** The same of a metrics file's text, or of its end. */
-export function lastLossOf(metrics: string): number | null {
-	const text = metrics.trim()
+/** The same of a log's text, or of its end. */
+export function lastLossOf(log: string): number | null {
+	const text = log.trim()
 	const point = parseLine(text.slice(text.lastIndexOf('\n') + 1))
 	return point?.['valLoss'] ?? point?.['loss'] ?? null
 }
 
 /**
- * Reads a whole metrics file in constant memory, thinned to `pointsMax` points. Runs in slices, so
+ * Reads a whole log in constant memory, thinned to `pointsMax` points. Runs in slices, so
  * that a file of any length never holds up the thread. A file that does not exist is empty.
  */
-export function readMetrics(path: string, pointsMax: number): Promise<MetricsSeries> {
-	return thinMetrics(readLines(path), pointsMax)
+export function readLossSeries(path: string, pointsMax: number): Promise<LossSeries> {
+	return thinLossSeries(readLines(path), pointsMax)
 }
 
-/** The lines of a metrics file, thinned to `pointsMax` points. */
-export async function thinMetrics(
+/** The lines of a log, thinned to `pointsMax` points. */
+export async function thinLossSeries(
 	lines: AsyncIterable<string> | Iterable<string>,
 	pointsMax: number,
-): Promise<MetricsSeries> {
+): Promise<LossSeries> {
 	const thinner = new Thinner(pointsMax)
 	let badLineCount = 0
 	for await (const line of lines) {
@@ -96,13 +97,13 @@ async function* readLines(path: string): AsyncGenerator<string> {
 	yield rest.toString('utf8')
 }
 
-function parseLine(line: string): MetricsPoint | undefined {
+function parseLine(line: string): LogPoint | undefined {
 	try {
 		const value: unknown = JSON.parse(line)
 		if (!isRecord(value)) return undefined
 		const isNumber = (item: unknown) => item === null || Number.isFinite(item)
 		const numbers = Object.entries(value).filter(([, item]) => isNumber(item))
-		return Object.fromEntries(numbers) as MetricsPoint
+		return Object.fromEntries(numbers) as LogPoint
 	} catch {
 		return undefined
 	}
@@ -111,9 +112,9 @@ function parseLine(line: string): MetricsPoint | undefined {
 /** Keeps one point of every `stride` lines and doubles the stride when it has too many. */
 class Thinner {
 	readonly #pointsMax: number
-	#kept: MetricsPoint[] = []
+	#kept: LogPoint[] = []
 	#stride = 1
-	#bucket: MetricsPoint | undefined
+	#bucket: LogPoint | undefined
 	#bucketLines = 0
 	count = 0
 
@@ -121,7 +122,7 @@ class Thinner {
 		this.#pointsMax = pointsMax
 	}
 
-	push(point: MetricsPoint): void {
+	push(point: LogPoint): void {
 		this.count++
 		this.#bucket = preferred(this.#bucket, point)
 		if (++this.#bucketLines < this.#stride) return
@@ -131,7 +132,7 @@ class Thinner {
 		if (this.#kept.length >= 2 * this.#pointsMax) this.#halve()
 	}
 
-	points(): readonly MetricsPoint[] {
+	points(): readonly LogPoint[] {
 		if (this.#bucket !== undefined) this.#kept.push(this.#bucket)
 		this.#bucket = undefined
 		while (this.#kept.length > this.#pointsMax) this.#halve()
@@ -149,7 +150,7 @@ class Thinner {
 }
 
 /** Of two neighbours the one with a validation loss, else the later one. */
-function preferred(earlier: MetricsPoint | undefined, later: MetricsPoint): MetricsPoint {
-	const hasValidation = (point: MetricsPoint) => typeof point['valLoss'] === 'number'
+function preferred(earlier: LogPoint | undefined, later: LogPoint): LogPoint {
+	const hasValidation = (point: LogPoint) => typeof point['valLoss'] === 'number'
 	return earlier !== undefined && hasValidation(earlier) && !hasValidation(later) ? earlier : later
 }

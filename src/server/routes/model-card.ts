@@ -18,7 +18,7 @@ export function modelCard({ catalog, uploads, limits }: ServerContext) {
 		const details = catalog.details(id)
 		const card = details?.card ?? catalog.listUnserved().find((run) => run.id === id)
 		if (card === undefined) throw modelNotFound(id)
-		const metrics = details === undefined ? noMetrics : await catalog.metrics(card.id, points)
+		const metrics = details === undefined ? noMetrics : await catalog.lossSeries(card.id, points)
 		return toModelCard(card, details, metrics)
 	}
 	const load = async (id: string, request: Request) => {

@@ -77,7 +77,7 @@ class TestDirectory implements Disposable {
 	}
 
 	reason(name: string): string | undefined {
-		return this.store.unserved().find((run) => run.name === name)?.reason
+		return this.store.unserved().find((run) => run.name === name)?.fault.reason
 	}
 
 	[Symbol.dispose](): void {
@@ -143,8 +143,8 @@ describe('the listing at the start', () => {
 		directory.write('one/config.json', '{"runId":"20261122_x"}')
 		const store = await directory.open()
 		expect(store.find('one')?.name).toBe('one')
-		expect(store.find('20261122_x')?.name).toBe('one')
-		expect(store.checkpoint('20261122_x')?.step).toBe(1)
+		expect(store.find('20261122_x')).toBeUndefined()
+		expect(store.findByRunId('20261122_x')?.name).toBe('one')
 		for (const name of ['two', '../one', '', '__proto__']) expect(store.find(name)).toBeUndefined()
 	})
 
@@ -216,7 +216,7 @@ describe('while the server runs', () => {
 		const store = await directory.open()
 		await eventually(() => store.find('run')?.info !== null)
 		directory.write('run/checkpoint-10.json', '{"modelConfig":{}}        ')
-		await eventually(() => store.find('run')?.problem?.includes('params') === true, 2500)
+		await eventually(() => store.find('run')?.fault?.reason.includes('params') === true, 2500)
 		for (let i = 0; i < 3; i++) await store.rescan()
 		expect(directory.served).toEqual(['run@9'])
 		const lines = directory.log.filter((line) => line.startsWith('warn'))
@@ -247,10 +247,10 @@ describe('while the server runs', () => {
 		const version = store.checkpoint('run')!
 		await store.reportDamage('run', version, 'wte: expected finite numbers')
 		expect(directory.served).toEqual(['run@1'])
-		expect(store.find('run')?.problem).toBe('step 2: wte: expected finite numbers')
+		expect(store.find('run')?.fault?.reason).toBe('step 2: wte: expected finite numbers')
 		directory.write('run/checkpoint-2.json', json)
 		await eventually(() => store.find('run')?.step === 2, 2500)
-		expect(store.find('run')?.problem).toBeNull()
+		expect(store.find('run')?.fault).toBeNull()
 	})
 
 	test('a removed run disappears, a removed step falls back', async () => {
@@ -332,7 +332,7 @@ describe('while the server runs', () => {
 		symlinkSync(target, join(directory.path, 'linked-config/config.json'))
 		const store = await directory.open()
 		expect(directory.served).toEqual(['run@1'])
-		expect(store.find('run')?.problem?.match(/expected a regular file/g)).toHaveLength(3)
+		expect(store.find('run')?.fault?.reason.match(/expected a regular file/g)).toHaveLength(3)
 		expect(directory.reason('linked-config')).toMatch(/^config.json: cannot be read \(ELOOP\)/)
 	})
 
@@ -352,16 +352,41 @@ describe('while the server runs', () => {
 		directory.writeRun('run', 1)
 		const store = await directory.open({ inspects: false })
 		let changes = 0
-		const stop = store.onChange(() => changes++)
+		store.onChange(() => changes++)
 		await store.rescan()
 		expect(changes).toBe(0)
 		directory.write('run/metrics.jsonl', '{"loss":1.5}\n')
 		await eventually(() => store.find('run')?.lastLoss === 1.5)
 		expect(changes).toBe(1)
-		stop()
-		rmSync(join(directory.path, 'run'), { recursive: true })
-		await eventually(() => store.runs().length === 0)
-		expect(changes).toBe(1)
+	})
+})
+
+describe('a scan that fails', () => {
+	test('is the failure of who asked for it: the next one finds what is there', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		let isBroken = true
+		store.onChange(() => {
+			if (isBroken) throw new Error('a listener failed')
+		})
+		directory.writeRun('first', 1)
+		expect(store.rescan()).rejects.toThrow('a listener failed')
+		await store.rescan().catch(() => {})
+		isBroken = false
+		directory.writeRun('second', 1)
+		await eventually(() => directory.served.length === 2, 3000)
+	})
+
+	test('in the background is one line of the log, and the watch goes on', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		store.onChange(() => {
+			if (store.runs().length === 1) throw new Error('a listener failed')
+		})
+		directory.writeRun('first', 1)
+		await eventually(() => directory.log.some((line) => line.includes('a listener failed')))
+		directory.writeRun('second', 1)
+		await eventually(() => directory.served.length === 2, 3000)
 	})
 })
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readLastLoss, readMetrics } from '../../../src/checkpoint/store/training-log.ts'
+import { readLastLoss, readLossSeries } from '../../../src/checkpoint/store/training-log.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const fixture = join(import.meta.dir, '../../fixtures/v1-bpe/metrics.jsonl')
@@ -30,7 +30,7 @@ test('last loss: none without a file', async () => {
 })
 
 test('a whole series has every line in order', async () => {
-	const { lineCount, badLineCount, points } = await readMetrics(fixture, 10_000)
+	const { lineCount, badLineCount, points } = await readLossSeries(fixture, 10_000)
 	expect([lineCount, badLineCount, points.length]).toEqual([450, 0, 450])
 	expect(points.map(({ step }) => step)).toEqual(Array.from({ length: 450 }, (_, i) => i + 1))
 })
@@ -40,7 +40,7 @@ test('a thinned series keeps its end and the validation losses', async () => {
 	const lines = Array.from({ length: 5000 }, (_, i) => {
 		return JSON.stringify({ step: i, loss: 1, ...(i % 1000 === 10 ? { valLoss: i } : {}) })
 	})
-	const { lineCount, points } = await readMetrics(written(lines.join('\n'), directory), 100)
+	const { lineCount, points } = await readLossSeries(written(lines.join('\n'), directory), 100)
 	expect(lineCount).toBe(5000)
 	expect(points.length).toBeGreaterThan(50)
 	expect(points.length).toBeLessThanOrEqual(100)
@@ -55,12 +55,12 @@ test('bad lines are counted and cost nothing else', async () => {
 	using directory = tempDir()
 	const endless = 'x'.repeat(3_000_000)
 	const text = `{"step":1}\n[1]\nnonsense\n\n{"step":2,"a":"text","b":null,"c":[1]}\n${endless}\n{"st`
-	const series = await readMetrics(written(text, directory), 10)
+	const series = await readLossSeries(written(text, directory), 10)
 	expect(series.points).toEqual([{ step: 1 }, { step: 2, b: null }])
 	expect(series.badLineCount).toBeGreaterThanOrEqual(4)
 })
 
 test('a file that does not exist is an empty series', async () => {
-	const series = await readMetrics('/nonexistent/metrics.jsonl', 10)
+	const series = await readLossSeries('/nonexistent/metrics.jsonl', 10)
 	expect(series).toEqual({ lineCount: 0, badLineCount: 0, points: [] })
 })

@@ -1,5 +1,5 @@
 import { malformedRequest, requestTooLarge } from '../wire/errors.ts'
-import type { ContentEncoding } from './headers.ts'
+import type { ContentEncoding } from './upload-fields.ts'
 
 export interface BodyLimits {
 	/** As sent. */

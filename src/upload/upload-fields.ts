@@ -1,6 +1,7 @@
-/** What an upload's headers say. Throws ApiError for what no upload may say. */
+/** What an upload says of itself, in headers or in its body. Throws ApiError for what no upload may say. */
 
-import { CONFIG_BYTES_MAX, isRunName } from '../checkpoint/store/run-directory.ts'
+import { isSafeName } from '../checkpoint/store/names.ts'
+import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { isRecord } from '../lib/json.ts'
 import {
 	aboveMax,
@@ -21,15 +22,15 @@ export interface UploadFields {
 	readonly step: number
 	/** Text of config.json. */
 	readonly config: string
-	/** Text of metrics.jsonl, where the sender gives it. */
-	readonly metrics: string | null
+	/** Text of the training log, where the sender gives it. */
+	readonly trainingLog: string | null
 }
 
 /** Verifies a run name, before any path is built with it. */
 export function checkName(name: unknown): string {
 	if (name === undefined || name === null) throw missingParameter('name')
 	if (typeof name !== 'string') throw invalidType('name', 'a string', name)
-	if (!isRunName(name)) {
+	if (!isSafeName(name)) {
 		throw invalidValue('name', '1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first', name)
 	}
 	return name
@@ -82,7 +83,7 @@ export function headerFields(headers: Headers): UploadFields | null {
 		name: checkName(headers.get('x-checkpoint-name')),
 		step: checkStep(step === null || !/^-?[0-9.]+$/.test(step) ? step : Number(step)),
 		config: checkConfig(config === null ? null : parseConfig(config)),
-		metrics: decodeBase64(headers, 'x-checkpoint-metrics'),
+		trainingLog: decodeBase64(headers, 'x-checkpoint-metrics'),
 	}
 }
 

@@ -5,22 +5,22 @@
  */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkpointName, parseRunConfig } from '../checkpoint/store/run-directory.ts'
-import { lastLossOf, thinMetrics } from '../checkpoint/store/training-log.ts'
+import { CONFIG_NAME, checkpointName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import { parseRunConfig } from '../checkpoint/store/run-config.ts'
 import { createMemoryFile, openKernels } from '../kernels/binding.ts'
 import { libraryDirectories, locateLibrary } from '../kernels/library-path.ts'
-import type { EmbeddedModel } from '../models/registry.ts'
+import type { BuiltinFiles } from '../models/builtin.ts'
 
 const isExecutable = import.meta.dir.startsWith('/$bunfs/')
 const checkout = join(import.meta.dir, '../..')
 
-const embeddedName = 'novels-austen'
-const embeddedStep = 5600
+const builtinId = 'novels-austen'
+const builtinStep = 5600
 
-/** The run directory of the embedded model; its files have no descriptor, only `Bun.file` reads them. */
-export const embeddedModelDirectory = isExecutable
-	? join(import.meta.dir, embeddedName)
-	: join(checkout, 'checkpoints', embeddedName)
+/** The run directory of the built-in model; its files have no descriptor, only `Bun.file` reads them. */
+const builtinDirectory = isExecutable
+	? join(import.meta.dir, builtinId)
+	: join(checkout, 'checkpoints', builtinId)
 
 /**
  * A path of the kernel library that every thread of this process can open. Opens it once, on this
@@ -43,26 +43,24 @@ export function kernelLibraryPath(options: {
 	})
 }
 
-/** The embedded model; its checkpoint is read when it is first asked for. */
-export async function openEmbeddedModel(): Promise<EmbeddedModel> {
-	const file = (name: string) => Bun.file(join(embeddedModelDirectory, name))
-	const config = parseRunConfig(await file('config.json').text())
-	if (typeof config === 'string') throw new Error(`embedded model: ${config}`)
-	const metrics = await file('metrics.jsonl').text()
-	const checkpoint = file(checkpointName(embeddedStep))
+/** The built-in model; its checkpoint is read when it is first asked for. */
+export async function openBuiltinModel(): Promise<BuiltinFiles> {
+	const file = (name: string) => Bun.file(join(builtinDirectory, name))
+	const config = parseRunConfig(await file(CONFIG_NAME).text())
+	if (typeof config === 'string') throw new Error(`built-in model: ${config}`)
+	const checkpoint = file(checkpointName(builtinStep))
 	return {
-		name: embeddedName,
-		step: embeddedStep,
+		id: builtinId,
+		trainingStep: builtinStep,
 		// Files inside the executable have no time of their own.
 		mtimeMs: isExecutable ? statSync(process.execPath).mtimeMs : checkpoint.lastModified,
 		config,
-		lastLoss: lastLossOf(metrics),
+		trainingLog: await file(TRAINING_LOG_NAME).text(),
 		checkpointBytes: checkpoint.size,
 		async readCheckpoint() {
 			const shared = new Uint8Array(new SharedArrayBuffer(checkpoint.size))
 			shared.set(await checkpoint.bytes())
 			return shared
 		},
-		readMetrics: (pointsMax) => thinMetrics(metrics.split('\n'), pointsMax),
 	}
 }

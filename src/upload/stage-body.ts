@@ -2,13 +2,14 @@
  * An upload's body into staged files: the bare checkpoint, or the JSON object that carries it.
  */
 
-import { CONFIG_BYTES_MAX, METRICS_NAME } from '../checkpoint/store/run-directory.ts'
+import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { Fault } from '../lib/fault.ts'
 import { invalidJson, invalidKind, invalidValue, missingParameter } from '../wire/errors.ts'
-import { checkConfig, checkName, checkStep, type UploadFields } from './headers.ts'
 import { JsonObjectSplitter, JsonSyntaxError, type ValuePiece } from './json-object-splitter.ts'
 import { JsonStringDecoder } from './json-string-decoder.ts'
 import type { StagedFile, StagedRun } from './staging.ts'
+import { checkConfig, checkName, checkStep, type UploadFields } from './upload-fields.ts'
 
 /** What a sender of a busy name, or of too many, may wait before trying again. */
 export const RETRY_SECONDS = 2
@@ -18,6 +19,9 @@ export const STAGED_CHECKPOINT = 'checkpoint'
 
 /** Longest raw JSON of the fields that are held in memory. */
 const FIELD_BYTES_MAX = { name: 4096, step: 64, config: CONFIG_BYTES_MAX } as const
+
+/** How much of a key an error message shows. */
+const SHOWN_KEY_LENGTH_MAX = 40
 
 /** Where a body goes. */
 export interface Reception {
@@ -58,7 +62,7 @@ export class NameLock {
 }
 
 /** Receives a body that is the checkpoint itself; on disk when this resolves. */
-export async function receiveBare(
+export async function stageCheckpointBody(
 	{ staged, lock, hash }: Reception,
 	body: AsyncIterable<Uint8Array>,
 	fields: UploadFields,
@@ -74,7 +78,7 @@ export async function receiveBare(
 }
 
 /** Receives `{name, config, checkpoint, step, metrics?}`; on disk when this resolves. */
-export async function receiveJson(
+export async function stageJsonBody(
 	reception: Reception,
 	body: AsyncIterable<Uint8Array>,
 ): Promise<UploadFields> {
@@ -101,8 +105,8 @@ class JsonFields {
 	#key: string | null = null
 	#name: string | null = null
 	#checkpoint: StagedFile | null = null
-	#metrics: StagedFile | null = null
-	readonly #metricsText = new JsonStringDecoder()
+	#trainingLog: StagedFile | null = null
+	readonly #trainingLogText = new JsonStringDecoder()
 
 	/** Files that it opens belong to `files`. */
 	constructor(reception: Reception, files: AsyncDisposableStack) {
@@ -112,8 +116,9 @@ class JsonFields {
 
 	async take({ key, bytes, isLast }: ValuePiece): Promise<void> {
 		const isFirst = this.#key === null
-		if (isFirst && this.#seen.has(key))
-			throw invalidJson(`the key '${key.slice(0, 40)}' comes twice`)
+		if (isFirst && this.#seen.has(key)) {
+			throw invalidJson(`the key '${key.slice(0, SHOWN_KEY_LENGTH_MAX)}' comes twice`)
+		}
 		this.#seen.add(key)
 		this.#key = isLast ? null : key
 		switch (key) {
@@ -123,7 +128,7 @@ class JsonFields {
 				await this.#checkpoint?.write(bytes)
 				return
 			case 'metrics':
-				await this.#takeMetrics(bytes, isFirst, isLast)
+				await this.#takeTrainingLog(bytes, isFirst, isLast)
 				return
 			case 'name':
 			case 'step':
@@ -147,9 +152,9 @@ class JsonFields {
 		if (this.#checkpoint === null) throw missingParameter('checkpoint')
 		const step = checkStep(this.#parse('step'))
 		await this.#checkpoint.sync()
-		await this.#metrics?.sync()
-		// The metrics are in their file already.
-		return { name, step, config, metrics: null }
+		await this.#trainingLog?.sync()
+		// The training log is in its file already.
+		return { name, step, config, trainingLog: null }
 	}
 
 	/** False for null, which counts as absent. */
@@ -162,16 +167,18 @@ class JsonFields {
 		return true
 	}
 
-	async #takeMetrics(bytes: Uint8Array, isFirst: boolean, isLast: boolean): Promise<void> {
+	async #takeTrainingLog(bytes: Uint8Array, isFirst: boolean, isLast: boolean): Promise<void> {
 		if (isFirst && isNullWord(bytes)) return
 		if (isFirst) {
 			if (bytes[0] !== 0x22) {
 				throw invalidKind('metrics', 'a string', kindOf(bytes))
 			}
-			this.#metrics = this.#files.use(await this.#reception.staged.createFile(METRICS_NAME))
+			this.#trainingLog = this.#files.use(
+				await this.#reception.staged.createFile(TRAINING_LOG_NAME),
+			)
 		}
 		const text = bytes.subarray(isFirst ? 1 : 0, isLast ? -1 : undefined)
-		await this.#metrics?.write(parsing(() => this.#metricsText.push(text, isLast)))
+		await this.#trainingLog?.write(parsing(() => this.#trainingLogText.push(text, isLast)))
 	}
 
 	#collect(key: keyof typeof FIELD_BYTES_MAX, bytes: Uint8Array): void {

@@ -1,0 +1,80 @@
+import { isFault } from '../../lib/fault.ts'
+import { SerialQueue } from '../../lib/serial-queue.ts'
+import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { CheckpointVersion } from './run-directory.ts'
+import type { Verdict } from './run-judgement.ts'
+
+/**
+ * Verifies a checkpoint's structure. Rejects with Fault `invalid` when the file is
+ * damaged; after other rejections it is asked again.
+ */
+export type Inspect = (version: CheckpointVersion) => Promise<CheckpointInfo>
+
+/**
+ * What the insides of checkpoint files have shown. Each state of a file is looked into once, in the
+ * background, one file at a time.
+ */
+export class Inspections {
+	readonly #inspect: Inspect | undefined
+	/** By identity. */
+	readonly #verdicts = new Map<string, Verdict>()
+	readonly #queue = new SerialQueue()
+	readonly #waiting = new Set<string>()
+
+	/** Without `inspect` files are taken at their word until somebody has loaded them. */
+	constructor(inspect: Inspect | undefined) {
+		this.#inspect = inspect
+	}
+
+	get isEnabled(): boolean {
+		return this.#inspect !== undefined
+	}
+
+	verdictOf({ identity }: CheckpointVersion): Verdict | undefined {
+		return this.#verdicts.get(identity)
+	}
+
+	/** Notes what loading or verifying a file has shown. */
+	note({ identity }: CheckpointVersion, verdict: Verdict): void {
+		this.#verdicts.set(identity, verdict)
+	}
+
+	/** Has a file looked into unless that has happened; calls `onVerdict` when it has. */
+	request(version: CheckpointVersion, onVerdict: () => Promise<void>): void {
+		const inspect = this.#inspect
+		const { identity } = version
+		if (inspect === undefined || this.#verdicts.has(identity) || this.#waiting.has(identity)) {
+			return
+		}
+		this.#waiting.add(identity)
+		void this.#queue.run(async () => {
+			const verdict = await judge(() => inspect(version))
+			this.#waiting.delete(identity)
+			if (verdict === undefined) return
+			this.#verdicts.set(identity, verdict)
+			await onVerdict()
+		})
+	}
+
+	/** Resolves when everything that has been asked for so far is known. */
+	idle(): Promise<void> {
+		return this.#queue.idle()
+	}
+
+	/** Forgets files that are no longer there. */
+	retain(identities: ReadonlySet<string>): void {
+		for (const identity of this.#verdicts.keys()) {
+			if (!identities.has(identity)) this.#verdicts.delete(identity)
+		}
+	}
+}
+
+/** Undefined where the moment is to blame and not the file. */
+async function judge(inspect: () => Promise<CheckpointInfo>): Promise<Verdict | undefined> {
+	try {
+		return { info: await inspect() }
+	} catch (error) {
+		if (!isFault(error, 'invalid')) return undefined
+		return { fault: { kind: 'damaged', reason: error.message } }
+	}
+}

@@ -1,0 +1,36 @@
+/** What the files of a run are called, and which names are passed over. */
+import { join } from 'node:path'
+
+export const CONFIG_NAME = 'config.json'
+export const TRAINING_LOG_NAME = 'metrics.jsonl'
+
+const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
+
+/** Name of a checkpoint file. */
+export function checkpointName(step: number): string {
+	return `checkpoint-${step}.json`
+}
+
+/** Step of a file with a checkpoint's name; undefined for any other name. */
+export function stepOfName(name: string): number | undefined {
+	const step = Number(CHECKPOINT_NAME.exec(name)?.[1] ?? Number.NaN)
+	return Number.isSafeInteger(step) ? step : undefined
+}
+
+/** Path of a run's training log; the file need not exist. */
+export function trainingLogPath(directory: string, runName: string): string {
+	return join(directory, runName, TRAINING_LOG_NAME)
+}
+
+/** Names that directory listings of ours never show: hidden, or left behind by copiers and editors. */
+export function isIgnoredName(name: string): boolean {
+	return name.startsWith('.') || /(\.part|\.tmp|\.swp|\.filepart|~)$/.test(name)
+}
+
+/**
+ * Names that an upload may give a run or a file: safe as a path segment everywhere. Directories that
+ * people make themselves are served under any name.
+ */
+export function isSafeName(name: string): boolean {
+	return /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(name) && !isIgnoredName(name)
+}

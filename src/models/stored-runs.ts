@@ -1,0 +1,103 @@
+import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
+import type { RunSummary, UnservedRun } from '../checkpoint/store/run-judgement.ts'
+import type { CheckpointStore } from '../checkpoint/store/store.ts'
+import type { ModelCard } from './catalog.ts'
+import { contextLengthOf, type ModelSource, type SourceModel } from './source.ts'
+
+/** Runs in the checkpoints directory as a source. */
+export class StoredRuns implements ModelSource {
+	readonly #store: CheckpointStore
+	/** A summary stays the same object for as long as its run does. */
+	readonly #models = new WeakMap<RunSummary, SourceModel>()
+
+	constructor(store: CheckpointStore) {
+		this.#store = store
+	}
+
+	models(): readonly SourceModel[] {
+		return this.#store.runs().map((run) => this.#current(run))
+	}
+
+	unserved(): readonly ModelCard[] {
+		return this.#store.unserved().map(unservedCard)
+	}
+
+	lists(id: string): boolean {
+		return (this.#store.find(id) ?? this.#store.findUnserved(id)) !== undefined
+	}
+
+	find(id: string, trainingStep?: number): SourceModel | undefined {
+		const run = this.#store.find(id)
+		if (run === undefined) return undefined
+		if (trainingStep === undefined) return this.#current(run)
+		const version = this.#store.checkpoint(id, trainingStep)
+		return version && this.#model(run, version, `${id}@${trainingStep}`)
+	}
+
+	resolveAlias(alias: string): string | undefined {
+		return this.#store.findByRunId(alias)?.name
+	}
+
+	onChange(listener: () => void): void {
+		this.#store.onChange(listener)
+	}
+
+	#current(run: RunSummary): SourceModel {
+		const known = this.#models.get(run)
+		if (known !== undefined) return known
+		const model = this.#model(run, run.served, run.name)
+		this.#models.set(run, model)
+		return model
+	}
+
+	#model(run: RunSummary, version: CheckpointVersion, id: string): SourceModel {
+		const { name, lastLoss, domain, trainConfig, steps, fault } = run
+		const { step, path, identity, mtimeMs, sizeBytes } = version
+		const info = version === run.served ? run.info : null
+		return {
+			key: identity,
+			card: {
+				id,
+				trainingStep: step,
+				mtimeMs,
+				lastLoss,
+				domain,
+				modelConfig: modelConfigOf(run),
+				trainConfig,
+				steps,
+				reason: fault?.reason ?? null,
+				contextLength: run.info?.config.contextLength ?? contextLengthOf(run.modelConfig),
+				isBuiltin: false,
+			},
+			checkpointBytes: sizeBytes,
+			info,
+			locate: async () => ({ type: 'file', path }),
+			reportDamage: (reason) => this.#store.reportDamage(name, version, reason),
+			lossSeries: (pointsMax) => this.#store.lossSeries(name, pointsMax),
+		}
+	}
+}
+
+/** As config.json has it, but what the served checkpoint says of itself goes first. */
+function modelConfigOf({ modelConfig, info }: RunSummary): RunSummary['modelConfig'] {
+	if (info === null) return modelConfig
+	const { vocabSize, contextLength, nLayer, nEmbd, nHead } = info.config
+	return { ...modelConfig, vocabSize, blockSize: contextLength, nLayer, nEmbd, nHead }
+}
+
+function unservedCard({ name, step, mtimeMs, config, fault }: UnservedRun): ModelCard {
+	return {
+		id: name,
+		trainingStep: step ?? 0,
+		mtimeMs,
+		lastLoss: null,
+		domain: config?.domain ?? null,
+		modelConfig: config?.modelConfig ?? {},
+		trainConfig: config?.trainConfig ?? {},
+		steps: [],
+		state: fault.kind,
+		reason: fault.reason,
+		contextLength: null,
+		isBuiltin: false,
+	}
+}
