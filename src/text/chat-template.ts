@@ -1,5 +1,6 @@
+import { END_OF_TEXT } from '../tokenizer/bpe.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { END_OF_TEXT, endTokenIds, type Prompt, promptCharactersMax } from './prompt.ts'
+import { type Prompt, promptCharactersMax } from './prompt.ts'
 
 export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
 
@@ -43,8 +44,12 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 	if (user === undefined || assistant === undefined || end === undefined) {
 		const text = messages.map(({ content }) => content).join('\n')
 		const tokenIds = tokenizer.encodePlain(text)
-		const stopTokenIds = endTokenIds(tokenizer)
-		return { tokenIds, stopTokenIds, skipsLeadingBlank: false }
+		const { endTokenIds, promptPrefix } = tokenizer
+		return {
+			tokenIds: [...promptPrefix, ...tokenIds],
+			stopTokenIds: endTokenIds,
+			skipsLeadingBlank: false,
+		}
 	}
 
 	const turns = toTurns(messages)

@@ -22,21 +22,12 @@ export function endOfText(text: string): string {
 	return text.length <= promptCharactersMax ? text : text.slice(-promptCharactersMax)
 }
 
-/** A text to be continued. Reserved tokens in it are read as such. */
+/** A text to be continued, behind what the tokenizer puts first. Reserved tokens in it are read as such. */
 export function textPrompt(text: string, tokenizer: Tokenizer): Prompt {
-	return tokenPrompt(tokenizer.encode(endOfText(text)), tokenizer)
+	return tokenPrompt([...tokenizer.promptPrefix, ...tokenizer.encode(endOfText(text))], tokenizer)
 }
 
 /** Token ids to be continued. */
 export function tokenPrompt(tokenIds: readonly number[], tokenizer: Tokenizer): Prompt {
-	return { tokenIds, stopTokenIds: endTokenIds(tokenizer), skipsLeadingBlank: false }
-}
-
-/** The token that ends a text of the trainer's data. */
-export const END_OF_TEXT = '<|end_of_text|>'
-
-/** Ids that end any text of this model: its end token, if it reserves one. */
-export function endTokenIds(tokenizer: Tokenizer): number[] {
-	const end = tokenizer.specialTokenId(END_OF_TEXT)
-	return end === undefined ? [] : [end]
+	return { tokenIds, stopTokenIds: tokenizer.endTokenIds, skipsLeadingBlank: false }
 }

@@ -1,6 +1,9 @@
 import { MergeQueue } from './merge-queue.ts'
-import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
+import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
+
+/** The token that ends a text of the trainer's data. */
+export const END_OF_TEXT = '<|end_of_text|>'
 
 /** The trainer's encoder gives its queue room for this many entries beyond the text's tokens. */
 const QUEUE_SPARE_ENTRIES = 1_000_000
@@ -13,10 +16,11 @@ const QUEUE_SPARE_ENTRIES = 1_000_000
  * verified), so a pair that a merge brings about has a higher rank, and when the first pair of a rank
  * is taken all pairs of that rank are already queued.
  */
-export function createBpeTokenizer(spec: TokenizerSpec): Tokenizer {
+export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const merges = new MergeTable(spec)
 	const scan = createScanner(spec, vocabulary)
+	const end = spec.specialTokens.includes(END_OF_TEXT) ? vocabulary.idOf(END_OF_TEXT) : undefined
 
 	return {
 		spec,
@@ -24,6 +28,9 @@ export function createBpeTokenizer(spec: TokenizerSpec): Tokenizer {
 		encodePlain: (text) => merges.apply(scan(text, false)),
 		decode: (ids) => vocabulary.join(ids),
 		tokenText: (id) => vocabulary.textOf(id),
+		tokenBytes: (id) => vocabulary.bytesOf(id),
+		promptPrefix: [],
+		endTokenIds: end === undefined ? [] : [end],
 		specialTokenId: (text) =>
 			spec.specialTokens.includes(text) ? vocabulary.idOf(text) : undefined,
 		startTokenId: vocabulary.startTokenId,
@@ -34,7 +41,7 @@ export function createBpeTokenizer(spec: TokenizerSpec): Tokenizer {
 type Scanner = (text: string, readsSpecialTokens: boolean) => number[]
 
 /** Step 1: text to ids of characters and reserved tokens, in one scan from the left. */
-function createScanner(spec: TokenizerSpec, vocabulary: Vocabulary): Scanner {
+function createScanner(spec: TrainerTokenizerSpec, vocabulary: Vocabulary): Scanner {
 	const idByCodePoint = vocabulary.codePointIds()
 	const specialByFirstUnit = new Map<number, [text: string, id: number][]>()
 	for (const text of spec.specialTokens) {
@@ -71,7 +78,7 @@ class MergeTable {
 	readonly #firstResult: number
 	readonly #ranks = new Map<number, number>()
 
-	constructor(spec: TokenizerSpec) {
+	constructor(spec: TrainerTokenizerSpec) {
 		this.#order = spec.mergeOrder
 		this.#vocabSize = spec.vocab.length
 		this.#firstResult = spec.vocab.length - spec.merges.length

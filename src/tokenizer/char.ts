@@ -1,8 +1,8 @@
-import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
+import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 /** One token per code point; others are skipped. */
-export function createCharTokenizer(spec: TokenizerSpec): Tokenizer {
+export function createCharTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const idByCodePoint = vocabulary.codePointIds()
 
@@ -23,6 +23,9 @@ export function createCharTokenizer(spec: TokenizerSpec): Tokenizer {
 		encodePlain: encode,
 		decode: (ids) => vocabulary.join(ids),
 		tokenText: (id) => vocabulary.textOf(id),
+		tokenBytes: (id) => vocabulary.bytesOf(id),
+		promptPrefix: [],
+		endTokenIds: [],
 		specialTokenId: () => undefined,
 		startTokenId: vocabulary.startTokenId,
 		createDecoder: () => vocabulary.createJoiningDecoder(),

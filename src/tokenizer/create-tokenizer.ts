@@ -1,5 +1,6 @@
 import { assertNever } from '../lib/assert.ts'
 import { createBpeTokenizer } from './bpe.ts'
+import { createByteBpeTokenizer } from './byte-bpe.ts'
 import { createCharTokenizer } from './char.ts'
 import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
 import { createWordTokenizer } from './word.ts'
@@ -13,7 +14,9 @@ export function createTokenizer(spec: TokenizerSpec): Tokenizer {
 			return createCharTokenizer(spec)
 		case 'word':
 			return createWordTokenizer(spec)
+		case 'byte-bpe':
+			return createByteBpeTokenizer(spec)
 		default:
-			return assertNever(spec.type)
+			return assertNever(spec)
 	}
 }

@@ -1,5 +1,5 @@
 import { describeValue, isRecord } from '../lib/json.ts'
-import type { TokenizerSpec } from './tokenizer.ts'
+import type { TrainerTokenizerSpec } from './tokenizer.ts'
 
 /** Most entries of a vocabulary. */
 const VOCAB_SIZE_MAX = 2 ** 20
@@ -17,7 +17,7 @@ const QUEUE_MERGE_COUNT_MIN = 1000
  * its size. Throws an Error that says what was expected and what came; keys that we do not know are
  * ignored.
  */
-export function parseTokenizerSpec(json: unknown, form: 'json' | 'binary'): TokenizerSpec {
+export function parseTokenizerSpec(json: unknown, form: 'json' | 'binary'): TrainerTokenizerSpec {
 	if (!isRecord(json)) throw expected('tokenizerArtifacts', 'an object', json)
 	const type = ownField(json, 'type')
 	if (type !== 'bpe' && type !== 'char' && type !== 'word') {

@@ -3,9 +3,14 @@
  * `create-tokenizer.ts` makes one from a verified spec, `tokenizer-spec.ts` verifies what a
  * checkpoint holds. Nothing here knows models, requests or HTTP.
  */
+import type { AddedToken } from './added-tokens.ts'
+import type { PreTokenizerStage } from './pre-tokenizer.ts'
 
-/** A tokenizer as stored in a checkpoint, verified. Plain data: crosses threads. */
-export interface TokenizerSpec {
+/** A tokenizer as stored with a checkpoint, verified. Plain data: crosses threads. */
+export type TokenizerSpec = TrainerTokenizerSpec | ByteBpeSpec
+
+/** The tokenizers of our own trainer. */
+export interface TrainerTokenizerSpec {
 	readonly type: 'bpe' | 'char' | 'word'
 	/** Token strings; the index is the id. */
 	readonly vocab: readonly string[]
@@ -17,6 +22,27 @@ export interface TokenizerSpec {
 	readonly mergeOrder: 'plain' | 'queue'
 }
 
+/** Byte-pair encoding over bytes, as GPT-2 and its descendants have it. */
+export interface ByteBpeSpec {
+	readonly type: 'byte-bpe'
+	/** The bytes of each id, one character U+0000 … U+00FF per byte; '' where there is no such token. */
+	readonly vocab: readonly string[]
+	/** Merges in rank order with the id that each makes. */
+	readonly merges: readonly (readonly [left: number, right: number, result: number])[]
+	/** A piece that is a token needs no merges to become one. */
+	readonly ignoresMerges: boolean
+	readonly addedTokens: readonly AddedToken[]
+	/** Texts of the special ones among them. */
+	readonly specialTokens: readonly string[]
+	readonly normalization: 'none' | 'nfc'
+	/** How texts are cut before merging. */
+	readonly preTokenizer: readonly PreTokenizerStage[]
+	/** Ids that are put before every prompt text. */
+	readonly promptPrefix: readonly number[]
+	/** Ids that end any text. */
+	readonly endTokenIds: readonly number[]
+}
+
 /** Text to token ids and back, exactly as the trainer does it. Texts that come out are well-formed. */
 export interface Tokenizer {
 	readonly spec: TokenizerSpec
@@ -26,11 +52,17 @@ export interface Tokenizer {
 	encodePlain(text: string): number[]
 	/** Text of all ids at once; ids outside the vocabulary add nothing. */
 	decode(ids: readonly number[]): string
-	/** The string of one id, '' outside the vocabulary. */
+	/** The string of one id; '' outside the vocabulary and for bytes that are no whole characters. */
 	tokenText(id: number): string
+	/** The bytes of one id. */
+	tokenBytes(id: number): Uint8Array
 	/** Id of a reserved token such as `<|end_of_text|>`, or undefined when it is not reserved here. */
 	specialTokenId(text: string): number | undefined
-	/** The token from which generation starts when a prompt has no tokens: newline, else id 0. */
+	/** Ids that are put before every prompt text. */
+	readonly promptPrefix: readonly number[]
+	/** Ids that end any text of this model. */
+	readonly endTokenIds: readonly number[]
+	/** The token from which generation starts when a prompt has no tokens. */
 	readonly startTokenId: number
 	/** A decoder whose pieces, joined, equal `decode` of all ids pushed so far. */
 	createDecoder(): IncrementalDecoder

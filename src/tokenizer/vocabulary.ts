@@ -1,5 +1,7 @@
 import type { IncrementalDecoder } from './tokenizer.ts'
 
+const utf8 = new TextEncoder()
+
 /**
  * The token strings with their look-ups. Texts that leave it are well-formed: a lone surrogate in
  * the vocabulary (the trainer counts one as a character) encodes as stored but decodes as U+FFFD,
@@ -25,6 +27,11 @@ export class Vocabulary {
 	/** Text of an id; '' for anything that is not an id. */
 	textOf(id: number): string {
 		return this.#texts[id] ?? ''
+	}
+
+	/** The UTF-8 bytes of an id's text. */
+	bytesOf(id: number): Uint8Array {
+		return utf8.encode(this.textOf(id))
 	}
 
 	/** Ids by code point, -1 where the vocabulary lacks it; the table ends at its highest one. */

@@ -1,4 +1,4 @@
-import type { IncrementalDecoder, Tokenizer, TokenizerSpec } from './tokenizer.ts'
+import type { IncrementalDecoder, Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 /**
@@ -8,7 +8,7 @@ import { Vocabulary } from './vocabulary.ts'
  * trainer's decoding at once does; its streamed form also puts one in front of the first word and of
  * each line, which ours does not: a stream gives the same text as decoding at once.
  */
-export function createWordTokenizer(spec: TokenizerSpec): Tokenizer {
+export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const newlineId = vocabulary.idOf('\n')
 
@@ -54,6 +54,9 @@ export function createWordTokenizer(spec: TokenizerSpec): Tokenizer {
 			return text
 		},
 		tokenText: (id) => vocabulary.textOf(id),
+		tokenBytes: (id) => vocabulary.bytesOf(id),
+		promptPrefix: [],
+		endTokenIds: [],
 		specialTokenId: () => undefined,
 		startTokenId: vocabulary.startTokenId,
 		createDecoder,

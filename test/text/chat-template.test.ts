@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test'
 import { type ChatMessage, renderChat } from '../../src/text/chat-template.ts'
-import { endTokenIds } from '../../src/text/prompt.ts'
 import { loadTokenizer } from '../tokenizer/fixture-tokenizers.ts'
 
 const chatTokenizer = loadTokenizer('v2-bpe-chat')
@@ -82,6 +81,6 @@ describe('any other model', () => {
 })
 
 test('the end token is the reserved one', () => {
-	expect(endTokenIds(chatTokenizer)).toEqual([48])
-	expect(endTokenIds(loadTokenizer('v1-char'))).toEqual([])
+	expect(chatTokenizer.endTokenIds).toEqual([48])
+	expect(loadTokenizer('v1-char').endTokenIds).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
-import type { TokenizerSpec } from '../../src/tokenizer/tokenizer.ts'
+import type { TrainerTokenizerSpec } from '../../src/tokenizer/tokenizer.ts'
 import { loadTokenizer, loadTokenizerFixtures } from './fixture-tokenizers.ts'
 
 const fixtures = loadTokenizerFixtures()
@@ -109,13 +109,13 @@ test.each([
 })
 
 function spec(
-	fields: Pick<TokenizerSpec, 'type' | 'vocab'> & Partial<TokenizerSpec>,
-): TokenizerSpec {
+	fields: Pick<TrainerTokenizerSpec, 'type' | 'vocab'> & Partial<TrainerTokenizerSpec>,
+): TrainerTokenizerSpec {
 	return { merges: [], specialTokens: [], mergeOrder: 'plain', ...fields }
 }
 
 /** Random merges over a, b, c: each of two ids below its own, self-merges included. */
-function mergeSpec(): fc.Arbitrary<TokenizerSpec> {
+function mergeSpec(): fc.Arbitrary<TrainerTokenizerSpec> {
 	const picks = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 12 })
 	return picks.map((pairs) => {
 		const vocab = ['a', 'b', 'c']
@@ -129,7 +129,7 @@ function mergeSpec(): fc.Arbitrary<TokenizerSpec> {
 }
 
 /** The definition, word for word. */
-function mergeByPasses(bpe: TokenizerSpec, text: string): number[] {
+function mergeByPasses(bpe: TrainerTokenizerSpec, text: string): number[] {
 	let ids = [...text].map((character) => 'abc'.indexOf(character))
 	// The spec's own later duplicates of 'a', 'b', 'c' do not exist: merges make longer texts.
 	for (const [rank, [left, right]] of bpe.merges.entries()) {

@@ -1,0 +1,32 @@
+/**
+ * The printable alphabet in which byte-level vocabularies write bytes: printable Latin-1 stands for
+ * itself, the other 68 bytes for U+0100 and on, in order (GPT-2's `bytes_to_unicode`).
+ *
+ * Inside, bytes are strings of characters U+0000 … U+00FF: compact, comparable and ready as map keys.
+ */
+
+function isPrintable(byte: number): boolean {
+	return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad)
+}
+
+const BYTE_OF = new Map<string, string>()
+for (let byte = 0, others = 0; byte < 256; byte++) {
+	const codePoint = isPrintable(byte) ? byte : 0x100 + others++
+	BYTE_OF.set(String.fromCharCode(codePoint), String.fromCharCode(byte))
+}
+
+/** Bytes of a token as byte-level vocabularies write it; undefined when it is not written so. */
+export function fromByteAlphabet(token: string): string | undefined {
+	let bytes = ''
+	for (const character of token) {
+		const byte = BYTE_OF.get(character)
+		if (byte === undefined) return undefined
+		bytes += byte
+	}
+	return bytes
+}
+
+/** Bytes of a text in UTF-8. */
+export function utf8Bytes(text: string): string {
+	return Buffer.from(text, 'utf8').toString('latin1')
+}
