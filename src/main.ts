@@ -4,20 +4,25 @@
  */
 import { readFileSync } from 'node:fs'
 import { version } from '../package.json'
+import { exitStatus } from './commands/command.ts'
+import { Output, outputComplaint, outputStatus } from './commands/output.ts'
 import { runCommand } from './commands/run-command.ts'
 import { messageOf } from './lib/errors.ts'
 
-/** Exit status of a process that a second signal ended while it was cleaning up. */
-const INTERRUPTED_STATUS = 130
+const output = new Output(process.stdout)
+// Who reads the log may go away; the work goes on.
+process.stderr.on('error', () => {})
 
-const stopRequested = new Promise<void>((resolve) => {
+const stopRequested = new Promise<number>((resolve) => {
 	let signals = 0
+	const statuses = { SIGINT: exitStatus.interrupted, SIGTERM: exitStatus.terminated } as const
 	for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 		process.on(signal, () => {
-			if (++signals > 1) process.exit(INTERRUPTED_STATUS)
-			resolve()
+			if (++signals > 1) process.exit(statuses[signal])
+			resolve(statuses[signal])
 		})
 	}
+	void output.failed.then((error) => resolve(outputStatus(error)))
 })
 
 const status = await runCommand({
@@ -28,11 +33,13 @@ const status = await runCommand({
 	spawnEngineWorker: () => new Worker(new URL('./engine/worker/worker.ts', import.meta.url)),
 	spawnLoaderWorker: () =>
 		new Worker(new URL('./checkpoint/load/worker/worker.ts', import.meta.url)),
-	print: (text) => process.stdout.write(text),
+	print: (text) => output.write(text),
 	warn: (text) => process.stderr.write(text),
 	stopRequested,
 }).catch((error: unknown) => {
 	process.stderr.write(`alpha: ${messageOf(error)}\n`)
 	return 1
 })
-process.exit(status)
+const lost = await output.flushed()
+if (lost !== null) process.stderr.write(outputComplaint(lost))
+process.exit(lost === null ? status : outputStatus(lost))

@@ -1,5 +1,19 @@
 import type { OptionSources } from './options.ts'
 
+/** Exit statuses beyond 0 (done) and 1 (could not be done), as sysexits and shells have them. */
+export const exitStatus = {
+	/** The command line cannot be obeyed. */
+	usage: 64,
+	/** The output cannot be written, for instance because the disk is full. */
+	outputLost: 74,
+	/** Ended by Ctrl-C. */
+	interrupted: 130,
+	/** Nobody reads the output any more. */
+	pipeClosed: 141,
+	/** Ended by SIGTERM. */
+	terminated: 143,
+} as const
+
 /** What a command gets from the process; only main.ts touches the process itself. */
 export interface CommandContext extends OptionSources {
 	readonly version: string
@@ -10,8 +24,11 @@ export interface CommandContext extends OptionSources {
 	readonly print: (text: string) => void
 	/** Writes to standard error: what people read. */
 	readonly warn: (text: string) => void
-	/** Resolves at the first SIGTERM or Ctrl-C; a second one ends the process at once. */
-	readonly stopRequested: Promise<void>
+	/**
+	 * Resolves at the first SIGTERM or Ctrl-C, or when the output is lost, with the exit status of a
+	 * command that ends therefore. A second signal ends the process at once.
+	 */
+	readonly stopRequested: Promise<number>
 }
 
 /** One word of the command line. */

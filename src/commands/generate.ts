@@ -75,19 +75,22 @@ export const generateCommand: Command = {
 		using lease = await runtime.catalog.acquire(model)
 		const prompt = words.join(' ')
 		context.print(prompt)
-		await printText(lease, toRequest(lease, prompt, values), context)
-		return 0
+		return await printText(lease, toRequest(lease, prompt, values), context)
 	},
 }
 
-/** Prints what is generated as it comes, up to its end or the first Ctrl-C. */
+/** Prints what is generated as it comes, up to its end or a request to stop; the exit status. */
 async function printText(
 	lease: ModelLease,
 	request: TextRequest,
 	{ print, stopRequested }: CommandContext,
-): Promise<void> {
+): Promise<number> {
+	let status = 0
 	const controller = new AbortController()
-	void stopRequested.then(() => controller.abort())
+	void stopRequested.then((stopStatus) => {
+		status = stopStatus
+		controller.abort()
+	})
 	const generation = new TextGeneration(lease.generate(request.generation, controller.signal), {
 		request,
 		tokenizer: lease.tokenizer,
@@ -96,6 +99,7 @@ async function printText(
 		for (const event of events) if (event.type === 'text') print(event.text)
 	}
 	print('\n')
+	return status
 }
 
 function toRequest(

@@ -1,4 +1,4 @@
-import type { Command, CommandContext } from './command.ts'
+import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { suggestion, UsageError } from './options.ts'
@@ -6,9 +6,6 @@ import { serveCommand } from './serve.ts'
 import { uploadCommand } from './upload.ts'
 
 const commands: readonly Command[] = [serveCommand, generateCommand, modelsCommand, uploadCommand]
-
-/** Exit status for a command line that cannot be obeyed, as in sysexits. */
-const USAGE_STATUS = 64
 
 /** Runs the command that argv names; without one, `serve`. Returns the exit status. */
 export async function runCommand(context: CommandContext): Promise<number> {
@@ -30,7 +27,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
 	} catch (error) {
 		if (!(error instanceof UsageError)) throw error
 		warn(`alpha: ${error.message}\nalpha --help lists commands and options.\n`)
-		return USAGE_STATUS
+		return exitStatus.usage
 	}
 }
 

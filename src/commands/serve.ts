@@ -36,7 +36,10 @@ export const serveCommand: Command = {
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
 		announce(config, runtime, `http://${host}:${server.port}`, context)
 
-		const failure = await Promise.race([context.stopRequested, runtime.engine.failed])
+		const failure = await Promise.race([
+			context.stopRequested.then(() => null),
+			runtime.engine.failed,
+		])
 		isDraining = true
 		if (failure) {
 			log('error', `${failure.message}; a supervisor should start alpha again`)

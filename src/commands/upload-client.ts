@@ -8,11 +8,8 @@ import { CONFIG_NAME, trainingLogPath } from '../checkpoint/store/names.ts'
 import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { type CheckpointVersion, RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
-
-/** The upload did not succeed; the message is for the person who asked for it. */
-export class UploadError extends Error {
-	override readonly name = 'UploadError'
-}
+import { isRecord } from '../lib/json.ts'
+import { toBinaryRequest, toJsonRequest, type Upload, UploadError } from './upload-request.ts'
 
 export interface SendRunOptions {
 	/** The run directory; its name becomes the model's unless `name` is given. */
@@ -34,11 +31,9 @@ export interface SendRunOptions {
 /** Tries in all; what the server refuses for good is tried once. */
 const ATTEMPTS = 5
 const RETRY_SECONDS_MAX = 60
+const REDIRECTS_MAX = 5
 const READ_BYTES = 2 ** 18
 const METRICS_BYTES_MAX = 2 ** 28
-
-/** Config and metrics of a binary checkpoint travel in headers, which servers limit to 16 KiB in all. */
-const HEADER_TEXT_BYTES_MAX = 5000
 
 /** Sends a run's checkpoint with its config and metrics. Throws UploadError. */
 export async function sendRun(
@@ -63,13 +58,6 @@ export async function sendRun(
 		options.onRetry?.(outcome.reason, delaySeconds)
 		await sleep(delaySeconds * 1000, null, { signal: options.signal }).catch(interrupted)
 	}
-}
-
-interface Upload {
-	readonly name: string
-	readonly version: CheckpointVersion
-	readonly config: string
-	readonly metrics: string | null
 }
 
 type Outcome =
@@ -114,9 +102,7 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 	await using file = await open(upload.version.path, 'r')
 	const start = new Uint8Array(4)
 	await file.read(start, 0, start.length, 0)
-	const request = isBinaryForm(start)
-		? { headers: bareHeaders(upload), before: '', after: '' }
-		: { headers: { 'content-type': 'application/json' }, ...jsonFrame(upload) }
+	const request = isBinaryForm(start) ? toBinaryRequest(upload) : toJsonRequest(upload)
 	async function* body(): AsyncGenerator<Uint8Array> {
 		if (request.before !== '') yield Buffer.from(request.before)
 		const { sizeBytes } = upload.version
@@ -130,14 +116,16 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 		}
 		if (request.after !== '') yield Buffer.from(request.after)
 	}
-	try {
-		const response = await fetch(new URL('/api/upload', options.url), {
+	const send = (url: URL) =>
+		fetch(url, {
 			method: 'POST',
 			headers: { authorization: `Bearer ${options.secret}`, ...request.headers },
 			body: toStream(body()),
+			redirect: 'manual',
 			signal: options.signal ?? null,
 		})
-		return await toOutcome(response)
+	try {
+		return await toOutcome(await followRedirects(new URL('/api/upload', options.url), send), upload)
 	} catch (error) {
 		if (error instanceof UploadError) throw error
 		if (options.signal?.aborted) interrupted()
@@ -168,15 +156,65 @@ function toStream(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array
 	})
 }
 
-async function toOutcome(response: Response): Promise<Outcome> {
+/**
+ * Sends again to where the server points, as long as a POST may be repeated there (307 and 308) and
+ * the secret stays with the same host: HTTP may become HTTPS, nothing else. All other redirects are
+ * named in an UploadError, because following them would end in a GET or tell the secret to others.
+ */
+async function followRedirects(
+	first: URL,
+	send: (url: URL) => Promise<Response>,
+): Promise<Response> {
+	let url = first
+	for (let hop = 0; ; hop++) {
+		const response = await send(url)
+		const location = response.headers.get('location')
+		if (response.status < 300 || response.status > 399 || location === null) return response
+		const next = URL.parse(location, url)
+		const keepsMethod = response.status === 307 || response.status === 308
+		const isSameHost = next?.hostname === url.hostname
+		const isAsSafe = next?.protocol === url.protocol || next?.protocol === 'https:'
+		if (next === null || !keepsMethod || !isSameHost || !isAsSafe || hop === REDIRECTS_MAX) {
+			throw new UploadError(
+				`${url.origin} redirects (${response.status}) to ${location.slice(0, 200)}, which is not ` +
+					'followed; give --to the address that the server really has',
+			)
+		}
+		await response.body?.cancel()
+		url = next
+	}
+}
+
+async function toOutcome(response: Response, { name, version }: Upload): Promise<Outcome> {
 	const text = await response.text()
-	if (response.ok) return { type: 'stored' }
+	if (response.ok) {
+		if (isReceipt(text, name, version.step)) return { type: 'stored' }
+		throw new UploadError(
+			`${response.status}: expected {"ok":true,"name":"${name}","step":${version.step}}, ` +
+				`got ${text === '' ? 'nothing' : text.slice(0, 200)}; is this the address of Alpha?`,
+		)
+	}
 	const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN)
 	return {
 		type: 'refused',
 		reason: `${response.status}: ${errorMessage(text)}`,
 		isTransient: response.status >= 500 || response.status === 409 || response.status === 429,
 		retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null,
+	}
+}
+
+/** Only this answer says that the run has been stored. */
+function isReceipt(text: string, name: string, step: number): boolean {
+	try {
+		const receipt: unknown = JSON.parse(text)
+		return (
+			isRecord(receipt) &&
+			receipt['ok'] === true &&
+			receipt['name'] === name &&
+			receipt['step'] === step
+		)
+	} catch {
+		return false
 	}
 }
 
@@ -189,50 +227,4 @@ function errorMessage(text: string): string {
 		// Some other server's page.
 	}
 	return text.slice(0, 200)
-}
-
-/** What stands before and after the checkpoint's own text in a JSON body. */
-function jsonFrame({ name, version, config, metrics }: Upload): { before: string; after: string } {
-	const fields = [
-		`"name":${JSON.stringify(name)}`,
-		`"step":${version.step}`,
-		`"config":${config}`,
-		...(metrics === null ? [] : [`"metrics":${JSON.stringify(metrics)}`]),
-	]
-	return { before: `{${fields.join(',')},"checkpoint":`, after: '}' }
-}
-
-function bareHeaders({ name, version, config, metrics }: Upload): Record<string, string> {
-	const compact = JSON.stringify(JSON.parse(config))
-	const bytes = Buffer.byteLength(compact)
-	if (bytes > HEADER_TEXT_BYTES_MAX) {
-		throw new UploadError(
-			`config.json: expected at most ${HEADER_TEXT_BYTES_MAX} bytes for a binary checkpoint, ` +
-				`got ${bytes}`,
-		)
-	}
-	return {
-		'content-type': 'application/octet-stream',
-		'x-checkpoint-name': name,
-		'x-checkpoint-step': String(version.step),
-		'x-checkpoint-config': Buffer.from(compact).toString('base64'),
-		...(metrics === null
-			? {}
-			: { 'x-checkpoint-metrics': Buffer.from(thinLines(metrics)).toString('base64') }),
-	}
-}
-
-/** As many lines as fit, evenly spread, the last one always among them. */
-function thinLines(text: string): string {
-	const lines = text.split('\n').filter((line) => line !== '')
-	let kept = lines
-	for (
-		let stride = 2;
-		kept.join('\n').length > HEADER_TEXT_BYTES_MAX && kept.length > 1;
-		stride *= 2
-	) {
-		kept = lines.filter((_, i) => (lines.length - 1 - i) % stride === 0)
-	}
-	const thinned = kept.map((line) => `${line}\n`).join('')
-	return Buffer.byteLength(thinned) > HEADER_TEXT_BYTES_MAX ? '' : thinned
 }

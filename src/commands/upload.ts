@@ -1,7 +1,8 @@
 import type { Command, CommandContext } from './command.ts'
 import { formatBytes, integerOption, textOption } from './option-kinds.ts'
 import { formatHelp, parseOptions, UsageError } from './options.ts'
-import { sendRun, UploadError } from './upload-client.ts'
+import { sendRun } from './upload-client.ts'
+import { UploadError } from './upload-request.ts'
 
 const uploadOptions = {
 	to: textOption({
@@ -52,8 +53,12 @@ export const uploadCommand: Command = {
 			throw new UsageError(`--to: expected an http:// or https:// address, got "${url}"`)
 		}
 		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
+		let failureStatus = 1
 		const controller = new AbortController()
-		void context.stopRequested.then(() => controller.abort())
+		void context.stopRequested.then((stopStatus) => {
+			failureStatus = stopStatus
+			controller.abort()
+		})
 		try {
 			const sent = await sendRun({
 				directory,
@@ -70,7 +75,7 @@ export const uploadCommand: Command = {
 		} catch (error) {
 			if (!(error instanceof UploadError)) throw error
 			context.warn(`\nalpha: ${error.message}\n`)
-			return 1
+			return failureStatus
 		}
 	},
 }

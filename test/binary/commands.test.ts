@@ -23,10 +23,61 @@ describe('alpha generate', () => {
 		expect(errors).toContain('The model "nobody" does not exist')
 	})
 
+	test('ends at Ctrl-C with the status of an interrupted command', async () => {
+		const child = Bun.spawn(
+			[executablePath, 'generate', 'novels-austen', prompt, '--max-tokens', '2048'],
+			{ stdout: 'pipe', stderr: 'pipe' },
+		)
+		const reader = child.stdout.getReader()
+		await reader.read()
+		child.kill('SIGINT')
+		expect(await child.exited).toBe(130)
+		expect(await new Response(child.stderr).text()).toBe('')
+	})
+
 	test('asks for what is missing', async () => {
 		const { status, errors } = await runAlpha(['generate', 'novels-austen'])
 		expect(status).toBe(64)
 		expect(errors).toContain('alpha generate MODEL PROMPT')
+	})
+})
+
+describe('output', () => {
+	/** Runs a line of shell in which `alpha` is the executable; its status is that of `alpha`. */
+	async function shell(line: string) {
+		const child = Bun.spawn(['bash', '-c', `alpha() { '${executablePath}' "$@"; }; ${line}`], {
+			env: { PATH: process.env['PATH'], CHECKPOINTS_DIR: fixtures },
+			stdin: 'ignore',
+			stdout: 'pipe',
+			stderr: 'pipe',
+		})
+		const [status, output, errors] = await Promise.all([
+			child.exited,
+			new Response(child.stdout).text(),
+			new Response(child.stderr).text(),
+		])
+		return { status, output, errors }
+	}
+
+	test('that nobody reads any more ends a command quietly', async () => {
+		const line = 'alpha generate novels-austen Emma --max-tokens 2048 | head -c 1; exit $PIPESTATUS'
+		expect(await shell(line)).toEqual({ status: 141, output: 'E', errors: '' })
+	})
+
+	test.each(['models', '--help', 'generate v1-char X', 'serve --port 0'])(
+		'that cannot be written is told in one line: alpha %s',
+		async (command) => {
+			const { status, errors } = await shell(`alpha ${command} > /dev/full`)
+			expect(status).toBe(74)
+			expect(errors).toMatch(/^alpha: the output cannot be written: .*ENOSPC.*$/m)
+			if (!command.startsWith('serve')) expect(errors.split('\n')).toHaveLength(2)
+		},
+	)
+
+	test('of any length arrives, however slowly it is read', async () => {
+		const line = `alpha generate v1-char "$(printf '%0100000d' 0)" --max-tokens 1 | (sleep 0.3; wc -c)`
+		const { output } = await shell(line)
+		expect(Number(output)).toBeGreaterThan(100_000)
 	})
 })
 
@@ -69,7 +120,7 @@ describe('alpha upload', () => {
 		})
 		await asked.promise
 		child.kill('SIGINT')
-		expect(await child.exited).toBe(1)
+		expect(await child.exited).toBe(130)
 		expect(await new Response(child.stderr).text()).toContain('interrupted')
 	})
 

@@ -114,6 +114,57 @@ describe('sending a run', () => {
 		expect(requests).toBe(1)
 	})
 
+	test.each([
+		['a page', () => new Response('<html>Welcome</html>')],
+		['nothing', () => new Response('')],
+		['another name', () => Response.json({ ok: true, name: 'other', step: 300 })],
+		['another step', () => Response.json({ ok: true, name: 'v1-char', step: 299 })],
+		['no success', () => Response.json({ ok: false, name: 'v1-char', step: 300 })],
+	])('is not believed to have arrived when the answer is %s', async (_, answer) => {
+		let requests = 0
+		await using server = await serveDoor(() => {
+			requests++
+			return answer()
+		})
+		const directory = join(fixtures, 'v1-char')
+		const sending = sendRun({ directory, url: server.url, secret: 's' })
+		await expect(sending).rejects.toThrow(
+			'200: expected {"ok":true,"name":"v1-char","step":300}, got',
+		)
+		expect(requests).toBe(1)
+	})
+
+	test.each([307, 308])('follows a redirect that keeps the method: %i', async (status) => {
+		await using server = await serveDoor(({ url }) =>
+			url.endsWith('/moved') ? undefined : Response.redirect('/moved', status),
+		)
+		const directory = join(fixtures, 'v1-char')
+		const sent = await sendRun({ directory, url: server.url, secret: 's' })
+		expect(sent).toEqual({ name: 'v1-char', step: 300 })
+		expect(server.door.store.find('v1-char')?.step).toBe(300)
+	})
+
+	test.each([
+		['would become a GET', 302, '/moved'],
+		['would become a GET', 301, '/moved'],
+		['leads to another host', 308, 'http://localhost:1/api/upload'],
+		['leads nowhere', 308, 'http://'],
+		['never ends', 307, '/api/upload'],
+	])('names a redirect that %s: %i %s', async (_, status, location) => {
+		const headers = { location }
+		await using server = await serveDoor(() => new Response(null, { status, headers }))
+		const directory = join(fixtures, 'v1-char')
+		const retries: string[] = []
+		const sending = sendRun({
+			directory,
+			url: server.url,
+			secret: 's',
+			onRetry: (reason) => retries.push(reason),
+		})
+		await expect(sending).rejects.toThrow(`redirects (${status}) to ${location}`)
+		expect(retries).toEqual([])
+	})
+
 	test('says what is wrong with the directory', async () => {
 		using directory = tempDir()
 		const run = join(directory.path, 'run')
