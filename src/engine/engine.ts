@@ -244,8 +244,9 @@ export class Engine {
 			const event = { type: 'token', choice, tokenId } as const
 			this.#streams.get(requestId)?.push(logprob ? { ...event, logprob } : event)
 		}
-		for (const { requestId, choice, finishReason } of finishes) {
-			this.#streams.get(requestId)?.push({ type: 'finish', choice, finishReason })
+		for (const { requestId, choice, finishReason, stopToken } of finishes) {
+			const event = { type: 'finish', choice, finishReason } as const
+			this.#streams.get(requestId)?.push(stopToken ? { ...event, stopToken } : event)
 		}
 		for (const { requestId, mean } of embeddings) {
 			this.#embeddings.get(requestId)?.resolve(mean)

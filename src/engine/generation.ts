@@ -36,7 +36,7 @@ export interface GenerationRequest {
 	/** Tokens to generate per choice, 0 … 2048. 0 only scores the prompt. */
 	readonly maxTokens: number
 	readonly sampling: SamplingParams
-	/** Ids that end a choice with `stop`; the id itself is not emitted. */
+	/** Ids that end a choice with `stop`; the id itself comes with the finish event only. */
 	readonly stopTokenIds: readonly number[]
 	/** Stop ids are not honoured (their logit is masked) before this many tokens. */
 	readonly minTokens: number
@@ -61,11 +61,20 @@ export const TOP_LOGPROBS_MAX = 20
 /** Natural-log probabilities of the raw distribution (before penalties and filters). */
 export interface TokenLogprob {
 	readonly logprob: number
+	/** Place of the token among all, from 1; of equally likely ones the lowest id comes first. */
+	readonly rank: number
 	/** Most likely alternatives, best first, ties to the lowest id. */
 	readonly top: readonly (readonly [tokenId: number, logprob: number])[]
 }
 
 export type FinishReason = 'stop' | 'length'
+
+/** A drawn stop token, which is no part of the text. */
+export interface StopToken {
+	readonly tokenId: number
+	/** Null unless log-probabilities were asked for. */
+	readonly logprob: TokenLogprob | null
+}
 
 export type TokenEvent =
 	| {
@@ -84,7 +93,13 @@ export type TokenEvent =
 			readonly tokenId: number
 			readonly logprob?: TokenLogprob
 	  }
-	| { readonly type: 'finish'; readonly choice: number; readonly finishReason: FinishReason }
+	| {
+			readonly type: 'finish'
+			readonly choice: number
+			readonly finishReason: FinishReason
+			/** The id of `stopTokenIds` that ended the choice, if one did. */
+			readonly stopToken?: StopToken
+	  }
 
 /** A running request. Iterate it once; leaving the loop early aborts whatever still runs. */
 export interface Generation extends AsyncIterable<TokenEvent> {

@@ -1,7 +1,7 @@
 /** The protocol between the engine's façade (main thread) and its worker. */
 import { assert } from '../lib/assert.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
-import type { FinishReason, GenerationRequest, TokenLogprob } from './generation.ts'
+import type { FinishReason, GenerationRequest, StopToken, TokenLogprob } from './generation.ts'
 
 /** Limits of one loaded model; they size its buffers. */
 export interface RunnerLimits {
@@ -83,6 +83,7 @@ export interface StepReport {
 		readonly requestId: number
 		readonly choice: number
 		readonly finishReason: FinishReason
+		readonly stopToken: StopToken | null
 	}[]
 	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 	/** Somebody waits for this: a first token, an end, or a constrained choice for its next mask. */
@@ -95,8 +96,10 @@ export interface EncodedStep extends Omit<StepReport, 'tokens' | 'finishes'> {
 	readonly tokens: Int32Array
 	/** By token, where any of them has one; else null. */
 	readonly logprobs: readonly (TokenLogprob | null)[] | null
-	/** Three numbers each: request id, choice, index among `FINISH_REASONS`. */
+	/** Four numbers each: request id, choice, index among `FINISH_REASONS`, stop token or -1. */
 	readonly finishes: Int32Array
+	/** By finish, where any of their stop tokens has one; else null. */
+	readonly stopLogprobs: readonly (TokenLogprob | null)[] | null
 }
 
 const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length']
@@ -111,14 +114,19 @@ export function encodeStep({ tokens, finishes, ...rest }: StepReport): EncodedSt
 			? tokens.map(({ logprob }) => logprob)
 			: null,
 		finishes: Int32Array.from(
-			finishes.flatMap(({ requestId, choice, finishReason }) => {
-				return [requestId, choice, FINISH_REASONS.indexOf(finishReason)]
+			finishes.flatMap(({ requestId, choice, finishReason, stopToken }) => {
+				const tokenId = stopToken?.tokenId ?? -1
+				return [requestId, choice, FINISH_REASONS.indexOf(finishReason), tokenId]
 			}),
 		),
+		stopLogprobs: finishes.some(({ stopToken }) => stopToken?.logprob)
+			? finishes.map(({ stopToken }) => stopToken?.logprob ?? null)
+			: null,
 	}
 }
 
-export function decodeStep({ tokens, logprobs, finishes, ...rest }: EncodedStep): StepReport {
+export function decodeStep(step: EncodedStep): StepReport {
+	const { tokens, logprobs, finishes, stopLogprobs, ...rest } = step
 	return {
 		...rest,
 		tokens: Array.from({ length: tokens.length / 3 }, (_, i) => ({
@@ -127,10 +135,12 @@ export function decodeStep({ tokens, logprobs, finishes, ...rest }: EncodedStep)
 			tokenId: tokens[i * 3 + 2]!,
 			logprob: logprobs?.[i] ?? null,
 		})),
-		finishes: Array.from({ length: finishes.length / 3 }, (_, i) => {
-			const finishReason = FINISH_REASONS[finishes[i * 3 + 2]!]
+		finishes: Array.from({ length: finishes.length / 4 }, (_, i) => {
+			const finishReason = FINISH_REASONS[finishes[i * 4 + 2]!]
 			assert(finishReason, 'the worker sends known finish reasons')
-			return { requestId: finishes[i * 3]!, choice: finishes[i * 3 + 1]!, finishReason }
+			const tokenId = finishes[i * 4 + 3]!
+			const stopToken = tokenId < 0 ? null : { tokenId, logprob: stopLogprobs?.[i] ?? null }
+			return { requestId: finishes[i * 4]!, choice: finishes[i * 4 + 1]!, finishReason, stopToken }
 		}),
 	}
 }

@@ -5,7 +5,13 @@ import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
 import { toConstraint, toJsonSchema } from './response-format.ts'
-import { clampMaxTokens, toSampling, toStop, toStopTokenIds } from './sampling.ts'
+import {
+	clampMaxTokens,
+	toPromptLogprobsCount,
+	toSampling,
+	toStop,
+	toStopTokenIds,
+} from './sampling.ts'
 import type { ChatCompletionRequest } from './schemas/chat.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
@@ -36,6 +42,7 @@ export function toChatCompletionTextRequest(
 		stopTokenIds,
 		minTokens: body.min_tokens ?? 0,
 		logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
+		promptLogprobs: toPromptLogprobsCount(body),
 		truncation: body.truncation ?? 'auto',
 		constraint: toConstraint(schema, stop, tokenizer, {
 			param: 'response_format',

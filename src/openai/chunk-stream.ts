@@ -8,6 +8,8 @@ import type { ApiError } from '../wire/errors.ts'
 import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
 import { type AnswerHead, headFields, toUsage } from './answer.ts'
 
+type FinishEvent = Extract<TextEvent, { type: 'finish' }>
+
 /** How one of the two dialects writes a choice of a chunk. */
 export interface ChunkShape {
 	/** `object` of each chunk. */
@@ -20,6 +22,8 @@ export interface ChunkShape {
 	readonly finish: string
 	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
 	logprobs(choice: number, tokens: readonly ScoredToken[]): string
+	/** A stop token counts and is told with the end of its choice. */
+	readonly tellsStopToken: boolean
 	/** A prompt that its choices repeat, with JSON of its log-probabilities; null = none does. */
 	echo(prompt: PromptEvent): { readonly text: string; readonly logprobs: string } | null
 }
@@ -71,7 +75,7 @@ export class ChunkStream implements StreamFormat {
 			case 'prompt':
 				return this.#prompt(event)
 			case 'finish':
-				return this.#finish(event.choice, event.finishReason, event.completionTokens)
+				return this.#finish(event)
 		}
 	}
 
@@ -98,13 +102,17 @@ export class ChunkStream implements StreamFormat {
 	}
 
 	/** The last finish chunk carries usage, unless a chunk of its own will. */
-	#finish(choice: number, reason: string, completionTokens: number): string {
+	#finish({ choice, finishReason, completionTokens, ...event }: FinishEvent): string {
 		this.#finished++
-		this.#completionTokens += completionTokens
+		const stopToken = this.#shape.tellsStopToken ? event.stopToken : null
+		this.#completionTokens += completionTokens + (stopToken === null ? 0 : 1)
+		const logprob = stopToken?.logprob ?? null
+		const scored = stopToken === null || logprob === null ? [] : [{ ...stopToken, logprob }]
+		const logprobs = scored.length === 0 ? 'null' : this.#shape.logprobs(choice, scored)
 		const isLast = this.#finished === this.#options.choices
 		const carriesUsage = isLast && !this.#options.includeUsage
 		const suffix = carriesUsage ? this.#usageSuffix() : this.#suffix
-		return this.#chunk(choice, this.#shape.finish, 'null', `"${reason}"`, suffix)
+		return this.#chunk(choice, this.#shape.finish, logprobs, `"${finishReason}"`, suffix)
 	}
 
 	#usageSuffix(): string {

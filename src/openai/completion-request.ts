@@ -9,7 +9,14 @@ import {
 	promptsCharactersMax,
 	sequencesMax,
 } from './limits.ts'
-import { checkTokenIds, clampMaxTokens, toSampling, toStop, toStopTokenIds } from './sampling.ts'
+import {
+	checkTokenIds,
+	clampMaxTokens,
+	toPromptLogprobsCount,
+	toSampling,
+	toStop,
+	toStopTokenIds,
+} from './sampling.ts'
 import type { CompletionRequest } from './schemas/completions.ts'
 
 /** A prompt in both of its forms. */
@@ -59,6 +66,10 @@ export function toCompletionTextRequests(
 	const { tokenizer, vocabSize } = context
 	const isRanked = generated > (body.n ?? 1)
 	const logprobs = body.logprobs ?? null
+	const scores = [toPromptLogprobsCount(body), body.echo ? logprobs : null].filter(
+		(it) => it !== null,
+	)
+	const promptLogprobs = scores.length === 0 ? null : Math.max(...scores)
 	const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault
 	return prompts.map(({ tokenIds }, i) => {
 		const prompt = tokenPrompt(tokenIds, tokenizer)
@@ -75,7 +86,7 @@ export function toCompletionTextRequests(
 			stopTokenIds: toStopTokenIds(body, prompt.stopTokenIds, vocabSize),
 			minTokens: body.min_tokens ?? 0,
 			logprobs: isRanked ? (logprobs ?? 0) : logprobs,
-			promptLogprobs: body.echo ? logprobs : null,
+			promptLogprobs,
 			truncation: body.truncation ?? 'auto',
 		})
 	})

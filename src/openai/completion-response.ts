@@ -1,12 +1,19 @@
 /** Text → answers of POST /v1/completions, whole or in chunks. */
 import type { TokenLogprob } from '../engine/generation.ts'
+import { jsonText } from '../lib/json-text.ts'
+import { codePointCount } from '../text/code-points.ts'
 import { endOfText } from '../text/prompt.ts'
-import type { ScoredToken, TextChoice, TextResult } from '../text/text-events.ts'
+import type { TextChoice, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields, toUsage } from './answer.ts'
 import type { ChunkShape } from './chunk-stream.ts'
 import type { CompletionPrompt } from './completion-request.ts'
-import { type CompletionToken, toCompletionLogprobs } from './logprobs.ts'
+import {
+	type CompletionToken,
+	toCompletionLogprobs,
+	toPromptLogprobs,
+	withTop,
+} from './logprobs.ts'
 import type { Completion } from './schemas/completions.ts'
 
 /** How the request wants its choices. */
@@ -15,12 +22,14 @@ export interface CompletionOptions {
 	/** Choices to return per prompt. */
 	readonly n: number
 	readonly echo: boolean
-	/** Log-probabilities were asked for. */
-	readonly hasLogprobs: boolean
+	/** Alternatives per token; null when no log-probabilities were asked for. */
+	readonly logprobs: number | null
+	/** The same of the prompt as a list of its own. */
+	readonly promptLogprobs: number | null
 	readonly tokenizer: Tokenizer
 }
 
-/** The answer in one object; choices are numbered through over all prompts. */
+/** The answer in one object, for `jsonText`; choices are numbered through over all prompts. */
 export function toCompletion(
 	head: AnswerHead,
 	results: readonly TextResult[],
@@ -30,16 +39,24 @@ export function toCompletion(
 		results.reduce((total, result) => total + count(result), 0)
 	const choices = results.flatMap((result, i) => {
 		const prompt = options.prompts[i]!
-		const echo = options.echo ? echoOf(prompt, result, options.tokenizer) : nothing
-		return best(result.choices, options.n).map((choice) => toChoice(choice, echo, options))
+		const echo = options.echo ? echoOf(prompt, result, options) : nothing
+		const { promptLogprobs, tokenizer } = options
+		return best(result.choices, options.n).map((choice) => ({
+			...toChoice(choice, echo, options),
+			...(promptLogprobs !== null && {
+				prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
+			}),
+		}))
 	})
+	const counted = (choice: TextChoice) =>
+		choice.completionTokens + (tellsStopToken(options) && choice.stopToken !== null ? 1 : 0)
 	return {
 		...headFields(head, 'text_completion'),
 		choices: choices.map((choice, index) => ({ index, ...choice })),
 		usage: toUsage(
 			sum((result) => result.promptTokens),
 			sum((result) => result.cachedTokens),
-			sum((r) => r.choices.reduce((total, choice) => total + choice.completionTokens, 0)),
+			sum((r) => r.choices.reduce((total, choice) => total + counted(choice), 0)),
 		),
 	}
 }
@@ -49,17 +66,18 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 	const { prompts, n, tokenizer } = options
 	const promptOf = (choice: number) => prompts[Math.floor(choice / n)]!
 	const toJson = (tokens: readonly CompletionToken[]) =>
-		options.hasLogprobs ? JSON.stringify(toCompletionLogprobs(tokens, tokenizer)) : 'null'
+		options.logprobs === null ? 'null' : jsonText(toCompletionLogprobs(tokens, tokenizer))
 	return {
 		object: 'text_completion',
 		opening: null,
 		text: (text) => `"text":${JSON.stringify(text)}`,
 		finish: '"text":""',
 		logprobs: (choice, tokens) =>
-			toJson(shift(tokens, options.echo ? promptOf(choice).text.length : 0)),
+			toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0)),
+		tellsStopToken: tellsStopToken(options),
 		echo: (event) => {
 			if (!options.echo) return null
-			const { text, tokens } = echoOf(promptOf(event.choice), event, tokenizer)
+			const { text, tokens } = echoOf(promptOf(event.choice), event, options)
 			return { text, logprobs: toJson(tokens) }
 		},
 	}
@@ -76,8 +94,9 @@ const nothing: Echo = { text: '', tokens: [] }
 function echoOf(
 	{ text, tokenIds }: CompletionPrompt,
 	read: { promptTokens: number; logprobs?: Logprobs; promptLogprobs?: Logprobs },
-	tokenizer: Tokenizer,
+	options: Pick<CompletionOptions, 'tokenizer' | 'logprobs'>,
 ): Echo {
+	const { tokenizer } = options
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
@@ -86,28 +105,37 @@ function echoOf(
 	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.
 	const start = length === text.length ? 0 : text.length - endOfText(text).length
 	const place = placesIn(text, start, tokenizer)
-	const tokens = tokenIds.map((tokenId, i) => ({
-		tokenId,
-		logprob: logprobs[i - firstRead] ?? null,
-		offset: place(pieces[i]!),
-	}))
+	const tokens = tokenIds.map((tokenId, i) => {
+		const logprob = logprobs[i - firstRead] ?? null
+		return {
+			tokenId,
+			logprob: logprob && withTop(logprob, options.logprobs ?? 0),
+			offset: place(pieces[i]!),
+		}
+	})
 	return { text, tokens }
 }
 
 /**
- * Tells where the text of each token stands, asked in their order, from `start` on. The vocabulary may
- * lack what is before it and, within a token that was merged, between its characters.
+ * Tells where the text of each token stands, in code points, asked in their order, from the UTF-16 unit
+ * `start` on. The vocabulary may lack what is before it and, within a token that was merged, between
+ * its characters.
  */
 function placesIn(text: string, start: number, tokenizer: Tokenizer): (piece: string) => number {
 	let end = start
+	let counted = 0
+	let codePoints = 0
 	const find = tokenizer.spec.type === 'word' ? findWord : findCharacters
 	return (piece) => {
 		const place = find(text, piece, end)
 		end = place.end
-		return place.start
+		codePoints += codePointCount(text.slice(counted, place.start))
+		counted = place.start
+		return codePoints
 	}
 }
 
+/** In UTF-16 units. */
 interface Place {
 	readonly start: number
 	readonly end: number
@@ -145,16 +173,22 @@ function nowhere({ length }: string): Place {
 
 type Logprobs = readonly (TokenLogprob | null)[] | null
 
-function toChoice(choice: TextChoice, echo: Echo, { hasLogprobs, tokenizer }: CompletionOptions) {
-	const tokens = [...echo.tokens, ...shift(choice.tokens, echo.text.length)]
+/** As vLLM does it: so the last entry of the arrays is always what was drawn last. */
+function tellsStopToken({ echo, logprobs }: CompletionOptions): boolean {
+	return echo || logprobs !== null
+}
+
+function toChoice(choice: TextChoice, echo: Echo, { logprobs, tokenizer }: CompletionOptions) {
+	const generated = choice.stopToken ? [...choice.tokens, choice.stopToken] : choice.tokens
+	const tokens = [...echo.tokens, ...shift(generated, codePointCount(echo.text))]
 	return {
 		text: echo.text + choice.text,
-		logprobs: hasLogprobs ? toCompletionLogprobs(tokens, tokenizer) : null,
+		logprobs: logprobs === null ? null : toCompletionLogprobs(tokens, tokenizer),
 		finish_reason: choice.finishReason,
 	}
 }
 
-function shift(tokens: readonly ScoredToken[], by: number): readonly ScoredToken[] {
+function shift(tokens: readonly CompletionToken[], by: number): readonly CompletionToken[] {
 	return by === 0 ? tokens : tokens.map((token) => ({ ...token, offset: token.offset + by }))
 }
 

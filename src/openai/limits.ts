@@ -5,7 +5,8 @@ export const chatMaxTokensDefault = 2048
 export const legacyMaxTokensDefault = 16
 export const chatTemperatureDefault = 0.7
 export const legacyTemperatureDefault = 1
-export const choicesMax = 16
+/** Choices of one prompt; `--sequences-max` and the queue may allow fewer. */
+export const choicesMax = 64
 /** Prompts of one completion request. */
 export const promptsMax = 64
 /** Characters of several prompts together: all of them are encoded. */
@@ -17,8 +18,9 @@ export const sequencesMax = 128
 /** Inputs of one embeddings request. */
 export const embeddingInputsMax = 256
 export const logitBiasEntriesMax = 1024
-export const stopSequencesMax = 4
+export const stopSequencesMax = 64
+/** Characters of one stop text. */
+export const stopCharactersMax = 1024
 export const topLogprobsMax = TOP_LOGPROBS_MAX
-export const legacyLogprobsMax = 5
 export const logitBiasMax = 100
 export const stopTokenIdsMax = 128

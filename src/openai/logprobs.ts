@@ -1,9 +1,10 @@
 /** Log-probabilities in the two shapes of /v1. */
 import type { TokenLogprob } from '../engine/generation.ts'
-import type { ScoredToken } from '../text/text-events.ts'
+import type { ScoredToken, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ChatLogprob } from './schemas/chat.ts'
 import type { CompletionLogprobs } from './schemas/completions.ts'
+import type { PromptLogprobs } from './schemas/prompt-logprobs.ts'
 
 /** JSON has no -Infinity. */
 const logprobMin = -9999
@@ -30,7 +31,7 @@ export function toChatLogprobs(
 export interface CompletionToken {
 	readonly tokenId: number
 	readonly logprob: TokenLogprob | null
-	/** Where its text starts in the completion's text, in UTF-16 units. */
+	/** Where its text starts in the completion's text, in code points. */
 	readonly offset: number
 }
 
@@ -42,18 +43,54 @@ export function toCompletionLogprobs(
 	return {
 		tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
-		top_logprobs: tokens.map((token) => token.logprob && toTopMap(token, tokenizer)),
+		top_logprobs: tokens.map(
+			({ tokenId, logprob }) => logprob && toTopMap(tokenId, logprob, tokenizer),
+		),
 		text_offset: tokens.map(({ offset }) => offset),
 	}
 }
 
-/** Alternatives by text, and the token itself if it is not among them. */
-function toTopMap({ tokenId, logprob }: CompletionToken, tokenizer: Tokenizer) {
-	const own = [tokenId, logprob?.logprob ?? logprobMin] as const
-	const entries = [own, ...(logprob?.top ?? [])].map(
-		([id, value]) => [tokenizer.tokenText(id), toFinite(value)] as const,
-	)
-	return Object.fromEntries(entries)
+/** Alternatives by text, best first; of tokens with one text the best counts. */
+function toTopMap(
+	tokenId: number,
+	logprob: TokenLogprob,
+	tokenizer: Tokenizer,
+): Map<string, number> {
+	const byText = new Map<string, number>()
+	for (const [id, value] of ranked(tokenId, logprob)) {
+		const text = tokenizer.tokenText(id)
+		if (!byText.has(text)) byText.set(text, toFinite(value))
+	}
+	return byText
+}
+
+/** `prompt_logprobs`: for each token of the prompt that has a probability, id → facts, best first. */
+export function toPromptLogprobs(
+	{ promptTokenIds, promptLogprobs }: Pick<TextResult, 'promptTokenIds' | 'promptLogprobs'>,
+	alternatives: number,
+	tokenizer: Tokenizer,
+): PromptLogprobs {
+	const firstRead = promptTokenIds.length - (promptLogprobs?.length ?? 0)
+	return promptTokenIds.map((tokenId, i) => {
+		const logprob = promptLogprobs?.[i - firstRead] ?? null
+		if (logprob === null) return null
+		const facts = ranked(tokenId, withTop(logprob, alternatives)).map(([id, value], place) => {
+			const rank = id === tokenId ? logprob.rank : place + 1
+			const fact = { logprob: toFinite(value), rank, decoded_token: tokenizer.tokenText(id) }
+			return [String(id), fact] as const
+		})
+		return new Map(facts)
+	})
+}
+
+/** The same with that many of its alternatives. */
+export function withTop(logprob: TokenLogprob, alternatives: number): TokenLogprob {
+	return { ...logprob, top: logprob.top.slice(0, alternatives) }
+}
+
+/** The alternatives, best first, and behind them the token itself if its rank is beyond theirs. */
+function ranked(tokenId: number, { logprob, top }: TokenLogprob): TokenLogprob['top'] {
+	return top.some(([id]) => id === tokenId) ? top : [...top, [tokenId, logprob]]
 }
 
 function toFinite(logprob: number): number {

@@ -1,8 +1,9 @@
 /** The fields that all generating endpoints of /v1 share → engine types. */
 import type { SamplingParams } from '../engine/generation.ts'
-import { invalidValue } from '../wire/errors.ts'
+import { invalidValue, unsupportedParameter } from '../wire/errors.ts'
 import { completionTokensMax, topKDefault } from '../wire/limits.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
+import type { ChatCompletionRequest } from './schemas/chat.ts'
 import type { SamplingFields, StoppingFields } from './schemas/sampling.ts'
 
 export function toSampling(
@@ -47,9 +48,18 @@ export function toStopTokenIds(
 	return [...new Set([...(body.ignore_eos ? [] : ofModel), ...asked])]
 }
 
-/** Tokens to generate: a wish above the cap counts as the cap. */
+/** Tokens to generate: a wish above the cap counts as the cap, and so does -1. */
 export function clampMaxTokens(maxTokens: number): number {
-	return Math.min(maxTokens, completionTokensMax)
+	return maxTokens < 0 ? completionTokensMax : Math.min(maxTokens, completionTokensMax)
+}
+
+/** Alternatives per prompt token for `prompt_logprobs`; null = not asked. Throws ApiError 400 with a stream. */
+export function toPromptLogprobsCount(
+	body: Pick<ChatCompletionRequest, 'prompt_logprobs' | 'stream'>,
+): number | null {
+	if (body.prompt_logprobs === undefined) return null
+	if (body.stream) throw unsupportedParameter('prompt_logprobs', 'It does not go with a stream.')
+	return body.prompt_logprobs
 }
 
 function toLogitBias(bias: Record<string, number>, vocabSize: number): [number, number][] {

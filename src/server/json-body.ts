@@ -6,8 +6,9 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { describeValue, isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
+import { foldedField } from '../wire/integer64.ts'
 import { typedQuery } from './strict-query.ts'
-import { dropNulls, validator } from './validation.ts'
+import { dropAbsent, validator } from './validation.ts'
 
 export interface JsonBodyOptions {
 	readonly bytesMax: number
@@ -16,7 +17,7 @@ export interface JsonBodyOptions {
 }
 
 /**
- * Route hooks that read a JSON object, drop nulls and check it against `schema`. The check is done
+ * Route hooks that read a JSON object, drop what means "not given" and check it against `schema`. The check is done
  * here and not left to Elysia, whose error quotes the whole body with indentation: seconds for one
  * that is nested deeply.
  */
@@ -28,17 +29,27 @@ export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions)
 		const text = await readText(request, bytesMax)
 		const mayBeEmpty = isOverlaidByQuery && text === ''
 		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')
-		dropNulls(schema, body)
-		if (isOverlaidByQuery) {
-			checkPart(body)
-			Object.assign(body, typedQuery(schema, request))
-		}
+		dropAbsent(schema, body)
+		if (isOverlaidByQuery) checkPart(body)
+		foldIntegers(schema, body, text)
+		if (isOverlaidByQuery) Object.assign(body, typedQuery(schema, request))
 		check(body)
 		return body
 	}
 	// 'json' never runs, because the parser before it always gives a value; it names the media
 	// type in the OpenAPI document.
 	return { parse: [parse, 'json' as const], body: schema }
+}
+
+/** Reads again what JSON.parse has rounded, in fields that take 64 bits. */
+function foldIntegers(schema: TSchema, body: Record<string, unknown>, json: string): void {
+	const fields: Record<string, TSchema> = schema['properties'] ?? {}
+	for (const [name, field] of Object.entries(fields)) {
+		if (field['x-integer64'] !== true || !Object.hasOwn(body, name)) continue
+		const value = body[name]
+		if (!Number.isInteger(value) || Number.isSafeInteger(value)) continue
+		body[name] = foldedField(json, name) ?? value
+	}
 }
 
 function parseObject(text: string, contentType: string): Record<string, unknown> {

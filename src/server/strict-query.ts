@@ -1,7 +1,8 @@
 /** Query strings by schema: every value arrives as text, numbers must be written as plain decimals. */
 import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
 import { invalidType } from '../wire/errors.ts'
-import { validator } from './validation.ts'
+import { foldInteger64 } from '../wire/integer64.ts'
+import { dropAbsent, validator } from './validation.ts'
 
 const integer = /^[+-]?\d+$/
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
@@ -9,8 +10,16 @@ const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 /** Route hooks that turn the query's numbers into numbers and check it against `schema`. */
 export function strictQuery<T extends TObject>(schema: T) {
 	const check = validator(schema)
-	const transform = ({ query, request }: { query: object; request: Request }): void => {
-		Object.assign(query, typedQuery(schema, request))
+	const transform = ({
+		query,
+		request,
+	}: {
+		query: Record<string, unknown>
+		request: Request
+	}): void => {
+		const typed = typedQuery(schema, request)
+		for (const name of Object.keys(schema.properties)) delete query[name]
+		Object.assign(query, typed)
 		check(query)
 	}
 	return { transform, query: schema }
@@ -26,8 +35,10 @@ export function typedQuery(schema: TSchema, { url }: Request): Record<string, un
 		if (text === undefined) continue
 		const isInteger = field[Kind] === 'Integer'
 		if (!isInteger && field[Kind] !== 'Number') typed[name] = text
+		else if (field['x-integer64'] === true && integer.test(text)) typed[name] = foldInteger64(text)
 		else if ((isInteger ? integer : decimal).test(text)) typed[name] = Number(text)
 		else throw invalidType(name, isInteger ? 'an integer' : 'a number', text)
 	}
+	dropAbsent(schema, typed)
 	return typed
 }

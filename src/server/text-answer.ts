@@ -1,5 +1,5 @@
 /** The two ways in which a text session becomes an HTTP answer: in one object or as a stream. */
-
+import { jsonText } from '../lib/json-text.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import type { StreamFormat } from '../wire/stream-format.ts'
@@ -16,7 +16,7 @@ export function headResponse(contentType: string): Response {
 	})
 }
 
-/** Runs the session to its end and answers with one JSON object. */
+/** Runs the session to its end and answers with one JSON object, of what `jsonText` takes. */
 export async function answerWhole(
 	session: TextSession,
 	request: Request,
@@ -28,7 +28,8 @@ export async function answerWhole(
 	try {
 		const results = await session.results()
 		if (results === null) return clientClosedRequest()
-		return Response.json(toBody(results), { headers: sessionHeaders(session) })
+		const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
+		return new Response(jsonText(toBody(results)), { headers })
 	} finally {
 		setIdleTimeout(request, context.limits.stallSeconds)
 	}

@@ -75,23 +75,25 @@ function faultOf(error: ValueError): ApiError {
 }
 
 /**
- * Removes from a body every declared field whose value is null, in place and at every declared
- * depth. Values whose shape is not declared (a JSON schema, metadata) stay as they came.
+ * Removes from a body every declared field whose value means "not given", in place and at every
+ * declared depth: null, unless `x-null` says what it stands for, and `x-absent`. Values whose shape
+ * is not declared (a JSON schema, metadata) stay as they came.
  */
-export function dropNulls(schema: TSchema, value: unknown): void {
+export function dropAbsent(schema: TSchema, value: unknown): void {
 	if (typeof value !== 'object' || value === null) return
 	if (schema[Kind] === 'Union') {
-		for (const variant of schema['anyOf'] as TSchema[]) dropNulls(variant, value)
+		for (const variant of schema['anyOf'] as TSchema[]) dropAbsent(variant, value)
 	} else if (schema[Kind] === 'Array' && Array.isArray(value)) {
 		const items: TSchema = schema['items']
 		if (!structured.has(items[Kind])) return
-		for (const item of value) dropNulls(items, item)
+		for (const item of value) dropAbsent(items, item)
 	} else if (schema[Kind] === 'Object' && !Array.isArray(value)) {
 		const fields = value as Record<string, unknown>
 		for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {
 			if (!Object.hasOwn(fields, name)) continue
-			if (fields[name] === null) delete fields[name]
-			else dropNulls(field, fields[name])
+			if (fields[name] === null && 'x-null' in field) fields[name] = field['x-null']
+			else if (fields[name] === null || fields[name] === field['x-absent']) delete fields[name]
+			else dropAbsent(field, fields[name])
 		}
 	}
 }

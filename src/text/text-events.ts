@@ -1,12 +1,17 @@
 /** What passes between the wire dialects and the loop that turns tokens into text. Types only. */
 
-import type { FinishReason, TokenLogprob } from '../engine/generation.ts'
+import type { FinishReason, StopToken, TokenLogprob } from '../engine/generation.ts'
 
 /** A generated token with its log-probability. */
 export interface ScoredToken {
 	readonly tokenId: number
 	readonly logprob: TokenLogprob
-	/** Where its text starts in the choice's text, in UTF-16 units. */
+	/** Where its text starts in the choice's text, in code points. */
+	readonly offset: number
+}
+
+/** A drawn stop token and the end of the choice's text, in code points. */
+export interface StopTokenAt extends StopToken {
 	readonly offset: number
 }
 
@@ -17,7 +22,7 @@ export interface PromptEvent {
 	readonly choice: number
 	readonly promptTokens: number
 	readonly cachedTokens: number
-	/** Per prompt token when asked; the first is null. */
+	/** Per prompt token that the model read, when asked; the first is null. */
 	readonly logprobs: readonly (TokenLogprob | null)[] | null
 }
 
@@ -35,7 +40,10 @@ export type TextEvent =
 			readonly type: 'finish'
 			readonly choice: number
 			readonly finishReason: FinishReason
+			/** Without the stop token. */
 			readonly completionTokens: number
+			/** The token that ended the choice and is no part of its text; null = something else did. */
+			readonly stopToken: StopTokenAt | null
 	  }
 
 /** One finished choice of an answer that is not streamed. */
@@ -43,13 +51,18 @@ export interface TextChoice {
 	readonly text: string
 	readonly tokens: readonly ScoredToken[]
 	readonly finishReason: FinishReason
+	/** Without the stop token. */
 	readonly completionTokens: number
+	readonly stopToken: StopTokenAt | null
 }
 
 /** A whole answer. */
 export interface TextResult {
+	/** All of the prompt, also what the model did not read; without a start token. */
+	readonly promptTokenIds: readonly number[]
 	readonly promptTokens: number
 	readonly cachedTokens: number
+	/** As in the prompt event. */
 	readonly promptLogprobs: readonly (TokenLogprob | null)[] | null
 	readonly choices: readonly TextChoice[]
 }

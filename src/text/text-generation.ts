@@ -2,7 +2,13 @@
  * The loop between engine and dialects: tokens in, text events out. Ends a choice when its stop
  * string appears. Nothing here knows a wire format.
  */
-import type { Generation, TokenEvent, TokenLogprob } from '../engine/generation.ts'
+import type {
+	FinishReason,
+	Generation,
+	StopToken,
+	TokenEvent,
+	TokenLogprob,
+} from '../engine/generation.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ConstraintSession } from './constraint/constraint.ts'
 import type { ScoredToken, TextChoice, TextEvent, TextResult } from './text-events.ts'
@@ -18,6 +24,15 @@ interface Choice {
 	completionTokens: number
 	isOpen: boolean
 }
+
+/** How a choice ended. */
+interface End {
+	readonly finishReason: FinishReason
+	readonly stopToken?: StopToken
+}
+
+/** By a stop text or a format that leaves nothing more to say. */
+const stopped: End = { finishReason: 'stop' }
 
 /** Who counts what a generation does. */
 export interface GenerationMeter {
@@ -38,6 +53,7 @@ export interface TextGenerationOptions {
 /** Text of a running generation. Leaving the loop over `batches` early aborts the generation. */
 export class TextGeneration {
 	readonly #generation: Generation
+	readonly #promptTokenIds: readonly number[]
 	readonly #choices: Choice[]
 	readonly #meter: GenerationMeter | undefined
 	/** Tokens read and not yet told to the meter. */
@@ -46,6 +62,8 @@ export class TextGeneration {
 	constructor(generation: Generation, { request, tokenizer, meter }: TextGenerationOptions) {
 		this.#generation = generation
 		this.#meter = meter
+		const { promptTokenIds, promptIsStartToken } = request.generation
+		this.#promptTokenIds = promptIsStartToken ? [] : promptTokenIds
 		this.#choices = Array.from({ length: request.generation.n }, () => {
 			const constraint = request.constraint?.start() ?? null
 			const text = new TextStream({
@@ -91,14 +109,16 @@ export class TextGeneration {
 					part.text += event.text
 					part.tokens.push(...event.tokens)
 				} else {
-					const { finishReason, completionTokens } = event
-					choices[event.choice] = { ...parts[event.choice]!, finishReason, completionTokens }
+					const { finishReason, completionTokens, stopToken } = event
+					const end = { finishReason, completionTokens, stopToken }
+					choices[event.choice] = { ...parts[event.choice]!, ...end }
 				}
 			}
 		}
 		if (prompt === null || this.#choices.some((choice) => choice.isOpen)) return null
 		const { promptTokens, cachedTokens, logprobs } = prompt
-		return { promptTokens, cachedTokens, promptLogprobs: logprobs, choices }
+		const promptTokenIds = this.#promptTokenIds
+		return { promptTokenIds, promptTokens, cachedTokens, promptLogprobs: logprobs, choices }
 	}
 
 	/** Ends what still runs. To be called in any case. */
@@ -125,7 +145,7 @@ export class TextGeneration {
 		if (event.type === 'finish') {
 			const rest = choice.text.finish()
 			this.#emit(event.choice, rest, out)
-			this.#close(event.choice, rest.stopped ? 'stop' : event.finishReason, out)
+			this.#close(event.choice, rest.stopped ? stopped : event, out)
 			return
 		}
 		choice.completionTokens++
@@ -137,7 +157,7 @@ export class TextGeneration {
 		this.#emit(event.choice, delta, out)
 		if (delta.stopped) {
 			this.#generation.stopChoice(event.choice)
-			this.#close(event.choice, 'stop', out)
+			this.#close(event.choice, stopped, out)
 		} else if (choice.constraint !== null) {
 			this.#constrain(event.choice, choice.constraint, out)
 		}
@@ -151,7 +171,7 @@ export class TextGeneration {
 		}
 		this.#generation.stopChoice(index)
 		this.#emit(index, this.#choices[index]!.text.finish(), out)
-		this.#close(index, 'stop', out)
+		this.#close(index, stopped, out)
 	}
 
 	#emit(index: number, delta: TextDelta, out: TextEvent[]): void {
@@ -164,11 +184,16 @@ export class TextGeneration {
 		out.push({ type: 'text', choice: index, text: delta.text, tokens })
 	}
 
-	#close(index: number, finishReason: 'stop' | 'length', out: TextEvent[]): void {
+	#close(index: number, { finishReason, stopToken }: End, out: TextEvent[]): void {
 		const choice = this.#choices[index]!
 		choice.isOpen = false
 		this.#meter?.choiceFinished(finishReason)
-		const { completionTokens } = choice
-		out.push({ type: 'finish', choice: index, finishReason, completionTokens })
+		out.push({
+			type: 'finish',
+			choice: index,
+			finishReason,
+			completionTokens: choice.completionTokens,
+			stopToken: stopToken ? { ...stopToken, offset: choice.text.codePoints } : null,
+		})
 	}
 }

@@ -1,5 +1,6 @@
 import { assert } from '../lib/assert.ts'
 import type { IncrementalDecoder } from '../tokenizer/tokenizer.ts'
+import { codePointCount } from './code-points.ts'
 import { StopMatcher } from './stop-matcher.ts'
 
 export interface TextStreamOptions {
@@ -19,7 +20,7 @@ export interface TextStreamOptions {
 export interface EmittedToken {
 	/** Which push it was, from 0: the caller's place for its log-probability. */
 	readonly index: number
-	/** Where its text starts within the returned text, in UTF-16 units. */
+	/** Where its text starts within the returned text, in code points. */
 	readonly offset: number
 }
 
@@ -49,8 +50,10 @@ export class TextStream {
 	/** Text read but not returned; it starts at `#emittedLength`. */
 	#held = ''
 	#emittedLength = 0
-	/** Tokens read but not reported, with the end of their text. */
-	#pending: (EmittedToken & { readonly end: number })[] = []
+	/** Tokens read but not reported, with the UTF-16 units at which their text starts and ends. */
+	#pending: { readonly token: EmittedToken; readonly start: number; readonly end: number }[] = []
+	/** Code points of all text read. */
+	#codePoints = 0
 	#pushCount = 0
 	#isStopped = false
 
@@ -60,6 +63,11 @@ export class TextStream {
 		this.#includeStop = options.includeStop ?? false
 		this.#minTokens = options.minTokens ?? 0
 		this.#skipsLeadingBlank = options.skipsLeadingBlank ?? false
+	}
+
+	/** Code points of the text so far, once it has ended without a stop string. */
+	get codePoints(): number {
+		return this.#codePoints
 	}
 
 	/** Reads the next token. Not to be called after a stop. */
@@ -84,8 +92,12 @@ export class TextStream {
 			if (text.startsWith(' ')) text = text.slice(1)
 			this.#skipsLeadingBlank = false
 		}
-		const offset = this.#emittedLength + this.#held.length
-		if (index !== null) this.#pending.push({ index, offset, end: offset + text.length })
+		if (index !== null) {
+			const start = this.#emittedLength + this.#held.length
+			const token = { index, offset: this.#codePoints }
+			this.#pending.push({ token, start, end: start + text.length })
+		}
+		this.#codePoints += codePointCount(text)
 		const heldBefore = this.#held.length
 		this.#held += text
 		for (let at = 0; at < text.length; at++) {
@@ -102,11 +114,11 @@ export class TextStream {
 		this.#held = this.#held.slice(length)
 		this.#emittedLength += length
 		const end = this.#emittedLength
-		const isDone = (token: { offset: number; end: number }): boolean =>
-			token.end <= end || (stopped && token.offset < end)
+		const isDone = (text: { start: number; end: number }): boolean =>
+			text.end <= end || (stopped && text.start < end)
 		let count = 0
 		while (count < this.#pending.length && isDone(this.#pending[count]!)) count++
-		const tokens = this.#pending.splice(0, count).map(({ index, offset }) => ({ index, offset }))
+		const tokens = this.#pending.splice(0, count).map(({ token }) => token)
 		this.#isStopped = stopped
 		return { text, tokens, stopped }
 	}

@@ -10,7 +10,10 @@ import {
 } from '@sinclair/typebox'
 import { int32Max } from './limits.ts'
 
-/** A field that may be absent or null, which mean the same. OpenAPI wants null among the choices. */
+/**
+ * A field that may be absent or null, which mean the same unless the schema has `x-null`: what null
+ * stands for. OpenAPI wants null among the choices.
+ */
 export function optional<T extends TSchema>(schema: T) {
 	const choices = schema['enum'] === undefined ? {} : { enum: [...schema['enum'], null] }
 	return Type.Optional<T>({ ...schema, ...choices, nullable: true })
@@ -28,6 +31,13 @@ export function wireObject<T extends TProperties>(
 	options: { description?: string; example?: unknown } = {},
 ): TObject<T> {
 	return Type.Object(properties, { ...options, additionalProperties: true })
+}
+
+/** An object of an answer with any keys; a Map, because they have an order (see `jsonText`). */
+export function orderedObject<T extends TSchema>(values: T) {
+	return Type.Unsafe<ReadonlyMap<string, Static<T>>>(
+		Type.Object({}, { additionalProperties: values }),
+	)
 }
 
 /** A string out of a list. `unsupported`: other values exist elsewhere, but not on this server. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Engine } from '../../src/engine/engine.ts'
+import { TOP_LOGPROBS_MAX } from '../../src/engine/generation.ts'
 import { decodeStep, type FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { Fault } from '../../src/lib/fault.ts'
@@ -113,6 +114,49 @@ describe('engine', () => {
 		expect(choices[0]!.tokenIds).toEqual([3])
 		expect(choices[0]!.logprobs[0]).toBeLessThan(-0.1)
 	})
+
+	test('tells the stop token with the end of a choice, scored where that was asked for', async () => {
+		const [likeliest] = (await complete(engine, model, generationRequest(prompt))).choices[0]!
+			.tokenIds
+		const request = generationRequest(prompt, { stopTokenIds: [likeliest!], logprobs: 1 })
+		const events = []
+		for await (const event of engine.generate(model.key, request)) {
+			events.push(event)
+		}
+		const logprob = expect.objectContaining({ rank: 1, top: [[likeliest, expect.any(Number)]] })
+		expect(events).toEqual([
+			expect.objectContaining({ type: 'prompt' }),
+			{
+				type: 'finish',
+				choice: 0,
+				finishReason: 'stop',
+				stopToken: { tokenId: likeliest, logprob },
+			},
+		])
+	})
+
+	test.each([[greedy], [{ ...greedy, presencePenalty: 2 }]])(
+		'ranks a token beyond its alternatives as a sort of the logits does, whatever the penalties (%#)',
+		async (sampling) => {
+			const { vocabSize } = config
+			const ask = async (top: number, tokenId: number) => {
+				const bias = { ...sampling, logitBias: [[tokenId, 100]] as const }
+				const request = generationRequest(prompt, { sampling: bias, logprobs: top, maxTokens: 1 })
+				for await (const event of engine.generate(model.key, request)) {
+					if (event.type === 'token') return event.logprob!
+				}
+				throw new Error('no token')
+			}
+			const { top } = await ask(TOP_LOGPROBS_MAX, 0)
+			for (const [place, [tokenId]] of top.entries()) {
+				expect((await ask(0, tokenId)).rank).toBe(place + 1)
+			}
+			const ranks = []
+			for (let id = 0; id < vocabSize; id++) ranks.push((await ask(0, id)).rank)
+			const sorted = ranks.toSorted((a, b) => a - b)
+			expect(sorted).toEqual(Array.from({ length: vocabSize }, (_, i) => i + 1))
+		},
+	)
 
 	test('draws the choices of one request differently and repeatably', async () => {
 		const request = generationRequest(prompt, { n: 3, sampling })

@@ -206,7 +206,7 @@ function firstAllowed(mask: Uint32Array): number {
 /** The first ids as alternatives, each less likely than the one before. */
 export function fakeLogprob(alternatives: number): TokenLogprob {
 	const top = Array.from({ length: alternatives }, (_, i) => [i, -0.5 - i] as const)
-	return { logprob: -0.5, top }
+	return { logprob: -0.5, rank: 1, top }
 }
 
 /** The prompt event that a run owes its reader first. */

@@ -23,7 +23,13 @@ test('choices that finish in any order are counted in the last one’s usage', (
 	const stream = new ChunkStream(head, chatChunkShape(null), { ...options, choices: 2 })
 	stream.event({ type: 'prompt', choice: 0, promptTokens: 3, cachedTokens: 2, logprobs: null })
 	const finish = (choice: number) =>
-		stream.event({ type: 'finish', choice, finishReason: 'stop', completionTokens: choice + 1 })
+		stream.event({
+			type: 'finish',
+			choice,
+			finishReason: 'stop',
+			completionTokens: choice + 1,
+			stopToken: null,
+		})
 	expect(finish(1)).not.toContain('usage')
 	expect(JSON.parse(parseSse(finish(0))[0]!.data).usage).toMatchObject({
 		prompt_tokens: 3,

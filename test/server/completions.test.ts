@@ -58,6 +58,24 @@ describe('prompts', () => {
 	})
 })
 
+test.each([
+	[-1, 2048],
+	[null, 2048],
+	[9999, 2048],
+	[undefined, 16],
+	[0, 0],
+])('max_tokens %p makes at most %p tokens', async (max_tokens, expected) => {
+	const { app } = await complete({ prompt: 'a', max_tokens })
+	expect(app.catalog.runs[0]!.request.maxTokens).toBe(expected)
+})
+
+test('takes 64 choices and 64 stop texts of 1,024 characters', async () => {
+	const stop = Array.from({ length: 64 }, (_, i) => String(i).padStart(1024, '.'))
+	const { app, choices } = await complete({ prompt: 'a', n: 64, stop })
+	expect(choices).toHaveLength(64)
+	expect(app.catalog.runs[0]!.request.n).toBe(64)
+})
+
 test('defaults are those of this endpoint', async () => {
 	const { app } = await complete({ prompt: 'a' })
 	expect(app.catalog.runs[0]!.request).toMatchObject({
@@ -125,13 +143,138 @@ test('best_of returns the likeliest choices and counts all', async () => {
 		readPrompt(run)
 		for (const [choice, logprob] of [-3, -1, -2].entries()) {
 			const tokenId = fakeTokenizer.encode('xyz')[choice]!
-			run.push({ type: 'token', choice, tokenId, logprob: { logprob, top: [] } })
+			run.push({ type: 'token', choice, tokenId, logprob: { logprob, rank: 1, top: [] } })
 			run.push({ type: 'finish', choice, finishReason: 'stop' })
 		}
 	})
 	expect(app.catalog.runs[0]!.request).toMatchObject({ n: 3, logprobs: 0 })
 	expect(choices).toMatchObject([{ index: 0, text: 'y', logprobs: null }])
 	expect(answer.usage.completion_tokens).toBe(3)
+})
+
+describe('the stop token of a text', () => {
+	const end = fakeTokenizer.encode('.')[0]!
+	const ending = (run: Parameters<typeof readPrompt>[0]) => {
+		readPrompt(run)
+		run.push({ type: 'token', choice: 0, tokenId: 3, ...scored(run, 3) })
+		const stopToken = { tokenId: end, logprob: run.request.logprobs === null ? null : score(end) }
+		run.push({ type: 'finish', choice: 0, finishReason: 'stop', stopToken })
+	}
+	const score = (tokenId: number) =>
+		({
+			logprob: -1,
+			rank: 2,
+			top: [
+				[7, -0.5],
+				[tokenId, -1],
+			],
+		}) as const
+	const scored = (run: Parameters<typeof readPrompt>[0], tokenId: number) =>
+		run.request.logprobs === null ? {} : { logprob: score(tokenId) }
+	const text = fakeTokenizer.tokenText(3)
+
+	test('is in all arrays and counted where log-probabilities are asked for, not in the text', async () => {
+		const { choices, answer } = await complete({ prompt: 'so', logprobs: 2 }, ending)
+		expect(choices[0]!.text).toBe(text)
+		expect(choices[0]!.logprobs).toEqual({
+			tokens: [text, '.'],
+			token_logprobs: [-1, -1],
+			top_logprobs: [
+				{ [fakeTokenizer.tokenText(7)]: -0.5, [text]: -1 },
+				{ [fakeTokenizer.tokenText(7)]: -0.5, '.': -1 },
+			],
+			text_offset: [0, 1],
+		})
+		expect(answer.usage.completion_tokens).toBe(2)
+	})
+
+	test('follows an echoed prompt, so that one more entry than prompt tokens comes with max_tokens 1', async () => {
+		const { choices } = await complete(
+			{ prompt: 'so', echo: true, logprobs: 0, max_tokens: 1 },
+			(run) => {
+				readPrompt(run)
+				run.push({
+					type: 'finish',
+					choice: 0,
+					finishReason: 'stop',
+					stopToken: { tokenId: end, logprob: score(end) },
+				})
+			},
+		)
+		expect(choices[0]!.text).toBe('so')
+		expect(choices[0]!.logprobs!.tokens).toEqual(['s', 'o', '.'])
+		expect(choices[0]!.logprobs!.token_logprobs).toEqual([null, -0.5, -1])
+		expect(choices[0]!.logprobs!.text_offset).toEqual([0, 1, 2])
+	})
+
+	test('comes with the last chunk of a stream', async () => {
+		const app = testApp({ script: ending })
+		const body = { prompt: 'so', logprobs: 1, stream: true }
+		const chunks = await readChunks<{ choices: Choice[]; usage?: { completion_tokens: number } }>(
+			await app.post(path, body),
+		)
+		expect(chunks.at(-1)!.choices[0]).toMatchObject({
+			text: '',
+			logprobs: { tokens: ['.'], text_offset: [1] },
+		})
+		expect(chunks.at(-1)!.usage!.completion_tokens).toBe(2)
+	})
+
+	test('is not counted where nobody asks for the tokens', async () => {
+		const { answer } = await complete({ prompt: 'so' }, ending)
+		expect(answer.usage.completion_tokens).toBe(1)
+	})
+})
+
+describe('log-probabilities', () => {
+	const digits = (run: Parameters<typeof readPrompt>[0]) => {
+		readPrompt(run)
+		const [zero, one, two] = fakeTokenizer.encode('012') as [number, number, number]
+		const top = [
+			[two, -0.5],
+			[zero, -1],
+			[one, -2],
+		] as const
+		const [x] = fakeTokenizer.encode('x') as [number]
+		run.push({ type: 'token', choice: 0, tokenId: zero, logprob: { logprob: -1, rank: 2, top } })
+		run.push({ type: 'token', choice: 0, tokenId: x, logprob: { logprob: -7, rank: 9, top } })
+		run.push({ type: 'finish', choice: 0, finishReason: 'length' })
+	}
+
+	test.each([false, true])(
+		'of tokens that look like integers keep the best first, and the chosen one at its rank (stream %p)',
+		async (stream) => {
+			const body = { prompt: 'a', logprobs: 3, stream }
+			const text = await (await testApp({ script: digits }).post(path, body)).text()
+			expect(text).toContain('{"2":-0.5,"0":-1,"1":-2}')
+			expect(text).toContain('{"2":-0.5,"0":-1,"1":-2,"x":-7}')
+		},
+	)
+
+	test.each([false, true])('have offsets in code points (stream %p)', async (stream) => {
+		const body = { prompt: '😀😀', echo: true, logprobs: 0, stream }
+		const response = await testApp({ script: saying('a😀b') }).post(path, body)
+		const answers = stream
+			? await readChunks<{ choices: Choice[] }>(response)
+			: [await response.json()]
+		const offsets = answers.flatMap(({ choices }) => choices[0].logprobs?.text_offset ?? [])
+		expect(offsets).toEqual([0, 1, 2, 3, 4])
+	})
+
+	test('of the prompt come in a list of their own, with ranks, by token id', async () => {
+		const body = { prompt: 'so', prompt_logprobs: 1, logprobs: 0, max_tokens: 1, n: 2 }
+		const { choices, app } = await complete(body)
+		expect(app.catalog.runs[0]!.request).toMatchObject({ promptLogprobs: 1, logprobs: 0 })
+		const [o] = fakeTokenizer.encode('o') as [number]
+		const scores = [
+			null,
+			{
+				'0': { logprob: -0.5, rank: 1, decoded_token: '\n' },
+				[o]: { logprob: -0.5, rank: 1, decoded_token: 'o' },
+			},
+		]
+		expect(choices).toMatchObject([{ prompt_logprobs: scores }, { prompt_logprobs: scores }])
+	})
 })
 
 describe('a stream', () => {

@@ -71,7 +71,20 @@ export class LogprobReader {
 	}
 }
 
-/** The log-probability that the row gave to a token. */
+/** The log-probability that the row gave to a token, and the token's rank. */
 export function logprobOf({ logits, logSumExp, top }: RawRow, tokenId: number): TokenLogprob {
-	return { logprob: logits[tokenId]! - logSumExp, top }
+	const place = top.findIndex(([id]) => id === tokenId)
+	const rank = place >= 0 ? place + 1 : rankIn(logits, tokenId)
+	return { logprob: logits[tokenId]! - logSumExp, rank, top }
+}
+
+/** 1 + how many logits are greater, or equal with a lower id. */
+function rankIn(logits: Float32Array, tokenId: number): number {
+	const logit = logits[tokenId]!
+	let rank = 1
+	for (let id = 0; id < logits.length; id++) {
+		const other = logits[id]!
+		if (other > logit || (other === logit && id < tokenId)) rank++
+	}
+	return rank
 }

@@ -155,7 +155,9 @@ export class ModelRunner {
 				isUrgent ||= sequence.request.constrained
 			}
 			const { finishReason } = committed
-			if (finishReason !== null) finishes.push({ requestId, choice, finishReason })
+			if (finishReason === null) continue
+			const stopToken = committed.tokenId === null && finishReason === 'stop' ? draw : null
+			finishes.push({ requestId, choice, finishReason, stopToken })
 		}
 		this.#totals.generatedTokens += tokens.length
 		isUrgent ||= prompts.length + finishes.length > 0

@@ -1,10 +1,16 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
-import { completionTokensMax } from '../../wire/limits.ts'
-import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
+import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
-import { refusedFields, samplingFields, stoppingFields, streamFields } from './sampling.ts'
+import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
+import {
+	maxTokensField,
+	refusedFields,
+	samplingFields,
+	stoppingFields,
+	streamFields,
+} from './sampling.ts'
 
 /** A piece of content; this server reads text only. */
 export const TextPart = wireObject({
@@ -54,16 +60,8 @@ export const ChatCompletionRequest = wireObject(
 	{
 		model: modelField,
 		messages: Type.Array(WireMessage, { minItems: 1, description: 'The conversation so far.' }),
-		max_completion_tokens: optional(
-			Type.Integer({ minimum: 1, description: 'Same as `max_tokens`, and wins over it.' }),
-		),
-		max_tokens: optional(
-			Type.Integer({
-				minimum: 1,
-				default: chatMaxTokensDefault,
-				description: maxTokensDescription(completionTokensMax),
-			}),
-		),
+		max_completion_tokens: maxTokensField(1, { description: 'Wins over `max_tokens`.' }),
+		max_tokens: maxTokensField(1, { default: chatMaxTokensDefault }),
 		temperature: temperatureField(chatTemperatureDefault),
 		...samplingFields,
 		...stoppingFields,
@@ -80,6 +78,7 @@ export const ChatCompletionRequest = wireObject(
 				description: 'Alternatives to report per token; needs `logprobs: true`.',
 			}),
 		),
+		prompt_logprobs: promptLogprobsField,
 		response_format: optional(ResponseFormat),
 		modalities: optional(
 			Type.Array(oneOf(['text'], { unsupported: true }), { description: 'Only `text`.' }),
@@ -138,6 +137,7 @@ export const ChatCompletion = wireObject({
 			finish_reason: finishReason,
 		}),
 	),
+	prompt_logprobs: Type.Optional(PromptLogprobs),
 	usage: Usage,
 })
 export type ChatCompletion = Static<typeof ChatCompletion>

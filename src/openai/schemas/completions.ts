@@ -4,21 +4,28 @@ import {
 	nullable,
 	oneOf,
 	optional,
+	orderedObject,
 	refusedText,
 	tokenIds,
 	wireObject,
 } from '../../wire/fields.ts'
-import { completionTokensMax } from '../../wire/limits.ts'
-import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
+import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import {
 	choicesMax,
-	legacyLogprobsMax,
 	legacyMaxTokensDefault,
 	legacyTemperatureDefault,
 	promptsMax,
+	topLogprobsMax,
 } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
-import { refusedFields, samplingFields, stoppingFields, streamFields } from './sampling.ts'
+import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
+import {
+	maxTokensField,
+	refusedFields,
+	samplingFields,
+	stoppingFields,
+	streamFields,
+} from './sampling.ts'
 
 /** Body of POST /v1/completions. */
 export const CompletionRequest = wireObject(
@@ -36,16 +43,12 @@ export const CompletionRequest = wireObject(
 				example: 'Once upon a time',
 			},
 		),
-		max_tokens: optional(
-			Type.Integer({
-				minimum: 0,
-				default: legacyMaxTokensDefault,
-				description: `${maxTokensDescription(completionTokensMax)} With 0 and \`echo\` the prompt is only scored.`,
-			}),
-		),
-		max_completion_tokens: optional(
-			Type.Integer({ minimum: 0, description: 'Same as `max_tokens`, which wins over it.' }),
-		),
+		max_tokens: maxTokensField(0, {
+			default: legacyMaxTokensDefault,
+			'x-null': -1,
+			description: 'null is the same as -1. With 0 and `echo` the prompt is only scored.',
+		}),
+		max_completion_tokens: maxTokensField(0, { description: '`max_tokens` wins over it.' }),
 		temperature: temperatureField(legacyTemperatureDefault),
 		...samplingFields,
 		...stoppingFields,
@@ -66,10 +69,11 @@ export const CompletionRequest = wireObject(
 		logprobs: optional(
 			Type.Integer({
 				minimum: 0,
-				maximum: legacyLogprobsMax,
+				maximum: topLogprobsMax,
 				description: 'Report log-probabilities with this many alternatives per token.',
 			}),
 		),
+		prompt_logprobs: promptLogprobsField,
 		suffix: refusedText('Refused unless empty: the models cannot fill in.'),
 		response_format: optional(
 			wireObject(
@@ -89,11 +93,7 @@ const logprob = Type.Number({ maximum: 0 })
 export const CompletionLogprobs = wireObject({
 	tokens: Type.Array(Type.String()),
 	token_logprobs: Type.Array(nullable(logprob)),
-	top_logprobs: Type.Array(
-		nullable(
-			Type.Unsafe<Record<string, number>>(Type.Object({}, { additionalProperties: logprob })),
-		),
-	),
+	top_logprobs: Type.Array(nullable(orderedObject(logprob))),
 	text_offset: Type.Array(Type.Integer({ minimum: 0 })),
 })
 export type CompletionLogprobs = Static<typeof CompletionLogprobs>
@@ -103,6 +103,7 @@ const CompletionChoice = wireObject({
 	index: Type.Integer(),
 	logprobs: nullable(CompletionLogprobs),
 	finish_reason: nullable(oneOf(['stop', 'length'])),
+	prompt_logprobs: Type.Optional(PromptLogprobs),
 })
 
 /** Answer of POST /v1/completions, whole or one event of a stream. */

@@ -1,10 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
-import { completionTokensMax } from '../../wire/limits.ts'
-import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
+import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
-import { samplingFields } from './sampling.ts'
+import { maxTokensField, samplingFields } from './sampling.ts'
 
 const InputText = wireObject({
 	type: oneOf(['input_text', 'output_text', 'text'], { unsupported: true }),
@@ -35,13 +34,7 @@ export const ResponsesRequest = wireObject(
 			description: 'What the user says, or the conversation so far.',
 		}),
 		instructions: optional(Type.String({ description: 'A system message before the input.' })),
-		max_output_tokens: optional(
-			Type.Integer({
-				minimum: 1,
-				default: chatMaxTokensDefault,
-				description: maxTokensDescription(completionTokensMax),
-			}),
-		),
+		max_output_tokens: maxTokensField(1, { default: chatMaxTokensDefault }),
 		temperature: temperatureField(chatTemperatureDefault),
 		...samplingFields,
 		top_logprobs: optional(

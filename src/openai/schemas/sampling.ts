@@ -1,14 +1,27 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { oneOf, optional, refused, refusedText, tokenIds, wireObject } from '../../wire/fields.ts'
 import { completionTokensMax } from '../../wire/limits.ts'
-import { seedField, topKField, topPField } from '../../wire/request-fields.ts'
+import { maxTokensDescription, seedField, topKField, topPField } from '../../wire/request-fields.ts'
 import {
 	choicesMax,
 	logitBiasEntriesMax,
 	logitBiasMax,
+	stopCharactersMax,
 	stopSequencesMax,
 	stopTokenIdsMax,
 } from '../limits.ts'
+
+/** Most tokens to generate, from `minimum` on; -1 is as many as allowed. */
+export function maxTokensField(
+	minimum: 0 | 1,
+	{ description = '', ...options }: { description?: string; default?: number; 'x-null'?: -1 } = {},
+) {
+	const asManyAsAllowed = Type.Integer({ minimum: -1, maximum: -1 })
+	const meaning = `${maxTokensDescription(completionTokensMax)} So does -1. ${description}`.trim()
+	return optional(
+		Type.Union([Type.Integer({ minimum }), asManyAsAllowed], { ...options, description: meaning }),
+	)
+}
 
 /** Fields with which any generating endpoint of /v1 shapes the draw. */
 export const samplingFields = {
@@ -76,11 +89,12 @@ export const refusedFields = {
 	structured_outputs: notHere,
 	grammar: refusedText('Refused unless empty: not supported by this server.'),
 	allowed_token_ids: notHere,
-	prompt_logprobs: refused('Refused: completions report them with `echo` and `logprobs`.'),
 }
 
 const SamplingObject = Type.Object(samplingFields)
 export type SamplingFields = Static<typeof SamplingObject>
+
+const stopText = Type.String({ maxLength: stopCharactersMax })
 
 /** Fields that say when a choice ends, and how many there are. */
 export const stoppingFields = {
@@ -93,8 +107,8 @@ export const stoppingFields = {
 		}),
 	),
 	stop: optional(
-		Type.Union([Type.String(), Type.Array(Type.String(), { maxItems: stopSequencesMax })], {
-			description: `Up to ${stopSequencesMax} texts before which a choice ends.`,
+		Type.Union([stopText, Type.Array(stopText, { maxItems: stopSequencesMax })], {
+			description: `Up to ${stopSequencesMax} texts of up to ${stopCharactersMax} characters before which a choice ends.`,
 			example: ['\n\n'],
 		}),
 	),

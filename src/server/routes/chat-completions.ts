@@ -30,13 +30,17 @@ export function chatCompletions(context: ServerContext) {
 			],
 		})
 		const head = newAnswerHead('chatcmpl-', session.lease)
-		const logprobsTokenizer = body.logprobs ? session.lease.tokenizer : null
+		const { tokenizer } = session.lease
 		if (!body.stream) {
 			return answerWhole(session, request, context, ([result]) =>
-				toChatCompletion(head, result!, logprobsTokenizer),
+				toChatCompletion(head, result!, {
+					tokenizer,
+					logprobs: body.logprobs ?? false,
+					promptLogprobs: body.prompt_logprobs ?? null,
+				}),
 			)
 		}
-		const format = new ChunkStream(head, chatChunkShape(logprobsTokenizer), {
+		const format = new ChunkStream(head, chatChunkShape(body.logprobs ? tokenizer : null), {
 			choices: body.n ?? 1,
 			choicesPerPrompt: body.n ?? 1,
 			includeUsage: body.stream_options?.include_usage ?? false,

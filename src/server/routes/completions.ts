@@ -29,7 +29,8 @@ export function completions(context: ServerContext) {
 			prompts,
 			n,
 			echo: body.echo ?? false,
-			hasLogprobs: body.logprobs !== undefined,
+			logprobs: body.logprobs ?? null,
+			promptLogprobs: body.prompt_logprobs ?? null,
 			tokenizer: session.lease.tokenizer,
 		}
 		if (!body.stream) {

@@ -17,6 +17,7 @@ REFUSALS = [
     ("dimensions", "unsupported_value"),  # another width than the model's
     ("prompt|messages|input", "context_length_exceeded"),
     ("top_logprobs", "invalid_value"),  # without logprobs
+    ("prompt_logprobs", "unsupported_parameter"),  # with a stream
     ("best_of", "invalid_value|unsupported_value|unsupported_parameter|integer_below_min_value"),
     ("n", "invalid_value|integer_above_max_value"),  # times the number of prompts
     ("max_tokens", "invalid_value|integer_below_min_value"),  # 0 without echo
