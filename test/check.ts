@@ -18,7 +18,7 @@ async function check(name: string, command: readonly string[]): Promise<boolean>
 }
 
 async function checkC(): Promise<boolean> {
-	const sources = [...new Bun.Glob('src/kernels/**/*.{c,h}').scanSync(root)].sort()
+	const sources = [...new Bun.Glob('{src,test}/kernels/**/*.{c,h}').scanSync(root)].sort()
 	const tool = ['clang-format-14', 'clang-format'].find((name) => Bun.which(name) !== null)
 	if (tool === undefined) {
 		console.log('(skip) clang-format: not installed (Debian, Ubuntu: apt install clang-format-14)')

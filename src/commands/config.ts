@@ -1,3 +1,4 @@
+import { instructionSets, threadsMax } from '../kernels/binding.ts'
 import {
 	bytesOption,
 	choiceOption,
@@ -18,9 +19,6 @@ export interface Machine {
 
 const MIB = 2 ** 20
 const GIB = 2 ** 30
-
-/** Pool size of the kernel library. */
-const THREADS_MAX = 64
 
 /** The options of `alpha serve`: the one place where a setting, its bounds and its default stand. */
 export function serveOptions(machine: Machine) {
@@ -50,14 +48,14 @@ export function serveOptions(machine: Machine) {
 		threads: integerOption({
 			flag: '--threads',
 			min: 1,
-			max: THREADS_MAX,
-			defaultValue: Math.min(machine.cores, THREADS_MAX),
+			max: threadsMax,
+			defaultValue: Math.min(machine.cores, threadsMax),
 			defaultText: 'physical cores',
 			help: 'threads that compute',
 		}),
 		isa: choiceOption({
 			flag: '--isa',
-			choices: ['auto', 'scalar', 'avx2', 'avx512', 'neon', 'neon_dotprod'],
+			choices: ['auto', ...instructionSets],
 			defaultValue: 'auto',
 			help: 'instruction set',
 		}),

@@ -1,6 +1,6 @@
 /**
- * The kernel library as TypeScript functions: kernels.h line by line. The only file that imports
- * bun:ffi. Pointers are numbers (computed once by `pointerOf`, a call then costs some 10 ns); 64-bit
+ * The kernel library as TypeScript functions: kernels.h line by line; a test compares names, types,
+ * parameters and constants. The only file that imports bun:ffi. Pointers are numbers (computed once by `pointerOf`, a call then costs some 10 ns); 64-bit
  * arguments and results are numbers too, `i64_fast` never makes a BigInt below 2^53.
  */
 import { dlopen, type FFIFunction, FFIType, ptr } from 'bun:ffi'
@@ -11,8 +11,8 @@ function returns(type: FFIType, ...args: FFIType[]): FFIFunction {
 	return { args, returns: type }
 }
 
-/** Result first, then the arguments. */
-const symbols: Readonly<Record<string, FFIFunction>> = {
+/** Per function: the result's type first, then the arguments'. */
+export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	select: returns(i32, pointer),
 	isa_name: returns(cstring),
 	isa_list: returns(cstring),
@@ -21,7 +21,7 @@ const symbols: Readonly<Record<string, FFIFunction>> = {
 	threads: returns(i32),
 	advise_huge_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
-	pack: returns(none, i32, pointer, pointer, i32, i32, i32, i32),
+	pack: returns(none, i32, pointer, pointer, i32, i32, i32),
 	first_nonfinite: returns(i64, pointer, i64),
 	parse_json_floats: returns(i64, pointer, i64, i32, pointer, i64, pointer),
 	matmul_scratch_bytes: returns(i64, i32, i32, i32),
@@ -79,12 +79,12 @@ export type Address = number
 /** The functions of kernels.h, whose comments are their contract. Strings come back as strings. */
 export interface Kernels {
 	/** 0, -1 unknown name, -2 not supported by this processor. '' = the best one. */
-	select(isa: string): number
+	select(name: string): number
 	isaName(): string
 	/** Names compiled into the library, best first. */
 	isaList(): string[]
-	isaSupported(isa: string): boolean
-	threadsSet(threads: number): number
+	isaSupported(name: string): boolean
+	threadsSet(nThreads: number): number
 	threads(): number
 	adviseHugePages(start: Address, bytes: number): void
 	packedBytes(dtype: number, k: number, n: number): number
@@ -95,7 +95,6 @@ export interface Kernels {
 		columnStart: number,
 		nSrc: number,
 		k: number,
-		n: number,
 	): void
 	firstNonfinite(x: Address, count: number): number
 	parseJsonFloats(
@@ -160,8 +159,8 @@ export interface Kernels {
 		ldq: number,
 		kv: Address,
 		blockStride: number,
-		runs: Address,
-		nRuns: number,
+		spans: Address,
+		nSpans: number,
 		tables: Address,
 		nHead: number,
 		dHead: number,
@@ -234,12 +233,23 @@ export const panelColumns = 64
 /** Tokens of a KV block. */
 export const kvBlockTokens = 32
 
+/** Threads of the pool, the caller included. */
+export const threadsMax = 64
+
+/** Values that a composed activation's program may stack. */
+export const activationStackMax = 16
+
+/** Instruction sets of all processors that the library is built for; `isaList` has this one's. */
+export const instructionSets = ['scalar', 'avx2', 'avx512', 'neon', 'neon_dotprod'] as const
+
 /** Opens the library at `path`; throws what the system's loader says when it cannot. */
 export function openKernels(path: string): Kernels {
-	const table = Object.entries(symbols).map(([name, type]) => [`kernels_${name}`, type] as const)
+	const table = Object.entries(kernelSymbols).map(
+		([name, type]) => [`kernels_${name}`, type] as const,
+	)
 	const library = dlopen(path, Object.fromEntries(table)).symbols
 	const call = Object.fromEntries(
-		Object.keys(symbols).map((name) => [camelCase(name), library[`kernels_${name}`]]),
+		Object.keys(kernelSymbols).map((name) => [camelCase(name), library[`kernels_${name}`]]),
 	) as unknown as Kernels & RawStrings
 	const { select, isaName, isaList, isaSupported } = call as RawStrings
 	return {

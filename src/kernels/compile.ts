@@ -44,28 +44,29 @@ export const kernelFlags = [
 	'-pthread',
 ]
 
-/** Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
-const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly string[]>>>> = {
-	x64: {
-		scalar: [],
-		avx2: ['-mavx2', '-mfma'],
-		avx512: [
-			'-mavx512f',
-			'-mavx512bw',
-			'-mavx512vl',
-			'-mavx512dq',
-			'-mavx512vnni',
-			'-mavx2',
-			'-mfma',
-			'-mprefer-vector-width=512',
-		],
-	},
-	arm64: {
-		scalar: [],
-		neon: ['-march=armv8-a'],
-		neon_dotprod: ['-march=armv8.2-a+dotprod'],
-	},
-}
+/** Per target its instruction sets. Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
+export const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly string[]>>>> =
+	{
+		x64: {
+			scalar: [],
+			avx2: ['-mavx2', '-mfma'],
+			avx512: [
+				'-mavx512f',
+				'-mavx512bw',
+				'-mavx512vl',
+				'-mavx512dq',
+				'-mavx512vnni',
+				'-mavx2',
+				'-mfma',
+				'-mprefer-vector-width=512',
+			],
+		},
+		arm64: {
+			scalar: [],
+			neon: ['-march=armv8-a'],
+			neon_dotprod: ['-march=armv8.2-a+dotprod'],
+		},
+	}
 
 /** Compiled once; kernels_isa.c once per instruction set. */
 const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c']
@@ -147,7 +148,7 @@ function planFor(target: KernelTarget, extraFlags: readonly string[]): CompilePl
 					...extraFlags,
 					...(isaFlags[target][isa] ?? []),
 					`-DISA=${isa}`,
-					`-DISA_HEADER="isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
+					`-DISA_HEADER="../isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
 					join(sourceDirectory, 'kernels_isa.c'),
 				],
 			})),

@@ -1,11 +1,12 @@
 /*
- * Which instruction set runs: detected when the library is opened, replaced by kernels_select. Each
- * exported op is one call through the table of that set.
+ * Which instruction set spans: detected when the library is opened, replaced by kernels_select.
+ * Each exported op is one call through the table of that set.
  */
 #include "kernel_table.h"
 #include "threads.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -17,29 +18,29 @@
 typedef struct {
     const char *name;
     const kernel_table *table;
-    int32_t (*is_supported)(void);
+    bool (*is_supported)(void);
 } isa_entry;
 
-static int32_t has_baseline(void) { return 1; }
+static bool has_baseline(void) { return true; }
 
 /* __builtin_cpu_supports also asks whether the operating system saves the wide registers. */
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2, kernel_table_avx512;
-static int32_t has_avx2(void) {
+static bool has_avx2(void) {
     return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
 }
-static int32_t has_avx512(void) {
+static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
            __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
            __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
 }
 #elif defined(__aarch64__)
 extern const kernel_table kernel_table_neon, kernel_table_neon_dotprod;
-static int32_t has_dotprod(void) {
+static bool has_dotprod(void) {
 #if defined(__linux__)
     return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
 #else
-    return 1;
+    return true;
 #endif
 }
 #endif
@@ -58,6 +59,9 @@ static const isa_entry isas[] = {
 };
 #define N_ISAS ((int32_t)(sizeof isas / sizeof isas[0]))
 
+/* Names of `isas`, comma-separated. */
+static char isa_list[64];
+
 /* Written whole or not at all: another thread may select while ops run. */
 static const isa_entry *_Atomic active;
 
@@ -68,14 +72,23 @@ static const isa_entry *find_isa(const char *name) {
     return NULL;
 }
 
-__attribute__((constructor)) static void select_best(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-#endif
+static void select_best(void) {
     const isa_entry *best = isas;
     while (!best->is_supported())
         best++;
     active = best;
+}
+
+__attribute__((constructor)) static void open_library(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#endif
+    select_best();
+    for (int32_t i = 0; i < N_ISAS; i++) {
+        if (i > 0)
+            strcat(isa_list, ",");
+        strcat(isa_list, isas[i].name);
+    }
 }
 
 int32_t kernels_select(const char *name) {
@@ -94,15 +107,7 @@ int32_t kernels_select(const char *name) {
 
 const char *kernels_isa_name(void) { return active->name; }
 
-const char *kernels_isa_list(void) {
-#if defined(__x86_64__)
-    return "avx512,avx2,scalar";
-#elif defined(__aarch64__)
-    return "neon_dotprod,neon,scalar";
-#else
-    return "scalar";
-#endif
-}
+const char *kernels_isa_list(void) { return isa_list; }
 
 int32_t kernels_isa_supported(const char *name) {
     const isa_entry *isa = find_isa(name);
@@ -112,47 +117,11 @@ int32_t kernels_isa_supported(const char *name) {
 int32_t kernels_threads_set(int32_t n_threads) { return pool_resize(n_threads); }
 int32_t kernels_threads(void) { return pool_threads(); }
 
-/* ---- sizes ---- */
-
-static int64_t round_up(int64_t count, int64_t multiple) {
-    return (count + multiple - 1) / multiple * multiple;
-}
-
-int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n) {
-    int64_t n_panels = round_up(n, KERNELS_PANEL) / KERNELS_PANEL;
-    if (dtype == KERNELS_DTYPE_F32)
-        return n_panels * k * KERNELS_PANEL * 4;
-    if (dtype == KERNELS_DTYPE_BF16)
-        return n_panels * k * KERNELS_PANEL * 2;
-    int64_t n_groups = round_up(k, INT8_GROUP) / INT8_GROUP;
-    return n_panels * KERNELS_PANEL * (n_groups * 4 + round_up(k, 4));
-}
-
-int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k) {
-    if (dtype != KERNELS_DTYPE_INT8)
-        return 0;
-    /* Per row: quantised inputs, then a scale and a sum per group; ops/matmul_int8.h. */
-    return m * (round_up(k, INT8_GROUP) + round_up(k, INT8_GROUP) / INT8_GROUP * 8);
-}
-
-int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head) {
-    return (int64_t)n_head * KERNELS_KV_BLOCK * (d_head + round_up(d_head, 16));
-}
-
-int64_t kernels_attention_scratch_bytes(int32_t max_context) {
-    return pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
-}
-
-int64_t kernels_sample_scratch_bytes(int32_t vocab) {
-    /* Arrays of `vocab` words per thread; ops/sampling.h names them. */
-    return (int64_t)pool_threads() * SAMPLE_ARRAYS * round_up(vocab, 16) * 4;
-}
-
-/* ---- trampolines ---- */
+/* ---- the exported ops: one call through the table ---- */
 
 void kernels_pack(int32_t dtype, void *dst, const float *src, int32_t column_start, int32_t n_src,
-                  int32_t k, int32_t n) {
-    active->table->pack(dtype, dst, src, column_start, n_src, k, n);
+                  int32_t k) {
+    active->table->pack(dtype, dst, src, column_start, n_src, k);
 }
 int64_t kernels_first_nonfinite(const float *x, int64_t count) {
     return active->table->first_nonfinite(x, count);
@@ -175,10 +144,10 @@ void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t
     active->table->kv_store(kv, block_stride, qkv, ldq, slots, m, n_head, d_head);
 }
 void kernels_attention(float *out, int64_t ldo, const float *qkv, int64_t ldq, const float *kv,
-                       int64_t block_stride, const int32_t *runs, int32_t n_runs,
+                       int64_t block_stride, const kernels_span *spans, int32_t n_spans,
                        const int32_t *tables, int32_t n_head, int32_t d_head, float soft_cap,
                        void *scratch) {
-    active->table->attention(out, ldo, qkv, ldq, kv, block_stride, runs, n_runs, tables, n_head,
+    active->table->attention(out, ldo, qkv, ldq, kv, block_stride, spans, n_spans, tables, n_head,
                              d_head, soft_cap, scratch);
 }
 void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,

@@ -2,6 +2,9 @@
  * The ABI between TypeScript and the SIMD kernels: flat C, fixed-width types, caller owns all
  * memory.
  *
+ * The signature of an op stands here once, as a function type: op, table and exported function are
+ * declared with it. binding.ts repeats names, types and constants; a test compares them.
+ *
  * Conventions. Sizes m (rows), k (inputs), n (outputs), d (channels). Activations are row-major f32
  * with a row stride `ld*` in floats; every activation matrix is allocated with a stride that is a
  * multiple of 64 and may be written up to that stride. Packed weights, KV blocks and strides are
@@ -19,6 +22,11 @@
 
 #define KERNELS_API __attribute__((visibility("default")))
 
+#define KERNELS_PANEL 64         /* columns of a weight panel */
+#define KERNELS_KV_BLOCK 32      /* tokens of a KV block */
+#define KERNELS_THREADS_MAX 64   /* threads of the pool, the caller included */
+#define KERNELS_ACT_STACK_MAX 16 /* values that a composed activation's program may stack */
+
 enum { KERNELS_DTYPE_F32 = 0, KERNELS_DTYPE_BF16 = 1, KERNELS_DTYPE_INT8 = 2 };
 enum {
     KERNELS_ACT_GELU = 0,
@@ -29,7 +37,7 @@ enum {
     KERNELS_ACT_KAN_SPLINE = 5,
     KERNELS_ACT_COMPOSED = 6
 };
-/* Postfix program of a composed activation; the value stack is at most 16 deep. */
+/* Postfix program of a composed activation. */
 enum {
     KERNELS_OP_SILU = 0,
     KERNELS_OP_RELU = 1,
@@ -40,8 +48,6 @@ enum {
     KERNELS_OP_ADD = 6,
     KERNELS_OP_MUL = 7
 };
-#define KERNELS_PANEL 64    /* columns of a weight panel */
-#define KERNELS_KV_BLOCK 32 /* tokens of a KV block */
 
 /* ---- selection and threads ---- */
 
@@ -54,8 +60,9 @@ KERNELS_API const char *kernels_isa_name(void);
 KERNELS_API const char *kernels_isa_list(void);
 /* 1 when this processor and operating system can run the named set. */
 KERNELS_API int32_t kernels_isa_supported(const char *name);
-/* Size of the pool, the calling thread included: 1 … 64. Threads spin briefly between ops, then
- * sleep. 0, or -1 when threads could not be created. Ops may be called from one thread at a time.
+/* Size of the pool, the calling thread included: 1 … KERNELS_THREADS_MAX. Threads spin briefly
+ * between ops, then sleep. 0, or -1 when threads could not be created. Ops may be called from one
+ * thread at a time.
  */
 KERNELS_API int32_t kernels_threads_set(int32_t n_threads);
 KERNELS_API int32_t kernels_threads(void);
@@ -70,11 +77,13 @@ KERNELS_API void kernels_advise_huge_pages(void *start, int64_t bytes);
  * 64 inputs, f32 scales. */
 KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
 /* Put src[n_src, k] (row-major, one row per output) at columns column_start … of the packed matrix
- * dst with k inputs and n outputs in all. dst starts zeroed. */
-KERNELS_API void kernels_pack(int32_t dtype, void *dst, const float *src, int32_t column_start,
-                              int32_t n_src, int32_t k, int32_t n);
+ * dst with k inputs. dst starts zeroed. */
+typedef void kernels_pack_fn(int32_t dtype, void *dst, const float *src, int32_t column_start,
+                             int32_t n_src, int32_t k);
+KERNELS_API kernels_pack_fn kernels_pack;
 /* Index of the first NaN or infinity, or -1. */
-KERNELS_API int64_t kernels_first_nonfinite(const float *x, int64_t count);
+typedef int64_t kernels_first_nonfinite_fn(const float *x, int64_t count);
+KERNELS_API kernels_first_nonfinite_fn kernels_first_nonfinite;
 /*
  * Parse decimal numbers separated by commas and JSON white space, as they stand between the
  * brackets of a JSON array, each correctly rounded to double and then to f32. Stops before the
@@ -93,17 +102,20 @@ KERNELS_API int64_t kernels_parse_json_floats(const uint8_t *text, int64_t lengt
 KERNELS_API int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k);
 /* out[m, n] = x[m, k] · w (+ out when accumulate: the chain is completed first, then added once).
  * w packed. Writes columns up to the next multiple of 64 (zeros beyond n). */
-KERNELS_API void kernels_matmul(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
-                                const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
-                                void *scratch);
+typedef void kernels_matmul_fn(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
+                               const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
+                               void *scratch);
+KERNELS_API kernels_matmul_fn kernels_matmul;
 /* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; wte, wpe plain row-major with stride d. */
-KERNELS_API void kernels_embed(float *x, int64_t ldx, const float *wte, const float *wpe,
-                               const int32_t *ids, const int32_t *positions, int32_t m, int32_t d);
+typedef void kernels_embed_fn(float *x, int64_t ldx, const float *wte, const float *wpe,
+                              const int32_t *ids, const int32_t *positions, int32_t m, int32_t d);
+KERNELS_API kernels_embed_fn kernels_embed;
 /* out = (x - mean) / sqrt(var + 1e-5) * weight + bias, var with 1/d. rows[i] picks x's row for
  * out's row i; NULL = the same row. */
-KERNELS_API void kernels_layer_norm(float *out, int64_t ldo, const float *x, int64_t ldx,
-                                    const int32_t *rows, const float *weight, const float *bias,
-                                    int32_t m, int32_t d);
+typedef void kernels_layer_norm_fn(float *out, int64_t ldo, const float *x, int64_t ldx,
+                                   const int32_t *rows, const float *weight, const float *bias,
+                                   int32_t m, int32_t d);
+KERNELS_API kernels_layer_norm_fn kernels_layer_norm;
 
 /*
  * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at
@@ -114,39 +126,50 @@ KERNELS_API void kernels_layer_norm(float *out, int64_t ldo, const float *x, int
 KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head);
 /* Copy k and v of m rows of qkv[m, 3·n_head·d_head] (q | k | v) into slots[i] = block · 32 +
  * offset. */
-KERNELS_API void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
-                                  const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
+typedef void kernels_kv_store_fn(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
+                                 const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
+KERNELS_API kernels_kv_store_fn kernels_kv_store;
 /* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
  * (call again after kernels_threads_set). */
 KERNELS_API int64_t kernels_attention_scratch_bytes(int32_t max_context);
+/* Consecutive rows of one sequence, whose KV blocks are tables[table], tables[table + 1], … */
+typedef struct {
+    int32_t first_row, n_rows;
+    int32_t position; /* of the first row */
+    int32_t table;
+} kernels_span;
 /*
- * Causal attention of every row over its sequence's blocks. A run is four numbers {first row, rows,
- * position of the first row, index into tables}: consecutive rows of one sequence; the row at
- * position p attends to positions 0 … p, found in blocks tables[index + position / 32].
+ * Causal attention of every row over its sequence's blocks: the row at position p attends to
+ * positions 0 … p; position t lies in block tables[table + t / 32].
  * s = q·k / sqrt(d_head), then soft_cap · tanh(s / soft_cap) when soft_cap > 0; w = softmax(s);
  * out[row, head·d_head …] = Σ w v. Keys and values of the rows themselves are already stored.
  */
-KERNELS_API void kernels_attention(float *out, int64_t ldo, const float *qkv, int64_t ldq,
-                                   const float *kv, int64_t block_stride, const int32_t *runs,
-                                   int32_t n_runs, const int32_t *tables, int32_t n_head,
-                                   int32_t d_head, float soft_cap, void *scratch);
+typedef void kernels_attention_fn(float *out, int64_t ldo, const float *qkv, int64_t ldq,
+                                  const float *kv, int64_t block_stride, const kernels_span *spans,
+                                  int32_t n_spans, const int32_t *tables, int32_t n_head,
+                                  int32_t d_head, float soft_cap, void *scratch);
+KERNELS_API kernels_attention_fn kernels_attention;
 /*
  * Activation in place over u[m, f]. swiglu: u[m, 2f], out = silu(u[:, 0…f)) · u[:, f…2f) into the
  * first f columns. params: universal {gate[f], skip[f]}, kan_spline {c0[f] … c4[f]}, each array at
  * a stride of f rounded up to 16 floats; composed: factors[n_ops] (f32), program[n_ops] (int32).
  */
-KERNELS_API void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
-                                    const float *params, const int32_t *program, int32_t n_ops);
+typedef void kernels_activation_fn(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
+                                   const float *params, const int32_t *program, int32_t n_ops);
+KERNELS_API kernels_activation_fn kernels_activation;
 
 /* ---- sampling over rows of logits ---- */
 
 /* logits[i] = -infinity where bit i of mask is 0. */
-KERNELS_API void kernels_mask_logits(float *logits, const uint32_t *mask, int32_t vocab);
+typedef void kernels_mask_logits_fn(float *logits, const uint32_t *mask, int32_t vocab);
+KERNELS_API kernels_mask_logits_fn kernels_mask_logits;
 /* log Σ exp(logits), maximum subtracted. */
-KERNELS_API double kernels_log_sum_exp(const float *logits, int32_t vocab);
+typedef double kernels_log_sum_exp_fn(const float *logits, int32_t vocab);
+KERNELS_API kernels_log_sum_exp_fn kernels_log_sum_exp;
 /* The k largest, best first, ties to the lowest id. k ≤ vocab. */
-KERNELS_API void kernels_top_k(const float *logits, int32_t vocab, int32_t k, int32_t *ids,
-                               float *values);
+typedef void kernels_top_k_fn(const float *logits, int32_t vocab, int32_t k, int32_t *ids,
+                              float *values);
+KERNELS_API kernels_top_k_fn kernels_top_k;
 /* Scratch of kernels_sample, all pool threads together. */
 KERNELS_API int64_t kernels_sample_scratch_bytes(int32_t vocab);
 /*
@@ -160,18 +183,21 @@ KERNELS_API int64_t kernels_sample_scratch_bytes(int32_t vocab);
  * counter {counters[i], choices[i], 0, 0}. NaN logits count as -infinity; a row of
  * nothing else gives id 0. A temperature so small that z overflows draws greedily.
  */
-KERNELS_API void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab,
-                                int32_t n, const int32_t *rows, const float *temperatures,
-                                const int32_t *top_ks, const float *top_ps, const float *min_ps,
-                                const uint32_t *seeds, const int32_t *choices,
-                                const int32_t *counters, void *scratch);
+typedef void kernels_sample_fn(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab,
+                               int32_t n, const int32_t *rows, const float *temperatures,
+                               const int32_t *top_ks, const float *top_ps, const float *min_ps,
+                               const uint32_t *seeds, const int32_t *choices,
+                               const int32_t *counters, void *scratch);
+KERNELS_API kernels_sample_fn kernels_sample;
 
 /* ---- measurement: the machine's own limits, for the benchmark ---- */
 
 /* Read `bytes` (multiple of 4096) of buffer once with all pool threads; returns a checksum. */
-KERNELS_API float kernels_measure_read(const void *buffer, int64_t bytes);
+typedef float kernels_measure_read_fn(const void *buffer, int64_t bytes);
+KERNELS_API kernels_measure_read_fn kernels_measure_read;
 /* iterations × 24 independent vector FMAs on every pool thread; returns floating point operations
  * done by all threads together (2 per lane and FMA). */
-KERNELS_API double kernels_measure_fma(int64_t iterations);
+typedef double kernels_measure_fma_fn(int64_t iterations);
+KERNELS_API kernels_measure_fma_fn kernels_measure_fma;
 
 #endif

@@ -2,38 +2,19 @@
  * Every op, compiled once per instruction set: ISA is its name, ISA_HEADER the macro layer. The ops
  * know nothing of models, files or requests; they may call the pool.
  */
-#include "kernel_table.h"
-#include "threads.h"
+#include "ops/common.h"
 
-#include <math.h>
-#include <stddef.h>
-#include <string.h>
-
-#define GLUE_(a, b) a##_##b
-#define GLUE(a, b) GLUE_(a, b)
-#define FN(op) GLUE(op, ISA)
-
-#define INLINE static inline __attribute__((always_inline))
-
-#include ISA_HEADER
-
-#ifndef UNROLL
-/* Loops over registers: their indices must become constants. */
-#define UNROLL _Pragma("GCC unroll 24")
-/* Loops over inputs, whose own instructions would compete with the loads. */
-#define UNROLL_STREAM _Pragma("GCC unroll 4")
-#endif
-
-#include "ops/elementary.h"
-#include "ops/pack.h"
-#include "ops/matmul.h"
-#include "ops/matmul_int8.h"
-#include "ops/norm.h"
-#include "ops/embedding.h"
-#include "ops/attention.h"
 #include "ops/activation.h"
-#include "ops/sampling.h"
+#include "ops/attention.h"
+#include "ops/embedding.h"
+#include "ops/kv_store.h"
+#include "ops/logits.h"
+#include "ops/matmul.h"
 #include "ops/measure.h"
+#include "ops/norm.h"
+#include "ops/pack.h"
+#include "ops/sampling.h"
+#include "ops/top_k.h"
 
 extern const kernel_table GLUE(kernel_table, ISA);
 const kernel_table GLUE(kernel_table, ISA) = {

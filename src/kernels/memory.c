@@ -1,7 +1,29 @@
-#include "kernels.h"
+/* What buffers need: their sizes, and pages that suit them. */
+#include "layout.h"
+#include "threads.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
+
+int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n) {
+    return panels_of(n) * panel_bytes(dtype, k);
+}
+
+int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k) {
+    return dtype == KERNELS_DTYPE_INT8 ? m * int8_row_bytes(k) : 0;
+}
+
+int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head) {
+    return (int64_t)n_head * KERNELS_KV_BLOCK * (d_head + value_floats(d_head));
+}
+
+int64_t kernels_attention_scratch_bytes(int32_t max_context) {
+    return pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
+}
+
+int64_t kernels_sample_scratch_bytes(int32_t vocab) {
+    return pool_threads() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
+}
 
 void kernels_advise_huge_pages(void *start, int64_t bytes) {
     /* Only whole pages inside the range: what lies around it belongs to others. */

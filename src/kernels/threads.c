@@ -8,6 +8,7 @@
  * is inside can be reused at once.
  */
 #include "threads.h"
+#include "kernels.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -35,9 +36,9 @@ static struct {
     _Alignas(64) pool_task *task;
     const void *context;
     int64_t grain;
-    pool_share shares[POOL_THREADS_MAX];
+    pool_share shares[KERNELS_THREADS_MAX];
     int32_t n_threads;
-    pthread_t threads[POOL_THREADS_MAX];
+    pthread_t threads[KERNELS_THREADS_MAX];
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     atomic_int n_sleeping;
@@ -169,7 +170,7 @@ static void end_workers(int32_t n_threads) {
 }
 
 int32_t pool_resize(int32_t n_threads) {
-    if (n_threads < 1 || n_threads > POOL_THREADS_MAX)
+    if (n_threads < 1 || n_threads > KERNELS_THREADS_MAX)
         return -1;
     if (pool.n_threads > 1)
         end_workers(pool.n_threads);

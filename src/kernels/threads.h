@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#define POOL_THREADS_MAX 64
-
 /* Work on units begin … end-1 as thread number `thread` (0 … threads-1). */
 typedef void pool_task(const void *context, int64_t begin, int64_t end, int32_t thread);
 

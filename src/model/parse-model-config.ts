@@ -1,3 +1,4 @@
+import { activationStackMax } from '../kernels/binding.ts'
 import { describeValue, isRecord } from '../lib/json.ts'
 import type { Activation, ActivationNode, AlphaConfig } from './model-config.ts'
 
@@ -22,9 +23,8 @@ const MODEL_LIMITS = {
 /** A window of one token could neither roll nor hold what was drawn. */
 const BLOCK_SIZE_MIN = 2
 
-/** Nodes of a composed activation, and how many values its postfix program may stack (kernels.h). */
+/** Nodes of a composed activation. */
 const GRAPH_NODES_MAX = 256
-const GRAPH_STACK_MAX = 16
 
 /** The cap that the trainer's binary revisions apply when the file names none. */
 const BINARY_SOFT_CAP = 30
@@ -103,7 +103,8 @@ function parseGraph(json: unknown): ActivationNode {
 	// `stacked` values wait on the program's stack while this node is computed.
 	const parse = (value: unknown, path: string, stacked: number): ActivationNode => {
 		if (++nodes > GRAPH_NODES_MAX) fail(path, `at most ${GRAPH_NODES_MAX} nodes`, 'more')
-		if (stacked >= GRAPH_STACK_MAX) fail(path, `at most ${GRAPH_STACK_MAX} stacked values`, 'more')
+		if (stacked >= activationStackMax)
+			fail(path, `at most ${activationStackMax} stacked values`, 'more')
 		const node = toFields(value, path)
 		switch (node['type']) {
 			case 'basis': {

@@ -76,7 +76,6 @@ export function packTensor(
 				placement.at + skipped,
 				to - from,
 				slot.inputs,
-				slot.outputs,
 			)
 		}
 	}

@@ -1,5 +1,5 @@
-/** Builds and runs the conformance driver (driver.c) for this machine, for arm64, with sanitizers. */
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+/** Builds and runs the conformance driver (driver/) for this machine, for arm64, with sanitizers. */
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
 	compileKernels,
@@ -12,7 +12,8 @@ import {
 
 const root = join(import.meta.dir, '../..')
 const kernelSources = join(root, 'src/kernels')
-const sources = [join(import.meta.dir, 'driver.c'), join(kernelSources, 'reference.c')]
+const driverDirectory = join(import.meta.dir, 'driver')
+const driverFiles = readdirSync(driverDirectory).map((name) => join(driverDirectory, name))
 
 export interface DriverOptions {
 	/** Folder of dist/ for library and program; '' shares the library that the other tests use. */
@@ -30,7 +31,7 @@ export async function buildDriver(options: DriverOptions): Promise<string> {
 	mkdirSync(directory, { recursive: true })
 	await compileKernels({ outPath: library, target, extraFlags })
 	const made = existsSync(driver) ? statSync(driver).mtimeMs : 0
-	if ([library, ...sources].every((path) => statSync(path).mtimeMs < made)) return driver
+	if ([library, ...driverFiles].every((path) => statSync(path).mtimeMs < made)) return driver
 	await runCompiler([
 		compilerFor(target),
 		...kernelFlags,
@@ -39,7 +40,7 @@ export async function buildDriver(options: DriverOptions): Promise<string> {
 		'-fno-tree-vectorize',
 		...extraFlags,
 		`-I${kernelSources}`,
-		...sources,
+		...driverFiles.filter((path) => path.endsWith('.c')),
 		library,
 		'-Wl,-rpath,$ORIGIN',
 		'-lm',

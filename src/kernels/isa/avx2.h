@@ -1,4 +1,8 @@
 /* AVX2 and FMA: the virtual vector is two registers. isa/scalar.h says what each function means. */
+#ifndef ALPHA_ISA_AVX2_H
+#define ALPHA_ISA_AVX2_H
+
+#include <stdint.h>
 #include <immintrin.h>
 
 typedef struct {
@@ -162,3 +166,5 @@ static inline __m256i vq8_dot_half(__m256i acc, __m256i w, vq8_row x) {
 static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
     return vi32_of(vq8_dot_half(acc.lo, w.lo, x), vq8_dot_half(acc.hi, w.hi, x));
 }
+
+#endif

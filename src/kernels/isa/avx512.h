@@ -1,5 +1,9 @@
 /* AVX-512 F, BW, VL, DQ and VNNI: the virtual vector is one register. isa/scalar.h says what each
  * function means. */
+#ifndef ALPHA_ISA_AVX512_H
+#define ALPHA_ISA_AVX512_H
+
+#include <stdint.h>
 #include <immintrin.h>
 
 typedef __m512 vf32;
@@ -75,3 +79,5 @@ static inline vq8 vq8_weights(const int8_t *p) {
 }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm512_set1_epi32(four_bytes); }
 static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) { return _mm512_dpbusd_epi32(acc, w, x); }
+
+#endif

@@ -1,5 +1,9 @@
 /* NEON, with or without the dot-product extension: the virtual vector is four registers.
  * isa/scalar.h says what each function means. */
+#ifndef ALPHA_ISA_NEON_H
+#define ALPHA_ISA_NEON_H
+
+#include <stdint.h>
 #include <arm_neon.h>
 
 typedef struct {
@@ -202,3 +206,5 @@ static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
     return acc;
 }
 #undef EACH_PART
+
+#endif

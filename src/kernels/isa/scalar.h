@@ -5,6 +5,10 @@
  * 16 columns × 4 signed bytes. Ops are written only against these names, so a result cannot depend
  * on how wide the registers really are.
  */
+#ifndef ALPHA_ISA_SCALAR_H
+#define ALPHA_ISA_SCALAR_H
+
+#include <stdint.h>
 #include <math.h>
 #include <string.h>
 
@@ -205,3 +209,5 @@ static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
     return acc;
 }
 #undef EACH_LANE
+
+#endif

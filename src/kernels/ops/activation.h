@@ -2,8 +2,13 @@
  * The MLP's nonlinearity, in place and element by element; formulas in kernels.h. About 20
  * operations per exponential. The last vector of a row stores only the row's own columns.
  */
+#ifndef ALPHA_OPS_ACTIVATION_H
+#define ALPHA_OPS_ACTIVATION_H
 
-#define STACK_MAX 16
+#include "elementary.h"
+
+/* Work of one element: an exponential and what surrounds it. */
+#define ACTIVATION_WORK 16
 
 typedef struct {
     int32_t activation;
@@ -17,7 +22,7 @@ typedef struct {
 
 /* The composed activation's postfix program on one vector. */
 static vf32 run_program(const activation_job *job, vf32 x) {
-    vf32 stack[STACK_MAX];
+    vf32 stack[KERNELS_ACT_STACK_MAX];
     int32_t top = -1;
     for (int32_t i = 0; i < job->n_ops; i++) {
         switch (job->program[i]) {
@@ -66,7 +71,7 @@ static inline vf32 kan_spline(const float *params, int64_t stride, vf32 x) {
 
 /* Columns i … i + 15 of a row. */
 static inline vf32 activate(const activation_job *job, const float *u, int32_t i, int32_t lanes) {
-    const int64_t stride = (job->f + 15) / 16 * 16;
+    const int64_t stride = round_up(job->f, 16);
     vf32 x = lanes < 16 ? vf32_load_n(u + i, lanes) : vf32_load(u + i);
     switch (job->activation) {
     case KERNELS_ACT_GELU:
@@ -101,8 +106,19 @@ static void activate_rows(const void *context, int64_t begin, int64_t end, int32
     }
 }
 
+static kernels_activation_fn FN(activation);
 static void FN(activation)(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                            const float *params, const int32_t *program, int32_t n_ops) {
-    activation_job job = {activation, u, ldu, f, params, program, n_ops};
-    pool_run(activate_rows, &job, m, 1 + WORK_MIN / 16 / (f + 1));
+    activation_job job = {
+        .activation = activation,
+        .u = u,
+        .ldu = ldu,
+        .f = f,
+        .params = params,
+        .program = program,
+        .n_ops = n_ops,
+    };
+    pool_run(activate_rows, &job, m, grain_of(ACTIVATION_WORK * f));
 }
+
+#endif

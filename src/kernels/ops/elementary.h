@@ -3,9 +3,19 @@
  * same bits everywhere. Polynomials are minimax fits in relative error (Remez), coefficients
  * rounded to f32. Largest error seen: exp 1.1 ulp, tanh 2.0 ulp.
  */
+#ifndef ALPHA_OPS_ELEMENTARY_H
+#define ALPHA_OPS_ELEMENTARY_H
+
+#include "common.h"
 
 /* Adding and subtracting it rounds to an integer, nearest even, which then is in the low bits. */
 #define ROUNDING_SHIFT 12582912.0f
+
+static inline uint32_t float_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
 
 /* exp(x) = p · 2^exponent with p between 0.7 and 1.5, for |x| up to 104. */
 static inline vf32 exp_parts(vf32 x, vi32 *exponent) {
@@ -97,10 +107,12 @@ static inline double log_f64(double x) {
     double s = (m - 1) / (m + 1);
     double square = s * s;
     double series = 0;
-    for (int odd = 23; odd >= 3; odd -= 2)
+    for (int32_t odd = 23; odd >= 3; odd -= 2)
         series = (series + 1.0 / odd) * square;
     /* ln 2 in two parts; the first has zeros behind it, so its product with the exponent is exact.
      */
     return exponent * 0x1.62e42fee00000p-1 +
            (2 * s + (2 * s * series + exponent * 0x1.a39ef35793c76p-33));
 }
+
+#endif

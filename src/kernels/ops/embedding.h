@@ -1,5 +1,10 @@
 /* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; plain row-major tables. */
+#ifndef ALPHA_OPS_EMBEDDING_H
+#define ALPHA_OPS_EMBEDDING_H
 
+#include "common.h"
+
+static kernels_embed_fn FN(embed);
 static void FN(embed)(float *x, int64_t ldx, const float *wte, const float *wpe, const int32_t *ids,
                       const int32_t *positions, int32_t m, int32_t d) {
     for (int32_t row = 0; row < m; row++) {
@@ -10,3 +15,5 @@ static void FN(embed)(float *x, int64_t ldx, const float *wte, const float *wpe,
             out[i] = token[i] + position[i];
     }
 }
+
+#endif

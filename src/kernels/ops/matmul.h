@@ -1,141 +1,68 @@
 /*
- * out[m, n] = x[m, k] · w[k, n], f32 and bf16 weights in panels of 64 columns (ops/pack.h).
- *
- * Every element is one chain of fused multiply-adds over k; lanes are columns. A register tile is
- * `rows` × `vecs` vectors; with one row it streams the panel at memory speed, with six it is bound
- * by arithmetic: 2·m·k·n operations over k·n weights read once per 96 rows. For many rows, k is cut
- * into pieces that stay in the L2 cache; partial chains are stored and taken up again, which
- * changes nothing in the result.
+ * The matrix product, all dtypes. A unit is a panel of 64 columns × a group of rows; the units of a
+ * panel follow each other, so that its weights stay in the cache.
  */
+#ifndef ALPHA_OPS_MATMUL_H
+#define ALPHA_OPS_MATMUL_H
 
-#define ROWS_PER_PASS 96
-#define LINE_BYTES 64
-/* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
-#define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
-/* Multiply-adds of a unit below which waking a thread costs more than it saves. */
-#define WORK_MIN 32768
+#include "matmul_float.h"
+#include "matmul_int8.h"
 
-typedef struct {
-    int32_t dtype;
-    float *out;
-    int64_t ldo;
-    const float *x;
-    int64_t ldx;
-    const void *w;
-    int32_t m, k, n, accumulate;
-    int32_t n_groups, rows_per_unit;
-    const void *scratch;
-} matmul_job;
+static kernels_matmul_fn FN(matmul);
 
-/* Vectors per tile: 4, 2 or 1, so that the accumulators stay in registers; a single row streams. */
-#define TILE_VECS(rows, budget)                                                                    \
-    ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
+/* Below this the last units would leave threads idle. */
+#define UNITS_PER_THREAD_MIN 4
+/* Small enough to even out threads of different speed, large enough to cost nothing. */
+#define GRAINS_PER_THREAD 32
 
-/* Vector `vec` (of 4) of a panel row. */
-static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec) {
-    if (dtype == KERNELS_DTYPE_F32)
-        return vf32_load((const float *)panel_row + 16 * vec);
-    vi32 words = vi32_load(panel_row + 64 * (vec / 2));
-    if (vec % 2 == 0)
-        return vf32_from_bits(vi32_shl16(words));
-    return vf32_from_bits(vi32_and(words, vi32_set1((int32_t)0xffff0000)));
-}
-
-typedef struct {
-    const float *x;
-    int64_t ldx;
-    const char *panel; /* at the tile's first input */
-    int32_t k;
-    const float *start; /* partial chains [rows][64], NULL = zeros */
-    float *out;
-    int64_t ldo;
-    int32_t is_added;  /* the finished chain is added to out */
-    const char *ahead; /* k cache lines that will be needed soon; NULL = none */
-} tile_job;
-
-INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t rows,
-                        const int32_t vecs, const int32_t vec_first, const int32_t looks_ahead) {
-    const int64_t row_bytes = dtype == KERNELS_DTYPE_F32 ? KERNELS_PANEL * 4 : KERNELS_PANEL * 2;
-    vf32 acc[TILE_ROWS][4];
-    UNROLL for (int32_t r = 0; r < rows; r++) {
-        UNROLL for (int32_t v = 0; v < vecs; v++) {
-            acc[r][v] = job->start == NULL
-                            ? vf32_zero()
-                            : vf32_load(job->start + r * KERNELS_PANEL + 16 * (vec_first + v));
-        }
-    }
-    const char *panel = job->panel;
-    const float *x = job->x;
-    UNROLL_STREAM for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
-        vf32 w[4];
-        UNROLL for (int32_t v = 0; v < vecs; v++) w[v] = panel_load(dtype, panel, vec_first + v);
-        if (looks_ahead)
-            __builtin_prefetch(job->ahead + LINE_BYTES * i, 0, 2);
-        UNROLL for (int32_t r = 0; r < rows; r++) {
-            vf32 xr = vf32_set1(x[r * job->ldx + i]);
-            UNROLL for (int32_t v = 0; v < vecs; v++) acc[r][v] = vf32_fma(xr, w[v], acc[r][v]);
-        }
-    }
-    UNROLL for (int32_t r = 0; r < rows; r++) {
-        UNROLL for (int32_t v = 0; v < vecs; v++) {
-            float *out = job->out + r * job->ldo + 16 * (vec_first + v);
-            vf32_store(out, job->is_added ? vf32_add(vf32_load(out), acc[r][v]) : acc[r][v]);
-        }
+static void matmul_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    (void)thread;
+    const matmul_job *job = context;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t panel = unit / job->n_groups;
+        int32_t row = (int32_t)(unit % job->n_groups) * job->rows_per_unit;
+        int32_t n_rows = job->m - row < job->rows_per_unit ? job->m - row : job->rows_per_unit;
+        if (job->dtype == KERNELS_DTYPE_INT8)
+            int8_panel(job, panel, row, n_rows);
+        else
+            float_panel(job, panel, row, n_rows);
     }
 }
 
-INLINE void matmul_rows(const tile_job *job, const int32_t dtype, const int32_t rows) {
-    const int32_t vecs = TILE_VECS(rows, TILE_BUDGET);
-    if (rows == TILE_ROWS && job->ahead != NULL) {
-        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs)
-            matmul_tile(job, dtype, rows, vecs, vec, vec == 0);
-    } else {
-        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs)
-            matmul_tile(job, dtype, rows, vecs, vec, 0);
-    }
+static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
+                       const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
+                       void *scratch) {
+    if (m == 0)
+        return;
+    matmul_job job = {
+        .dtype = dtype,
+        .out = out,
+        .ldo = ldo,
+        .x = x,
+        .ldx = ldx,
+        .w = w,
+        .m = m,
+        .k = k,
+        .n = n,
+        .is_added = accumulate != 0,
+        .scratch = scratch,
+    };
+    if (dtype == KERNELS_DTYPE_INT8)
+        pool_run(quantise_rows, &job, m, grain_of(k));
+    const int64_t n_panels = panels_of(n);
+    /* Fewer panels than would feed all threads: smaller groups of rows. */
+    int32_t n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
+    while (n_groups * n_panels < UNITS_PER_THREAD_MIN * pool_threads() &&
+           m / (n_groups + 1) >= 2 * TILE_ROWS)
+        n_groups++;
+    /* Whole tiles; rounding up can leave fewer groups. */
+    job.rows_per_unit = (tiles_of(m) + n_groups - 1) / n_groups * TILE_ROWS;
+    job.n_groups = (m + job.rows_per_unit - 1) / job.rows_per_unit;
+    const int64_t n_units = job.n_groups * n_panels;
+    const int32_t unit_rows = m < job.rows_per_unit ? m : job.rows_per_unit;
+    const int64_t work = n_units * k * KERNELS_PANEL * unit_rows;
+    const int64_t grain = 1 + n_units / (GRAINS_PER_THREAD * pool_threads());
+    pool_run(matmul_units, &job, n_units, grain_unless_small(grain, n_units, work));
 }
 
-static void matmul_rows_any(const tile_job *job, int32_t dtype, int32_t rows) {
-#define CASE(n)                                                                                    \
-    case n:                                                                                        \
-        if (dtype == KERNELS_DTYPE_F32)                                                            \
-            matmul_rows(job, KERNELS_DTYPE_F32, n);                                                \
-        else                                                                                       \
-            matmul_rows(job, KERNELS_DTYPE_BF16, n);                                               \
-        break;
-    switch (rows) { CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) }
-#undef CASE
-}
-
-/* One panel for rows row … row + n_rows - 1. */
-static void matmul_panel(const matmul_job *job, int64_t panel, int32_t row, int32_t n_rows) {
-    _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL];
-    const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
-    const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
-    /* With fewer rows the piece itself is read as fast as memory allows. */
-    const int32_t looks_ahead = n_rows >= 4 * TILE_ROWS;
-    for (int32_t k = 0; k < job->k; k += k_piece) {
-        const int32_t is_last = k + k_piece >= job->k;
-        const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
-        for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
-            /* The piece behind this one is read next; the first tiles fetch a part of it each. */
-            const int32_t tile_index = r / TILE_ROWS;
-            float *kept = partial + r * KERNELS_PANEL;
-            float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
-            tile_job tile = {
-                .x = job->x + (row + r) * job->ldx + k,
-                .ldx = job->ldx,
-                .panel = piece,
-                .k = is_last ? job->k - k : k_piece,
-                .start = k == 0 ? NULL : kept,
-                .out = is_last ? out : kept,
-                .ldo = is_last ? job->ldo : KERNELS_PANEL,
-                .is_added = is_last && job->accumulate,
-                .ahead = looks_ahead && tile_index < row_bytes / LINE_BYTES
-                             ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)
-                             : NULL,
-            };
-            matmul_rows_any(&tile, job->dtype, n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS);
-        }
-    }
-}
+#endif

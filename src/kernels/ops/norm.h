@@ -2,8 +2,14 @@
  * out = (x - mean) / sqrt(variance + 1e-5) · weight + bias per row, both moments over d in 16
  * lanes. Two passes over a row that is in L1: about 6 operations per element.
  */
+#ifndef ALPHA_OPS_NORM_H
+#define ALPHA_OPS_NORM_H
+
+#include "common.h"
 
 #define LAYER_NORM_EPSILON 1e-5f
+/* Work of one element, its three reads included. */
+#define NORM_WORK 8
 
 typedef struct {
     float *out;
@@ -51,9 +57,21 @@ static void norm_rows(const void *context, int64_t begin, int64_t end, int32_t t
     }
 }
 
+static kernels_layer_norm_fn FN(layer_norm);
 static void FN(layer_norm)(float *out, int64_t ldo, const float *x, int64_t ldx,
                            const int32_t *rows, const float *weight, const float *bias, int32_t m,
                            int32_t d) {
-    norm_job job = {out, ldo, x, ldx, rows, weight, bias, d};
-    pool_run(norm_rows, &job, m, 1 + WORK_MIN / 8 / (d + 1));
+    norm_job job = {
+        .out = out,
+        .ldo = ldo,
+        .x = x,
+        .ldx = ldx,
+        .rows = rows,
+        .weight = weight,
+        .bias = bias,
+        .d = d,
+    };
+    pool_run(norm_rows, &job, m, grain_of(NORM_WORK * d));
 }
+
+#endif

@@ -2,17 +2,17 @@
  * Weights into column panels of 64, [ceil(n/64)][k][64], and checks of what comes from files.
  *
  * f32   panel row = 64 floats.
+ *
  * bf16  panel row = 32 words; word j of half h holds column 32h + j low and column 32h + 16 + j
- * high, so one load gives two vectors by a shift and a mask. int8  per group of 64 inputs: 64 f32
- * scales, then [16 quads][64 columns][4 inputs]; the last group has as many quads as it needs. q =
- * x · 127 / max|x| to nearest even, scale = max|x| / 127.
+ * high, so one load gives two vectors by a shift and a mask.
+ *
+ * int8  per group of 64 inputs: 64 f32 scales, then [16 quads][64 columns][4 inputs]; the last
+ * group has as many quads as it needs. q = x · 127 / max|x| to nearest even, scale = max|x| / 127.
  */
+#ifndef ALPHA_OPS_PACK_H
+#define ALPHA_OPS_PACK_H
 
-static inline uint32_t float_bits(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
+#include "elementary.h"
 
 /* Upper half of the float nearest to x with 8 bits of significand, ties to even. x is finite. */
 static inline uint32_t bf16_bits(float x) {
@@ -23,14 +23,6 @@ static inline uint32_t bf16_bits(float x) {
 /* To the nearest integer, ties to even, without a library call. |x| < 2^22. */
 static inline int32_t round_to_int(float x) {
     return (int32_t)(float_bits(x + ROUNDING_SHIFT) - float_bits(ROUNDING_SHIFT));
-}
-
-/* A group whose largest magnitude is below this counts as zeros: its inverse would overflow. */
-#define INT8_MAGNITUDE_MIN 1e-30f
-
-static inline int64_t int8_panel_bytes(int32_t k) {
-    int64_t n_groups = (k + INT8_GROUP - 1) / INT8_GROUP;
-    return (n_groups * 4 + (k + 3) / 4 * 4) * (int64_t)KERNELS_PANEL;
 }
 
 static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, int32_t k) {
@@ -44,11 +36,11 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
         float scale = magnitude / 127;
         float inverse = magnitude > 0 ? 127 / magnitude : 0;
         memcpy(panel + 4 * column, &scale, sizeof scale);
-        int8_t *quads = (int8_t *)panel + 4 * KERNELS_PANEL;
+        int8_t *quads = (int8_t *)panel + INT8_SCALES_BYTES;
         for (int32_t i = 0; i < count; i++)
-            quads[(i / 4 * KERNELS_PANEL + column) * 4 + i % 4] =
+            quads[(i / INT8_QUAD * KERNELS_PANEL + column) * INT8_QUAD + i % INT8_QUAD] =
                 (int8_t)round_to_int(src[start + i] * inverse);
-        panel += 4 * KERNELS_PANEL * (1 + (count + 3) / 4);
+        panel += INT8_SCALES_BYTES + (count + INT8_QUAD - 1) / INT8_QUAD * INT8_QUAD_BYTES;
     }
 }
 
@@ -70,25 +62,26 @@ static void pack_columns_f32(float *to, const float *src, int32_t columns, int32
     }
 }
 
+static kernels_pack_fn FN(pack);
 static void FN(pack)(int32_t dtype, void *dst, const float *src, int32_t column_start,
-                     int32_t n_src, int32_t k, int32_t n) {
-    (void)n;
+                     int32_t n_src, int32_t k) {
     int32_t columns = 1;
     for (int32_t i = 0; i < n_src; i += columns) {
         const float *rows = src + (int64_t)i * k;
-        int64_t panel = (column_start + i) / KERNELS_PANEL;
-        int32_t column = (column_start + i) % KERNELS_PANEL;
+        char *panel = (char *)dst + (column_start + i) / KERNELS_PANEL * panel_bytes(dtype, k);
+        const int32_t column = (column_start + i) % KERNELS_PANEL;
         if (dtype == KERNELS_DTYPE_F32) {
             columns = 16 - column % 16 < n_src - i ? 16 - column % 16 : n_src - i;
-            pack_columns_f32((float *)dst + panel * k * KERNELS_PANEL + column, rows, columns, k);
+            pack_columns_f32((float *)panel + column, rows, columns, k);
         } else if (dtype == KERNELS_DTYPE_BF16) {
-            pack_column_bf16((uint16_t *)dst + panel * k * KERNELS_PANEL, column, rows, k);
+            pack_column_bf16((uint16_t *)panel, column, rows, k);
         } else {
-            pack_column_int8((uint8_t *)dst + panel * int8_panel_bytes(k), column, rows, k);
+            pack_column_int8((uint8_t *)panel, column, rows, k);
         }
     }
 }
 
+static kernels_first_nonfinite_fn FN(first_nonfinite);
 static int64_t FN(first_nonfinite)(const float *x, int64_t count) {
     const uint32_t exponent = 0x7f800000;
     for (int64_t start = 0; start < count; start += 1024) {
@@ -102,3 +95,5 @@ static int64_t FN(first_nonfinite)(const float *x, int64_t count) {
     }
     return -1;
 }
+
+#endif

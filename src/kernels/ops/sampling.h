@@ -1,112 +1,12 @@
 /*
- * From a row of logits to a token. Selection first finds a bound that few but enough logits reach,
- * and only those meet a heap, so that the cost is two reads of the row; the nucleus (top-p) is
- * sorted only as far down as it can reach. Order and definition of the filters: kernels_sample in
- * kernels.h.
+ * From a row of logits to a token. Order and definition of the filters: kernels_sample in
+ * kernels.h. Selection costs two reads of the row (top_k.h); the nucleus (top-p) is sorted only as
+ * far down as it can reach.
  */
+#ifndef ALPHA_OPS_SAMPLING_H
+#define ALPHA_OPS_SAMPLING_H
 
-/* ---- the k best: a heap whose root is the worst of them ---- */
-
-static inline int32_t is_worse(float value, int32_t id, float than_value, int32_t than_id) {
-    return value < than_value || (value == than_value && id > than_id);
-}
-
-static void sift_down(float *values, int32_t *ids, int32_t size, float value, int32_t id) {
-    int32_t at = 0;
-    for (;;) {
-        int32_t child = 2 * at + 1;
-        if (child >= size)
-            break;
-        if (child + 1 < size &&
-            is_worse(values[child + 1], ids[child + 1], values[child], ids[child]))
-            child++;
-        if (!is_worse(values[child], ids[child], value, id))
-            break;
-        values[at] = values[child];
-        ids[at] = ids[child];
-        at = child;
-    }
-    values[at] = value;
-    ids[at] = id;
-}
-
-static void sift_up(float *values, int32_t *ids, int32_t at, float value, int32_t id) {
-    while (at > 0 && is_worse(value, id, values[(at - 1) / 2], ids[(at - 1) / 2])) {
-        values[at] = values[(at - 1) / 2];
-        ids[at] = ids[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    values[at] = value;
-    ids[at] = id;
-}
-
-/* NaN counts as -infinity. */
-static inline vf32 load_logits(const float *x, int32_t left) {
-    const vf32 lowest = vf32_set1(-INFINITY);
-    if (left >= 16)
-        return vf32_max(vf32_load(x), lowest);
-    return vf32_select(vmask_first(left), vf32_max(vf32_load_n(x, left), lowest), lowest);
-}
-
-/* Fill a heap with the k largest of x[n], ties to the lower id. 1 ≤ k ≤ n. */
-static void select_largest(const float *x, int32_t n, int32_t k, float *values, int32_t *ids) {
-    for (int32_t i = 0; i < k; i++)
-        sift_up(values, ids, i, x[i] > -INFINITY ? x[i] : -INFINITY, i);
-    for (int32_t i = k; i < n; i += 16) {
-        vf32 candidates = load_logits(x + i, n - i);
-        uint32_t better = vmask_bits(vf32_gt(candidates, vf32_set1(values[0])));
-        for (; better != 0; better &= better - 1) {
-            int32_t id = i + __builtin_ctz(better);
-            if (x[id] > values[0])
-                sift_down(values, ids, k, x[id], id);
-        }
-    }
-}
-
-static void FN(top_k)(const float *logits, int32_t vocab, int32_t k, int32_t *ids, float *values) {
-    if (k <= 0)
-        return;
-    select_largest(logits, vocab, k, values, ids);
-    /* The worst goes to the end, again and again. */
-    for (int32_t size = k - 1; size > 0; size--) {
-        float value = values[size];
-        int32_t id = ids[size];
-        values[size] = values[0];
-        ids[size] = ids[0];
-        sift_down(values, ids, size, value, id);
-    }
-}
-
-static void FN(mask_logits)(float *logits, const uint32_t *mask, int32_t vocab) {
-    for (int32_t i = 0; i < vocab; i++)
-        logits[i] = (mask[i >> 5] >> (i & 31) & 1) != 0 ? logits[i] : -INFINITY;
-}
-
-static float max_logit(const float *logits, int32_t vocab) {
-    vf32 largest = vf32_set1(-INFINITY);
-    for (int32_t i = 0; i < vocab; i += 16)
-        largest = vf32_max(load_logits(logits + i, vocab - i), largest);
-    return vf32_max_of(largest);
-}
-
-static double FN(log_sum_exp)(const float *logits, int32_t vocab) {
-    const float max = max_logit(logits, vocab);
-    if (max == -INFINITY || max == INFINITY)
-        return max;
-    double sums[16] = {0};
-    for (int32_t i = 0; i < vocab; i += 16) {
-        float powers[16];
-        vf32_store(powers, vf32_exp(vf32_sub(load_logits(logits + i, vocab - i), vf32_set1(max))));
-        for (int32_t lane = 0; lane < 16; lane++)
-            sums[lane] += (double)powers[lane];
-    }
-    for (int32_t width = 8; width > 0; width /= 2)
-        for (int32_t i = 0; i < width; i++)
-            sums[i] += sums[i + width];
-    return (double)max + log_f64(sums[0]);
-}
-
-/* ---- drawing ---- */
+#include "top_k.h"
 
 typedef struct {
     int32_t *out_ids;
@@ -138,7 +38,7 @@ typedef struct {
 } sample_scratch;
 
 static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
-    const int64_t stride = (job->vocab + 15) / 16 * 16;
+    const int64_t stride = sample_stride(job->vocab);
     uint32_t *base = job->scratch + thread * SAMPLE_ARRAYS * stride;
     return (sample_scratch){
         .z = (float *)base,
@@ -153,7 +53,7 @@ static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
 /* Uniform in [0, 1) with 53 bits; Philox4x32-10 (Salmon et al. 2011, random123). */
 static double philox_uniform(uint32_t key0, uint32_t key1, uint32_t counter, uint32_t choice) {
     uint32_t c[4] = {counter, choice, 0, 0};
-    for (int round = 0; round < 10; round++) {
+    for (int32_t round = 0; round < 10; round++) {
         uint64_t product0 = (uint64_t)0xD2511F53u * c[0];
         uint64_t product1 = (uint64_t)0xCD9E8D57u * c[2];
         c[0] = (uint32_t)(product1 >> 32) ^ c[1] ^ key0;
@@ -184,48 +84,6 @@ static float scale_logits(float *z, const float *logits, int32_t vocab, float fa
         largest = vf32_max(scaled, largest);
     }
     return vf32_max_of(largest);
-}
-
-#define GROUP_VECTORS 32
-/* Logits so far below the largest are not worth looking for. */
-#define SELECTION_RANGE 32.0f
-#define HALVINGS 12
-
-/* How many of the values are at least `bound`. */
-static int32_t count_from(const vf32 *values, int32_t n_vectors, float bound) {
-    int32_t count = 0;
-    for (int32_t v = 0; v < n_vectors; v++)
-        count += __builtin_popcount(vmask_bits(vf32_ge(values[v], vf32_set1(bound))));
-    return count;
-}
-
-/*
- * A bound that at least k of z[n] reach, and mostly few more; -infinity where none was found. It is
- * one for the maxima of some hundred disjoint groups, found by halving an interval.
- */
-static float selection_bound(const float *z, int32_t n, int32_t k, float max) {
-    const int32_t n_vectors = (n + 15) / 16;
-    const int32_t n_best = n_vectors < GROUP_VECTORS ? n_vectors : GROUP_VECTORS;
-    vf32 best[GROUP_VECTORS];
-    for (int32_t v = 0; v < n_best; v++)
-        best[v] = vf32_load(z + 16 * v);
-    for (int32_t start = n_best; start < n_vectors; start += n_best)
-        for (int32_t v = 0; v < n_best && start + v < n_vectors; v++)
-            best[v] = vf32_max(vf32_load(z + 16 * (start + v)), best[v]);
-    float low = max - SELECTION_RANGE, high = max;
-    if (count_from(best, n_best, low) < k)
-        return -INFINITY;
-    for (int32_t i = 0; i < HALVINGS; i++) {
-        const float middle = low + (high - low) / 2;
-        const int32_t count = count_from(best, n_best, middle);
-        if (count < k)
-            high = middle;
-        else
-            low = middle;
-        if (count >= k && count <= k + k / 8)
-            break;
-    }
-    return low;
 }
 
 /* The k-th largest of z[n], which has no NaN and is padded to vectors with -infinity. */
@@ -317,6 +175,8 @@ static void radix_sort(sample_scratch *scratch, int32_t n) {
 }
 
 #define FLOORS 3
+/* More than the f32 sums of a floor's mass can be too large by. */
+#define FLOOR_MARGIN 1.0001
 
 /* The highest p from which on the candidates surely hold `target`; 0 when it takes all of them. */
 static float nucleus_floor(const candidates *kept, double target) {
@@ -330,7 +190,7 @@ static float nucleus_floor(const candidates *kept, double target) {
         }
     }
     for (int32_t f = 0; f < FLOORS; f++)
-        if ((double)vf32_sum(mass[f]) >= target * 1.0001)
+        if ((double)vf32_sum(mass[f]) >= target * FLOOR_MARGIN)
             return floors[f];
     return 0;
 }
@@ -343,7 +203,7 @@ static float nucleus_floor(const candidates *kept, double target) {
 static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p) {
     const double target = (double)top_p * sum_of(kept);
     float floor = nucleus_floor(kept, target);
-    for (int32_t is_last = 0; !is_last; floor = 0) {
+    for (bool is_last = false; !is_last; floor = 0) {
         is_last = floor == 0;
         int32_t n = 0;
         for (int32_t i = 0; i < kept->count; i++) {
@@ -408,11 +268,30 @@ static void sample_rows(const void *context, int64_t begin, int64_t end, int32_t
     }
 }
 
+/* Work per token of a row: it is scaled, compared, and sometimes raised to a power. */
+#define SAMPLE_WORK 8
+
+static kernels_sample_fn FN(sample);
 static void FN(sample)(int32_t *out_ids, const float *logits, int64_t ldl, int32_t vocab, int32_t n,
                        const int32_t *rows, const float *temperatures, const int32_t *top_ks,
                        const float *top_ps, const float *min_ps, const uint32_t *seeds,
                        const int32_t *choices, const int32_t *counters, void *scratch) {
-    sample_job job = {out_ids, logits, ldl,   vocab,   rows,     temperatures, top_ks,
-                      top_ps,  min_ps, seeds, choices, counters, scratch};
-    pool_run(sample_rows, &job, n, 1 + WORK_MIN / 8 / vocab);
+    sample_job job = {
+        .out_ids = out_ids,
+        .logits = logits,
+        .ldl = ldl,
+        .vocab = vocab,
+        .rows = rows,
+        .temperatures = temperatures,
+        .top_ks = top_ks,
+        .top_ps = top_ps,
+        .min_ps = min_ps,
+        .seeds = seeds,
+        .choices = choices,
+        .counters = counters,
+        .scratch = scratch,
+    };
+    pool_run(sample_rows, &job, n, grain_of(SAMPLE_WORK * (int64_t)vocab));
 }
+
+#endif

@@ -1,0 +1,51 @@
+/* How bytes lie in the buffers that callers own: sizes for memory.c, offsets for the ops. */
+#ifndef ALPHA_LAYOUT_H
+#define ALPHA_LAYOUT_H
+
+#include "kernels.h"
+
+static inline int64_t round_up(int64_t count, int64_t multiple) {
+    return (count + multiple - 1) / multiple * multiple;
+}
+
+/* ---- packed weights ---- */
+
+static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) / KERNELS_PANEL; }
+
+/* Inputs that share one int8 scale. */
+#define INT8_GROUP 64
+/* A group whose largest magnitude is below this counts as zeros: its inverse would overflow. */
+#define INT8_MAGNITUDE_MIN 1e-30f
+/* Inputs that one integer dot product takes. */
+#define INT8_QUAD 4
+/* An f32 scale per column in front of each group, and a group's bytes for one quad of inputs. */
+#define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
+#define INT8_QUAD_BYTES (KERNELS_PANEL * INT8_QUAD)
+
+static inline int64_t int8_groups(int32_t k) { return round_up(k, INT8_GROUP) / INT8_GROUP; }
+
+static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
+    if (dtype == KERNELS_DTYPE_F32)
+        return (int64_t)k * KERNELS_PANEL * 4;
+    if (dtype == KERNELS_DTYPE_BF16)
+        return (int64_t)k * KERNELS_PANEL * 2;
+    return int8_groups(k) * INT8_SCALES_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
+}
+
+/* A row of inputs quantised for int8 weights: bytes in whole groups, then a scale and a sum per
+ * group. */
+static inline int64_t int8_row_bytes(int32_t k) { return int8_groups(k) * (INT8_GROUP + 8); }
+
+/* ---- KV blocks, attention, sampling ---- */
+
+/* Floats of one value in a block. */
+static inline int64_t value_floats(int32_t d_head) { return round_up(d_head, 16); }
+
+/* Heads that the attention of one row takes together: rows of scores per thread. */
+#define HEADS_PER_PASS 16
+
+/* Arrays of one word per token that a row's draw needs; their stride. */
+#define SAMPLE_ARRAYS 7
+static inline int64_t sample_stride(int32_t vocab) { return round_up(vocab, 16); }
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * Attention of up to six consecutive rows of one sequence, one head at a time: what a prompt needs.
+ * Its keys and values are read once for all rows.
+ */
+#ifndef ALPHA_OPS_ATTENTION_TILE_H
+#define ALPHA_OPS_ATTENTION_TILE_H
+
+#include "attention_job.h"
+
+#define D_HEAD_PIECE 16
+
+/* scores[r][0 … 16·halves-1] = q[r] · keys of one block, `vecs` halves at once. */
+INLINE void score_halves(float *scores, int64_t stride, const float *q, int64_t ldq,
+                         const float *keys, int32_t d_head, const int32_t rows,
+                         const int32_t halves, const int32_t vecs) {
+    UNROLL for (int32_t half = 0; half < halves; half += vecs) {
+        vf32 acc[TILE_ROWS][2];
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_zero(); }
+        }
+        for (int32_t c = 0; c < d_head; c++) {
+            vf32 key[2];
+            UNROLL for (int32_t v = 0; v < vecs; v++) {
+                key[v] = vf32_load(keys + c * KV_BLOCK + 16 * (half + v));
+            }
+            UNROLL for (int32_t r = 0; r < rows; r++) {
+                vf32 qr = vf32_set1(q[r * ldq + c]);
+                UNROLL for (int32_t v = 0; v < vecs; v++) {
+                    acc[r][v] = vf32_fma(qr, key[v], acc[r][v]);
+                }
+            }
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t v = 0; v < vecs; v++) {
+                vf32_store(scores + r * stride + 16 * (half + v), acc[r][v]);
+            }
+        }
+    }
+}
+
+/* Scores of the first `n_tokens` keys of one block and, up to a multiple of 16, of what is behind.
+ */
+INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t ldq,
+                        const float *keys, int32_t d_head, int32_t n_tokens, const int32_t rows) {
+    if (n_tokens > 16)
+        score_halves(scores, stride, q, ldq, keys, d_head, rows, 2,
+                     rows * 2 <= TILE_BUDGET ? 2 : 1);
+    else
+        score_halves(scores, stride, q, ldq, keys, d_head, rows, 1, 1);
+}
+
+/*
+ * Chains of 16 value channels, all rows together: partial[r][chain]. Positions 0 … shared-1 belong
+ * to every row, the last few only to some. `wide` chains run side by side, as many as fit into
+ * registers.
+ */
+INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
+                         const attention_tile *tile, int32_t head, int32_t channel,
+                         const float *weights, const int32_t rows, const int32_t wide) {
+    const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
+    const int32_t n = tile->position + rows;
+    const int64_t d_pad = value_floats(job->d_head);
+    for (int32_t chain = 0; chain < CHAINS; chain += wide) {
+        vf32 acc[TILE_ROWS][CHAINS];
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t c = 0; c < wide; c++) { acc[r][c] = vf32_zero(); }
+        }
+        for (int32_t start = 0; start < shared; start += KV_BLOCK) {
+            const int32_t count = shared - start < KV_BLOCK ? shared - start : KV_BLOCK;
+            const float *values = values_of(job, tile->blocks[start / KV_BLOCK], head) + channel;
+            for (int32_t t = chain; t < count; t += CHAINS) {
+                UNROLL for (int32_t c = 0; c < wide; c++) {
+                    vf32 value = vf32_load(values + (t + c) * d_pad);
+                    UNROLL for (int32_t r = 0; r < rows; r++) {
+                        vf32 w = vf32_set1(weights[r * job->scratch_stride + start + t + c]);
+                        acc[r][c] = vf32_fma(w, value, acc[r][c]);
+                    }
+                }
+            }
+        }
+        for (int32_t t = shared + chain; t < n; t += CHAINS) {
+            const float *values = values_of(job, tile->blocks[t / KV_BLOCK], head) + channel;
+            UNROLL for (int32_t c = 0; c < wide; c++) {
+                vf32 value = vf32_load(values + (t % KV_BLOCK + c) * d_pad);
+                UNROLL for (int32_t r = 0; r < rows; r++) {
+                    if (t + c <= tile->position + r)
+                        acc[r][c] = vf32_fma(vf32_set1(weights[r * job->scratch_stride + t + c]),
+                                             value, acc[r][c]);
+                }
+            }
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t c = 0; c < wide; c++) {
+                vf32_store(partial[r][chain + c], acc[r][c]);
+            }
+        }
+    }
+}
+
+INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t head,
+                   float *weights, const int32_t rows) {
+    const int64_t stride = job->scratch_stride;
+    const float *q = job->qkv + tile->row * job->ldq + (int64_t)head * job->d_head;
+    const int32_t last = tile->position + rows - 1;
+    for (int32_t t = 0; t <= last; t += KV_BLOCK)
+        score_block(weights + t, stride, q, job->ldq,
+                    keys_of(job, tile->blocks[t / KV_BLOCK], head), job->d_head, last - t + 1,
+                    rows);
+    float inverse[TILE_ROWS];
+    for (int32_t r = 0; r < rows; r++)
+        inverse[r] = softmax_row(job, weights + r * stride, tile->position + r);
+    for (int32_t channel = 0; channel < job->d_head; channel += D_HEAD_PIECE) {
+        float partial[TILE_ROWS][CHAINS][16];
+        value_chains(partial, job, tile, head, channel, weights, rows,
+                     TILE_VECS(rows, TILE_BUDGET));
+        for (int32_t r = 0; r < rows; r++) {
+            vf32 sum = sum_chains(partial[r]);
+            float *out = job->out + (tile->row + r) * job->ldo + head * job->d_head + channel;
+            int32_t lanes = job->d_head - channel < 16 ? job->d_head - channel : 16;
+            vf32_store_n(out, vf32_mul(sum, vf32_set1(inverse[r])), lanes);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * What every op stands on: the vectors of its instruction set, names, loops over registers, and how
+ * work is cut for the pool.
+ */
+#ifndef ALPHA_OPS_COMMON_H
+#define ALPHA_OPS_COMMON_H
+
+#include "../kernel_table.h"
+#include "../layout.h"
+#include "../threads.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The build names the set; a header that is opened by itself is scalar code. */
+#ifndef ISA
+#define ISA scalar
+#define ISA_HEADER "../isa/scalar.h"
+#endif
+#include ISA_HEADER
+
+#define GLUE_(a, b) a##_##b
+#define GLUE(a, b) GLUE_(a, b)
+/* An op's name in this set's table: matmul_avx2. */
+#define FN(op) GLUE(op, ISA)
+
+#define INLINE static inline __attribute__((always_inline))
+
+#ifndef UNROLL
+/* Loops over registers: their indices must become constants. */
+#define UNROLL _Pragma("GCC unroll 24")
+/* Loops over inputs, whose own instructions would compete with the loads. */
+#define UNROLL_STREAM _Pragma("GCC unroll 4")
+#endif
+
+#define LINE_BYTES 64
+
+/* ---- tiles: rows × vectors of 16 columns whose sums stay in registers ---- */
+
+#define TILE_ROWS 6
+
+/* Vectors per tile: 4, 2 or 1, so that the sums stay in registers; a single row streams. */
+#define TILE_VECS(rows, budget)                                                                    \
+    ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
+
+static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+/* Compiles `statement` for every number of rows of a tile; inside of it ROWS is that constant. */
+#define BY_ROWS(rows, statement)                                                                   \
+    switch (rows) {                                                                                \
+        ROWS_CASE(1, statement)                                                                    \
+        ROWS_CASE(2, statement)                                                                    \
+        ROWS_CASE(3, statement)                                                                    \
+        ROWS_CASE(4, statement)                                                                    \
+        ROWS_CASE(5, statement)                                                                    \
+        ROWS_CASE(6, statement)                                                                    \
+    }
+#define ROWS_CASE(n, statement)                                                                    \
+    case n: {                                                                                      \
+        enum { ROWS = n };                                                                         \
+        statement;                                                                                 \
+        break;                                                                                     \
+    }
+_Static_assert(TILE_ROWS == 6, "BY_ROWS lists every number of rows");
+
+/* ---- cutting work: results never depend on it ---- */
+
+/* Work is counted in multiply-adds. Handing a grain to a thread costs about as much as these, and
+ * waking a thread for a job as much as twice as many. */
+#define GRAIN_WORK_MIN 32768
+#define JOB_WORK_MIN (2 * GRAIN_WORK_MIN)
+
+/* Units of `unit_work` that together are worth handing to a thread. */
+static inline int64_t grain_of(int64_t unit_work) { return 1 + GRAIN_WORK_MIN / (unit_work + 1); }
+
+/* `grain`, or all units at once when the whole job is not worth waking a thread. */
+static inline int64_t grain_unless_small(int64_t grain, int64_t n_units, int64_t work) {
+    return work < JOB_WORK_MIN ? n_units : grain;
+}
+
+#endif

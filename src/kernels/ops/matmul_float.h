@@ -1,0 +1,127 @@
+/*
+ * out[m, n] = x[m, k] · w[k, n], f32 and bf16 weights in panels of 64 columns (pack.h).
+ *
+ * Every element is one chain of fused multiply-adds over k; lanes are columns. A register tile is
+ * `rows` × `vecs` vectors; with one row it streams the panel at memory speed, with six it is bound
+ * by arithmetic: 2·m·k·n operations over k·n weights read once per 96 rows. For many rows, k is cut
+ * into pieces that stay in the L2 cache; partial chains are stored and taken up again, which
+ * changes nothing in the result.
+ */
+#ifndef ALPHA_OPS_MATMUL_FLOAT_H
+#define ALPHA_OPS_MATMUL_FLOAT_H
+
+#include "matmul_job.h"
+
+/* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
+#define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
+
+/* Vector `vec` (of 4) of a panel row. */
+static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec) {
+    if (dtype == KERNELS_DTYPE_F32)
+        return vf32_load((const float *)panel_row + 16 * vec);
+    vi32 words = vi32_load(panel_row + 64 * (vec / 2));
+    if (vec % 2 == 0)
+        return vf32_from_bits(vi32_shl16(words));
+    return vf32_from_bits(vi32_and(words, vi32_set1((int32_t)0xffff0000)));
+}
+
+typedef struct {
+    const float *x;
+    int64_t ldx;
+    const char *panel; /* at the tile's first input */
+    int32_t k;
+    const float *start; /* partial chains [rows][64], NULL = zeros */
+    float *out;
+    int64_t ldo;
+    bool is_added;     /* the finished chain is added to out */
+    const char *ahead; /* k cache lines that will be needed soon; NULL = none */
+} tile_job;
+
+INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t rows,
+                        const int32_t vecs, const int32_t vec_first, const bool looks_ahead) {
+    const int64_t row_bytes = dtype == KERNELS_DTYPE_F32 ? KERNELS_PANEL * 4 : KERNELS_PANEL * 2;
+    vf32 acc[TILE_ROWS][4];
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            acc[r][v] = job->start == NULL
+                            ? vf32_zero()
+                            : vf32_load(job->start + r * KERNELS_PANEL + 16 * (vec_first + v));
+        }
+    }
+    const char *panel = job->panel;
+    const float *x = job->x;
+    UNROLL_STREAM for (int32_t i = 0; i < job->k; i++, panel += row_bytes) {
+        vf32 w[4];
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            w[v] = panel_load(dtype, panel, vec_first + v);
+        }
+        if (looks_ahead)
+            __builtin_prefetch(job->ahead + LINE_BYTES * i, 0, 2);
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            vf32 xr = vf32_set1(x[r * job->ldx + i]);
+            UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_fma(xr, w[v], acc[r][v]); }
+        }
+    }
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            float *out = job->out + r * job->ldo + 16 * (vec_first + v);
+            vf32_store(out, job->is_added ? vf32_add(vf32_load(out), acc[r][v]) : acc[r][v]);
+        }
+    }
+}
+
+INLINE void matmul_rows(const tile_job *job, const int32_t dtype, const int32_t rows) {
+    const int32_t vecs = TILE_VECS(rows, TILE_BUDGET);
+    if (rows == TILE_ROWS && job->ahead != NULL) {
+        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) {
+            matmul_tile(job, dtype, rows, vecs, vec, vec == 0);
+        }
+    } else {
+        UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) {
+            matmul_tile(job, dtype, rows, vecs, vec, false);
+        }
+    }
+}
+
+static void matmul_rows_any(const tile_job *job, int32_t dtype, int32_t rows) {
+    if (dtype == KERNELS_DTYPE_F32) {
+        BY_ROWS(rows, matmul_rows(job, KERNELS_DTYPE_F32, ROWS));
+    } else {
+        BY_ROWS(rows, matmul_rows(job, KERNELS_DTYPE_BF16, ROWS));
+    }
+}
+
+/* One panel for rows row … row + n_rows - 1. */
+static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32_t n_rows) {
+    _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL];
+    const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
+    const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
+    /* Few rows are done with a piece before the next one could arrive. */
+    const bool looks_ahead = n_rows >= 4 * TILE_ROWS;
+    for (int32_t k = 0; k < job->k; k += k_piece) {
+        const bool is_last = k + k_piece >= job->k;
+        const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
+        for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
+            /* The piece behind this one is read next; the first tiles fetch a part of it each. */
+            const int32_t tile_index = r / TILE_ROWS;
+            float *kept = partial + r * KERNELS_PANEL;
+            float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
+            tile_job tile = {
+                .x = job->x + (row + r) * job->ldx + k,
+                .ldx = job->ldx,
+                .panel = piece,
+                .k = is_last ? job->k - k : k_piece,
+                .start = k == 0 ? NULL : kept,
+                .out = is_last ? out : kept,
+                .ldo = is_last ? job->ldo : KERNELS_PANEL,
+                .is_added = is_last && job->is_added,
+                .ahead = looks_ahead && tile_index < row_bytes / LINE_BYTES
+                             ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)
+                             : NULL,
+            };
+            matmul_rows_any(&tile, job->dtype, n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS);
+        }
+    }
+}
+
+#endif

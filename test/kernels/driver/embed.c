@@ -1,0 +1,30 @@
+#include "check.h"
+
+static void check_embed(int32_t m, int32_t d) {
+    const int64_t ldx = round_up(d, 64);
+    float *wte = random_floats(9 * d, NORMAL), *wpe = random_floats(5 * d, NORMAL);
+    float *x = guarded_floats(m * ldx);
+    int32_t *ids = calloc((size_t)m + 1, 4), *positions = calloc((size_t)m + 1, 4);
+    for (int32_t i = 0; i < m; i++) {
+        ids[i] = random_below(9);
+        positions[i] = random_below(5);
+    }
+    kernels_embed(x, ldx, wte, wpe, ids, positions, m, d);
+    check_guards(x, (size_t)(m * ldx) * 4);
+    for (int32_t row = 0; row < m; row++)
+        for (int32_t i = 0; i < d; i++) {
+            if (x[row * ldx + i] != wte[ids[row] * d + i] + wpe[positions[row] * d + i])
+                fail("wrong sum", row, i);
+            hash_bytes(&x[row * ldx + i], 4);
+        }
+    free(ids), free(positions);
+    release(wte), release(wpe), release(x);
+}
+
+void embed_cases(void) {
+    begin_case("embed");
+    for (int32_t d = 1; d <= 33; d++)
+        check_embed(d % 5, d);
+    check_embed(200, 130);
+    end_case();
+}

@@ -1,0 +1,131 @@
+#include "check.h"
+
+static double bf16_rounded(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t lower = bits & 0xffff;
+    bits &= 0xffff0000;
+    if (lower > 0x8000 || (lower == 0x8000 && (bits & 0x10000) != 0))
+        bits += 0x10000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Value i of a vector of k as its int8 group represents it. */
+static double int8_rounded(const float *values, int32_t k, int32_t i) {
+    int32_t start = i / INT8_GROUP * INT8_GROUP;
+    float largest = 0;
+    for (int32_t j = start; j < k && j < start + INT8_GROUP; j++)
+        largest = fmaxf(largest, fabsf(values[j]));
+    if (largest < 1e-30f)
+        return 0;
+    return rint((double)(values[i] * (127.0f / largest))) * (double)(largest / 127.0f);
+}
+
+/* rows of k at stride ld, as the dtype represents them; the caller frees. */
+static double *rounded(int32_t dtype, const float *x, int64_t ld, int32_t rows, int32_t k,
+                       bool is_weight) {
+    double *out = calloc((size_t)rows * (size_t)k + 1, sizeof *out);
+    for (int32_t row = 0; row < rows; row++)
+        for (int32_t i = 0; i < k; i++) {
+            const float *from = x + row * ld;
+            double *to = out + (int64_t)row * k + i;
+            *to = dtype == KERNELS_DTYPE_INT8                ? int8_rounded(from, k, i)
+                  : dtype == KERNELS_DTYPE_BF16 && is_weight ? bf16_rounded(from[i])
+                                                             : (double)from[i];
+        }
+    return out;
+}
+
+static void reference_matmul(int32_t dtype, double *out, double *magnitude, const float *x,
+                             int64_t ldx, const float *w, int32_t m, int32_t k, int32_t n) {
+    double *a = rounded(dtype, x, ldx, m, k, false), *b = rounded(dtype, w, k, n, k, true);
+    for (int32_t row = 0; row < m; row++) {
+        for (int32_t column = 0; column < n; column++) {
+            double sum = 0, absolute = 0;
+            for (int32_t i = 0; i < k; i++) {
+                double term = a[(int64_t)row * k + i] * b[(int64_t)column * k + i];
+                sum += term;
+                absolute += fabs(term);
+            }
+            out[(int64_t)row * n + column] = sum;
+            magnitude[(int64_t)row * n + column] = absolute;
+        }
+    }
+    free(a);
+    free(b);
+}
+
+static void *packed_weights(int32_t dtype, const float *w, int32_t k, int32_t n) {
+    int64_t bytes = kernels_packed_bytes(dtype, k, n);
+    void *packed = guarded((size_t)bytes);
+    memset(packed, 0, (size_t)bytes);
+    /* In two calls, as several tensors become one matrix. */
+    int32_t split = n / 3;
+    kernels_pack(dtype, packed, w, 0, split, k);
+    kernels_pack(dtype, packed, w + (int64_t)split * k, split, n - split, k);
+    check_guards(packed, (size_t)bytes);
+    return packed;
+}
+
+static void check_matmul(int32_t dtype, int32_t m, int32_t k, int32_t n, int32_t kind) {
+    const int64_t ldx = round_up(k, 64), ldo = round_up(n, 64) + 64;
+    float *w = random_floats((int64_t)n * k, kind), *x = random_floats(m * ldx, kind);
+    void *packed = packed_weights(dtype, w, k, n);
+    const int64_t scratch_bytes = kernels_matmul_scratch_bytes(dtype, m, k);
+    void *scratch = guarded((size_t)scratch_bytes);
+    float *out = guarded_floats(m * ldo), *sum = random_floats(m * ldo, NORMAL);
+    float *added = guarded_floats(m * ldo), *single = guarded_floats(m * ldo);
+    memcpy(added, sum, (size_t)(m * ldo) * 4);
+    kernels_matmul(dtype, out, ldo, x, ldx, packed, m, k, n, 0, scratch);
+    kernels_matmul(dtype, added, ldo, x, ldx, packed, m, k, n, 1, scratch);
+    for (int32_t row = 0; row < m; row++)
+        kernels_matmul(dtype, single + row * ldo, ldo, x + row * ldx, ldx, packed, 1, k, n, 0,
+                       scratch);
+    check_guards(scratch, (size_t)scratch_bytes);
+    check_guards(out, (size_t)(m * ldo) * 4);
+    check_guards(added, (size_t)(m * ldo) * 4);
+    double *expected = calloc((size_t)m * n + 1, 8), *magnitude = calloc((size_t)m * n + 1, 8);
+    reference_matmul(dtype, expected, magnitude, x, ldx, w, m, k, n);
+    for (int32_t row = 0; row < m; row++) {
+        const float *got = out + row * ldo;
+        for (int32_t i = 0; i < n; i++) {
+            double size = magnitude[(int64_t)row * n + i];
+            expect_close(got[i], expected[(int64_t)row * n + i],
+                         (2 + sqrt(k)) * EPSILON * size + 1e-44 * k);
+            if (added[row * ldo + i] != got[i] + sum[row * ldo + i])
+                fail("accumulate is not one addition", added[row * ldo + i], got[i]);
+        }
+        for (int32_t i = n; i < round_up(n, 64); i++)
+            if (got[i] != 0)
+                fail("columns beyond n are not zero", i, got[i]);
+        if (memcmp(got, single + row * ldo, (size_t)n * 4) != 0)
+            fail("a row depends on its neighbours", row, m);
+        hash_bytes(got, (size_t)n * 4);
+    }
+    free(expected), free(magnitude);
+    release(w), release(x), release(packed), release(scratch);
+    release(out), release(sum), release(added), release(single);
+}
+
+void matmul_cases(void) {
+    static const int32_t sizes[][3] = {
+        {1, 1, 1},     {1, 7, 3},     {2, 16, 64},   {3, 33, 65},    {4, 31, 63},   {5, 64, 128},
+        {6, 65, 1},    {7, 63, 200},  {12, 100, 70}, {13, 129, 66},  {1, 256, 768}, {1, 300, 1000},
+        {6, 256, 192}, {20, 257, 65}, {97, 40, 130}, {100, 520, 64}, {0, 10, 10},   {3, 700, 129},
+    };
+    static const char *const names[] = {"matmul_f32", "matmul_bf16", "matmul_int8"};
+    for (int32_t dtype = 0; dtype < 3; dtype++) {
+        begin_case(names[dtype]);
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            for (int32_t kind = 0; kind < N_KINDS; kind++)
+                if (kind == NORMAL || sizes[i][0] <= 7)
+                    check_matmul(dtype, sizes[i][0], sizes[i][1], sizes[i][2], kind);
+        end_case();
+    }
+}
+
+void matmul_fuzz(int32_t kind) {
+    const int32_t dtype = random_below(3), m = random_below(20), k = 1 + random_below(150);
+    check_matmul(dtype, m, k, 1 + random_below(200), kind);
+}
