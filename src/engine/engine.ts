@@ -43,6 +43,8 @@ interface PendingLoad {
 /** Share of the newest request in the running mean of request durations. */
 const DURATION_SMOOTHING = 0.1
 const RETRY_SECONDS_MAX = 60
+/** Assumed for a request before the first one has ended. */
+const FIRST_REQUEST_SECONDS = 1
 
 export class Engine {
 	readonly #options: EngineOptions
@@ -55,7 +57,7 @@ export class Engine {
 	#lastId = 0
 	/** Choices submitted and not ended. */
 	#choicesUnderWay = 0
-	#meanRequestSeconds = 1
+	#meanRequestSeconds = FIRST_REQUEST_SECONDS
 	#failure: Error | null = null
 	readonly #failed = Promise.withResolvers<Error>()
 

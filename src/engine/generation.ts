@@ -33,7 +33,7 @@ export interface GenerationRequest {
 	readonly promptIsStartToken: boolean
 	/** Number of choices that share the prompt. */
 	readonly n: number
-	/** Tokens to generate per choice, 0 … 2048. 0 only scores the prompt. */
+	/** Most tokens to generate per choice; 0 only scores the prompt. */
 	readonly maxTokens: number
 	readonly sampling: SamplingParams
 	/** Ids that end a choice with `stop`; the id itself comes with the finish event only. */

@@ -26,6 +26,9 @@ const BLOCK_SIZE_MIN = 2
 /** Nodes of a composed activation. */
 const GRAPH_NODES_MAX = 256
 
+/** Characters of a path in a message: that of a hostile graph grows with its depth. */
+const PATH_LENGTH_MAX = 200
+
 /** The cap that the trainer's binary revisions apply when the file names none. */
 const BINARY_SOFT_CAP = 30
 
@@ -146,8 +149,7 @@ function isAbsent(value: unknown): value is undefined | null {
 }
 
 function fail(path: string, expected: string, got: unknown): never {
-	// The path of a hostile graph grows with its depth.
 	throw new ModelConfigError(
-		`${path.slice(0, 200)}: expected ${expected}, got ${describeValue(got)}`,
+		`${path.slice(0, PATH_LENGTH_MAX)}: expected ${expected}, got ${describeValue(got)}`,
 	)
 }

@@ -24,7 +24,7 @@ export interface PrefixMatch {
 export class KvCache {
 	readonly blockCount: number
 	readonly #references: Int32Array
-	/** Tokens of registered blocks, [blockCount, 32]. */
+	/** Tokens of registered blocks, [blockCount, kvBlockTokens]. */
 	readonly #tokens: Int32Array
 	/** Content id of registered blocks, 0 of the others. */
 	readonly #contentIds: Float64Array
@@ -91,7 +91,7 @@ export class KvCache {
 	}
 
 	/**
-	 * Makes a block findable after its 32 tokens, `window[start …]`, have been computed. Returns the
+	 * Makes a block findable after its tokens, `window[start …]`, have been computed. Returns the
 	 * content id of the prefix that it ends, which is an earlier block's where that holds the same.
 	 */
 	register(block: number, parentId: number, window: Int32Array, start: number): number {
@@ -161,7 +161,7 @@ export class KvCache {
 	}
 }
 
-/** 52-bit hash of a prefix's content id and the 32 tokens that follow it. */
+/** 52-bit hash of a prefix's content id and the tokens of the block that follows it. */
 function prefixHash(parentId: number, tokens: Int32Array, start: number): number {
 	let low = Math.imul(parentId | 0, 0x9e3779b1) ^ 0x2545f491
 	let high = Math.imul(Math.floor(parentId / 2 ** 32) | 0, 0x85ebca6b) ^ low

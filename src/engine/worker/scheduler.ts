@@ -63,7 +63,10 @@ export class Scheduler {
 		return this.#waiting.length
 	}
 
-	/** Waiting sequences but new ones and those that will share a prompt which is being read. */
+	/**
+	 * Sequences that wait because there was no place or no blocks for them. One that was submitted
+	 * since the last step is not counted, nor one that waits for its sibling to read their prompt.
+	 */
 	get withoutRoomCount(): number {
 		return Math.min(this.#withoutRoom, this.#waiting.length)
 	}

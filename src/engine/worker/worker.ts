@@ -34,7 +34,7 @@ class EngineWorker {
 	#toldAt = 0
 
 	receive(message: ToWorker): void {
-		// As the shared counter does it: around at 2^31.
+		// The shared counter is an int32, which overflows in the same way.
 		this.#received = (this.#received + 1) | 0
 		switch (message.type) {
 			case 'start': {
