@@ -7,7 +7,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { openRegularFile } from '../checkpoint/store/files.ts'
+import { openRegularFile, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 
 /** Longest line that is read or written; longer ones are empty to a reader. */
@@ -221,10 +221,4 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
 		const { bytesWritten } = await file.write(bytes, done, bytes.length - done)
 		done += bytesWritten
 	}
-}
-
-/** Makes the names in a directory last through a loss of power. */
-export async function syncDirectory(path: string): Promise<void> {
-	await using directory = await open(path, 'r')
-	await directory.sync()
 }

@@ -1,9 +1,8 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSmallFile } from '../checkpoint/store/files.ts'
+import { readSmallFile, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
-import { syncDirectory } from './line-file.ts'
 import type { JsonObject } from './report.ts'
 
 /** What run.json says: the run as its trainer presented it. */

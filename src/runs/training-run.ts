@@ -4,11 +4,13 @@
  */
 import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { syncDirectory } from '../checkpoint/store/files.ts'
 import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
-import { LINE_BYTES_MAX, LineFile, syncDirectory } from './line-file.ts'
+import { SerialQueue } from '../lib/serial-queue.ts'
+import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'
 import type { EventLevel, JsonObject, Report, RunStart } from './report.ts'
 import { type RunRecord, readRecord, sweepRecord, writeRecord } from './run-record.ts'
@@ -74,7 +76,8 @@ export class TrainingRun {
 	#lastHeardMs = 0
 	/** Its files have been read once: what comes now is news. */
 	#isKnown = false
-	#turn: Promise<unknown> = Promise.resolve()
+	/** One at a time works on the files. */
+	readonly #turns = new SerialQueue()
 
 	/** The directory need not exist yet. */
 	constructor(root: string, name: string, publish: (news: News) => void) {
@@ -106,9 +109,7 @@ export class TrainingRun {
 
 	/** Runs `work` while nothing else writes to the run's files. */
 	exclusively<T>(work: () => Promise<T>): Promise<T> {
-		const turn = this.#turn.then(work)
-		this.#turn = turn.catch(() => {})
-		return turn
+		return this.#turns.run(work)
 	}
 
 	/** Reads what has been written since the last time. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { Log } from '../lib/log.ts'
+import { SerialQueue } from '../lib/serial-queue.ts'
 import { LiveFeed, type News } from './live-feed.ts'
 import { mergeMetrics } from './merge-metrics.ts'
 import type { JsonObject, Report } from './report.ts'
@@ -71,7 +72,8 @@ export class TrainingRuns {
 	readonly #runs = new Map<string, TrainingRun>()
 	readonly #now: () => number
 	readonly #stops: (() => void)[] = []
-	#reading: Promise<void>
+	/** Looks at the directory, one after another. */
+	readonly #reading = new SerialQueue()
 	/** Checkpoints that watchers have been told of, by run. */
 	readonly #toldSteps = new Map<string, string>()
 
@@ -79,7 +81,7 @@ export class TrainingRuns {
 		const { store, now = Date.now } = options
 		this.#options = options
 		this.#now = now
-		this.#reading = this.#readAll()
+		void this.#reading.run(() => this.#readAll())
 		this.#stops.push(store.onLook((names) => this.#look(names)))
 		this.#stops.push(store.onChange(() => this.#tellCheckpoints()))
 		const timer = setInterval(() => void emptyTrash(store.directory, now()), TRASH_INTERVAL_MS)
@@ -88,8 +90,8 @@ export class TrainingRuns {
 	}
 
 	/** Resolves when every run that was there has been read. */
-	async ready(): Promise<void> {
-		await this.#reading
+	ready(): Promise<void> {
+		return this.#reading.idle()
 	}
 
 	/** Takes what a trainer says; it is on disk when this resolves. */
@@ -173,7 +175,7 @@ export class TrainingRuns {
 
 	/** Something has changed in these directories, or may have. */
 	#look(names: readonly string[]): void {
-		this.#reading = this.#reading.then(async () => {
+		void this.#reading.run(async () => {
 			for (const name of names) await this.#readRun(name)
 		})
 	}
@@ -197,7 +199,7 @@ export class TrainingRuns {
 		const { store } = this.#options
 		const { name, record, progress } = run
 		const served = store.find(name)
-		const unserved = store.unserved().find((each) => each.name === name)
+		const unserved = store.findUnserved(name)
 		const config = served ?? unserved?.config ?? null
 		if (record === null && config === null && progress.metricCount === 0) return null
 		const trainConfig = record?.trainConfig ?? config?.trainConfig ?? {}

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from './line-file.ts'
+import { syncDirectory } from '../checkpoint/store/files.ts'
 
 /** Where deleted runs wait, inside the checkpoints directory. */
 const TRASH = '.trash'

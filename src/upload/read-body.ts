@@ -29,6 +29,39 @@ export async function* readBody(
 	yield* counted(inflate(sent, encoding), limits.inflatedBytesMax)
 }
 
+/** Bytes that are on disk, inflated on the way where they begin like gzip or zstd. Throws likewise. */
+export async function* readInflated(
+	chunks: AsyncIterable<Uint8Array>,
+	inflatedBytesMax: number,
+): AsyncGenerator<Uint8Array> {
+	const iterator = chunks[Symbol.asyncIterator]()
+	const first = await iterator.next()
+	const start = first.done ? new Uint8Array() : first.value
+	const encoding = isGzip(start) ? 'gzip' : isZstd(start) ? 'zstd' : null
+	const all = prepend(start, iterator)
+	yield* counted(encoding === null ? all : inflate(all, encoding), inflatedBytesMax)
+}
+
+async function* prepend(
+	first: Uint8Array,
+	rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+	try {
+		yield first
+		for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
+	} finally {
+		await rest.return?.()
+	}
+}
+
+export function isGzip(bytes: Uint8Array): boolean {
+	return bytes[0] === 0x1f && bytes[1] === 0x8b
+}
+
+export function isZstd(bytes: Uint8Array): boolean {
+	return bytes[0] === 0x28 && bytes[1] === 0xb5
+}
+
 /** Passes chunks on until the sender falls silent or `signal` fires. */
 async function* live(
 	body: AsyncIterable<Uint8Array>,

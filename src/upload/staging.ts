@@ -21,6 +21,7 @@ import {
 	stat,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { syncDirectory } from '../checkpoint/store/files.ts'
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 
@@ -295,11 +296,6 @@ export async function isRunOrFree(root: string, name: string): Promise<boolean> 
 		if (errorCode(error) === 'ENOENT') return true
 		throw error
 	}
-}
-
-async function syncDirectory(path: string): Promise<void> {
-	await using directory = await open(path, 'r')
-	await directory.sync()
 }
 
 async function removeQuietly(path: string): Promise<void> {

@@ -3,6 +3,7 @@
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { isRecord } from '../lib/json.ts'
+import { RUN_ID_LENGTH_MAX } from '../runs/run-name.ts'
 import {
 	aboveMax,
 	belowMin,
@@ -26,6 +27,17 @@ export interface UploadFields {
 	readonly trainingLog: string | null
 }
 
+/** Where a piece of an upload belongs, from its headers. */
+export interface PieceAddress {
+	readonly uploadId: string
+	readonly index: number
+	/** Pieces that the upload has. */
+	readonly total: number
+}
+
+const UPLOAD_ID_LENGTH_MAX = 1024
+const PIECES_MAX = 65_536
+
 /** Verifies a run name, before any path is built with it. */
 export function checkName(name: unknown): string {
 	if (name === undefined || name === null) throw missingParameter('name')
@@ -34,6 +46,45 @@ export function checkName(name: unknown): string {
 		throw invalidValue('name', '1 to 128 of A-Z a-z 0-9 . _ -, a letter or digit first', name)
 	}
 	return name
+}
+
+/** Verifies a run id, which may hold anything: its directory gets another name. */
+export function checkRunId(name: unknown): string {
+	if (name === undefined || name === null) throw missingParameter('name')
+	if (typeof name !== 'string') throw invalidType('name', 'a string', name)
+	if (name !== '' && name.length <= RUN_ID_LENGTH_MAX) return name
+	throw invalidValue('name', `1 to ${RUN_ID_LENGTH_MAX} characters`, name)
+}
+
+export function checkUploadId(uploadId: unknown): string {
+	if (uploadId === undefined || uploadId === null) throw missingParameter('uploadId')
+	const isId = typeof uploadId === 'string' && uploadId !== ''
+	if (isId && uploadId.length <= UPLOAD_ID_LENGTH_MAX) return uploadId
+	throw invalidValue('uploadId', `1 to ${UPLOAD_ID_LENGTH_MAX} characters`, uploadId)
+}
+
+export function checkPieceCount(total: unknown): number {
+	if (total === undefined || total === null) throw missingParameter('totalChunks')
+	const isCount = typeof total === 'number' && Number.isInteger(total) && total >= 1
+	if (isCount && total <= PIECES_MAX) return total
+	throw invalidValue('totalChunks', `an integer from 1 to ${PIECES_MAX}`, total)
+}
+
+/** Where a piece belongs. */
+export function pieceAddress(headers: Headers): PieceAddress {
+	const uploadId = headers.get('x-upload-id')
+	if (uploadId === null) throw missingParameter('X-Upload-Id')
+	const total = countHeader(headers, 'X-Total-Chunks', 1, PIECES_MAX)
+	const index = countHeader(headers, 'X-Chunk-Index', 0, total - 1)
+	return { uploadId: checkUploadId(uploadId), index, total }
+}
+
+function countHeader(headers: Headers, name: string, min: number, max: number): number {
+	const text = headers.get(name)
+	if (text === null) throw missingParameter(name)
+	const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+	if (value >= min && value <= max) return value
+	throw invalidValue(name, `an integer from ${min} to ${max}`, text)
 }
 
 export function checkStep(step: unknown): number {

@@ -1,6 +1,6 @@
 /*
- * POST /api/upload behind its authorisation: the body streams to disk while it is inflated, taken
- * apart and hashed; the loader that serves verifies the file; then it moves into its run at once.
+ * Uploads behind their authorisation: the body, or the pieces that came before, stream to disk while
+ * they are inflated, taken apart and hashed; the loader that serves verifies the file; then it moves into its run at once.
  * Memory is constant, nothing is visible before it is whole, and a failure leaves nothing behind.
  */
 import { createReadStream } from 'node:fs'
@@ -13,16 +13,26 @@ import { errorCode, stackOf } from '../lib/errors.ts'
 import { Fault, isFault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { ApiError } from '../wire/errors.ts'
-import { type BodyLimits, readBody } from './read-body.ts'
+import { PieceStore } from './pieces.ts'
+import { type BodyLimits, readBody, readInflated } from './read-body.ts'
 import {
 	NameLock,
 	RETRY_SECONDS,
+	type Reception,
 	STAGED_CHECKPOINT,
+	stageAssemblyBody,
 	stageCheckpointBody,
 	stageJsonBody,
 } from './stage-body.ts'
 import { isRunOrFree, recoverUploads, StagedRun } from './staging.ts'
-import { checkContentLength, contentEncoding, headerFields } from './upload-fields.ts'
+import {
+	checkContentLength,
+	contentEncoding,
+	headerFields,
+	type PieceAddress,
+	pieceAddress,
+	type UploadFields,
+} from './upload-fields.ts'
 
 /** An upload whose sender is authorised; nothing of the body has been read. */
 export interface UploadRequest {
@@ -47,6 +57,8 @@ export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
 	/** Verifies a file to its last number. Rejects with Fault. */
 	readonly verify: (path: string) => Promise<CheckpointInfo>
 	readonly log: Log
+	/** Wraps the move of staged files into run `name`, for instance to keep others from writing there. */
+	readonly commit?: (name: string, staged: StagedRun, move: () => Promise<void>) => Promise<void>
 	/** Uploads that may be under way at once. */
 	readonly uploadsMax?: number
 	/** Longest time an upload may take, milliseconds. */
@@ -67,6 +79,12 @@ export async function recoverInterruptedUploads(directory: string, log: Log): Pr
 }
 
 const UPLOADS_MAX = 16
+/** Largest piece. */
+const PIECE_BYTES_MAX = 2 ** 26
+/** Largest body that puts pieces together: it carries all metrics. */
+const ASSEMBLY_BYTES_MAX = 2 ** 29
+/** Unfinished uploads that may be there at once, if each were as large as one may be. */
+const UNFINISHED_MAX = 4
 /** Until somebody has repaired what stands in the way. */
 const REPAIR_SECONDS = 60
 const DURATION_MS_MAX = 3_600_000
@@ -75,22 +93,78 @@ const STALL_MS = 60_000
 export class UploadReceiver {
 	readonly #options: UploadOptions
 	readonly #limits: BodyLimits
+	readonly #pieces: PieceStore
 	#count = 0
 	/** Runs that somebody is uploading. */
 	readonly #writers = new Set<string>()
 
 	constructor(options: UploadOptions) {
 		this.#options = options
-		const { bytesMax, inflatedBytesMax, stallMs = STALL_MS } = options
+		const { bytesMax, inflatedBytesMax, stallMs = STALL_MS, store, log } = options
 		this.#limits = { bytesMax, inflatedBytesMax, stallMs }
+		const totalBytesMax = UNFINISHED_MAX * bytesMax
+		this.#pieces = new PieceStore({ directory: store.directory, bytesMax, totalBytesMax, log })
 	}
 
 	/**
 	 * Stores a checkpoint; when this resolves, it is served. Throws ApiError for what is wrong with the
 	 * request and Fault for what is wrong with the checkpoint or the disk.
 	 */
-	async receive(request: UploadRequest): Promise<UploadResult> {
-		checkContentLength(request.headers, this.#limits.bytesMax)
+	receive(request: UploadRequest): Promise<UploadResult> {
+		return this.#admit(this.#limits, request, async (reception, body) => {
+			const fields = headerFields(request.headers)
+			if (fields === null) return this.#store(reception, await stageJsonBody(reception, body))
+			reception.lock.acquire(fields.name)
+			await stageCheckpointBody(reception, body)
+			return this.#store(reception, fields)
+		})
+	}
+
+	/**
+	 * Stores a piece of a checkpoint; it is on disk when this resolves with the number of pieces that are
+	 * there. Throws ApiError and Fault.
+	 */
+	async receivePiece(request: UploadRequest): Promise<PieceAddress & { received: number }> {
+		const { headers, signal } = request
+		const address = pieceAddress(headers)
+		checkContentLength(headers, PIECE_BYTES_MAX)
+		const limits = { ...this.#limits, bytesMax: PIECE_BYTES_MAX }
+		const body = readBody(request.body, 'identity', limits, signal)
+		try {
+			return { ...address, received: await this.#pieces.put(address, body) }
+		} catch (error) {
+			throw this.#told(error, ' of a piece')
+		}
+	}
+
+	/**
+	 * Puts pieces together to a checkpoint; when this resolves, it is served. Can be repeated when the
+	 * answer was lost. Throws as `receive`.
+	 */
+	assemble(request: UploadRequest): Promise<UploadResult> {
+		const limits = { ...this.#limits, bytesMax: ASSEMBLY_BYTES_MAX }
+		return this.#admit(limits, request, async (reception, body) => {
+			const assembly = await stageAssemblyBody(reception, body)
+			const { uploadId, total, name, step } = assembly
+			const finished = await this.#pieces.finished(uploadId)
+			if (finished?.name === name && finished.step === step) return { ...finished, isNew: false }
+			const pieces = await this.#pieces.read(uploadId, total)
+			const inflated = readInflated(pieces, this.#limits.inflatedBytesMax)
+			await stageCheckpointBody(reception, inflated)
+			const result = await this.#store(reception, assembly)
+			const { sha256 } = result
+			await this.#pieces.finish(uploadId, { name, step, sha256 })
+			return result
+		})
+	}
+
+	/** Counts an upload, gives it a place on disk and clears up behind it. */
+	async #admit(
+		limits: BodyLimits,
+		request: UploadRequest,
+		work: (reception: Reception, body: AsyncIterable<Uint8Array>) => Promise<UploadResult>,
+	): Promise<UploadResult> {
+		checkContentLength(request.headers, limits.bytesMax)
 		if (this.#count >= (this.#options.uploadsMax ?? UPLOADS_MAX)) {
 			throw new Fault('overloaded', 'Too many uploads are under way.', {
 				retrySeconds: RETRY_SECONDS,
@@ -100,13 +174,14 @@ export class UploadReceiver {
 		const lock = new NameLock(this.#writers)
 		let staged: StagedRun | undefined
 		try {
-			staged = await StagedRun.create(this.#options.store.directory)
-			return await this.#store(staged, lock, request)
+			const { store, durationMsMax = DURATION_MS_MAX } = this.#options
+			const signal = AbortSignal.any([request.signal, AbortSignal.timeout(durationMsMax)])
+			const encoding = contentEncoding(request.headers)
+			staged = await StagedRun.create(store.directory)
+			const hash = new Bun.CryptoHasher('sha256')
+			return await work({ staged, lock, hash }, readBody(request.body, encoding, limits, signal))
 		} catch (error) {
-			const told = toTold(error)
-			const code = errorCode(told.cause) || ('code' in told ? told.code : told.kind)
-			this.#options.log('warn', `upload${lock.description} failed: ${told.message} (${code})`)
-			throw told
+			throw this.#told(error, lock.description)
 		} finally {
 			await staged?.remove()
 			lock.release()
@@ -114,18 +189,33 @@ export class UploadReceiver {
 		}
 	}
 
-	async #store(staged: StagedRun, lock: NameLock, request: UploadRequest): Promise<UploadResult> {
-		const { store, verify, log, durationMsMax = DURATION_MS_MAX } = this.#options
-		const { headers } = request
-		const signal = AbortSignal.any([request.signal, AbortSignal.timeout(durationMsMax)])
-		const body = readBody(request.body, contentEncoding(headers), this.#limits, signal)
-		const fields = headerFields(headers)
-		const hash = new Bun.CryptoHasher('sha256')
-		const reception = { staged, lock, hash }
-		const { name, step, config, trainingLog } =
-			fields === null
-				? await stageJsonBody(reception, body)
-				: await stageCheckpointBody(reception, body, fields)
+	/** Runs `work` while nobody uploads to run `name`. Throws Fault. */
+	async exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+		const lock = new NameLock(this.#writers)
+		lock.acquire(name)
+		try {
+			return await work()
+		} finally {
+			lock.release()
+		}
+	}
+
+	close(): void {
+		this.#pieces.close()
+	}
+
+	/** What the sender is told of a failure; the log is told, too. */
+	#told(error: unknown, what: string): ApiError | Fault {
+		const told = toTold(error)
+		const code = errorCode(told.cause) || ('code' in told ? told.code : told.kind)
+		this.#options.log('warn', `upload${what} failed: ${told.message} (${code})`)
+		return told
+	}
+
+	/** Verifies what has been staged and moves it into its run. */
+	async #store({ staged, hash }: Reception, fields: UploadFields): Promise<UploadResult> {
+		const { store, verify, log, commit = (_name, _staged, move) => move() } = this.#options
+		const { name, step, config, trainingLog } = fields
 		const sha256 = hash.digest('hex')
 		if (!(await isRunOrFree(store.directory, name))) {
 			const message = `The name '${name}' is taken by something that is not a run.`
@@ -139,7 +229,7 @@ export class UploadReceiver {
 		if (await holdsSameFiles(store.directory, name, staged)) {
 			return { name, step, sha256, isNew: false }
 		}
-		await store.replace(name, { step, info }, () => staged.commit(name))
+		await store.replace(name, { step, info }, () => commit(name, staged, () => staged.commit(name)))
 		const served = store.find(name)?.step
 		const note = served === step ? '' : `; the run goes on serving step ${served}`
 		log('info', `upload of ${name}: step ${step} is stored, sha256 ${sha256}${note}`)

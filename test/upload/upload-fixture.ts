@@ -60,18 +60,25 @@ export class UploadDoor implements Disposable {
 
 	static async open(options: Partial<UploadOptions> = {}): Promise<UploadDoor> {
 		const door = new UploadDoor()
-		const log = (level: string, message: string) => void door.log.push(`${level} ${message}`)
-		await recoverInterruptedUploads(door.path, log)
-		door.store = await openStore({ directory: door.path, log, rescanMs: 60_000 })
-		door.receiver = new UploadReceiver({
-			store: door.store,
+		await door.restart(options)
+		return door
+	}
+
+	/** What a new process would have: another store and receiver over the same directory. */
+	async restart(options: Partial<UploadOptions> = {}): Promise<void> {
+		this.receiver?.close()
+		this.store?.close()
+		const log = (level: string, message: string) => void this.log.push(`${level} ${message}`)
+		await recoverInterruptedUploads(this.path, log)
+		this.store = await openStore({ directory: this.path, log, rescanMs: 60_000 })
+		this.receiver = new UploadReceiver({
+			store: this.store,
 			verify: verifyFile,
 			bytesMax: 2 ** 30,
 			inflatedBytesMax: 2 ** 30,
 			log,
 			...options,
 		})
-		return door
 	}
 
 	/** Sends a body; what fails is returned as the server would tell it. */
@@ -91,6 +98,39 @@ export class UploadDoor implements Disposable {
 		}
 	}
 
+	/** Sends one piece of an upload; what fails is returned likewise. */
+	async sendPiece(
+		bytes: Uint8Array,
+		fields: { id?: string; index?: number | string; total?: number | string } = {},
+	) {
+		const { id = 'run_7_1', index = 0, total = 1 } = fields
+		const headers = new Headers({
+			'x-upload-id': id,
+			'x-chunk-index': String(index),
+			'x-total-chunks': String(total),
+		})
+		const { signal } = new AbortController()
+		return this.receiver.receivePiece({ headers, body: inPieces(bytes), signal }).catch(toApiError)
+	}
+
+	/** Asks to put pieces together; fields are raw JSON, '' leaves one out. */
+	async assemble(fields: Readonly<Record<string, string>> = {}) {
+		const all: Record<string, string> = {
+			uploadId: '"run_7_1"',
+			name: '"run"',
+			step: '7',
+			totalChunks: '1',
+			config: '{"domain":"novels"}',
+			...fields,
+		}
+		const entries = Object.entries(all).filter(([, value]) => value !== '')
+		const text = `{${entries.map(([key, value]) => `"${key}":${value}`).join(',')}}`
+		const { signal } = new AbortController()
+		return this.receiver
+			.assemble({ headers: new Headers(), body: inPieces(Buffer.from(text)), signal })
+			.catch(toApiError)
+	}
+
 	/** Paths of all files and directories, relative, sorted. */
 	files(): string[] {
 		return existsSync(this.path)
@@ -99,6 +139,7 @@ export class UploadDoor implements Disposable {
 	}
 
 	[Symbol.dispose](): void {
+		this.receiver.close()
 		this.store.close()
 		this.#temp[Symbol.dispose]()
 	}

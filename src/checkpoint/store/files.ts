@@ -21,3 +21,9 @@ export async function readSmallFile(path: string, bytesMax: number): Promise<Buf
 	if (size > bytesMax) throw new Error(`expected at most ${bytesMax} bytes, got ${size}`)
 	return file.readFile()
 }
+
+/** Makes the names in a directory last through a loss of power. */
+export async function syncDirectory(path: string): Promise<void> {
+	await using directory = await open(path, 'r')
+	await directory.sync()
+}

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 
 export const CONFIG_NAME = 'config.json'
 export const TRAINING_LOG_NAME = 'metrics.jsonl'
+/** The beginning of what a run was trained on. */
+export const TRAINING_TEXT_NAME = 'training-data.txt'
 
 const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
 

@@ -1,0 +1,211 @@
+/*
+ * Uploads that come in pieces, before they are put together: `.pieces/<digest of the upload's id>/<index>`
+ * inside the checkpoints directory, which nothing serves. A piece has its name when it is on disk, so a
+ * restart loses none. Uploads that nobody goes on with are swept.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../checkpoint/store/files.ts'
+import { Fault } from '../lib/fault.ts'
+import type { Log } from '../lib/log.ts'
+import { invalidValue, requestTooLarge } from '../wire/errors.ts'
+import { StagedFile } from './staging.ts'
+import type { PieceAddress } from './upload-fields.ts'
+
+export interface PieceOptions {
+	/** The checkpoints directory. */
+	readonly directory: string
+	/** All pieces of one upload together. */
+	readonly bytesMax: number
+	/** All pieces of all uploads together. */
+	readonly totalBytesMax: number
+	readonly log: Log
+	/** Epoch milliseconds; for tests. */
+	readonly now?: () => number
+}
+
+/** Result of an upload that has been put together. */
+export interface FinishedUpload {
+	readonly name: string
+	readonly step: number
+	readonly sha256: string
+}
+
+/** An upload is dropped this long after its last piece, milliseconds. */
+export const PIECES_MS_MAX = 3_600_000
+
+const SWEEP_INTERVAL_MS = 300_000
+const RETRY_SECONDS = 60
+const DONE_NAME = 'done.json'
+
+interface PendingUpload {
+	/** Bytes of each piece that is there. */
+	readonly pieces: Map<number, number>
+	lastMs: number
+}
+
+export class PieceStore {
+	readonly #options: PieceOptions
+	readonly #root: string
+	readonly #now: () => number
+	readonly #pending = new Map<string, PendingUpload>()
+	/** Bytes of all pieces, also of those that are arriving. */
+	#bytes = 0
+	readonly #loaded: Promise<void>
+	readonly #timer: Timer
+
+	constructor(options: PieceOptions) {
+		this.#options = options
+		this.#root = join(options.directory, '.pieces')
+		this.#now = options.now ?? Date.now
+		this.#loaded = this.#load()
+		this.#timer = setInterval(() => void this.sweep(), SWEEP_INTERVAL_MS)
+		this.#timer.unref()
+	}
+
+	/**
+	 * Stores a piece; it is on disk when this resolves. A piece that comes again replaces the one before.
+	 * Returns how many of the upload's pieces are there. Throws ApiError and Fault.
+	 */
+	async put(
+		{ uploadId, index, total }: PieceAddress,
+		body: AsyncIterable<Uint8Array>,
+	): Promise<number> {
+		await this.#loaded
+		const id = digestOf(uploadId)
+		// Its answer may have been lost after all was put together.
+		if ((await this.finished(uploadId)) !== null) return total
+		const directory = join(this.#root, id)
+		const upload = this.#pending.get(id) ?? { pieces: new Map<number, number>(), lastMs: 0 }
+		this.#pending.set(id, upload)
+		upload.lastMs = this.#now()
+		await mkdir(directory, { recursive: true, mode: 0o700 })
+		const temporary = join(directory, `${index}.${randomBytes(6).toString('hex')}.tmp`)
+		let bytes = 0
+		try {
+			await using file = new StagedFile(await open(temporary, 'wx', 0o600))
+			for await (const chunk of body) {
+				bytes += chunk.length
+				this.#bytes += chunk.length
+				this.#checkRoom(upload, index, bytes)
+				await file.write(chunk)
+			}
+			await file.sync()
+			await rename(temporary, join(directory, String(index)))
+		} catch (error) {
+			this.#bytes -= bytes
+			await rm(temporary, { force: true }).catch(() => {})
+			throw error
+		}
+		await syncDirectory(directory)
+		this.#bytes -= upload.pieces.get(index) ?? 0
+		upload.pieces.set(index, bytes)
+		upload.lastMs = this.#now()
+		return upload.pieces.size
+	}
+
+	/** All bytes of an upload in order. Throws ApiError 400 while a piece is missing. */
+	async read(uploadId: string, total: number): Promise<AsyncIterable<Uint8Array>> {
+		await this.#loaded
+		const id = digestOf(uploadId)
+		const there = this.#pending.get(id)?.pieces ?? new Map<number, number>()
+		const indices = Array.from({ length: total }, (_, index) => index)
+		const missing = indices.filter((index) => !there.has(index))
+		if (missing.length > 0) {
+			const problem = `pieces that have all arrived (missing: ${missing.slice(0, 8).join(', ')})`
+			throw invalidValue('totalChunks', problem, total)
+		}
+		return readFiles(indices.map((index) => join(this.#root, id, String(index))))
+	}
+
+	/** What became of an upload that was put together within the last hour; else null. */
+	async finished(uploadId: string): Promise<FinishedUpload | null> {
+		try {
+			const path = join(this.#root, digestOf(uploadId), DONE_NAME)
+			return JSON.parse(await readFile(path, 'utf8')) as FinishedUpload
+		} catch {
+			return null
+		}
+	}
+
+	/** Lets the pieces go and remembers what became of them, for a sender who asks again. */
+	async finish(uploadId: string, result: FinishedUpload): Promise<void> {
+		const id = digestOf(uploadId)
+		const directory = join(this.#root, id)
+		const temporary = join(directory, `${DONE_NAME}.tmp`)
+		await Bun.write(temporary, JSON.stringify(result))
+		await rename(temporary, join(directory, DONE_NAME))
+		const upload = this.#pending.get(id)
+		for (const [index, bytes] of upload?.pieces ?? []) {
+			await rm(join(directory, String(index)), { force: true })
+			this.#bytes -= bytes
+		}
+		upload?.pieces.clear()
+	}
+
+	/** Drops uploads whose last piece came long ago. Never fails. */
+	async sweep(): Promise<void> {
+		await this.#loaded
+		for (const [id, { pieces, lastMs }] of this.#pending) {
+			if (this.#now() - lastMs < PIECES_MS_MAX) continue
+			this.#pending.delete(id)
+			for (const bytes of pieces.values()) this.#bytes -= bytes
+			if (pieces.size > 0) {
+				this.#options.log(
+					'info',
+					`an upload of ${pieces.size} pieces was not finished and is dropped`,
+				)
+			}
+			await rm(join(this.#root, id), { recursive: true, force: true }).catch(() => {})
+		}
+		await rmdir(this.#root).catch(() => {})
+	}
+
+	close(): void {
+		clearInterval(this.#timer)
+	}
+
+	/** Finds the pieces that a former process has stored. */
+	async #load(): Promise<void> {
+		for (const id of await readdir(this.#root).catch((): string[] => [])) {
+			const directory = join(this.#root, id)
+			const pieces = new Map<number, number>()
+			let lastMs = 0
+			for (const name of await readdir(directory).catch((): string[] => [])) {
+				const { size, mtimeMs } = await stat(join(directory, name)).catch(() => NOTHING)
+				lastMs = Math.max(lastMs, mtimeMs)
+				if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true }).catch(() => {})
+				if (!/^\d+$/.test(name)) continue
+				pieces.set(Number(name), size)
+				this.#bytes += size
+			}
+			this.#pending.set(id, { pieces, lastMs })
+		}
+	}
+
+	/** A piece must fit beside the others of its upload, and beside all others. */
+	#checkRoom({ pieces }: PendingUpload, index: number, bytes: number): void {
+		const { bytesMax, totalBytesMax } = this.#options
+		let others = 0
+		for (const [other, size] of pieces) others += other === index ? 0 : size
+		if (others + bytes > bytesMax) throw requestTooLarge(bytesMax)
+		if (this.#bytes <= totalBytesMax) return
+		const message = 'The pieces of unfinished uploads take all the room they may take.'
+		throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
+	}
+}
+
+const NOTHING = { size: 0, mtimeMs: 0 }
+
+async function* readFiles(paths: readonly string[]): AsyncGenerator<Uint8Array> {
+	for (const path of paths) {
+		for await (const chunk of createReadStream(path)) yield chunk as Uint8Array
+	}
+}
+
+/** An id may hold anything: as a name it is a digest. */
+function digestOf(uploadId: string): string {
+	return createHash('sha256').update(uploadId).digest('hex').slice(0, 32)
+}
