@@ -1,6 +1,7 @@
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
 import { createApp } from '../server/app.ts'
+import { Connections } from '../server/connections.ts'
 import { defaultLimits } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
@@ -65,6 +66,7 @@ function startServer(
 		inflatedBytesMax: config.uploadInflatedBytesMax,
 		log: facts.log,
 	})
+	const connections = new Connections(defaultLimits.stallSeconds)
 	const app = createApp({
 		catalog,
 		engineStats: () => engine.stats,
@@ -72,6 +74,7 @@ function startServer(
 		apiKeys: config.apiKeys,
 		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,
+		connections,
 		...facts,
 	})
 	try {
@@ -79,6 +82,7 @@ function startServer(
 			host: config.host,
 			port: config.port,
 			idleSeconds: defaultLimits.stallSeconds,
+			connections,
 		})
 	} catch (error) {
 		const reason =

@@ -1,8 +1,7 @@
 import { Elysia } from 'elysia'
-import { apiKeys } from './api-keys.ts'
+import { authentication, KeyLimit } from './auth.ts'
 import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
-import { KeyLimit } from './key-limit.ts'
 import { ServerMetrics } from './metrics.ts'
 import { requestLog } from './request-log.ts'
 import { requestRules } from './request-rules.ts'
@@ -13,11 +12,10 @@ import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
 import { generate } from './routes/generate.ts'
-import { health } from './routes/health.ts'
 import { inference } from './routes/inference.ts'
 import { metrics } from './routes/metrics.ts'
-import { modelCard } from './routes/model-card.ts'
 import { models } from './routes/models.ts'
+import { probes } from './routes/probes.ts'
 import { responses } from './routes/responses.ts'
 import { swaggerPages } from './routes/swagger.ts'
 import { tokenize } from './routes/tokenize.ts'
@@ -26,31 +24,44 @@ import { webPage } from './routes/web-page.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
-	const { apiKeys: keys, limits } = deps
-	const keyLimit = keys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
+	const { apiKeys, limits } = deps
+	const keyLimit = apiKeys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
 	const context: ServerContext = { ...deps, metrics: new ServerMetrics(), keyLimit }
 	const table = new RouteTable()
 	const app = new Elysia({ normalize: false })
 		.use(requestLog(context, table))
 		.use(errorHandler(deps.log, table))
 		.use(requestRules())
-		.use(apiKeys(keys))
-		.use(health(context))
+		.use(authentication({ apiKeys, uploadSecret: deps.uploads.secret }, table))
+		.use(probes(context))
 		.use(metrics(context))
+		.use(openai('/v1', context))
+		.use(openai('', context))
+		.use(alpha(context))
+		.use(inference(context))
+		.use(swaggerPages(context))
+		.use(webPage())
+	table.fill(app.routes)
+	return app
+}
+
+/** The OpenAI dialect; some clients leave out the prefix. */
+function openai(prefix: '/v1' | '', context: ServerContext) {
+	return new Elysia({ prefix })
 		.use(models(context))
 		.use(chatCompletions(context))
 		.use(completions(context))
 		.use(responses(context))
 		.use(embeddings(context))
 		.use(tokenize(context))
+}
+
+/** Alpha's own endpoints. */
+function alpha(context: ServerContext) {
+	return new Elysia()
 		.use(apiModels(context))
-		.use(modelCard(context))
 		.use(generate(context))
-		.use(inference(context))
+		.use(new Elysia({ prefix: '/api' }).use(inference(context)))
 		.use(apiChat(context))
 		.use(upload(context))
-		.use(swaggerPages(context))
-		.use(webPage())
-	table.fill(app.routes)
-	return app
 }

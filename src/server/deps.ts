@@ -4,7 +4,8 @@ import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
 import type { UploadRequest, UploadResult } from '../upload/upload.ts'
-import type { KeyLimit } from './key-limit.ts'
+import type { KeyLimit } from './auth.ts'
+import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
 
 /** The upload door: who may pass and who receives. */
@@ -50,6 +51,8 @@ export interface ServerDeps {
 	/** Kernel instruction set in use, for instance `avx512`. */
 	readonly isaName: string
 	readonly log: Log
+	/** Shared with the listener. */
+	readonly connections: Connections
 	/** True while the server is going down: readiness probes answer 503. */
 	isDraining(): boolean
 }

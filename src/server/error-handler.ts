@@ -14,7 +14,7 @@ import {
 import type { RouteTable } from './route-table.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
-export function errorBody(error: ApiError) {
+function errorBody(error: ApiError) {
 	const { message, type, param, code } = error
 	return { error: { message, type, param, code } }
 }
@@ -67,27 +67,23 @@ function internalError(cause: unknown): ApiError {
 
 /** Answers every error of the app; must be used before the routes. */
 export function errorHandler(log: Log, table: RouteTable) {
-	return new Elysia({ name: 'error-handler' }).onError(
-		{ as: 'global' },
-		({ code, error, request, path, set }) => {
-			if (request.signal.aborted && error === request.signal.reason) return clientClosedRequest()
-			const fault =
-				code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
-			if (fault.status === 500) {
-				log('error', 'request failed', {
-					requestId: set.headers['x-request-id'],
-					method: request.method,
-					path,
-					cause: stackOf(fault.cause),
-				})
-			}
-			return errorResponse(fault)
-		},
-	)
+	return new Elysia().onError({ as: 'global' }, ({ code, error, request, path, set }) => {
+		if (request.signal.aborted && error === request.signal.reason) return clientClosedRequest()
+		const fault = code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
+		if (fault.status === 500) {
+			log('error', 'request failed', {
+				requestId: set.headers['x-request-id'],
+				method: request.method,
+				path,
+				cause: stackOf(fault.cause),
+			})
+		}
+		return errorResponse(fault)
+	})
 }
 
 /** The HTTP answer for an error; general headers are added by the app. */
-export function errorResponse(error: ApiError): Response {
+function errorResponse(error: ApiError): Response {
 	const headers = new Headers(error.headers)
 	if (error.retryAfterSeconds !== undefined) {
 		headers.set('retry-after', String(Math.ceil(error.retryAfterSeconds)))

@@ -1,44 +1,48 @@
-/**
- * JSON request bodies: bounded, whatever the content type says as long as it is JSON, never
- * coerced. `jsonBody(schema)` gives a route its parser and its validation in one spread.
- */
-import { type TSchema, Type } from '@sinclair/typebox'
+/** JSON request bodies: bounded, whatever the content type says as long as it is JSON, never coerced. */
+import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
 import { describeValue, isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { foldedField } from '../wire/integer64.ts'
-import { typedQuery } from './strict-query.ts'
+import { typedQuery } from './query.ts'
 import { dropAbsent, validator } from './validation.ts'
 
-export interface JsonBodyOptions {
-	readonly bytesMax: number
-	/** Parameters may be in the query instead, where they win; the body may be empty. */
-	readonly isOverlaidByQuery?: boolean
-}
+/** Reads the body of a request, or what stands in its place. Throws ApiError. */
+export type BodyReader<T> = (request: Request) => Promise<T>
 
 /**
- * Route hooks that read a JSON object, drop what means "not given" and check it against `schema`. The check is done
- * here and not left to Elysia, whose error quotes the whole body with indentation: seconds for one
- * that is nested deeply.
+ * A reader of JSON objects that drops what means "not given" and checks against `schema`. This is not
+ * left to Elysia, whose error quotes the whole body with indentation: seconds for one that is nested deeply.
  */
-export function jsonBody<T extends TSchema>(schema: T, options: JsonBodyOptions) {
+export function bodyReader<T extends TSchema>(schema: T, bytesMax: number): BodyReader<Static<T>> {
+	const check = validator(schema)
+	return async (request) => {
+		const text = await readText(request, bytesMax)
+		const body = parseObject(text, request.headers)
+		dropAbsent(schema, body)
+		foldIntegers(schema, body, text)
+		check(body)
+		return body as Static<T>
+	}
+}
+
+/** The same where parameters may be in the query instead, where they win; the body may be empty. */
+export function overlaidBodyReader<T extends TObject>(
+	schema: T,
+	bytesMax: number,
+): BodyReader<Static<T>> {
 	const check = validator(schema)
 	const checkPart = validator(Type.Partial(schema))
-	const { bytesMax, isOverlaidByQuery = false } = options
-	const parse = async ({ request }: { request: Request }): Promise<Record<string, unknown>> => {
+	return async (request) => {
 		const text = await readText(request, bytesMax)
-		const mayBeEmpty = isOverlaidByQuery && text === ''
-		const body = mayBeEmpty ? {} : parseObject(text, request.headers.get('content-type') ?? '')
+		const body = text === '' ? {} : parseObject(text, request.headers)
 		dropAbsent(schema, body)
-		if (isOverlaidByQuery) checkPart(body)
+		checkPart(body)
 		foldIntegers(schema, body, text)
-		if (isOverlaidByQuery) Object.assign(body, typedQuery(schema, request))
-		check(body)
-		return body
+		const overlaid = { ...body, ...typedQuery(schema, request) }
+		check(overlaid)
+		return overlaid as Static<T>
 	}
-	// 'json' never runs, because the parser before it always gives a value; it names the media
-	// type in the OpenAPI document.
-	return { parse: [parse, 'json' as const], body: schema }
 }
 
 /** Reads again what JSON.parse has rounded, in fields that take 64 bits. */
@@ -52,7 +56,7 @@ function foldIntegers(schema: TSchema, body: Record<string, unknown>, json: stri
 	}
 }
 
-function parseObject(text: string, contentType: string): Record<string, unknown> {
+function parseObject(text: string, headers: Headers): Record<string, unknown> {
 	if (text.trim() === '') throw invalidJson('it is empty')
 	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
 		throw invalidJson(`it nests more than ${JSON_DEPTH_MAX} arrays and objects`)
@@ -61,6 +65,7 @@ function parseObject(text: string, contentType: string): Record<string, unknown>
 	try {
 		body = JSON.parse(text)
 	} catch {
+		const contentType = headers.get('content-type') ?? ''
 		if (contentType !== '' && !/json|text\/plain/i.test(contentType)) {
 			throw unsupportedMediaType('application/json', contentType)
 		}

@@ -1,8 +1,8 @@
 /** The listener: sockets and their timeouts, and requests in the form that the router can read. */
 import type { Server } from 'bun'
 import type { createApp } from './app.ts'
-import { bindConnection } from './connection.ts'
-import { pathStart, requestPath } from './request-path.ts'
+import type { Connections } from './connections.ts'
+import { pathStart, requestPath } from './request-rules.ts'
 
 export interface ListenOptions {
 	readonly host: string
@@ -10,12 +10,14 @@ export interface ListenOptions {
 	readonly port: number
 	/** A connection that neither sends nor accepts a byte this long is closed. */
 	readonly idleSeconds: number
+	/** Of the app. */
+	readonly connections: Connections
 }
 
 /** Starts to serve. Throws when the port cannot be had. */
 export function listen(
 	app: ReturnType<typeof createApp>,
-	{ host, port, idleSeconds }: ListenOptions,
+	{ host, port, idleSeconds, connections }: ListenOptions,
 ): Server<undefined> {
 	return Bun.serve({
 		hostname: host,
@@ -28,7 +30,9 @@ export function listen(
 		reusePort: false,
 		fetch(request, server) {
 			const routable = toRoutable(request)
-			bindConnection(routable, (seconds) => server.timeout(request, seconds))
+			connections.bind(routable, {
+				setIdleTimeout: (seconds) => server.timeout(request, seconds),
+			})
 			return app.fetch(routable)
 		},
 	})

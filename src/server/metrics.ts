@@ -1,5 +1,11 @@
-/** What the HTTP side counts. Labels have few values: routes of ours and models that exist. */
-import { Counter, type Distribution, Histogram } from './prometheus.ts'
+/**
+ * What the HTTP side counts, and the metrics page: own names, and those of vLLM that dashboards and
+ * autoscalers know. Labels have few values: routes of ours and models that exist.
+ */
+import type { EngineStats } from '../engine/stats.ts'
+import type { ModelCatalog } from '../models/catalog.ts'
+import type { GenerationMeter } from '../text/text-generation.ts'
+import { Counter, type Distribution, Histogram, renderValue } from './prometheus.ts'
 
 /** Small models are fast: the buckets start where others end. */
 const secondsBuckets = [
@@ -16,12 +22,12 @@ export class ServerMetrics {
 
 	/** Starts the clock of a generation. */
 	generation(model: string): GenerationMeter {
-		return new GenerationMeter(this, model)
+		return new ModelMeter(this, model)
 	}
 }
 
 /** Follows one generation, all its choices together. */
-export class GenerationMeter {
+class ModelMeter implements GenerationMeter {
 	readonly #metrics: ServerMetrics
 	readonly #labels: { readonly model_name: string }
 	readonly #interTokenLatency: Distribution
@@ -65,4 +71,83 @@ export class GenerationMeter {
 
 function seconds(milliseconds: number): number {
 	return milliseconds / 1000
+}
+
+/** Where the numbers of the metrics page come from. */
+export interface MetricSources {
+	readonly metrics: ServerMetrics
+	readonly catalog: ModelCatalog
+	readonly version: string
+	readonly isaName: string
+	engineStats(): EngineStats
+}
+
+/** Everything in Prometheus' text format. */
+export function renderMetrics(sources: MetricSources): string {
+	return [...ownMetrics(sources), ...processMetrics(), ...vllmMetrics(sources)].join('')
+}
+
+function ownMetrics(sources: MetricSources): string[] {
+	const { metrics } = sources
+	const stats = sources.engineStats()
+	const cards = sources.catalog.list()
+	const loaded = cards.filter((card) => card.state === 'loaded').length
+	const build = { version: sources.version, isa: sources.isaName }
+	const gauge = (name: string, help: string, value: number) =>
+		renderValue(`alpha_${name}`, help, 'gauge', value)
+	const counter = (name: string, help: string, value: number) =>
+		renderValue(`alpha_${name}`, help, 'counter', value)
+	return [
+		renderValue('alpha_build_info', 'Version and kernels in use.', 'gauge', 1, build),
+		gauge('models', 'Models that can be asked for.', cards.length),
+		gauge('models_loaded', 'Models in memory.', loaded),
+		gauge('models_damaged', 'Runs that cannot be served.', sources.catalog.listUnserved().length),
+		gauge('sequences_running', 'Sequences being generated.', stats.running),
+		gauge('sequences_waiting', 'Sequences that wait for room.', stats.waiting),
+		gauge('kv_blocks_used', 'KV cache blocks in use.', stats.kvBlocksUsed),
+		gauge('kv_blocks', 'KV cache blocks there are.', stats.kvBlocksTotal),
+		counter('prompt_tokens_total', 'Prompt tokens read.', stats.promptTokensTotal),
+		counter('cached_tokens_total', 'Prompt tokens from the cache.', stats.cachedTokensTotal),
+		counter('generated_tokens_total', 'Tokens generated.', stats.generatedTokensTotal),
+		counter('engine_steps_total', 'Steps of the engine.', stats.stepsTotal),
+		metrics.httpRequests.render('alpha_http_requests_total', 'Requests by route and status.'),
+		metrics.generationsFinished.render('alpha_choices_finished_total', 'Choices by their end.'),
+		metrics.timeToFirstToken.render('alpha_time_to_first_token_seconds', 'Until the first token.'),
+		metrics.interTokenLatency.render('alpha_inter_token_latency_seconds', 'Between tokens.'),
+		metrics.generationDuration.render('alpha_generation_duration_seconds', 'Whole generations.'),
+	]
+}
+
+function processMetrics(): string[] {
+	const { user, system } = process.cpuUsage()
+	const startedAt = Date.now() / 1000 - process.uptime()
+	return [
+		renderValue('process_cpu_seconds_total', 'CPU time.', 'counter', (user + system) / 1e6),
+		renderValue('process_resident_memory_bytes', 'Memory.', 'gauge', process.memoryUsage.rss()),
+		renderValue('process_start_time_seconds', 'Start, Unix seconds.', 'gauge', startedAt),
+	]
+}
+
+function vllmMetrics(sources: MetricSources): string[] {
+	const { metrics } = sources
+	const stats = sources.engineStats()
+	const engine = { engine: '0' }
+	const help = 'Same as vLLM’s.'
+	const gauge = (name: string, value: number) =>
+		renderValue(`vllm:${name}`, help, 'gauge', value, engine)
+	const counter = (name: string, value: number) =>
+		renderValue(`vllm:${name}`, help, 'counter', value, engine)
+	return [
+		gauge('num_requests_running', stats.running),
+		gauge('num_requests_waiting', stats.waiting),
+		gauge('kv_cache_usage_perc', stats.kvBlocksUsed / Math.max(1, stats.kvBlocksTotal)),
+		counter('prompt_tokens_total', stats.promptTokensTotal),
+		counter('generation_tokens_total', stats.generatedTokensTotal),
+		counter('prefix_cache_queries_total', stats.promptTokensTotal),
+		counter('prefix_cache_hits_total', stats.cachedTokensTotal),
+		metrics.generationsFinished.render('vllm:request_success_total', help),
+		metrics.timeToFirstToken.render('vllm:time_to_first_token_seconds', help),
+		metrics.interTokenLatency.render('vllm:inter_token_latency_seconds', help),
+		metrics.generationDuration.render('vllm:e2e_request_latency_seconds', help),
+	]
 }

@@ -1,5 +1,22 @@
-/** What the OpenAPI document says about a route beyond its body and query. */
-import { type TSchema, Type } from '@sinclair/typebox'
+/**
+ * What a route declares: the OpenAPI document shows it, and who may ask is taken from it. Bodies and
+ * queries are checked where they are read, once; here they are only described.
+ */
+import { type TObject, type TSchema, Type } from '@sinclair/typebox'
+import type { Security } from './route-table.ts'
+
+/** Body of every answer that is not a success. */
+export const ErrorSchema = Type.Object(
+	{
+		error: Type.Object({
+			message: Type.String({ description: 'What was expected and what came.' }),
+			type: Type.String({ example: 'invalid_request_error' }),
+			param: Type.String({ nullable: true, description: 'The field at fault.' }),
+			code: Type.String({ nullable: true, example: 'invalid_type' }),
+		}),
+	},
+	{ description: 'Anything that went wrong, on every path.' },
+)
 
 const errorDescriptions = {
 	400: 'A field is missing, of the wrong type or out of range; `param` names it.',
@@ -28,11 +45,11 @@ export interface Operation {
 	readonly description?: string
 	/** Media type → schema of the 200 answer; of a stream of events, of the JSON in their data. */
 	readonly content: Readonly<Record<string, TSchema>>
-	/** JSON body, where the route's own hooks do not say it. */
 	readonly body?: TSchema
+	readonly query?: TObject
 	readonly errors?: readonly ErrorStatus[]
-	/** Who may ask, if not those with an API key: anybody, or those with the upload secret. */
-	readonly security?: 'none' | 'uploadSecret'
+	/** Default `key`. */
+	readonly security?: Security
 }
 
 /** OpenAPI describes a stream of events by the fields of one; the JSON in its data is text to it. */
@@ -45,7 +62,8 @@ function jsonContent(schema: TSchema) {
 	return { required: true, content: { 'application/json': { schema } } }
 }
 
-const uploadSecret = { uploadSecret: [] }
+/** A page or a file of one: not in the document, and open to all. */
+export const openPage = { detail: { hide: true } }
 
 /** The route's `detail` hook. */
 export function operation({
@@ -53,9 +71,10 @@ export function operation({
 	summary,
 	description,
 	body,
+	query,
 	content,
 	errors,
-	security,
+	security = 'key',
 }: Operation) {
 	const failures = (errors ?? [500]).map((status) => [
 		status,
@@ -74,11 +93,25 @@ export function operation({
 			summary,
 			...(description === undefined ? {} : { description }),
 			...(body === undefined ? {} : { requestBody: jsonContent(body) }),
-			...(security === undefined ? {} : { security: security === 'none' ? [] : [uploadSecret] }),
+			...(query === undefined ? {} : { parameters: queryParameters(query) }),
+			...schemes[security],
 			responses: {
 				200: { description: 'Success.', content: Object.fromEntries(media) },
 				...Object.fromEntries(failures),
 			},
 		},
 	}
+}
+
+/** Without a word of its own, an operation has the security of the whole document. */
+const schemes: Readonly<Record<Security, { readonly security?: Record<string, string[]>[] }>> = {
+	key: {},
+	none: { security: [] },
+	uploadSecret: { security: [{ uploadSecret: [] }] },
+}
+
+function queryParameters({ properties, required = [] }: TObject) {
+	return Object.entries(properties).map(([name, { description = '', ...schema }]) => {
+		return { name, in: 'query', required: required.includes(name), description, schema }
+	})
 }

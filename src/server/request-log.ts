@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import type { ServerContext } from './deps.ts'
-import { requestPath } from './request-path.ts'
+import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** Asked for every few seconds by machines: not worth a line. */
@@ -38,5 +38,5 @@ export function requestLog({ log, metrics }: ServerContext, table: RouteTable) {
 		return response
 	}
 	// Only a wrapper sees the final status. Elysia types what it wraps as a bare function.
-	return new Elysia({ name: 'request-log' }).wrap((handle) => logged(handle as unknown as Answer))
+	return new Elysia().wrap((handle) => logged(handle as unknown as Answer))
 }

@@ -1,10 +1,9 @@
-/** The two ways in which a text session becomes an HTTP answer: in one object or as a stream. */
+/** How a text session becomes an HTTP answer: in one object, as a stream of events, or as bare text. */
 import { jsonText } from '../lib/json-text.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import type { StreamFormat } from '../wire/stream-format.ts'
-import { setIdleTimeout } from './connection.ts'
-import type { ServerContext, ServerLimits } from './deps.ts'
+import type { ServerContext } from './deps.ts'
 import { clientClosedRequest, toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, plainStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
@@ -19,30 +18,19 @@ export function headResponse(contentType: string): Response {
 /** Runs the session to its end and answers with one JSON object, of what `jsonText` takes. */
 export async function answerWhole(
 	session: TextSession,
-	request: Request,
-	context: ServerContext,
 	toBody: (results: TextResult[]) => unknown,
 ): Promise<Response> {
-	// Nothing moves on the socket while the model computes, however long that takes.
-	setIdleTimeout(request, 0)
-	try {
-		const results = await session.results()
-		if (results === null) return clientClosedRequest()
-		const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
-		return new Response(jsonText(toBody(results)), { headers })
-	} finally {
-		setIdleTimeout(request, context.limits.stallSeconds)
-	}
+	const { context, request } = session
+	const results = await context.connections.withoutIdleTimeout(request, () => session.results())
+	if (results === null) return clientClosedRequest()
+	const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
+	return new Response(jsonText(toBody(results)), { headers })
 }
 
 /** Answers with server-sent events; the headers go out before the prompt has been read. */
-export function answerStream(
-	session: TextSession,
-	request: Request,
-	context: ServerContext,
-	format: StreamFormat,
-): Response {
-	setIdleTimeout(request, context.limits.stallSeconds)
+export function answerStream(session: TextSession, format: StreamFormat): Response {
+	const { context, request } = session
+	context.connections.timeReader(request)
 	const stream = eventStream(
 		{
 			pieces: frames(session, format),
@@ -59,7 +47,7 @@ export function answerStream(
 }
 
 /** Says how much of a prompt was cut off, if any. */
-export function sessionHeaders(session: TextSession): Record<string, string> {
+function sessionHeaders(session: TextSession): Record<string, string> {
 	const tokens = session.truncatedTokens
 	return tokens === 0 ? {} : { 'x-alpha-truncated-prompt-tokens': String(tokens) }
 }
@@ -81,15 +69,11 @@ function join(events: readonly TextEvent[], format: StreamFormat): string {
 }
 
 /** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
-export function answerText(
-	session: TextSession,
-	request: Request,
-	context: ServerContext,
-): Response {
+export function answerText(session: TextSession): Response {
 	const stream = plainStream({
-		pieces: texts(session, (seconds) => setIdleTimeout(request, seconds), context.limits),
+		pieces: texts(session),
 		fail: (error) => {
-			logFailure(context, toApiError(error))
+			logFailure(session.context, toApiError(error))
 			return null
 		},
 		closed: () => session.close(),
@@ -99,21 +83,19 @@ export function answerText(
 }
 
 /** Plain text knows no pings: only the reader is timed, not the model, which may be busy elsewhere. */
-async function* texts(
-	session: TextSession,
-	setIdleSeconds: (seconds: number) => void,
-	{ stallSeconds }: ServerLimits,
-): AsyncGenerator<string, void> {
-	setIdleSeconds(0)
+async function* texts(session: TextSession): AsyncGenerator<string, void> {
+	const { request } = session
+	const { connections } = session.context
+	connections.suspendTimeout(request)
 	for await (const events of session.batches()) {
 		let text = ''
 		for (const event of events) if (event.type === 'text') text += event.text
 		if (text === '') continue
-		setIdleSeconds(stallSeconds)
+		connections.timeReader(request)
 		yield text
-		setIdleSeconds(0)
+		connections.suspendTimeout(request)
 	}
-	setIdleSeconds(stallSeconds)
+	connections.timeReader(request)
 }
 
 function logFailure(context: ServerContext, fault: ApiError): void {

@@ -1,29 +1,93 @@
 /**
- * One request's hold on a model: the lease, the generations that it started, and their common end.
- * A session that is opened must be closed, which also frees what still runs.
+ * One request's hold on a model: its place, the lease, the generations that it starts, and their
+ * common end.
  */
-
 import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
 import type { ModelLease } from '../models/catalog.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import { TextGeneration } from '../text/text-generation.ts'
 import type { TextRequest } from '../text/text-request.ts'
 import { aboveMax, contextLengthExceeded } from '../wire/errors.ts'
+import type { RequestContext } from '../wire/request-fields.ts'
 import type { ServerContext } from './deps.ts'
+import { freshSeed } from './ids.ts'
 
-export interface SessionRequest {
-	/** Model id; undefined = the first model. */
-	readonly model: string | undefined
-	/** Whose signal fires when the client goes away. */
-	readonly request: Request
-	/** The field that holds the prompt, for errors about it; default `prompt`. */
-	readonly promptField?: string
-	/** Reads the request against the model. One entry per prompt. */
-	toRequests(lease: ModelLease): readonly TextRequest[]
+/**
+ * Takes a place, reads what is asked, and loads the model if need be: in this order, so that who finds
+ * no place costs nothing. Throws ApiError and Fault, and then nothing is held.
+ */
+export async function openSession<T extends { readonly model?: string | undefined }>(
+	context: ServerContext,
+	request: Request,
+	read: (request: Request) => T | Promise<T>,
+): Promise<OpenSession<T>> {
+	using held = new DisposableStack()
+	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
+	const asked = await read(request)
+	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
+	return new OpenSession({ context, request, asked, lease }, held.move())
 }
 
-/** Generations of one request; choices are numbered through over all prompts. */
+/** Whose request on which model. */
+interface SessionParts<T> {
+	readonly context: ServerContext
+	readonly request: Request
+	/** Body or query. */
+	readonly asked: T
+	readonly lease: ModelLease
+}
+
+/** A session in which nothing runs yet; `using` gives back what it holds unless it is started. */
+export class OpenSession<T> implements Disposable {
+	readonly asked: T
+	readonly lease: ModelLease
+	/** What the request is read against. */
+	readonly requestContext: RequestContext
+	readonly #parts: SessionParts<T>
+	readonly #held: DisposableStack
+
+	constructor(parts: SessionParts<T>, held: DisposableStack) {
+		this.asked = parts.asked
+		this.lease = parts.lease
+		const { tokenizer, config } = parts.lease
+		this.requestContext = { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }
+		this.#parts = parts
+		this.#held = held
+	}
+
+	/**
+	 * Starts the generations, one per prompt; `promptField` is named when a prompt does not fit. Throws
+	 * ApiError and Fault, and then nothing is left running.
+	 */
+	start(requests: readonly TextRequest[], promptField = 'prompt'): TextSession {
+		const { context, request, lease } = this.#parts
+		for (const { generation } of requests) {
+			checkChoices(generation, context.limits.choicesMax)
+			checkFits(generation, lease, promptField)
+		}
+		using held = this.#held.move()
+		const generations = requests.map((textRequest) => {
+			const tokens = lease.generate(textRequest.generation, request.signal)
+			const generation = new TextGeneration(tokens, {
+				request: textRequest,
+				tokenizer: lease.tokenizer,
+				meter: context.metrics.generation(lease.id),
+			})
+			held.defer(() => generation.close())
+			return generation
+		})
+		return new TextSession(this.#parts, requests, { generations, held: held.move() })
+	}
+
+	[Symbol.dispose](): void {
+		this.#held.dispose()
+	}
+}
+
+/** Generations of one request; choices are numbered through over all prompts. To be closed in any case. */
 export class TextSession {
+	readonly context: ServerContext
+	readonly request: Request
 	readonly lease: ModelLease
 	/** Prompt tokens that did not fit into the context and were dropped. */
 	readonly truncatedTokens: number
@@ -33,11 +97,13 @@ export class TextSession {
 	/** What has to be given back, in reverse order. */
 	readonly #held: DisposableStack
 
-	private constructor(
-		lease: ModelLease,
+	constructor(
+		{ context, request, lease }: SessionParts<unknown>,
 		requests: readonly TextRequest[],
 		{ generations, held }: { generations: readonly TextGeneration[]; held: DisposableStack },
 	) {
+		this.context = context
+		this.request = request
 		this.lease = lease
 		this.#generations = generations
 		this.#held = held
@@ -47,30 +113,6 @@ export class TextSession {
 		this.truncatedTokens = requests
 			.map(({ generation }) => excessTokens(generation, lease))
 			.reduce((sum, tokens) => sum + tokens, 0)
-	}
-
-	/** Loads the model if need be and starts. Throws ApiError, and then nothing is left running. */
-	static async open(context: ServerContext, session: SessionRequest): Promise<TextSession> {
-		const { catalog, metrics, keyLimit, limits } = context
-		const { signal, headers } = session.request
-		using held = new DisposableStack()
-		if (keyLimit !== null) held.defer(keyLimit.enter(headers))
-		const lease = held.use(await catalog.acquire(session.model, signal))
-		const requests = session.toRequests(lease)
-		for (const { generation } of requests) {
-			checkChoices(generation, limits.choicesMax)
-			checkFits(generation, lease, session.promptField ?? 'prompt')
-		}
-		const generations = requests.map((request) => {
-			const generation = new TextGeneration(lease.generate(request.generation, signal), {
-				request,
-				tokenizer: lease.tokenizer,
-				meter: metrics.generation(lease.id),
-			})
-			held.defer(() => generation.close())
-			return generation
-		})
-		return new TextSession(lease, requests, { generations, held: held.move() })
 	}
 
 	/** Events of all generations as they come, in batches of what is ready together. */

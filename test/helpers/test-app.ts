@@ -1,5 +1,6 @@
 /** The app with a scripted catalog: `call` goes through `app.handle`, `listen` opens a real socket. */
 import { createApp } from '../../src/server/app.ts'
+import { Connections } from '../../src/server/connections.ts'
 import { defaultLimits, type ServerDeps } from '../../src/server/deps.ts'
 import { listen } from '../../src/server/listen.ts'
 import { createFakeCatalog, type FakeCatalogOptions } from './fake-catalog.ts'
@@ -11,6 +12,7 @@ export interface TestAppOptions extends FakeCatalogOptions {
 export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 	const catalog = createFakeCatalog(catalogOptions)
 	const logged: string[] = []
+	const connections = new Connections(deps.limits?.stallSeconds ?? defaultLimits.stallSeconds)
 	const app = createApp({
 		catalog,
 		engineStats: () => ({
@@ -31,10 +33,12 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		isaName: 'scalar',
 		log: (level, message, fields) => logged.push(JSON.stringify({ level, message, ...fields })),
 		isDraining: () => false,
+		connections,
 		...deps,
 	})
 	return {
 		app,
+		connections,
 		catalog,
 		logged,
 		get: (path: string, headers: Record<string, string> = {}) =>
@@ -53,6 +57,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 				host: '127.0.0.1',
 				port: 0,
 				idleSeconds,
+				connections,
 			})
 			const url = `http://127.0.0.1:${server.port}`
 			return { url, port: server.port!, [Symbol.dispose]: () => void server.stop(true) }

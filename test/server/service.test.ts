@@ -183,52 +183,6 @@ describe('request ids', () => {
 	}
 })
 
-describe('API keys', () => {
-	const deps = { apiKeys: ['key-one', 'key-two'] }
-
-	for (const path of [
-		'/v1/models',
-		'/models',
-		'/api/models',
-		'/api/generate?prompt=a',
-		'/v1//models',
-	]) {
-		test(`${path} needs one`, async () => {
-			using server = testApp({ deps }).listen()
-			const refused = await fetch(server.url + path)
-			expect(refused.status).toBe(401)
-			expect(refused.headers.get('www-authenticate')).toBe('Bearer')
-			expect(refused.headers.get('access-control-allow-origin')).toBe('*')
-			for (const key of deps.apiKeys) {
-				const headers = { authorization: `Bearer ${key}` }
-				expect((await fetch(server.url + path, { headers })).status).toBe(200)
-			}
-			const headers = { authorization: 'Bearer key-on' }
-			expect((await fetch(server.url + path, { headers })).status).toBe(401)
-		})
-	}
-
-	const open = [
-		'/health',
-		'/v1/health',
-		'/livez',
-		'/version',
-		'/metrics',
-		'/swagger',
-		'/swagger/json',
-	]
-	for (const path of open) {
-		test(`${path} needs none`, async () => {
-			expect((await testApp({ deps }).get(path)).status).toBe(200)
-		})
-	}
-
-	test('without keys any Authorization is ignored', async () => {
-		const headers = { authorization: 'Whatever \u00ff' }
-		expect((await testApp().get('/v1/models', headers)).status).toBe(200)
-	})
-})
-
 describe('documentation', () => {
 	test('the page and all it loads come from this server', async () => {
 		const app = testApp()

@@ -2,7 +2,6 @@
 import { expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
 import { Fault } from '../../src/lib/fault.ts'
-import { bindConnection } from '../../src/server/connection.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, fakeTokenizer, readPrompt, saying } from '../helpers/fake-catalog.ts'
@@ -209,7 +208,7 @@ test('a text stream waits for the model without limit, and for its reader with o
 	const body = JSON.stringify(chat)
 	const request = new Request('http://localhost/api/chat', { method: 'POST', body })
 	const idleSeconds: number[] = []
-	bindConnection(request, (seconds) => idleSeconds.push(seconds))
+	app.connections.bind(request, { setIdleTimeout: (seconds) => void idleSeconds.push(seconds) })
 	const reader = (await app.app.handle(request)).body!.getReader()
 	const first = reader.read()
 	await eventually(() => idleSeconds.length > 0)

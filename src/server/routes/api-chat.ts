@@ -3,38 +3,27 @@ import { Elysia } from 'elysia'
 import { toApiChatTextRequest } from '../../alpha/requests.ts'
 import { ApiChatRequest } from '../../alpha/schemas/chat.ts'
 import type { ServerContext } from '../deps.ts'
-import { freshSeed } from '../ids.ts'
-import { jsonBody } from '../json-body.ts'
+import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { answerText } from '../text-answer.ts'
-import { TextSession } from '../text-session.ts'
+import { openSession } from '../text-session.ts'
 
 /** POST /api/chat: the plain text stream of the AI SDK's text protocol. */
 export function apiChat(context: ServerContext) {
+	const read = bodyReader(ApiChatRequest, context.limits.bodyBytesMax)
 	return (
-		new Elysia({ name: 'api-chat', normalize: false })
+		new Elysia()
 			.post(
 				'/api/chat',
-				async ({ body, request }) => {
-					const session = await TextSession.open(context, {
-						model: body.model,
-						request,
-						toRequests: ({ tokenizer }) => [
-							toApiChatTextRequest(body, { tokenizer, seed: freshSeed() }),
-						],
-					})
-					return answerText(session, request, context)
-				},
-				{
-					...jsonBody(ApiChatRequest, { bytesMax: context.limits.bodyBytesMax }),
-					...operation({
-						tag: 'Alpha',
-						summary: 'Stream a reply as plain text',
-						description: 'For `useChat` with the text stream transport (AI SDK 3 to 7).',
-						content: { 'text/plain': Type.String() },
-						errors: generationErrors,
-					}),
-				},
+				({ request }) => reply(context, request, read),
+				operation({
+					tag: 'Alpha',
+					summary: 'Stream a reply as plain text',
+					description: 'For `useChat` with the text stream transport (AI SDK 3 to 7).',
+					body: ApiChatRequest,
+					content: { 'text/plain': Type.String() },
+					errors: generationErrors,
+				}),
 			)
 			// useChat asks here for a stream to resume; a 404 would put the chat into its error state.
 			.get('/api/chat/:id/stream', () => new Response(null, { status: 204 }), {
@@ -45,4 +34,13 @@ export function apiChat(context: ServerContext) {
 				},
 			})
 	)
+}
+
+async function reply(
+	context: ServerContext,
+	request: Request,
+	read: BodyReader<ApiChatRequest>,
+): Promise<Response> {
+	using opening = await openSession(context, request, read)
+	return answerText(opening.start([toApiChatTextRequest(opening.asked, opening.requestContext)]))
 }

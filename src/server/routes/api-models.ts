@@ -1,22 +1,95 @@
 import { Elysia } from 'elysia'
-import { toRun, toUnservedRun } from '../../alpha/responses.ts'
-import { RunListSchema } from '../../alpha/schemas/models.ts'
-import type { ServerDeps } from '../deps.ts'
+import { metricsPointsMax } from '../../alpha/limits.ts'
+import { toModelCard, toRun, toUnservedRun } from '../../alpha/responses.ts'
+import {
+	ModelCardQuery,
+	ModelCardSchema,
+	ModelStateSchema,
+	RunListSchema,
+} from '../../alpha/schemas/models.ts'
+import { modelNotFound } from '../../models/catalog.ts'
+import type { ServerContext } from '../deps.ts'
 import { operation } from '../openapi.ts'
+import { queryReader } from '../query.ts'
 
-/** GET /api/models. */
-export function apiModels({ catalog }: ServerDeps) {
-	return new Elysia({ name: 'api-models', normalize: false }).get(
-		'/api/models',
-		() => [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)],
-		operation({
-			tag: 'Alpha',
-			summary: 'List the models with their training metadata',
-			description:
-				'Newest checkpoint first; the first is the default model. Runs that cannot be served ' +
-				'come last, with `state` and `reason`.',
-			content: { 'application/json': RunListSchema },
-			errors: [401, 500],
-		}),
+const readCardQuery = queryReader(ModelCardQuery)
+
+/** GET /api/models and /api/models/{id}; POST /load and /unload for those with the upload secret. */
+export function apiModels(context: ServerContext) {
+	return new Elysia()
+		.get(
+			'/api/models',
+			() => listRuns(context),
+			operation({
+				tag: 'Alpha',
+				summary: 'List the models with their training metadata',
+				description:
+					'Newest checkpoint first; the first is the default model. Runs that cannot be served ' +
+					'come last, with `state` and `reason`.',
+				content: { 'application/json': RunListSchema },
+				errors: [401, 500],
+			}),
+		)
+		.get(
+			'/api/models/:id',
+			({ params, request }) => showCard(context, params.id, request),
+			operation({
+				tag: 'Alpha',
+				summary: 'Everything about one model',
+				description: 'Configuration, checkpoints, sizes, state and the training metrics.',
+				query: ModelCardQuery,
+				content: { 'application/json': ModelCardSchema },
+				errors: [400, 401, 404, 500],
+			}),
+		)
+		.post(
+			'/api/models/:id/load',
+			({ params, request }) => load(context, params.id, request),
+			changeOperation('Load a model', 'Returns when the model is in memory.'),
+		)
+		.post(
+			'/api/models/:id/unload',
+			({ params }) => unload(context, params.id),
+			changeOperation('Take a model out of memory', 'Running requests finish first.'),
+		)
+}
+
+function changeOperation(summary: string, description: string) {
+	return operation({
+		tag: 'Alpha',
+		summary,
+		description,
+		content: { 'application/json': ModelStateSchema },
+		errors: [401, 403, 404, 500, 503, 507],
+		security: 'uploadSecret',
+	})
+}
+
+function listRuns({ catalog }: ServerContext) {
+	return [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)]
+}
+
+async function showCard({ catalog }: ServerContext, id: string, request: Request) {
+	const { points = metricsPointsMax } = readCardQuery(request)
+	const details = catalog.details(id)
+	if (details !== undefined) {
+		return toModelCard(details.card, details, await catalog.lossSeries(details.card.id, points))
+	}
+	const unserved = catalog.listUnserved().find((run) => run.id === id)
+	if (unserved === undefined) throw modelNotFound(id)
+	return toModelCard(unserved, undefined, { lineCount: 0, badLineCount: 0, points: [] })
+}
+
+async function load({ catalog, connections }: ServerContext, id: string, request: Request) {
+	using lease = await connections.withoutIdleTimeout(request, () =>
+		catalog.acquire(id, request.signal),
 	)
+	return { id: lease.id, state: 'loaded' }
+}
+
+async function unload({ catalog }: ServerContext, id: string) {
+	const card = catalog.find(id)
+	if (card === undefined) throw modelNotFound(id)
+	await catalog.unload(id)
+	return { id: card.id, state: catalog.find(id)?.state ?? 'available' }
 }

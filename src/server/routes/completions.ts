@@ -4,58 +4,53 @@ import { toCompletionTextRequests, toPrompts } from '../../openai/completion-req
 import { completionChunkShape, toCompletion } from '../../openai/completion-response.ts'
 import { Completion, CompletionRequest } from '../../openai/schemas/completions.ts'
 import type { ServerContext } from '../deps.ts'
-import { freshSeed, newAnswerHead } from '../ids.ts'
-import { jsonBody } from '../json-body.ts'
+import { newAnswerHead } from '../ids.ts'
+import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
-import { TextSession } from '../text-session.ts'
+import { openSession } from '../text-session.ts'
 
-/** POST /v1/completions. */
+/** POST /completions. */
 export function completions(context: ServerContext) {
-	const complete = async (body: CompletionRequest, request: Request): Promise<Response> => {
-		let prompts: ReturnType<typeof toPrompts> = []
-		const session = await TextSession.open(context, {
-			model: body.model,
-			request,
-			toRequests: ({ tokenizer, config }) => {
-				const context = { tokenizer, vocabSize: config.vocabSize, seed: freshSeed() }
-				prompts = toPrompts(body.prompt, { ...context, param: 'prompt' })
-				return toCompletionTextRequests(body, prompts, context)
-			},
-		})
-		const head = newAnswerHead('cmpl-', session.lease)
-		const n = body.n ?? 1
-		const options = {
-			prompts,
-			n,
-			echo: body.echo ?? false,
-			logprobs: body.logprobs ?? null,
-			promptLogprobs: body.prompt_logprobs ?? null,
-			tokenizer: session.lease.tokenizer,
-		}
-		if (!body.stream) {
-			return answerWhole(session, request, context, (results) =>
-				toCompletion(head, results, options),
-			)
-		}
-		const format = new ChunkStream(head, completionChunkShape(options), {
-			choices: prompts.length * n,
-			choicesPerPrompt: n,
-			includeUsage: body.stream_options?.include_usage ?? false,
-		})
-		return answerStream(session, request, context, format)
-	}
-	const hooks = {
-		...jsonBody(CompletionRequest, { bytesMax: context.limits.bodyBytesMax }),
-		...operation({
+	const read = bodyReader(CompletionRequest, context.limits.bodyBytesMax)
+	return new Elysia().post(
+		'/completions',
+		({ request }) => complete(context, request, read),
+		operation({
 			tag: 'OpenAI',
 			summary: 'Text completion',
 			description: 'Continues one or more texts, in one object or as a stream of events.',
+			body: CompletionRequest,
 			content: { 'application/json': Completion, 'text/event-stream': Completion },
 			errors: generationErrors,
 		}),
+	)
+}
+
+async function complete(
+	context: ServerContext,
+	request: Request,
+	read: BodyReader<CompletionRequest>,
+): Promise<Response> {
+	using opening = await openSession(context, request, read)
+	const { asked, lease, requestContext } = opening
+	const prompts = toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
+	const session = opening.start(toCompletionTextRequests(asked, prompts, requestContext))
+	const head = newAnswerHead('cmpl-', lease)
+	const n = asked.n ?? 1
+	const options = {
+		prompts,
+		n,
+		echo: asked.echo ?? false,
+		logprobs: asked.logprobs ?? null,
+		promptLogprobs: asked.prompt_logprobs ?? null,
+		tokenizer: lease.tokenizer,
 	}
-	return new Elysia({ name: 'completions', normalize: false })
-		.post('/v1/completions', ({ body, request }) => complete(body, request), hooks)
-		.post('/completions', ({ body, request }) => complete(body, request), hooks)
+	if (!asked.stream) return answerWhole(session, (results) => toCompletion(head, results, options))
+	const format = new ChunkStream(head, completionChunkShape(options), {
+		choices: prompts.length * n,
+		choicesPerPrompt: n,
+		includeUsage: asked.stream_options?.include_usage ?? false,
+	})
+	return answerStream(session, format)
 }

@@ -3,52 +3,53 @@ import { toGenerateTextRequest } from '../../alpha/requests.ts'
 import { toGenerated } from '../../alpha/responses.ts'
 import { Generated, GenerateRequest, GenerateSettings } from '../../alpha/schemas/generate.ts'
 import type { ServerContext } from '../deps.ts'
-import { freshSeed } from '../ids.ts'
-import { jsonBody } from '../json-body.ts'
+import { overlaidBodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
-import { strictQuery } from '../strict-query.ts'
+import { queryReader } from '../query.ts'
 import { answerWhole, headResponse } from '../text-answer.ts'
-import { TextSession } from '../text-session.ts'
+import { openSession } from '../text-session.ts'
+
+type Reader = (request: Request) => GenerateRequest | Promise<GenerateRequest>
 
 /** GET and POST /api/generate; the query wins over the body, parameter by parameter. */
 export function generate(context: ServerContext) {
-	const answer = async (asked: GenerateRequest, request: Request): Promise<Response> => {
-		if (request.method === 'HEAD') return headResponse('application/json')
-		const session = await TextSession.open(context, {
-			model: asked.model,
-			request,
-			toRequests: ({ tokenizer }) => [
-				toGenerateTextRequest(asked, { tokenizer, seed: freshSeed() }),
-			],
-		})
-		const response = await answerWhole(session, request, context, ([result]) =>
-			toGenerated(session.lease.id, result!),
-		)
-		response.headers.set('cache-control', 'no-store')
-		return response
+	const readQuery = queryReader(GenerateRequest)
+	const readBody = overlaidBodyReader(GenerateRequest, context.limits.bodyBytesMax)
+	const declaration = {
+		tag: 'Alpha',
+		summary: 'Complete a text',
+		content: { 'application/json': Generated },
+		errors: generationErrors,
 	}
-	const describe = (summary: string, description: string) =>
-		operation({
-			tag: 'Alpha',
-			summary,
-			description,
-			content: { 'application/json': Generated },
-			errors: generationErrors,
-		})
-	return new Elysia({ name: 'generate', normalize: false })
-		.get('/api/generate', ({ query, request }) => answer(query, request), {
-			...strictQuery(GenerateRequest),
-			...describe('Complete a text', 'All parameters are in the query.'),
-		})
-		.post('/api/generate', ({ body, request }) => answer(body, request), {
-			...strictQuery(GenerateSettings),
-			...jsonBody(GenerateRequest, {
-				bytesMax: context.limits.bodyBytesMax,
-				isOverlaidByQuery: true,
+	return new Elysia()
+		.get(
+			'/api/generate',
+			({ request }) => complete(context, request, readQuery),
+			operation({
+				...declaration,
+				description: 'All parameters are in the query.',
+				query: GenerateRequest,
 			}),
-			...describe(
-				'Complete a text',
-				'Any parameter, `prompt` too, may be in the query instead, where it wins over the body.',
-			),
-		})
+		)
+		.post(
+			'/api/generate',
+			({ request }) => complete(context, request, readBody),
+			operation({
+				...declaration,
+				description:
+					'Any parameter, `prompt` too, may be in the query instead, where it wins over the body.',
+				query: GenerateSettings,
+				body: GenerateRequest,
+			}),
+		)
+}
+
+async function complete(context: ServerContext, request: Request, read: Reader): Promise<Response> {
+	if (request.method === 'HEAD') return headResponse('application/json')
+	using opening = await openSession(context, request, read)
+	const { asked, lease, requestContext } = opening
+	const session = opening.start([toGenerateTextRequest(asked, requestContext)])
+	const response = await answerWhole(session, ([result]) => toGenerated(lease.id, result!))
+	response.headers.set('cache-control', 'no-store')
+	return response
 }

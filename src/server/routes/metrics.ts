@@ -1,18 +1,16 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ServerContext } from '../deps.ts'
+import { renderMetrics } from '../metrics.ts'
 import { operation } from '../openapi.ts'
-import { renderMetrics } from '../render-metrics.ts'
+
+const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
 
 /** GET /metrics for Prometheus. */
 export function metrics(context: ServerContext) {
-	const contentType = 'text/plain; version=0.0.4; charset=utf-8'
-	return new Elysia({ name: 'metrics', normalize: false }).get(
+	return new Elysia().get(
 		'/metrics',
-		() =>
-			new Response(renderMetrics(context, context.metrics), {
-				headers: { 'content-type': contentType },
-			}),
+		() => new Response(renderMetrics(context), { headers }),
 		operation({
 			tag: 'Service',
 			security: 'none',

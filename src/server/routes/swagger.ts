@@ -4,10 +4,9 @@ import { Elysia } from 'elysia'
 import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' }
 import stylesheet from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' }
 import bundle from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
-import type { ServerDeps } from '../deps.ts'
-import { ErrorSchema } from '../schemas/error.ts'
+import type { ServerContext } from '../deps.ts'
+import { ErrorSchema, openPage } from '../openapi.ts'
 
-const hidden = { detail: { hide: true } }
 const assetSecondsMax = 86_400
 
 const page = `<!doctype html>
@@ -38,7 +37,7 @@ const info = (version: string) => ({
 })
 
 /** GET /swagger (page), /swagger/json (document) and the page's assets. */
-export function swaggerPages({ version, apiKeys }: ServerDeps) {
+export function swaggerPages({ version, apiKeys }: ServerContext) {
 	const document = swagger({
 		path: '/swagger',
 		specPath: '/swagger/json',
@@ -60,13 +59,13 @@ export function swaggerPages({ version, apiKeys }: ServerDeps) {
 		},
 	})
 	// The plugin's own page loads its scripts from a CDN; the later route for /swagger replaces it.
-	return new Elysia({ name: 'swagger-pages' })
+	return new Elysia()
 		.use(document)
-		.get('/swagger', () => text(page, 'text/html; charset=utf-8'), hidden)
-		.get('/swagger/start.js', () => text(startScript, 'text/javascript; charset=utf-8'), hidden)
-		.get('/swagger/swagger-ui-bundle.js', () => asset(bundle, 'text/javascript'), hidden)
-		.get('/swagger/swagger-ui.css', () => asset(stylesheet, 'text/css'), hidden)
-		.get('/swagger/favicon.png', () => asset(favicon, 'image/png'), hidden)
+		.get('/swagger', () => text(page, 'text/html; charset=utf-8'), openPage)
+		.get('/swagger/start.js', () => text(startScript, 'text/javascript; charset=utf-8'), openPage)
+		.get('/swagger/swagger-ui-bundle.js', () => asset(bundle, 'text/javascript'), openPage)
+		.get('/swagger/swagger-ui.css', () => asset(stylesheet, 'text/css'), openPage)
+		.get('/swagger/favicon.png', () => asset(favicon, 'image/png'), openPage)
 }
 
 function text(body: string, contentType: string): Response {

@@ -6,43 +6,56 @@ import {
 	TokenizeRequest,
 } from '../../openai/schemas/tokenize.ts'
 import { toDetokenized, toTokenized } from '../../openai/tokenize.ts'
-import type { ServerDeps } from '../deps.ts'
-import { jsonBody } from '../json-body.ts'
+import type { ServerContext } from '../deps.ts'
+import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 
 /** POST /tokenize and /detokenize, in the shape of vLLM. */
-export function tokenize({ catalog, limits }: ServerDeps) {
-	const encode = async (body: TokenizeRequest, signal: AbortSignal) => {
-		using lease = await catalog.acquire(body.model, signal)
-		return toTokenized(body, lease.tokenizer, lease.config.contextLength)
-	}
-	const decode = async (body: DetokenizeRequest, signal: AbortSignal) => {
-		using lease = await catalog.acquire(body.model, signal)
-		return toDetokenized(body.tokens, {
-			tokenizer: lease.tokenizer,
-			vocabSize: lease.config.vocabSize,
-		})
-	}
+export function tokenize(context: ServerContext) {
+	const { bodyBytesMax } = context.limits
+	const readText = bodyReader(TokenizeRequest, bodyBytesMax)
+	const readIds = bodyReader(DetokenizeRequest, bodyBytesMax)
 	const common = { tag: 'Service', errors: generationErrors } as const
-	const encodeHooks = {
-		...jsonBody(TokenizeRequest, { bytesMax: limits.bodyBytesMax }),
-		...operation({
-			...common,
-			summary: 'Text or messages to token ids',
-			content: { 'application/json': Tokenized },
-		}),
-	}
-	const decodeHooks = {
-		...jsonBody(DetokenizeRequest, { bytesMax: limits.bodyBytesMax }),
-		...operation({
-			...common,
-			summary: 'Token ids to text',
-			content: { 'application/json': Detokenized },
-		}),
-	}
-	return new Elysia({ name: 'tokenize', normalize: false })
-		.post('/tokenize', ({ body, request }) => encode(body, request.signal), encodeHooks)
-		.post('/v1/tokenize', ({ body, request }) => encode(body, request.signal), encodeHooks)
-		.post('/detokenize', ({ body, request }) => decode(body, request.signal), decodeHooks)
-		.post('/v1/detokenize', ({ body, request }) => decode(body, request.signal), decodeHooks)
+	return new Elysia()
+		.post(
+			'/tokenize',
+			({ request }) => encode(context, request, readText),
+			operation({
+				...common,
+				summary: 'Text or messages to token ids',
+				body: TokenizeRequest,
+				content: { 'application/json': Tokenized },
+			}),
+		)
+		.post(
+			'/detokenize',
+			({ request }) => decode(context, request, readIds),
+			operation({
+				...common,
+				summary: 'Token ids to text',
+				body: DetokenizeRequest,
+				content: { 'application/json': Detokenized },
+			}),
+		)
+}
+
+async function encode(
+	{ catalog }: ServerContext,
+	request: Request,
+	read: BodyReader<TokenizeRequest>,
+) {
+	const body = await read(request)
+	using lease = await catalog.acquire(body.model, request.signal)
+	return toTokenized(body, lease.tokenizer, lease.config.contextLength)
+}
+
+async function decode(
+	{ catalog }: ServerContext,
+	request: Request,
+	read: BodyReader<DetokenizeRequest>,
+) {
+	const body = await read(request)
+	using lease = await catalog.acquire(body.model, request.signal)
+	const { tokenizer, config } = lease
+	return toDetokenized(body.tokens, { tokenizer, vocabSize: config.vocabSize })
 }

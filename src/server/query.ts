@@ -1,5 +1,5 @@
 /** Query strings by schema: every value arrives as text, numbers must be written as plain decimals. */
-import { Kind, type TObject, type TSchema } from '@sinclair/typebox'
+import { Kind, type Static, type TObject, type TSchema } from '@sinclair/typebox'
 import { invalidType } from '../wire/errors.ts'
 import { foldInteger64 } from '../wire/integer64.ts'
 import { dropAbsent, validator } from './validation.ts'
@@ -7,27 +7,19 @@ import { dropAbsent, validator } from './validation.ts'
 const integer = /^[+-]?\d+$/
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 
-/** Route hooks that turn the query's numbers into numbers and check it against `schema`. */
-export function strictQuery<T extends TObject>(schema: T) {
+/** A reader of queries: the declared parameters of a request, checked. It throws ApiError. */
+export function queryReader<T extends TObject>(schema: T): (request: Request) => Static<T> {
 	const check = validator(schema)
-	const transform = ({
-		query,
-		request,
-	}: {
-		query: Record<string, unknown>
-		request: Request
-	}): void => {
-		const typed = typedQuery(schema, request)
-		for (const name of Object.keys(schema.properties)) delete query[name]
-		Object.assign(query, typed)
+	return (request) => {
+		const query = typedQuery(schema, request)
 		check(query)
+		return query as Static<T>
 	}
-	return { transform, query: schema }
 }
 
 /** The declared parameters of a query with their types. Throws ApiError for what is no number. */
 export function typedQuery(schema: TSchema, { url }: Request): Record<string, unknown> {
-	// Decodes what it can; Elysia leaves a value as it is where one percent sequence is broken.
+	// Decodes what it can, where Elysia leaves a value as it is for one broken percent sequence.
 	const query = new URLSearchParams(url.includes('?') ? url.slice(url.indexOf('?')) : '')
 	const typed: Record<string, unknown> = {}
 	for (const [name, field] of Object.entries(schema['properties'] as Record<string, TSchema>)) {

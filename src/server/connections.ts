@@ -1,0 +1,48 @@
+/**
+ * Sockets of requests. Only the listener knows the server, and a request may be a rewritten copy of the
+ * one that the server knows; routes only have their request.
+ */
+
+export interface Connection {
+	/** Closes it when no byte moves for so long; 0 = never. */
+	setIdleTimeout(seconds: number): void
+}
+
+export class Connections {
+	readonly #stallSeconds: number
+	readonly #connections = new WeakMap<Request, Connection>()
+
+	/** `stallSeconds`: a client that takes no byte of its answer for so long is cut off. */
+	constructor(stallSeconds: number) {
+		this.#stallSeconds = stallSeconds
+	}
+
+	/** Called by the listener for each request that it passes on. */
+	bind(request: Request, connection: Connection): void {
+		this.#connections.set(request, connection)
+	}
+
+	/** From now on the client must take bytes of its answer. */
+	timeReader(request: Request): void {
+		this.#setIdleTimeout(request, this.#stallSeconds)
+	}
+
+	/** From now on no byte may move for as long as it takes: the model or the disk is at work. */
+	suspendTimeout(request: Request): void {
+		this.#setIdleTimeout(request, 0)
+	}
+
+	/** Does work during which no byte moves on the socket. */
+	async withoutIdleTimeout<T>(request: Request, work: () => Promise<T>): Promise<T> {
+		this.suspendTimeout(request)
+		try {
+			return await work()
+		} finally {
+			this.timeReader(request)
+		}
+	}
+
+	#setIdleTimeout(request: Request, seconds: number): void {
+		this.#connections.get(request)?.setIdleTimeout(seconds)
+	}
+}

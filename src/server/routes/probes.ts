@@ -1,0 +1,57 @@
+import { Type } from '@sinclair/typebox'
+import { Elysia } from 'elysia'
+import { Fault } from '../../lib/fault.ts'
+import type { ServerContext } from '../deps.ts'
+import { operation } from '../openapi.ts'
+
+const Health = Type.Object({
+	status: Type.String({ enum: ['ok'] }),
+	version: Type.String(),
+	isa: Type.String({ description: 'Kernel instruction set in use.' }),
+	models: Type.Integer({ description: 'Models that can be asked for.' }),
+	running: Type.Integer({ description: 'Sequences being generated.' }),
+	waiting: Type.Integer({ description: 'Sequences that wait for room.' }),
+})
+
+const drainingRetrySeconds = 5
+
+/** Alive, ready, and what is running. Open to all. */
+export function probes(context: ServerContext) {
+	const declaration = { tag: 'Service', security: 'none' } as const
+	const readiness = operation({
+		...declaration,
+		summary: 'Readiness',
+		content: { 'application/json': Health },
+		errors: [503],
+	})
+	const liveness = operation({ ...declaration, summary: 'Liveness', content: {} })
+	const ready = () => readyState(context)
+	const alive = () => new Response(null)
+	return new Elysia()
+		.get('/health', ready, readiness)
+		.get('/v1/health', ready, readiness)
+		.get('/healthz', ready, readiness)
+		.get('/readyz', ready, readiness)
+		.get('/livez', alive, liveness)
+		.get('/ping', alive, liveness)
+		.post('/ping', alive, liveness)
+		.get(
+			'/version',
+			() => ({ version: context.version }),
+			operation({
+				...declaration,
+				summary: 'Version',
+				content: { 'application/json': Type.Object({ version: Type.String() }) },
+			}),
+		)
+}
+
+function readyState({ isDraining, engineStats, catalog, version, isaName }: ServerContext) {
+	if (isDraining()) {
+		const message = 'The server is shutting down.'
+		throw new Fault('shutting-down', message, { retrySeconds: drainingRetrySeconds })
+	}
+	const { running, waiting } = engineStats()
+	const models = catalog.list().length
+	return { status: 'ok', version, isa: isaName, models, running, waiting }
+}
