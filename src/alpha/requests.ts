@@ -16,12 +16,16 @@ import type { DrawFields } from './schemas/fields.ts'
 import type { GenerateRequest } from './schemas/generate.ts'
 import type { InferenceQuery } from './schemas/inference.ts'
 
-/** POST and GET /api/generate. */
+/**
+ * POST and GET /api/generate. As the first server had it, the answer is a text of its own, also where
+ * it continues a word: whoever joins it to the prompt of a word model adds the blank.
+ */
 export function toGenerateTextRequest(
 	request: GenerateRequest,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): TextRequest {
-	return textRequest(textPrompt(request.prompt, tokenizer), tokenizer, {
+	const prompt = { ...textPrompt(request.prompt, tokenizer), textBefore: '' }
+	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, completionTokensMax),
 		sampling: {
 			temperature: request.temperature ?? generateTemperatureDefault,

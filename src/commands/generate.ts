@@ -109,5 +109,7 @@ function toRequest(
 ): TextRequest {
 	const asked = { prompt, max_tokens: maxTokens, temperature, topk: topK, topp: topP }
 	const freshSeed = crypto.getRandomValues(new Uint32Array(1))[0]!
-	return toGenerateTextRequest(asked, { tokenizer, seed: seed ?? freshSeed })
+	const request = toGenerateTextRequest(asked, { tokenizer, seed: seed ?? freshSeed })
+	// Printed behind the prompt.
+	return { ...request, textBefore: prompt }
 }

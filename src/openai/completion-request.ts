@@ -71,8 +71,8 @@ export function toCompletionTextRequests(
 	)
 	const promptLogprobs = scores.length === 0 ? null : Math.max(...scores)
 	const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault
-	return prompts.map(({ tokenIds }, i) => {
-		const prompt = tokenPrompt(tokenIds, tokenizer)
+	return prompts.map(({ tokenIds, text }, i) => {
+		const prompt = tokenPrompt(tokenIds, text, tokenizer)
 		return textRequest(prompt, tokenizer, {
 			n: generated,
 			maxTokens: clampMaxTokens(maxTokens),

@@ -100,8 +100,11 @@ function echoOf(
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
-	const pieces = tokenIds.map((tokenId) => decoder.push(tokenId))
-	const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+	const pieces = tokenIds.map((tokenId) => {
+		const { isAfterWord } = decoder
+		return { text: decoder.push(tokenId), isAfterWord }
+	})
+	const length = pieces.reduce((sum, piece) => sum + piece.text.length, 0)
 	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.
 	const start = length === text.length ? 0 : text.length - endOfText(text).length
 	const place = placesIn(text, start, tokenizer)
@@ -110,7 +113,8 @@ function echoOf(
 		return {
 			tokenId,
 			logprob: logprob && withTop(logprob, options.logprobs ?? 0),
-			offset: place(pieces[i]!),
+			offset: place(pieces[i]!.text),
+			isAfterWord: pieces[i]!.isAfterWord,
 		}
 	})
 	return { text, tokens }
@@ -163,7 +167,9 @@ function findWord(text: string, piece: string, from: number): Place {
 		if (isBoundary(start - 1) && isBoundary(start + word.length)) break
 		start = text.indexOf(word, start + 1)
 	}
-	return start === -1 ? nowhere(text) : { start, end: start + word.length }
+	if (start === -1) return nowhere(text)
+	const hasBlank = piece.startsWith(' ') && start > from && text[start - 1] === ' '
+	return { start: hasBlank ? start - 1 : start, end: start + word.length }
 }
 
 /** Of a token that is not in the text: nothing more is searched for. */

@@ -16,14 +16,16 @@ export function toChatLogprobs(
 	tokens: readonly ScoredToken[],
 	tokenizer: Tokenizer,
 ): { content: ChatLogprob[]; refusal: null } {
-	const entry = (tokenId: number, logprob: number) => {
-		const token = tokenizer.tokenText(tokenId)
-		return { token, logprob: toFinite(logprob), bytes: [...utf8.encode(token)] }
-	}
-	const content = tokens.map(({ tokenId, logprob }) => ({
-		...entry(tokenId, logprob.logprob),
-		top_logprobs: logprob.top.map(([id, value]) => entry(id, value)),
-	}))
+	const content = tokens.map(({ tokenId, logprob, isAfterWord }) => {
+		const entry = (id: number, value: number) => {
+			const token = tokenizer.tokenText(id, isAfterWord)
+			return { token, logprob: toFinite(value), bytes: [...utf8.encode(token)] }
+		}
+		return {
+			...entry(tokenId, logprob.logprob),
+			top_logprobs: logprob.top.map(([id, value]) => entry(id, value)),
+		}
+	})
 	return { content, refusal: null }
 }
 
@@ -33,6 +35,8 @@ export interface CompletionToken {
 	readonly logprob: TokenLogprob | null
 	/** Where its text starts in the completion's text, in code points. */
 	readonly offset: number
+	/** Its text, and that of its alternatives, is written behind a word (`Tokenizer.tokenText`). */
+	readonly isAfterWord: boolean
 }
 
 /** `logprobs` of a completion or of a chunk of one. */
@@ -41,10 +45,10 @@ export function toCompletionLogprobs(
 	tokenizer: Tokenizer,
 ): CompletionLogprobs {
 	return {
-		tokens: tokens.map(({ tokenId }) => tokenizer.tokenText(tokenId)),
+		tokens: tokens.map(({ tokenId, isAfterWord }) => tokenizer.tokenText(tokenId, isAfterWord)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
 		top_logprobs: tokens.map(
-			({ tokenId, logprob }) => logprob && toTopMap(tokenId, logprob, tokenizer),
+			({ logprob, ...token }) => logprob && toTopMap({ ...token, logprob }, tokenizer),
 		),
 		text_offset: tokens.map(({ offset }) => offset),
 	}
@@ -52,13 +56,12 @@ export function toCompletionLogprobs(
 
 /** Alternatives by text, best first; of tokens with one text the best counts. */
 function toTopMap(
-	tokenId: number,
-	logprob: TokenLogprob,
+	{ tokenId, logprob, isAfterWord }: CompletionToken & { readonly logprob: TokenLogprob },
 	tokenizer: Tokenizer,
 ): Map<string, number> {
 	const byText = new Map<string, number>()
 	for (const [id, value] of ranked(tokenId, logprob)) {
-		const text = tokenizer.tokenText(id)
+		const text = tokenizer.tokenText(id, isAfterWord)
 		if (!byText.has(text)) byText.set(text, toFinite(value))
 	}
 	return byText

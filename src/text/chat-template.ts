@@ -48,6 +48,7 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 		return {
 			tokenIds: [...promptPrefix, ...tokenIds],
 			stopTokenIds: endTokenIds,
+			textBefore: '',
 			skipsLeadingBlank: false,
 		}
 	}
@@ -64,7 +65,7 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 		for (const id of tokenizer.encodePlain(content)) tokenIds.push(id)
 	}
 	const stopTokenIds = [end, user, assistant]
-	return { tokenIds, stopTokenIds, skipsLeadingBlank: !isContinued }
+	return { tokenIds, stopTokenIds, textBefore: '', skipsLeadingBlank: !isContinued }
 }
 
 /** The last messages, the first of them cut if need be. */

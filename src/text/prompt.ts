@@ -6,6 +6,8 @@ export interface Prompt {
 	readonly tokenIds: readonly number[]
 	/** Ids that end the text that follows. */
 	readonly stopTokenIds: readonly number[]
+	/** The text that is continued; '' where what follows is a text of its own, as a reply is. */
+	readonly textBefore: string
 	/** The text that follows starts with the blank behind a role, which `TextStream` drops. */
 	readonly skipsLeadingBlank: boolean
 }
@@ -24,10 +26,15 @@ export function endOfText(text: string): string {
 
 /** A text to be continued, behind what the tokenizer puts first. Reserved tokens in it are read as such. */
 export function textPrompt(text: string, tokenizer: Tokenizer): Prompt {
-	return tokenPrompt([...tokenizer.promptPrefix, ...tokenizer.encode(endOfText(text))], tokenizer)
+	const tokenIds = [...tokenizer.promptPrefix, ...tokenizer.encode(endOfText(text))]
+	return tokenPrompt(tokenIds, text, tokenizer)
 }
 
-/** Token ids to be continued. */
-export function tokenPrompt(tokenIds: readonly number[], tokenizer: Tokenizer): Prompt {
-	return { tokenIds, stopTokenIds: tokenizer.endTokenIds, skipsLeadingBlank: false }
+/** Token ids to be continued, and what they spell. */
+export function tokenPrompt(
+	tokenIds: readonly number[],
+	text: string,
+	{ endTokenIds }: Tokenizer,
+): Prompt {
+	return { tokenIds, stopTokenIds: endTokenIds, textBefore: text, skipsLeadingBlank: false }
 }

@@ -8,11 +8,14 @@ export interface ScoredToken {
 	readonly logprob: TokenLogprob
 	/** Where its text starts in the choice's text, in code points. */
 	readonly offset: number
+	/** Its text is written behind a word (`Tokenizer.tokenText`). */
+	readonly isAfterWord: boolean
 }
 
 /** A drawn stop token and the end of the choice's text, in code points. */
 export interface StopTokenAt extends StopToken {
 	readonly offset: number
+	readonly isAfterWord: boolean
 }
 
 /** First event of a prompt: it has been read. */

@@ -67,7 +67,7 @@ export class TextGeneration {
 		this.#choices = Array.from({ length: request.generation.n }, () => {
 			const constraint = request.constraint?.start() ?? null
 			const text = new TextStream({
-				decoder: constraint ?? tokenizer.createDecoder(),
+				decoder: constraint ?? tokenizer.createDecoder(request.textBefore),
 				stop: request.stop,
 				includeStop: request.includeStop,
 				minTokens: request.generation.minTokens,
@@ -179,13 +179,14 @@ export class TextGeneration {
 		const tokens =
 			scored.length === 0
 				? []
-				: delta.tokens.map((token) => ({ ...scored[token.index]!, offset: token.offset }))
+				: delta.tokens.map(({ index, ...place }) => ({ ...scored[index]!, ...place }))
 		if (delta.text === '' && tokens.length === 0) return
 		out.push({ type: 'text', choice: index, text: delta.text, tokens })
 	}
 
 	#close(index: number, { finishReason, stopToken }: End, out: TextEvent[]): void {
 		const choice = this.#choices[index]!
+		const { codePoints: offset, isAfterWord } = choice.text
 		choice.isOpen = false
 		this.#meter?.choiceFinished(finishReason)
 		out.push({
@@ -193,7 +194,7 @@ export class TextGeneration {
 			choice: index,
 			finishReason,
 			completionTokens: choice.completionTokens,
-			stopToken: stopToken ? { ...stopToken, offset: choice.text.codePoints } : null,
+			stopToken: stopToken ? { ...stopToken, offset, isAfterWord } : null,
 		})
 	}
 }

@@ -11,6 +11,8 @@ export interface TextRequest {
 	readonly stop: readonly string[]
 	/** Keep the stop text at the end. */
 	readonly includeStop: boolean
+	/** What the text continues: a word model puts a blank between it and a first word. */
+	readonly textBefore: string
 	/** Drop one blank at the very start: what the turn format puts after the role. */
 	readonly skipsLeadingBlank: boolean
 	/** Format that the text is held to; null = free text. */
@@ -34,7 +36,7 @@ export function textRequest(
 	changes: TextRequestChanges,
 ): TextRequest {
 	const { stop = [], includeStop = false, constraint = null, sampling, ...generation } = changes
-	const { tokenIds, stopTokenIds, skipsLeadingBlank } = prompt
+	const { tokenIds, stopTokenIds, textBefore, skipsLeadingBlank } = prompt
 	return {
 		generation: plainRequest({
 			// An empty prompt starts from a token that counts for nothing.
@@ -47,6 +49,7 @@ export function textRequest(
 		}),
 		stop,
 		includeStop,
+		textBefore,
 		skipsLeadingBlank,
 		constraint,
 	}

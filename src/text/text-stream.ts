@@ -22,6 +22,8 @@ export interface EmittedToken {
 	readonly index: number
 	/** Where its text starts within the returned text, in code points. */
 	readonly offset: number
+	/** Its text is written behind a word (`Tokenizer.tokenText`). */
+	readonly isAfterWord: boolean
 }
 
 export interface TextDelta {
@@ -70,10 +72,16 @@ export class TextStream {
 		return this.#codePoints
 	}
 
+	/** The next token is written behind a word. */
+	get isAfterWord(): boolean {
+		return this.#decoder.isAfterWord
+	}
+
 	/** Reads the next token. Not to be called after a stop. */
 	push(tokenId: number): TextDelta {
 		assert(!this.#isStopped, 'no token after a stop string')
-		return this.#read(this.#decoder.push(tokenId), this.#pushCount++)
+		const { isAfterWord } = this.#decoder
+		return this.#read(this.#decoder.push(tokenId), { index: this.#pushCount++, isAfterWord })
 	}
 
 	/** Ends the stream and returns what was held back; after a stop there is nothing left. */
@@ -85,17 +93,17 @@ export class TextStream {
 		return { ...rest, text: last.text + rest.text, tokens: [...last.tokens, ...rest.tokens] }
 	}
 
-	/** Reads a text; `index` is its token, null where it belongs to none. */
-	#read(decoded: string, index: number | null): TextDelta {
+	/** Reads the text of a token, null where it belongs to none. */
+	#read(decoded: string, token: Omit<EmittedToken, 'offset'> | null): TextDelta {
 		let text = decoded
 		if (this.#skipsLeadingBlank && text !== '') {
 			if (text.startsWith(' ')) text = text.slice(1)
 			this.#skipsLeadingBlank = false
 		}
-		if (index !== null) {
+		if (token !== null) {
 			const start = this.#emittedLength + this.#held.length
-			const token = { index, offset: this.#codePoints }
-			this.#pending.push({ token, start, end: start + text.length })
+			const placed = { ...token, offset: this.#codePoints }
+			this.#pending.push({ token: placed, start, end: start + text.length })
 		}
 		this.#codePoints += codePointCount(text)
 		const heldBefore = this.#held.length

@@ -87,6 +87,7 @@ class ByteBpeTokenizer implements Tokenizer {
 				return utf8.decode(this.tokenBytes(id), { stream: true })
 			},
 			flush: () => utf8.decode(),
+			isAfterWord: false,
 		}
 	}
 

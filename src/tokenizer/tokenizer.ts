@@ -52,8 +52,11 @@ export interface Tokenizer {
 	encodePlain(text: string): number[]
 	/** Text of all ids at once; ids outside the vocabulary add nothing. */
 	decode(ids: readonly number[]): string
-	/** The string of one id; '' outside the vocabulary and for bytes that are no whole characters. */
-	tokenText(id: number): string
+	/**
+	 * The string of one id; '' outside the vocabulary and for bytes that are no whole characters.
+	 * `isAfterWord`: as it is written behind a word, where a word tokenizer puts a blank. Default false.
+	 */
+	tokenText(id: number, isAfterWord?: boolean): string
 	/** The bytes of one id. */
 	tokenBytes(id: number): Uint8Array
 	/** Id of a reserved token such as `<|end_of_text|>`, or undefined when it is not reserved here. */
@@ -64,8 +67,11 @@ export interface Tokenizer {
 	readonly endTokenIds: readonly number[]
 	/** The token from which generation starts when a prompt has no tokens. */
 	readonly startTokenId: number
-	/** A decoder whose pieces, joined, equal `decode` of all ids pushed so far. */
-	createDecoder(): IncrementalDecoder
+	/**
+	 * A decoder whose pieces, joined, equal `decode` of all ids pushed so far. Behind a `textBefore`
+	 * that does not end in white space a first word gets the blank that separates words.
+	 */
+	createDecoder(textBefore?: string): IncrementalDecoder
 }
 
 /** Decodes ids one at a time. The joined pieces, `flush` included, equal decoding at once. */
@@ -74,4 +80,6 @@ export interface IncrementalDecoder {
 	push(id: number): string
 	/** Text still held back at the end. */
 	flush(): string
+	/** The next id is written behind a word: see `Tokenizer.tokenText`. */
+	readonly isAfterWord: boolean
 }

@@ -63,6 +63,6 @@ export class Vocabulary {
 
 	/** A decoder that gives each id's text: tokens hold whole characters, so nothing waits. */
 	createJoiningDecoder(): IncrementalDecoder {
-		return { push: (id) => this.textOf(id), flush: () => '' }
+		return { push: (id) => this.textOf(id), flush: () => '', isAfterWord: false }
 	}
 }

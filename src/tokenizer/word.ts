@@ -4,9 +4,8 @@ import { Vocabulary } from './vocabulary.ts'
 /**
  * Words between white space, and the newline as a token of its own.
  *
- * Decoding puts one blank between two tokens of which neither is the newline. That is what the
- * trainer's decoding at once does; its streamed form also puts one in front of the first word and of
- * each line, which ours does not: a stream gives the same text as decoding at once.
+ * Decoding puts one blank between two tokens of which neither is the newline, as the trainer's
+ * decoding at once does. (The trainer's streamed form also puts one at the start of each line.)
  */
 export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
@@ -26,20 +25,22 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 		return ids
 	}
 
-	const createDecoder = (): IncrementalDecoder => {
-		let needsBlank = false
+	const isWord = (id: number) => spec.vocab[id] !== undefined && spec.vocab[id] !== '\n'
+	const tokenText = (id: number, isAfterWord = false) =>
+		(isAfterWord && isWord(id) ? ' ' : '') + vocabulary.textOf(id)
+
+	const createDecoder = (textBefore = ''): IncrementalDecoder => {
+		let isAfterWord = /\S$/.test(textBefore)
 		return {
 			push(id) {
-				if (spec.vocab[id] === undefined) return ''
-				if (spec.vocab[id] === '\n') {
-					needsBlank = false
-					return '\n'
-				}
-				const text = (needsBlank ? ' ' : '') + vocabulary.textOf(id)
-				needsBlank = true
+				const text = tokenText(id, isAfterWord)
+				if (spec.vocab[id] !== undefined) isAfterWord = isWord(id)
 				return text
 			},
 			flush: () => '',
+			get isAfterWord() {
+				return isAfterWord
+			},
 		}
 	}
 
@@ -53,7 +54,7 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 			for (const id of ids) text += decoder.push(id)
 			return text
 		},
-		tokenText: (id) => vocabulary.textOf(id),
+		tokenText,
 		tokenBytes: (id) => vocabulary.bytesOf(id),
 		promptPrefix: [],
 		endTokenIds: [],

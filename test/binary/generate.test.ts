@@ -43,7 +43,9 @@ describe.each([...fixtureRuns(), 'novels-austen'])('%s', (model) => {
 	test.each(seeds)('says the same on the command line with seed %i', async (seed) => {
 		const prompt = promptOf(model)
 		const { text } = await viaHttp(model, prompt, seed)
-		expect(await viaCommand(model, prompt, seed)).toBe(`${text}\n`)
+		// Behind the prompt, the first word of a word model needs a blank.
+		const blank = model === 'v1-word' && /^\S/.test(text) ? ' ' : ''
+		expect(await viaCommand(model, prompt, seed)).toBe(`${blank}${text}\n`)
 	})
 })
 

@@ -52,7 +52,7 @@ describe('whole answers say the same', () => {
 	}
 })
 
-/** The first server put a blank before the first word of a stream; joined pieces now equal the text. */
+/** The first server put a blank before the first word of a streamed reply, ours does not. */
 const joined = (pieces: string[]) => pieces.join('').trimStart()
 
 describe('streams say the same', () => {
@@ -76,11 +76,7 @@ describe('streams say the same', () => {
 		test(name, async () => {
 			const { theirs, ours } = await replay(name)
 			const [expected, events] = [parseSse(theirs.body), parseSse(await ours.text())]
-			expect(events[0]).toEqual(expected[0]!)
-			expect(events.at(-1)).toEqual(expected.at(-1)!)
-			const text = (list: typeof events) =>
-				joined(list.slice(1, -1).map(({ data }) => JSON.parse(data).token))
-			expect(text(events)).toBe(text(expected))
+			expect(events).toEqual(expected)
 		})
 	}
 

@@ -75,6 +75,7 @@ describe('any other model', () => {
 		expect(chat).toEqual({
 			tokenIds: tokenizer.encode('In the beginning\nGod\n'),
 			stopTokenIds: [],
+			textBefore: '',
 			skipsLeadingBlank: false,
 		})
 	})

@@ -27,6 +27,7 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 			generation: request,
 			stop: [],
 			includeStop: false,
+			textBefore: '',
 			skipsLeadingBlank: false,
 			constraint,
 		},

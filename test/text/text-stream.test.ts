@@ -7,7 +7,7 @@ type Options = Omit<TextStreamOptions, 'decoder'>
 
 /** Pushes texts as if each were one token. */
 function run(pieces: readonly string[], options: Options) {
-	const decoder = { push: (id: number) => pieces[id]!, flush: () => '' }
+	const decoder = { push: (id: number) => pieces[id]!, flush: () => '', isAfterWord: false }
 	const stream = new TextStream({ decoder, ...options })
 	const deltas: string[] = []
 	const tokens: { index: number; offset: number }[] = []
@@ -15,7 +15,7 @@ function run(pieces: readonly string[], options: Options) {
 	for (let id = 0; id < pieces.length && !stopped; id++) {
 		const delta = stream.push(id)
 		deltas.push(delta.text)
-		tokens.push(...delta.tokens)
+		tokens.push(...delta.tokens.map(({ index, offset }) => ({ index, offset })))
 		stopped = delta.stopped
 	}
 	const rest = stream.finish()
@@ -102,7 +102,8 @@ test('the blank after the role is dropped once', () => {
 })
 
 test('a push after the stop breaks the contract', () => {
-	const stream = new TextStream({ decoder: { push: () => 'x', flush: () => '' }, stop: ['x'] })
+	const decoder = { push: () => 'x', flush: () => '', isAfterWord: false }
+	const stream = new TextStream({ decoder, stop: ['x'] })
 	expect(stream.push(0).stopped).toBe(true)
 	expect(() => stream.push(0)).toThrow(/invariant/)
 	expect(stream.finish().text).toBe('')

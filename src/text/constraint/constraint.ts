@@ -98,6 +98,7 @@ interface Shared {
  * written for the model. Before each draw the caller asks `isFinished`, then `mask`.
  */
 export class ConstraintSession implements IncrementalDecoder {
+	readonly isAfterWord = false
 	readonly #shared: Shared
 	#state: State
 	/** Text that is written before the first token. */
