@@ -127,17 +127,25 @@ int64_t kernels_first_nonfinite(const float *x, int64_t count) {
     return active->table->first_nonfinite(x, count);
 }
 void kernels_matmul(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
-                    const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
-                    void *scratch) {
-    active->table->matmul(dtype, out, ldo, x, ldx, w, m, k, n, accumulate, scratch);
+                    const void *w, const float *bias, int32_t m, int32_t k, int32_t n,
+                    int32_t accumulate, void *scratch) {
+    active->table->matmul(dtype, out, ldo, x, ldx, w, bias, m, k, n, accumulate, scratch);
 }
 void kernels_embed(float *x, int64_t ldx, const float *wte, const float *wpe, const int32_t *ids,
                    const int32_t *positions, int32_t m, int32_t d) {
     active->table->embed(x, ldx, wte, wpe, ids, positions, m, d);
 }
 void kernels_layer_norm(float *out, int64_t ldo, const float *x, int64_t ldx, const int32_t *rows,
-                        const float *weight, const float *bias, int32_t m, int32_t d) {
-    active->table->layer_norm(out, ldo, x, ldx, rows, weight, bias, m, d);
+                        const float *weight, const float *bias, int32_t m, int32_t d,
+                        float epsilon) {
+    active->table->layer_norm(out, ldo, x, ldx, rows, weight, bias, m, d, epsilon);
+}
+void kernels_rms_norm(float *out, int64_t ldo, const float *x, int64_t ldx, const int32_t *rows,
+                      const float *weight, int32_t m, int32_t n_groups, int32_t d, float epsilon) {
+    active->table->rms_norm(out, ldo, x, ldx, rows, weight, m, n_groups, d, epsilon);
+}
+void kernels_soft_cap(float *x, int64_t ldx, int32_t m, int32_t d, float cap) {
+    active->table->soft_cap(x, ldx, m, d, cap);
 }
 void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
                       const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head) {

@@ -10,6 +10,8 @@ typedef struct {
     kernels_matmul_fn *matmul;
     kernels_embed_fn *embed;
     kernels_layer_norm_fn *layer_norm;
+    kernels_rms_norm_fn *rms_norm;
+    kernels_soft_cap_fn *soft_cap;
     kernels_kv_store_fn *kv_store;
     kernels_attention_fn *attention;
     kernels_activation_fn *activation;

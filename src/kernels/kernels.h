@@ -100,22 +100,34 @@ KERNELS_API int64_t kernels_parse_json_floats(const uint8_t *text, int64_t lengt
 /* Bytes of scratch that kernels_matmul needs for at most m rows of k inputs (0 for f32 and bf16).
  */
 KERNELS_API int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k);
-/* out[m, n] = x[m, k] · w (+ out when accumulate: the chain is completed first, then added once).
- * w packed. Writes columns up to the next multiple of 64 (zeros beyond n). */
+/* out[m, n] = x[m, k] · w + bias[n], w packed, bias NULL = none. The chain of an element is
+ * completed first, then the bias is added, then, when accumulate, the result to out. Writes columns
+ * up to the next multiple of 64 (zeros beyond n, or what was there when accumulate). */
 typedef void kernels_matmul_fn(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
-                               const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
-                               void *scratch);
+                               const void *w, const float *bias, int32_t m, int32_t k, int32_t n,
+                               int32_t accumulate, void *scratch);
 KERNELS_API kernels_matmul_fn kernels_matmul;
-/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; wte, wpe plain row-major with stride d. */
+/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; plain row-major with stride d. wpe NULL =
+ * without positions. */
 typedef void kernels_embed_fn(float *x, int64_t ldx, const float *wte, const float *wpe,
                               const int32_t *ids, const int32_t *positions, int32_t m, int32_t d);
 KERNELS_API kernels_embed_fn kernels_embed;
-/* out = (x - mean) / sqrt(var + 1e-5) * weight + bias, var with 1/d. rows[i] picks x's row for
- * out's row i; NULL = the same row. */
+/* out = (x - mean) / sqrt(var + epsilon) * weight + bias, var with 1/d; bias NULL = none. rows[i]
+ * picks x's row for out's row i; NULL = the same row. */
 typedef void kernels_layer_norm_fn(float *out, int64_t ldo, const float *x, int64_t ldx,
                                    const int32_t *rows, const float *weight, const float *bias,
-                                   int32_t m, int32_t d);
+                                   int32_t m, int32_t d, float epsilon);
 KERNELS_API kernels_layer_norm_fn kernels_layer_norm;
+/* out = x / sqrt(mean(x²) + epsilon) * weight; weight[d] NULL = ones. A row is n_groups × d
+ * numbers, each group normalized by itself with the same weight: 1 for whole rows, or the heads of
+ * q and k. rows as above; out may be x. */
+typedef void kernels_rms_norm_fn(float *out, int64_t ldo, const float *x, int64_t ldx,
+                                 const int32_t *rows, const float *weight, int32_t m,
+                                 int32_t n_groups, int32_t d, float epsilon);
+KERNELS_API kernels_rms_norm_fn kernels_rms_norm;
+/* x = cap · tanh(x / cap), in place over x[m, d]. */
+typedef void kernels_soft_cap_fn(float *x, int64_t ldx, int32_t m, int32_t d, float cap);
+KERNELS_API kernels_soft_cap_fn kernels_soft_cap;
 
 /*
  * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at

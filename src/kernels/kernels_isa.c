@@ -14,6 +14,7 @@
 #include "ops/norm.h"
 #include "ops/pack.h"
 #include "ops/sampling.h"
+#include "ops/soft_cap.h"
 #include "ops/top_k.h"
 
 extern const kernel_table GLUE(kernel_table, ISA);
@@ -23,6 +24,8 @@ const kernel_table GLUE(kernel_table, ISA) = {
     .matmul = FN(matmul),
     .embed = FN(embed),
     .layer_norm = FN(layer_norm),
+    .rms_norm = FN(rms_norm),
+    .soft_cap = FN(soft_cap),
     .kv_store = FN(kv_store),
     .attention = FN(attention),
     .activation = FN(activation),

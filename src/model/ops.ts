@@ -29,6 +29,9 @@ export interface OpsMemory {
 	readonly kvBlocks: number
 }
 
+/** What LayerNorm adds to the variance. */
+const LAYER_NORM_EPSILON = 1e-5
+
 /** Floats of one KV block over all layers. */
 export function kvBlockFloats(kernels: Kernels, { attentions }: NetworkMemory): number {
 	return attentions.reduce(
@@ -197,6 +200,7 @@ export class Ops {
 			this.#weight(norm.bias),
 			count,
 			norm.width,
+			LAYER_NORM_EPSILON,
 		)
 	}
 
@@ -216,6 +220,7 @@ export class Ops {
 			from.address,
 			from.stride,
 			this.#weight(weight),
+			0,
 			count,
 			weight.inputs,
 			weight.outputs,

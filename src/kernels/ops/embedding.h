@@ -1,4 +1,4 @@
-/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; plain row-major tables. */
+/* x[i, :] = wte[ids[i], :] + wpe[positions[i], :], or without positions; plain row-major tables. */
 #ifndef ALPHA_OPS_EMBEDDING_H
 #define ALPHA_OPS_EMBEDDING_H
 
@@ -9,8 +9,12 @@ static void FN(embed)(float *x, int64_t ldx, const float *wte, const float *wpe,
                       const int32_t *positions, int32_t m, int32_t d) {
     for (int32_t row = 0; row < m; row++) {
         const float *token = wte + (int64_t)ids[row] * d;
-        const float *position = wpe + (int64_t)positions[row] * d;
         float *out = x + row * ldx;
+        if (wpe == NULL) {
+            memcpy(out, token, (size_t)d * sizeof(float));
+            continue;
+        }
+        const float *position = wpe + (int64_t)positions[row] * d;
         for (int32_t i = 0; i < d; i++)
             out[i] = token[i] + position[i];
     }

@@ -30,8 +30,8 @@ static void matmul_units(const void *context, int64_t begin, int64_t end, int32_
 }
 
 static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
-                       const void *w, int32_t m, int32_t k, int32_t n, int32_t accumulate,
-                       void *scratch) {
+                       const void *w, const float *bias, int32_t m, int32_t k, int32_t n,
+                       int32_t accumulate, void *scratch) {
     if (m == 0)
         return;
     matmul_job job = {
@@ -44,6 +44,7 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
         .m = m,
         .k = k,
         .n = n,
+        .bias = bias,
         .is_added = accumulate != 0,
         .scratch = scratch,
     };

@@ -33,7 +33,8 @@ typedef struct {
     const float *start; /* partial chains [rows][64], NULL = zeros */
     float *out;
     int64_t ldo;
-    bool is_added;     /* the finished chain is added to out */
+    const float *bias; /* of the panel's 64 columns, for finished chains; NULL = none */
+    bool is_added;     /* the result is added to out */
     const char *ahead; /* k cache lines that will be needed soon; NULL = none */
 } tile_job;
 
@@ -60,6 +61,12 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
         UNROLL for (int32_t r = 0; r < rows; r++) {
             vf32 xr = vf32_set1(x[r * job->ldx + i]);
             UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_fma(xr, w[v], acc[r][v]); }
+        }
+    }
+    if (job->bias != NULL) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            const vf32 bias = vf32_load(job->bias + 16 * (vec_first + v));
+            UNROLL for (int32_t r = 0; r < rows; r++) { acc[r][v] = vf32_add(acc[r][v], bias); }
         }
     }
     UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -93,7 +100,8 @@ static void matmul_rows_any(const tile_job *job, int32_t dtype, int32_t rows) {
 
 /* One panel for rows row … row + n_rows - 1. */
 static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32_t n_rows) {
-    _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL];
+    _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL], padded_bias[KERNELS_PANEL];
+    const float *bias = panel_bias(job, panel, padded_bias);
     const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
     const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
     /* Few rows are done with a piece before the next one could arrive. */
@@ -114,6 +122,7 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
                 .start = k == 0 ? NULL : kept,
                 .out = is_last ? out : kept,
                 .ldo = is_last ? job->ldo : KERNELS_PANEL,
+                .bias = is_last ? bias : NULL,
                 .is_added = is_last && job->is_added,
                 .ahead = looks_ahead && tile_index < row_bytes / LINE_BYTES
                              ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)

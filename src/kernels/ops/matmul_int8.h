@@ -68,8 +68,9 @@ static void quantise_rows(const void *context, int64_t begin, int64_t end, int32
     }
 }
 
-INLINE void int8_tile(const matmul_job *job, const char *panel, float *out, int32_t row,
-                      const int32_t rows, const int32_t vecs, const int32_t vec_first) {
+INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bias, float *out,
+                      int32_t row, const int32_t rows, const int32_t vecs,
+                      const int32_t vec_first) {
     vf32 chain[TILE_ROWS][4];
     int8_row x[TILE_ROWS];
     UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -109,6 +110,14 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, float *out, int3
             }
         }
     }
+    if (bias != NULL) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            const vf32 added = vf32_load(bias + 16 * (vec_first + v));
+            UNROLL for (int32_t r = 0; r < rows; r++) {
+                chain[r][v] = vf32_add(chain[r][v], added);
+            }
+        }
+    }
     UNROLL for (int32_t r = 0; r < rows; r++) {
         UNROLL for (int32_t v = 0; v < vecs; v++) {
             float *to = out + r * job->ldo + 16 * (vec_first + v);
@@ -117,20 +126,22 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, float *out, int3
     }
 }
 
-INLINE void int8_rows(const matmul_job *job, const char *panel, float *out, int32_t row,
-                      const int32_t rows) {
+INLINE void int8_rows(const matmul_job *job, const char *panel, const float *bias, float *out,
+                      int32_t row, const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET_INT8);
     for (int32_t vec = 0; vec < 4; vec += vecs)
-        int8_tile(job, panel, out, row, rows, vecs, vec);
+        int8_tile(job, panel, bias, out, row, rows, vecs, vec);
 }
 
 /* One panel for rows row … row + n_rows - 1. */
 static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_t n_rows) {
     const char *panel = (const char *)job->w + index * panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    _Alignas(64) float padded_bias[KERNELS_PANEL];
+    const float *bias = panel_bias(job, index, padded_bias);
     for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;
         BY_ROWS(n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS,
-                int8_rows(job, panel, out, row + r, ROWS));
+                int8_rows(job, panel, bias, out, row + r, ROWS));
     }
 }
 

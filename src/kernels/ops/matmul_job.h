@@ -15,9 +15,21 @@ typedef struct {
     int64_t ldx;
     const void *w;
     int32_t m, k, n;
-    bool is_added; /* the finished chain is added to out */
+    const float *bias; /* NULL = none */
+    bool is_added;     /* the result is added to out */
     int32_t n_groups, rows_per_unit;
     void *scratch;
 } matmul_job;
+
+/* The bias of a panel's 64 columns, NULL = none. The last panel's is copied to `padded`: zeros
+ * stand beyond the last column. */
+static inline const float *panel_bias(const matmul_job *job, int64_t panel, float *padded) {
+    const int64_t first = panel * KERNELS_PANEL, left = job->n - first;
+    if (job->bias == NULL || left >= KERNELS_PANEL)
+        return job->bias == NULL ? NULL : job->bias + first;
+    memset(padded, 0, KERNELS_PANEL * sizeof(float));
+    memcpy(padded, job->bias + first, (size_t)left * sizeof(float));
+    return padded;
+}
 
 #endif

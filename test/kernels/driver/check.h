@@ -46,8 +46,12 @@ void release(void *data);
 
 void matmul_cases(void);
 void matmul_fuzz(int32_t kind);
+void bias_cases(void);
+void bias_fuzz(int32_t kind);
 void embed_cases(void);
+void embed_tokens_cases(void);
 void norm_cases(void);
+void other_norm_cases(void);
 void norm_fuzz(int32_t kind);
 void activation_cases(void);
 void activation_fuzz(int32_t kind);
@@ -58,6 +62,8 @@ void logits_cases(void);
 void logits_fuzz(int32_t kind);
 void sample_cases(void);
 void sample_fuzz(int32_t kind);
+void soft_cap_cases(void);
+void soft_cap_fuzz(int32_t kind);
 void nonfinite_cases(void);
 void measure_cases(void);
 

@@ -77,10 +77,10 @@ static void check_matmul(int32_t dtype, int32_t m, int32_t k, int32_t n, int32_t
     float *out = guarded_floats(m * ldo), *sum = random_floats(m * ldo, NORMAL);
     float *added = guarded_floats(m * ldo), *single = guarded_floats(m * ldo);
     memcpy(added, sum, (size_t)(m * ldo) * 4);
-    kernels_matmul(dtype, out, ldo, x, ldx, packed, m, k, n, 0, scratch);
-    kernels_matmul(dtype, added, ldo, x, ldx, packed, m, k, n, 1, scratch);
+    kernels_matmul(dtype, out, ldo, x, ldx, packed, NULL, m, k, n, 0, scratch);
+    kernels_matmul(dtype, added, ldo, x, ldx, packed, NULL, m, k, n, 1, scratch);
     for (int32_t row = 0; row < m; row++)
-        kernels_matmul(dtype, single + row * ldo, ldo, x + row * ldx, ldx, packed, 1, k, n, 0,
+        kernels_matmul(dtype, single + row * ldo, ldo, x + row * ldx, ldx, packed, NULL, 1, k, n, 0,
                        scratch);
     check_guards(scratch, (size_t)scratch_bytes);
     check_guards(out, (size_t)(m * ldo) * 4);
@@ -123,6 +123,52 @@ void matmul_cases(void) {
                     check_matmul(dtype, sizes[i][0], sizes[i][1], sizes[i][2], kind);
         end_case();
     }
+}
+
+/* The bias is one addition to the finished chain, the accumulation another one. */
+static void check_bias(int32_t dtype, int32_t m, int32_t k, int32_t n, int32_t kind) {
+    const int64_t ldx = round_up(k, 64), ldo = round_up(n, 64), size = m * ldo;
+    float *w = random_floats((int64_t)n * k, kind), *x = random_floats(m * ldx, kind);
+    float *bias = random_floats(n, kind), *sum = random_floats(size, NORMAL);
+    void *packed = packed_weights(dtype, w, k, n);
+    void *scratch = guarded((size_t)kernels_matmul_scratch_bytes(dtype, m, k));
+    float *plain = guarded_floats(size), *out = guarded_floats(size), *added = guarded_floats(size);
+    memcpy(added, sum, (size_t)size * 4);
+    kernels_matmul(dtype, plain, ldo, x, ldx, packed, NULL, m, k, n, 0, scratch);
+    kernels_matmul(dtype, out, ldo, x, ldx, packed, bias, m, k, n, 0, scratch);
+    kernels_matmul(dtype, added, ldo, x, ldx, packed, bias, m, k, n, 1, scratch);
+    check_guards(out, (size_t)size * 4);
+    check_guards(added, (size_t)size * 4);
+    for (int32_t row = 0; row < m; row++) {
+        for (int32_t i = 0; i < round_up(n, 64); i++) {
+            const int64_t at = row * ldo + i;
+            const float expected = i < n ? plain[at] + bias[i] : 0;
+            if (out[at] != expected)
+                fail("bias is not one addition", out[at], expected);
+            if (added[at] != sum[at] + expected)
+                fail("accumulate is not one addition", added[at], sum[at] + expected);
+        }
+        hash_bytes(out + row * ldo, (size_t)n * 4);
+    }
+    release(w), release(x), release(bias), release(sum), release(packed), release(scratch);
+    release(plain), release(out), release(added);
+}
+
+void bias_cases(void) {
+    static const int32_t sizes[][3] = {
+        {1, 1, 1}, {1, 64, 64}, {2, 7, 65}, {6, 100, 127}, {7, 300, 192}, {100, 520, 70},
+    };
+    begin_case("matmul_bias");
+    for (int32_t dtype = 0; dtype < 3; dtype++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            for (int32_t kind = 0; kind < N_KINDS; kind++)
+                check_bias(dtype, sizes[i][0], sizes[i][1], sizes[i][2], kind);
+    end_case();
+}
+
+void bias_fuzz(int32_t kind) {
+    const int32_t dtype = random_below(3), m = random_below(20), k = 1 + random_below(150);
+    check_bias(dtype, m, k, 1 + random_below(200), kind);
 }
 
 void matmul_fuzz(int32_t kind) {
