@@ -10,7 +10,7 @@ export type Activation =
 	| { readonly kind: 'composed'; readonly graph: ActivationNode }
 
 /** Verified architecture of a network; every number of it is within its limit. */
-export type ModelConfig = AlphaConfig
+export type ModelConfig = AlphaConfig | Gpt2Config
 
 /** Our trainer's decoder (families/alpha.ts). Counts are positive integers. */
 export interface AlphaConfig {
@@ -26,6 +26,26 @@ export interface AlphaConfig {
 	readonly activation: Activation
 	/** Attention scores pass through cap * tanh(score / cap); null = no cap. */
 	readonly softCap: number | null
+}
+
+/** GPT-2 as other trainers write it (families/gpt2.ts). Counts are positive integers. */
+export interface Gpt2Config {
+	readonly family: 'gpt2'
+	/** Rows of the token table, those beyond the tokenizer included. */
+	readonly vocabSize: number
+	readonly contextLength: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	readonly ffnDim: number
+	readonly activation: 'gelu' | 'gelu_erf' | 'relu' | 'silu'
+	readonly normEpsilon: number
+	readonly hasBias: boolean
+	readonly tiesHead: boolean
+	/** Scores are divided by the square root of the head's channels. */
+	readonly scalesScores: boolean
+	/** Scores of layer i are divided by i + 1. */
+	readonly scalesScoresByLayer: boolean
 }
 
 /** Number formats in which weights can be served. */

@@ -32,31 +32,40 @@ export interface Table {
 	readonly columns: number
 }
 
-/** LayerNorm over [width]. */
+/** LayerNorm or RMSNorm over [width]; without a weight it only normalizes. */
 export interface Norm {
+	readonly kind: 'layer' | 'rms'
 	readonly width: number
-	readonly weight: PlainSlot
-	readonly bias: PlainSlot
+	readonly weight: PlainSlot | null
+	readonly bias: PlainSlot | null
+	readonly epsilon: number
 }
 
-/** A matrix of the checkpoint's shape [outputs, inputs]. */
+/** A matrix of the checkpoint's shape [outputs, inputs], and a bias [outputs]. */
 export interface Linear {
 	readonly weight: PackedSlot
+	readonly bias: PlainSlot | null
 }
 
 /** Causal self-attention of one layer, over keys and values of its own. */
 export interface Attention {
 	/** Place among the layers that keep keys and values. */
 	readonly index: number
+	/** Heads of queries, and of keys and values, each of which serves heads / kvHeads neighbours. */
 	readonly heads: number
+	readonly kvHeads: number
 	readonly headDim: number
-	/** Scores pass through cap · tanh(score / cap); 0 = no cap. */
+	/** What scores are multiplied by. */
+	readonly scale: number
+	/** Scores then pass through cap · tanh(score / cap); 0 = no cap. */
 	readonly softCap: number
+	/** Positions that a token attends to, its own included; 0 = all up to its own. */
+	readonly window: number
 }
 
 /** What turns the MLP's first projection, [width] or [2 · width] where gated, into [width]. */
 export interface MlpActivation {
-	readonly kind: keyof typeof kernelActivations
+	readonly kind: keyof typeof kernelActivations | 'gelu_erf'
 	readonly width: number
 	/** Learned numbers per channel. */
 	readonly parameters: PlainSlot | null
@@ -118,17 +127,41 @@ export class NetworkBuilder {
 		return { weight: this.#plain(name, [rows, columns]), rows, columns }
 	}
 
-	/** `<name>.weight` and `<name>.bias`, [width] each. */
-	norm(name: string, width: number): Norm {
+	/** LayerNorm with `<name>.weight` and, where it has one, `<name>.bias`, [width] each. */
+	layerNorm(
+		name: string,
+		width: number,
+		{ bias, epsilon }: { readonly bias: boolean; readonly epsilon: number },
+	): Norm {
 		const weight = this.#plain(`${name}.weight`, [width])
-		return { width, weight, bias: this.#plain(`${name}.bias`, [width]) }
+		const added = bias ? this.#plain(`${name}.bias`, [width]) : null
+		return { kind: 'layer', width, weight, bias: added, epsilon }
+	}
+
+	/**
+	 * Linear modules side by side: `<name>.weight` [rows, inputs] of each and, where they have one,
+	 * `<name>.bias` [rows].
+	 */
+	linear(inputs: number, modules: StackedRows, { bias }: { readonly bias: boolean }): Linear {
+		const names = Object.entries(modules)
+		const weights = names.map(([name, rows]) => [`${name}.weight`, rows] as const)
+		const { weight } = this.matrix(inputs, Object.fromEntries(weights))
+		if (!bias) return { weight, bias: null }
+		const slot = this.#plainSlot(weight.outputs)
+		let at = 0
+		for (const [name, rows] of names) {
+			this.#place(`${name}.bias`, [rows], { slot, firstRow: 0, rows, at })
+			at += rows
+		}
+		return { weight, bias: slot }
 	}
 
 	/**
 	 * A matrix of so many inputs, whose outputs are the stacked rows of the named tensors. Further
-	 * alternatives say in which other pieces a checkpoint may have them.
+	 * alternatives say in which other pieces a checkpoint may have them. A table's name makes it share
+	 * the table's numbers.
 	 */
-	linear(inputs: number, ...alternatives: readonly StackedRows[]): Linear {
+	matrix(inputs: number, ...alternatives: readonly StackedRows[]): Linear {
 		const sums = alternatives.map((rows) => Object.values(rows).reduce((sum, n) => sum + n, 0))
 		const outputs = sums[0]
 		assert(outputs && sums.every((sum) => sum === outputs), 'alternatives stack alike')
@@ -142,7 +175,7 @@ export class NetworkBuilder {
 			}
 		}
 		if (alternatives.length > 1) this.#alternatives.push(alternatives.map(Object.keys))
-		return { weight }
+		return { weight, bias: null }
 	}
 
 	/** An activation with the tensors of its learned numbers, [1, width] each, in the kernel's order. */
@@ -162,8 +195,10 @@ export class NetworkBuilder {
 	}
 
 	/** A layer's attention, with a place of its own for keys and values. */
-	attention(shape: Omit<Attention, 'index'>): Attention {
-		const attention = { ...shape, index: this.#attentions.length }
+	attention(
+		shape: Omit<Attention, 'index' | 'softCap' | 'window'> & Partial<Attention>,
+	): Attention {
+		const attention = { softCap: 0, window: 0, ...shape, index: this.#attentions.length }
 		this.#attentions.push(attention)
 		return attention
 	}

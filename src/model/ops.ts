@@ -5,6 +5,7 @@
  */
 import { type Address, type Kernels, kernelActivations, kernelDtypes } from '../kernels/binding.ts'
 import { alignedFloats, Matrix, type Pinned, pinned } from '../kernels/buffer.ts'
+import { assert } from '../lib/assert.ts'
 import type { Batch } from './batch.ts'
 import type { Dtype } from './model-config.ts'
 import type {
@@ -35,7 +36,7 @@ const LAYER_NORM_EPSILON = 1e-5
 /** Floats of one KV block over all layers. */
 export function kvBlockFloats(kernels: Kernels, { attentions }: NetworkMemory): number {
 	return attentions.reduce(
-		(sum, { heads, headDim }) => sum + kernels.kvLayerFloats(heads, headDim),
+		(sum, { kvHeads, headDim }) => sum + kernels.kvLayerFloats(kvHeads, headDim),
 		0,
 	)
 }
@@ -78,9 +79,9 @@ export class Ops {
 		this.#kvBlockStride = kvBlockFloats(kernels, network)
 		this.#keysValues = alignedFloats(kvBlocks * this.#kvBlockStride)
 		let layer = this.#keysValues.address
-		this.#kvLayers = Float64Array.from(network.attentions, ({ heads, headDim }) => {
+		this.#kvLayers = Float64Array.from(network.attentions, ({ kvHeads, headDim }) => {
 			const address = layer
-			layer += kernels.kvLayerFloats(heads, headDim) * 4
+			layer += kernels.kvLayerFloats(kvHeads, headDim) * 4
 			return address
 		})
 		const inputs = network.slots.flatMap((slot) => (slot.kind === 'packed' ? [slot.inputs] : []))
@@ -176,7 +177,7 @@ export class Ops {
 	activate(x: RowBuffer, { kind, width, parameters, program }: MlpActivation): void {
 		const rows = this.matrix(x)
 		this.#kernels.activation(
-			kernelActivations[kind],
+			kernelActivations[kind as keyof typeof kernelActivations],
 			rows.address,
 			rows.stride,
 			this.#batch.rowCount,
@@ -196,8 +197,8 @@ export class Ops {
 			from.address,
 			from.stride,
 			picked,
-			this.#weight(norm.weight),
-			this.#weight(norm.bias),
+			norm.weight ? this.#weight(norm.weight) : 0,
+			norm.bias ? this.#weight(norm.bias) : 0,
 			count,
 			norm.width,
 			LAYER_NORM_EPSILON,
@@ -207,10 +208,11 @@ export class Ops {
 	#linear(
 		out: RowBuffer,
 		x: RowBuffer,
-		{ weight }: Linear,
+		{ weight, bias }: Linear,
 		count: number,
 		accumulate: 0 | 1,
 	): void {
+		assert(bias === null, 'matrices with biases are not computed yet')
 		const to = this.matrix(out)
 		const from = this.matrix(x)
 		this.#kernels.matmul(

@@ -1,27 +1,15 @@
 import { activationStackMax } from '../kernels/binding.ts'
 import { describeValue, isRecord } from '../lib/json.ts'
+import {
+	CONTEXT_LENGTH_MIN,
+	ConfigFields,
+	MODEL_LIMITS,
+	ModelConfigError,
+} from './config-fields.ts'
 import type { Activation, ActivationNode, AlphaConfig } from './model-config.ts'
-
-/** A model config that cannot be served; the message says what was expected and what was found. */
-export class ModelConfigError extends Error {
-	override readonly name = 'ModelConfigError'
-}
 
 /** Which of the two checkpoint forms the config comes from: they differ in the default soft cap. */
 export type CheckpointForm = 'json' | 'binary'
-
-/** Bounds far above any model that this server is meant for; checked before anything is allocated. */
-const MODEL_LIMITS = {
-	vocabSize: 1_000_000,
-	blockSize: 131_072,
-	nLayer: 512,
-	nEmbd: 65_536,
-	nHead: 4_096,
-	ffnDim: 1_048_576,
-} as const
-
-/** A window of one token could neither roll nor hold what was drawn. */
-const BLOCK_SIZE_MIN = 2
 
 /** Nodes of a composed activation. */
 const GRAPH_NODES_MAX = 256
@@ -32,7 +20,15 @@ const PATH_LENGTH_MAX = 200
 /** The cap that the trainer's binary revisions apply when the file names none. */
 const BINARY_SOFT_CAP = 30
 
-const SIMPLE_ACTIVATIONS = ['gelu', 'silu', 'relu', 'swiglu', 'universal', 'kan_spline'] as const
+const ACTIVATION_KINDS = {
+	gelu: 'gelu',
+	silu: 'silu',
+	relu: 'relu',
+	swiglu: 'swiglu',
+	universal: 'universal',
+	kan_spline: 'kan_spline',
+	composed: 'composed',
+} as const
 const BASIS_OPS = ['silu', 'relu', 'gelu', 'identity', 'square'] as const
 
 type Fields = Readonly<Record<string, unknown>>
@@ -42,25 +38,21 @@ type Fields = Readonly<Record<string, unknown>>
  * ignored. Throws ModelConfigError for anything that could not be computed as it was trained.
  */
 export function parseModelConfig(json: unknown, form: CheckpointForm): AlphaConfig {
-	const fields = toFields(json, 'modelConfig')
-	const nEmbd = dimension(fields, 'nEmbd')
-	const nHead = dimension(fields, 'nHead')
-	if (nEmbd % nHead !== 0) {
-		fail('modelConfig.nHead', `a divisor of nEmbd ${nEmbd}`, nHead)
-	}
+	const fields = new ConfigFields(json, 'modelConfig')
+	const nEmbd = fields.integer('nEmbd', [1, MODEL_LIMITS.nEmbd])
+	const nHead = fields.integer('nHead', [1, MODEL_LIMITS.nHead])
+	if (nEmbd % nHead !== 0) fields.refuse('nHead', `a divisor of nEmbd ${nEmbd}`)
 	const activation = parseActivation(fields)
 	return {
 		family: 'alpha',
-		vocabSize: dimension(fields, 'vocabSize'),
-		contextLength: dimension(fields, 'blockSize', BLOCK_SIZE_MIN),
-		nLayer: dimension(fields, 'nLayer'),
+		vocabSize: fields.integer('vocabSize', [1, MODEL_LIMITS.vocabSize]),
+		contextLength: fields.integer('blockSize', [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
+		nLayer: fields.integer('nLayer', [1, MODEL_LIMITS.nLayer]),
 		nEmbd,
 		nHead,
-		ffnDim: isAbsent(fields['ffnDim'])
-			? defaultFfnDim(nEmbd, activation)
-			: dimension(fields, 'ffnDim'),
+		ffnDim: fields.integer('ffnDim', [1, MODEL_LIMITS.ffnDim], defaultFfnDim(nEmbd, activation)),
 		activation,
-		softCap: parseSoftCap(fields['softCap'], form),
+		softCap: parseSoftCap(fields, form),
 	}
 }
 
@@ -69,36 +61,18 @@ function defaultFfnDim(nEmbd: number, activation: Activation): number {
 	return activation.kind === 'swiglu' ? Math.ceil(((8 / 3) * nEmbd) / 64) * 64 : 4 * nEmbd
 }
 
-function dimension(fields: Fields, key: keyof typeof MODEL_LIMITS, min = 1): number {
-	const value = fields[key]
-	const max = MODEL_LIMITS[key]
-	if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-		fail(`modelConfig.${key}`, `an integer from ${min} to ${max}`, value)
-	}
-	return value
+function parseSoftCap(fields: ConfigFields, form: CheckpointForm): number | null {
+	if (fields.has('softCap')) return fields.positive('softCap')
+	return form === 'json' ? null : BINARY_SOFT_CAP
 }
 
-function parseSoftCap(value: unknown, form: CheckpointForm): number | null {
-	if (isAbsent(value)) return form === 'json' ? null : BINARY_SOFT_CAP
-	if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
-		fail('modelConfig.softCap', 'a positive number', value)
+function parseActivation(fields: ConfigFields): Activation {
+	const kind = fields.oneOf('ffnActivation', ACTIVATION_KINDS, 'gelu')
+	if (kind !== 'composed') return { kind }
+	if (!fields.has('activationGraph')) {
+		fields.refuse('activationGraph', 'a graph, because ffnActivation is composed')
 	}
-	return value
-}
-
-function parseActivation(fields: Fields): Activation {
-	const name = fields['ffnActivation'] ?? 'gelu'
-	if (name === 'composed') {
-		if (isAbsent(fields['activationGraph'])) {
-			fail('modelConfig.activationGraph', 'a graph, because ffnActivation is composed', undefined)
-		}
-		return { kind: 'composed', graph: parseGraph(fields['activationGraph']) }
-	}
-	const kind = SIMPLE_ACTIVATIONS.find((known) => known === name)
-	if (kind === undefined) {
-		fail('modelConfig.ffnActivation', `one of ${SIMPLE_ACTIVATIONS.join(', ')}, composed`, name)
-	}
-	return { kind }
+	return { kind, graph: parseGraph(fields.value('activationGraph')) }
 }
 
 function parseGraph(json: unknown): ActivationNode {
@@ -142,10 +116,6 @@ function parseGraph(json: unknown): ActivationNode {
 
 function toFields(value: unknown, path: string): Fields {
 	return isRecord(value) ? value : fail(path, 'an object', value)
-}
-
-function isAbsent(value: unknown): value is undefined | null {
-	return value === undefined || value === null
 }
 
 function fail(path: string, expected: string, got: unknown): never {

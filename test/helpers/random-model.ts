@@ -1,10 +1,10 @@
 import type { LoadModel } from '../../src/engine/messages.ts'
 import { type Kernels, pointerOf } from '../../src/kernels/binding.ts'
-import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
+import type { AlphaConfig, Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { packTensor, weightLayout } from '../../src/model/weights.ts'
 
 /** A small network of any shape; `changes` say what a test is about. */
-export function tinyConfig(changes: Partial<ModelConfig> = {}): ModelConfig {
+export function tinyConfig(changes: Partial<AlphaConfig> = {}): AlphaConfig {
 	return {
 		family: 'alpha',
 		vocabSize: 97,

@@ -5,7 +5,7 @@
 import { compileActivation } from '../activation-program.ts'
 import type { AlphaConfig } from '../model-config.ts'
 import { NetworkBuilder } from '../network.ts'
-import type { Network } from './family.ts'
+import type { Family, Network } from './family.ts'
 
 /** Learned numbers per channel of an activation, as checkpoints name them. */
 const LEARNED: Readonly<Record<string, readonly string[]>> = {
@@ -13,9 +13,13 @@ const LEARNED: Readonly<Record<string, readonly string[]>> = {
 	kan_spline: ['kan_c0', 'kan_c1', 'kan_c2', 'kan_c3', 'kan_c4'],
 }
 
-export function alphaNetwork(config: AlphaConfig): Network {
+export const alpha: Family<AlphaConfig> = { network: alphaNetwork, foreign: null }
+
+function alphaNetwork(config: AlphaConfig): Network {
 	const { vocabSize, contextLength, nLayer, nEmbd, nHead, ffnDim, activation, softCap } = config
 	const { kind } = activation
+	const headDim = nEmbd / nHead
+	const norm = { bias: true, epsilon: 1e-5 }
 	const isGated = kind === 'swiglu'
 	const program = kind === 'composed' ? compileActivation(activation.graph) : null
 
@@ -27,24 +31,30 @@ export function alphaNetwork(config: AlphaConfig): Network {
 		const mlp = `layer.${i}.mlp`
 		const learned = (LEARNED[kind] ?? []).map((name) => `${mlp}.${name}`)
 		return {
-			ln1: build.norm(`layer.${i}.ln1`, nEmbd),
-			qkv: build.linear(
+			ln1: build.layerNorm(`layer.${i}.ln1`, nEmbd, norm),
+			qkv: build.matrix(
 				nEmbd,
 				{ [`${attn}.wqkv`]: 3 * nEmbd },
 				{ [`${attn}.wq`]: nEmbd, [`${attn}.wk`]: nEmbd, [`${attn}.wv`]: nEmbd },
 			),
-			attention: build.attention({ heads: nHead, headDim: nEmbd / nHead, softCap: softCap ?? 0 }),
-			attentionOut: build.linear(nEmbd, { [`${attn}.wo`]: nEmbd }),
-			ln2: build.norm(`layer.${i}.ln2`, nEmbd),
+			attention: build.attention({
+				heads: nHead,
+				kvHeads: nHead,
+				headDim,
+				scale: 1 / Math.sqrt(headDim),
+				softCap: softCap ?? 0,
+			}),
+			attentionOut: build.matrix(nEmbd, { [`${attn}.wo`]: nEmbd }),
+			ln2: build.layerNorm(`layer.${i}.ln2`, nEmbd, norm),
 			mlpUp: isGated
-				? build.linear(nEmbd, { [`${mlp}.fc_gate`]: ffnDim, [`${mlp}.fc_up`]: ffnDim })
-				: build.linear(nEmbd, { [`${mlp}.fc1`]: ffnDim }),
-			mlpDown: build.linear(ffnDim, { [`${mlp}.${isGated ? 'fc_proj' : 'fc2'}`]: nEmbd }),
+				? build.matrix(nEmbd, { [`${mlp}.fc_gate`]: ffnDim, [`${mlp}.fc_up`]: ffnDim })
+				: build.matrix(nEmbd, { [`${mlp}.fc1`]: ffnDim }),
+			mlpDown: build.matrix(ffnDim, { [`${mlp}.${isGated ? 'fc_proj' : 'fc2'}`]: nEmbd }),
 			activation: build.activation(kind, ffnDim, learned, program),
 		}
 	})
-	const lnF = build.norm('lnF', nEmbd)
-	const lmHead = build.linear(nEmbd, { lmHead: vocabSize })
+	const lnF = build.layerNorm('lnF', nEmbd, norm)
+	const lmHead = build.matrix(nEmbd, { lmHead: vocabSize })
 
 	const x = build.buffer(nEmbd)
 	const h = build.buffer(nEmbd)
