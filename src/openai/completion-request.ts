@@ -23,6 +23,8 @@ import type { CompletionRequest } from './schemas/completions.ts'
 export interface CompletionPrompt {
 	readonly text: string
 	readonly tokenIds: readonly number[]
+	/** How many of the ids the tokenizer has put before the text. */
+	readonly prefixTokens: number
 }
 
 /** What prompts are read against. */
@@ -47,7 +49,7 @@ export function toPrompts(
 	const lists = isIds(prompt) ? [prompt] : prompt
 	return lists.map((tokenIds) => {
 		checkTokenIds(tokenIds, param, vocabSize)
-		return { text: tokenizer.decode(tokenIds), tokenIds }
+		return { text: tokenizer.decode(tokenIds), tokenIds, prefixTokens: 0 }
 	})
 }
 
@@ -101,7 +103,9 @@ function choicesPerPrompt({ n = 1, best_of, stream }: CompletionRequest): number
 }
 
 function fromText(text: string, tokenizer: Tokenizer): CompletionPrompt {
-	return { text, tokenIds: tokenizer.encode(endOfText(text)) }
+	const { promptPrefix } = tokenizer
+	const tokenIds = [...promptPrefix, ...tokenizer.encode(endOfText(text))]
+	return { text, tokenIds, prefixTokens: promptPrefix.length }
 }
 
 type PromptList = Exclude<CompletionRequest['prompt'], string>

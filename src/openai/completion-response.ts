@@ -92,7 +92,7 @@ const nothing: Echo = { text: '', tokens: [] }
 
 /** The prompt as part of the answer. The model may have read only its end. */
 function echoOf(
-	{ text, tokenIds }: CompletionPrompt,
+	{ text, tokenIds, prefixTokens }: CompletionPrompt,
 	read: { promptTokens: number; logprobs?: Logprobs; promptLogprobs?: Logprobs },
 	options: Pick<CompletionOptions, 'tokenizer' | 'logprobs'>,
 ): Echo {
@@ -100,9 +100,9 @@ function echoOf(
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
-	const pieces = tokenIds.map((tokenId) => {
+	const pieces = tokenIds.map((tokenId, i) => {
 		const { isAfterWord } = decoder
-		return { text: decoder.push(tokenId), isAfterWord }
+		return { text: i < prefixTokens ? '' : decoder.push(tokenId), isAfterWord }
 	})
 	const length = pieces.reduce((sum, piece) => sum + piece.text.length, 0)
 	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.

@@ -1,12 +1,11 @@
-/** Requests and answers of /tokenize and /detokenize. */
-
-import { renderChat } from '../text/chat-template.ts'
+/** Requests and answers of /tokenize, /detokenize and /tokenizer_info. */
+import { jinjaChatTemplate, renderChat } from '../text/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { invalidValue, missingParameter, unsupportedParameter } from '../wire/errors.ts'
 import { tokenizeCharactersMax } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
 import { checkTokenIds } from './sampling.ts'
-import type { Detokenized, Tokenized, TokenizeRequest } from './schemas/tokenize.ts'
+import type { Detokenized, Tokenized, TokenizeRequest, TokenizerInfo } from './schemas/tokenize.ts'
 
 /** Token ids of a text or a conversation. Throws ApiError 400. */
 export function toTokenized(
@@ -22,6 +21,31 @@ export function toTokenized(
 		token_strs: body.return_token_strs ? tokens.map((id) => tokenizer.tokenText(id)) : null,
 	}
 }
+
+/** What the tokenizer reserves, and how the model reads a conversation. */
+export function toTokenizerInfo(tokenizer: Tokenizer, contextLength: number): TokenizerInfo {
+	const [first = null] = tokenizer.promptPrefix
+	const [end = null] = tokenizer.endTokenIds
+	return {
+		tokenizer_class: tokenizerClasses[tokenizer.spec.type],
+		bos_token: first === null ? null : tokenizer.tokenText(first),
+		eos_token: end === null ? null : tokenizer.tokenText(end),
+		pad_token: null,
+		unk_token: null,
+		additional_special_tokens: [...tokenizer.spec.specialTokens],
+		add_bos_token: first !== null,
+		add_eos_token: false,
+		model_max_length: contextLength,
+		chat_template: jinjaChatTemplate(tokenizer),
+	}
+}
+
+const tokenizerClasses = {
+	bpe: 'BpeTokenizer',
+	char: 'CharTokenizer',
+	word: 'WordTokenizer',
+	'byte-bpe': 'ByteBpeTokenizer',
+} as const
 
 /** Text of token ids, under both names that clients look for. Throws ApiError 400. */
 export function toDetokenized(
@@ -39,7 +63,10 @@ function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[
 	)
 	if (field === undefined) throw missingParameter('prompt')
 	if (other !== undefined) throw unsupportedParameter(field, `It does not go with '${other}'.`)
-	if (body.messages === undefined) return tokenizer.encode(body.prompt ?? body.content ?? '')
+	if (body.messages === undefined) {
+		const ids = tokenizer.encode(body.prompt ?? body.content ?? '')
+		return (body.add_special_tokens ?? true) ? [...tokenizer.promptPrefix, ...ids] : ids
+	}
 	const messages = fromWireMessages(body.messages)
 	const characters = messages.reduce((sum, { content }) => sum + content.length, 0)
 	if (characters > tokenizeCharactersMax) {

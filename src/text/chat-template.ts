@@ -68,6 +68,35 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 	return { tokenIds, stopTokenIds, textBefore: '', skipsLeadingBlank: !isContinued }
 }
 
+/** `renderChat` as a Jinja template, for clients that render themselves; null without chat tokens. */
+export function jinjaChatTemplate(tokenizer: Tokenizer): string | null {
+	const tokens = [USER, ASSISTANT, END_OF_TEXT]
+	return tokens.some((text) => tokenizer.specialTokenId(text) === undefined) ? null : JINJA_TEMPLATE
+}
+
+/** Everything is collected in `chat`, since Jinja's loops forget what they set. */
+const JINJA_TEMPLATE = [
+	`{%- set chat = namespace(turns='', side='', text='') -%}`,
+	`{%- macro closed(text) -%}{{ ' ' ~ text.strip() ~ ' ' if text.strip() else ' ' }}{%- endmacro -%}`,
+	`{%- for message in messages -%}`,
+	`{%- set side = '${ASSISTANT}' if message['role'] == 'assistant' else '${USER}' -%}`,
+	`{%- set parts = message['content'] or '' -%}`,
+	`{%- set text = parts if parts is string else parts | map(attribute='text') | join -%}`,
+	`{%- if side != chat.side -%}`,
+	`{%- if chat.side -%}{%- set chat.turns = chat.turns ~ chat.side ~ closed(chat.text) -%}{%- endif -%}`,
+	`{%- set chat.side = side -%}{%- set chat.text = text -%}`,
+	`{%- elif not chat.text -%}{%- set chat.text = text -%}`,
+	`{%- elif text -%}{%- set chat.text = chat.text ~ ' ' ~ text -%}`,
+	`{%- endif -%}`,
+	`{%- endfor -%}`,
+	`{%- if chat.side == '${ASSISTANT}' -%}`,
+	`{{ chat.turns ~ chat.side ~ (' ' ~ chat.text.lstrip() if chat.text else '') }}`,
+	`{%- else -%}`,
+	`{{ chat.turns ~ chat.side ~ closed(chat.text) }}`,
+	`{%- if add_generation_prompt -%}{{ '${ASSISTANT}' }}{%- endif -%}`,
+	`{%- endif -%}`,
+].join('\n')
+
 /** The last messages, the first of them cut if need be. */
 function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
 	let room = promptCharactersMax

@@ -75,6 +75,25 @@ describe('tokenizer', () => {
 		expect(app.catalog.leaseCount()).toBe(0)
 	})
 
+	test.each(['/tokenizer_info', '/v1/tokenizer_info?model=second'])(
+		'%s tells what it reserves',
+		async (path) => {
+			expect(await (await testApp().get(path)).json()).toEqual({
+				tokenizer_class: 'CharTokenizer',
+				bos_token: null,
+				eos_token: null,
+				pad_token: null,
+				unk_token: null,
+				additional_special_tokens: [],
+				add_bos_token: false,
+				add_eos_token: false,
+				model_max_length: 64,
+				chat_template: null,
+			})
+			expect((await testApp().get('/tokenizer_info?model=nobody')).status).toBe(404)
+		},
+	)
+
 	test('encodes messages as chat does', async () => {
 		const messages = [
 			{ role: 'user', content: 'a' },

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, nullable, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { nullable, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { modelField } from '../../wire/request-fields.ts'
 import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
@@ -26,7 +26,12 @@ export const TokenizeRequest = wireObject(
 		return_token_strs: optional(
 			Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
 		),
-		add_special_tokens: ignored('Accepted and ignored: nothing is ever added to a prompt.'),
+		add_special_tokens: optional(
+			Type.Boolean({
+				default: true,
+				description: 'Put first what the model wants there, if anything.',
+			}),
+		),
 	},
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time' } },
 )
@@ -55,3 +60,24 @@ export const Detokenized = wireObject({
 	}),
 })
 export type Detokenized = Static<typeof Detokenized>
+
+/** Query of GET /tokenizer_info. */
+export const TokenizerInfoQuery = Type.Object({ model: modelField }, { additionalProperties: true })
+
+export const TokenizerInfo = wireObject({
+	tokenizer_class: Type.String({ example: 'BpeTokenizer' }),
+	bos_token: nullable(Type.String({ description: 'Put before every prompt.' })),
+	eos_token: nullable(Type.String({ description: 'Ends every text.' })),
+	pad_token: nullable(Type.String()),
+	unk_token: nullable(Type.String()),
+	additional_special_tokens: Type.Array(Type.String(), {
+		description: 'Texts that are encoded as one token.',
+	}),
+	add_bos_token: Type.Boolean(),
+	add_eos_token: Type.Boolean(),
+	model_max_length: Type.Integer({ description: 'Context length in tokens.' }),
+	chat_template: nullable(
+		Type.String({ description: 'How the model reads a conversation, in Jinja.' }),
+	),
+})
+export type TokenizerInfo = Static<typeof TokenizerInfo>

@@ -4,13 +4,18 @@ import {
 	DetokenizeRequest,
 	Tokenized,
 	TokenizeRequest,
+	TokenizerInfo,
+	TokenizerInfoQuery,
 } from '../../openai/schemas/tokenize.ts'
-import { toDetokenized, toTokenized } from '../../openai/tokenize.ts'
+import { toDetokenized, toTokenized, toTokenizerInfo } from '../../openai/tokenize.ts'
 import type { ServerContext } from '../deps.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
+import { queryReader } from '../query.ts'
 
-/** POST /tokenize and /detokenize, in the shape of vLLM. */
+const readQuery = queryReader(TokenizerInfoQuery)
+
+/** POST /tokenize and /detokenize, GET /tokenizer_info, in the shapes of vLLM. */
 export function tokenize(context: ServerContext) {
 	const { bodyBytesMax } = context.limits
 	const readText = bodyReader(TokenizeRequest, bodyBytesMax)
@@ -37,6 +42,16 @@ export function tokenize(context: ServerContext) {
 				content: { 'application/json': Detokenized },
 			}),
 		)
+		.get(
+			'/tokenizer_info',
+			({ request }) => describe(context, request),
+			operation({
+				...common,
+				summary: 'Reserved tokens and chat template',
+				query: TokenizerInfoQuery,
+				content: { 'application/json': TokenizerInfo },
+			}),
+		)
 }
 
 async function encode(
@@ -58,4 +73,10 @@ async function decode(
 	using lease = await catalog.acquire(body.model, request.signal)
 	const { tokenizer, config } = lease
 	return toDetokenized(body.tokens, { tokenizer, vocabSize: config.vocabSize })
+}
+
+async function describe({ catalog }: ServerContext, request: Request) {
+	const { model } = readQuery(request)
+	using lease = await catalog.acquire(model, request.signal)
+	return toTokenizerInfo(lease.tokenizer, lease.config.contextLength)
 }
