@@ -18,6 +18,8 @@ export interface RunnerLimits {
 export interface LoadModel {
 	readonly modelKey: number
 	readonly config: ModelConfig
+	/** Ids from this one on only pad the tables: they are never drawn. At most `config.vocabSize`. */
+	readonly tokenCount: number
 	readonly dtype: Dtype
 	/** Packed weights by `weightLayout`. */
 	readonly arena: SharedArrayBuffer

@@ -5,7 +5,6 @@
  */
 import { type Address, type Kernels, kernelActivations, kernelDtypes } from '../kernels/binding.ts'
 import { alignedFloats, Matrix, type Pinned, pinned } from '../kernels/buffer.ts'
-import { assert } from '../lib/assert.ts'
 import type { Batch } from './batch.ts'
 import type { Dtype } from './model-config.ts'
 import type {
@@ -29,9 +28,6 @@ export interface OpsMemory {
 	readonly contextLength: number
 	readonly kvBlocks: number
 }
-
-/** What LayerNorm adds to the variance. */
-const LAYER_NORM_EPSILON = 1e-5
 
 /** Floats of one KV block over all layers. */
 export function kvBlockFloats(kernels: Kernels, { attentions }: NetworkMemory): number {
@@ -182,7 +178,7 @@ export class Ops {
 			rows.stride,
 			this.#batch.rowCount,
 			width,
-			parameters ? this.#weight(parameters) : (program?.factors.address ?? 0),
+			this.#weight(parameters) || (program?.factors.address ?? 0),
 			program?.ops.address ?? 0,
 			program?.ops.array.length ?? 0,
 		)
@@ -191,17 +187,34 @@ export class Ops {
 	#norm(out: RowBuffer, x: RowBuffer, norm: Norm, picked: Address, count: number): void {
 		const to = this.matrix(out)
 		const from = this.matrix(x)
+		const { kind, width, epsilon } = norm
+		const weight = this.#weight(norm.weight)
+		if (kind === 'rms') {
+			this.#kernels.rmsNorm(
+				to.address,
+				to.stride,
+				from.address,
+				from.stride,
+				picked,
+				weight,
+				count,
+				1,
+				width,
+				epsilon,
+			)
+			return
+		}
 		this.#kernels.layerNorm(
 			to.address,
 			to.stride,
 			from.address,
 			from.stride,
 			picked,
-			norm.weight ? this.#weight(norm.weight) : 0,
-			norm.bias ? this.#weight(norm.bias) : 0,
+			weight,
+			this.#weight(norm.bias),
 			count,
-			norm.width,
-			LAYER_NORM_EPSILON,
+			width,
+			epsilon,
 		)
 	}
 
@@ -212,7 +225,6 @@ export class Ops {
 		count: number,
 		accumulate: 0 | 1,
 	): void {
-		assert(bias === null, 'matrices with biases are not computed yet')
 		const to = this.matrix(out)
 		const from = this.matrix(x)
 		this.#kernels.matmul(
@@ -222,7 +234,7 @@ export class Ops {
 			from.address,
 			from.stride,
 			this.#weight(weight),
-			0,
+			this.#weight(bias),
 			count,
 			weight.inputs,
 			weight.outputs,
@@ -231,7 +243,8 @@ export class Ops {
 		)
 	}
 
-	#weight(slot: Slot): Address {
-		return this.#weights[slot.index]!
+	/** Where a slot lies; 0 = nowhere, which kernels take for absent. */
+	#weight(slot: Slot | null): Address {
+		return slot === null ? 0 : this.#weights[slot.index]!
 	}
 }

@@ -19,7 +19,9 @@ export async function serveModel(engine: Engine, loaded: LoadedCheckpoint): Prom
 	const { arena, ...checkpoint } = loaded
 	const { config, dtype, tokenizerSpec } = checkpoint
 	const tokenizer = createTokenizer(tokenizerSpec)
-	const modelKey = await engine.load({ config, dtype, arena })
+	// Our trainer draws ids beyond its tokenizer, too; for others they are padding.
+	const tokenCount = config.family === 'alpha' ? config.vocabSize : tokenizerSpec.vocab.length
+	const modelKey = await engine.load({ config, tokenCount, dtype, arena })
 	return { modelKey, checkpoint, tokenizer }
 }
 

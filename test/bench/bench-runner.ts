@@ -43,7 +43,9 @@ export class BenchRunner {
 		const { config, dtype, arena } = model
 		this.config = config
 		const limits = { ...LIMITS, kvBytesMax }
-		this.#runner = new ModelRunner(kernels, { modelKey: 0, config, dtype, arena, limits })
+		const tokenCount = config.vocabSize
+		const loaded = { modelKey: 0, config, tokenCount, dtype, arena, limits }
+		this.#runner = new ModelRunner(kernels, loaded)
 	}
 
 	/** Seconds of `steps` steps in which `streams` streams decode one token each. */

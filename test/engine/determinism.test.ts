@@ -74,7 +74,7 @@ async function startWithModels(options: TestEngineOptions) {
 	const loaded: LoadedModel[] = []
 	for (const { name, loaded: checkpoint } of models) {
 		const { config, dtype, arena } = checkpoint
-		const key = await engine.load({ config, dtype, arena })
+		const key = await engine.load({ config, tokenCount: config.vocabSize, dtype, arena })
 		const requests = requestsFor(checkpoint)
 		loaded.push({ name, key, contextLength: config.contextLength, requests })
 	}

@@ -51,5 +51,5 @@ export function randomModel(
 		for (let i = 0; i < data.length; i++) data[i] = (isNorm ? 1 : 0) + (next() - 0.5) * scale
 		packTensor(kernels, layout, arena, name, data)
 	}
-	return { config, dtype, arena }
+	return { config, tokenCount: config.vocabSize, dtype, arena }
 }

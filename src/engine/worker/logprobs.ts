@@ -17,14 +17,17 @@ export class LogprobReader {
 	readonly #kernels: Kernels
 	/** [rows, vocabSize] */
 	readonly #logits: Matrix
+	/** Ids that can be an alternative: those below it. */
+	readonly #tokenCount: number
 	readonly #topIds = pinned(new Int32Array(TOP_LOGPROBS_MAX))
 	readonly #topValues = pinned(new Float32Array(TOP_LOGPROBS_MAX))
 	/** Scores of the prompts that are being read; an entry goes with its sequence. */
 	readonly #promptScores = new WeakMap<Sequence, (TokenLogprob | null)[]>()
 
-	constructor(kernels: Kernels, logits: Matrix) {
+	constructor(kernels: Kernels, logits: Matrix, tokenCount: number) {
 		this.#kernels = kernels
 		this.#logits = logits
+		this.#tokenCount = tokenCount
 	}
 
 	/** Keeps of a row what the log-probability of a token yet to be drawn needs; null when none was asked for. */
@@ -57,12 +60,12 @@ export class LogprobReader {
 	}
 
 	#read(logitsRow: number, alternatives: number, logits: Float32Array): RawRow {
-		const vocabSize = this.#logits.columns
+		const tokenCount = this.#tokenCount
 		const row = this.#logits.rowAddress(logitsRow)
-		const logSumExp = this.#kernels.logSumExp(row, vocabSize)
-		const k = Math.min(alternatives, vocabSize, TOP_LOGPROBS_MAX)
+		const logSumExp = this.#kernels.logSumExp(row, this.#logits.columns)
+		const k = Math.min(alternatives, tokenCount, TOP_LOGPROBS_MAX)
 		if (k > 0) {
-			this.#kernels.topK(row, vocabSize, k, this.#topIds.address, this.#topValues.address)
+			this.#kernels.topK(row, tokenCount, k, this.#topIds.address, this.#topValues.address)
 		}
 		const top = Array.from({ length: k }, (_, i) => {
 			return [this.#topIds.array[i]!, this.#topValues.array[i]! - logSumExp] as const

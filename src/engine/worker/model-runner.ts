@@ -29,15 +29,15 @@ export class ModelRunner {
 	readonly #meanHidden: MeanHidden
 	readonly #totals = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0, steps: 0 }
 
-	constructor(kernels: Kernels, { config, dtype, arena, limits }: LoadModel) {
+	constructor(kernels: Kernels, { config, tokenCount, dtype, arena, limits }: LoadModel) {
 		const blocks = kvBlockCount(kernels, config, limits)
 		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const layout = weightLayout(kernels, config, dtype)
 		this.#gpt = new Gpt(kernels, layout, arena, { ...limits, blocksPerSequence }, blocks)
 		this.#cache = new KvCache(blocks)
 		this.#scheduler = new Scheduler(this.#cache, limits)
-		this.#sampler = new Sampler(kernels, this.#gpt.logits, limits.sequencesMax)
-		this.#logprobs = new LogprobReader(kernels, this.#gpt.logits)
+		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })
+		this.#logprobs = new LogprobReader(kernels, this.#gpt.logits, tokenCount)
 		this.#meanHidden = new MeanHidden(this.#gpt.hidden)
 	}
 

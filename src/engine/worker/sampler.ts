@@ -10,6 +10,8 @@ export class Sampler {
 	readonly #kernels: Kernels
 	/** [rows, vocabSize] */
 	readonly #logits: Matrix
+	/** Ids that can be drawn: those below it. */
+	readonly #tokenCount: number
 	/** One entry per drawn row: logits row, parameters, draw position; then the result. */
 	readonly #rows
 	readonly #temperatures
@@ -24,9 +26,14 @@ export class Sampler {
 	readonly #scratch
 	#count = 0
 
-	constructor(kernels: Kernels, logits: Matrix, sequencesMax: number) {
+	constructor(
+		kernels: Kernels,
+		logits: Matrix,
+		{ tokenCount, sequencesMax }: { readonly tokenCount: number; readonly sequencesMax: number },
+	) {
 		this.#kernels = kernels
 		this.#logits = logits
+		this.#tokenCount = tokenCount
 		this.#rows = pinned(new Int32Array(sequencesMax))
 		this.#temperatures = pinned(new Float32Array(sequencesMax))
 		this.#topKs = pinned(new Int32Array(sequencesMax))
@@ -36,7 +43,7 @@ export class Sampler {
 		this.#choices = pinned(new Int32Array(sequencesMax))
 		this.#counters = pinned(new Int32Array(sequencesMax))
 		this.#tokenIds = pinned(new Int32Array(sequencesMax))
-		this.#scratch = pinned(new Uint8Array(kernels.sampleScratchBytes(logits.columns)))
+		this.#scratch = pinned(new Uint8Array(kernels.sampleScratchBytes(tokenCount)))
 	}
 
 	/** Begins a step's draws. */
@@ -68,7 +75,7 @@ export class Sampler {
 				this.#tokenIds.address,
 				this.#logits.address,
 				this.#logits.stride,
-				this.#logits.columns,
+				this.#tokenCount,
 				this.#count,
 				this.#rows.address,
 				this.#temperatures.address,
@@ -108,7 +115,7 @@ export class Sampler {
 		}
 		if (sequence.mask) {
 			const row = this.#logits.rowAddress(logitsRow)
-			this.#kernels.maskLogits(row, pointerOf(sequence.mask), this.#logits.columns)
+			this.#kernels.maskLogits(row, pointerOf(sequence.mask), this.#tokenCount)
 		}
 	}
 }

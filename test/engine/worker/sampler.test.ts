@@ -75,7 +75,7 @@ describe('sampler', () => {
 	test.each(cases)('draws like the reference with %s', (_, changes) => {
 		const next = uniform(17)
 		const logits = new Matrix(1, vocabSize)
-		const sampler = new Sampler(kernels, logits, 4)
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, sequencesMax: 4 })
 		const sampling: SamplingParams = {
 			...greedy,
 			temperature: 0.8,
@@ -106,9 +106,25 @@ describe('sampler', () => {
 		expect(new Set(output).size).toBeGreaterThan(10)
 	})
 
+	test('never draws an id that only pads the table, however likely it is', () => {
+		const logits = new Matrix(1, vocabSize)
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize - 7, sequencesMax: 1 })
+		for (const temperature of [0, 1]) {
+			const request = generationRequest([1], { sampling: { ...greedy, temperature } })
+			logits
+				.row(0)
+				.fill(-50)
+				.fill(50, vocabSize - 7)
+			logits.row(0)[vocabSize - 8] = 0
+			sampler.clear()
+			const index = sampler.add(new Sequence(1, 0, request, 'generate', 64), 0)
+			expect(sampler.draw()[index]!).toBe(vocabSize - 8)
+		}
+	})
+
 	test('never draws what a mask forbids, nor a stop token before its time', () => {
 		const logits = new Matrix(1, vocabSize)
-		const sampler = new Sampler(kernels, logits, 1)
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, sequencesMax: 1 })
 		const request = generationRequest([1], {
 			sampling: { ...greedy, temperature: 2 },
 			constrained: true,
