@@ -1,5 +1,6 @@
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
+import { TrainingRuns } from '../runs/training-runs.ts'
 import { createApp } from '../server/app.ts'
 import { Connections } from '../server/connections.ts'
 import { defaultLimits } from '../server/deps.ts'
@@ -29,7 +30,8 @@ export const serveCommand: Command = {
 		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
 
 		let isDraining = false
-		const server = startServer(config, runtime, {
+		const trainings = new TrainingRuns({ store: runtime.store, log })
+		const server = startServer(config, runtime, trainings, {
 			version: context.version,
 			log,
 			isDraining: () => isDraining,
@@ -42,6 +44,8 @@ export const serveCommand: Command = {
 			runtime.engine.failed,
 		])
 		isDraining = true
+		// Those who watch would watch for ever.
+		trainings.close()
 		if (failure) {
 			log('error', `${failure.message}; a supervisor should start alpha again`)
 			await drain(server, runtime, 0)
@@ -57,6 +61,7 @@ export const serveCommand: Command = {
 function startServer(
 	config: Config,
 	{ catalog, engine, loader, store, isaName }: Runtime,
+	trainings: TrainingRuns,
 	facts: { version: string; log: Log; isDraining: () => boolean },
 ) {
 	const receiver = new UploadReceiver({
@@ -64,13 +69,21 @@ function startServer(
 		verify: (path) => loader.verify({ location: { type: 'file', path }, dtype: config.dtype }),
 		bytesMax: config.uploadBytesMax,
 		inflatedBytesMax: config.uploadInflatedBytesMax,
+		commit: (name, staged, move) => trainings.aroundCommit(name, staged, move),
 		log: facts.log,
 	})
 	const connections = new Connections(defaultLimits.stallSeconds)
 	const app = createApp({
 		catalog,
 		engineStats: () => engine.stats,
-		uploads: { secret: config.uploadSecret, receive: (upload) => receiver.receive(upload) },
+		uploads: {
+			secret: config.uploadSecret,
+			receive: (upload) => receiver.receive(upload),
+			receivePiece: (upload) => receiver.receivePiece(upload),
+			assemble: (upload) => receiver.assemble(upload),
+			remove: (name) => receiver.exclusively(name, () => trainings.remove(name)),
+		},
+		trainings,
 		apiKeys: config.apiKeys,
 		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,

@@ -145,13 +145,13 @@ export class TrainingRun {
 				return
 			}
 			case 'events': {
-				const lines = report.events.map((event) => JSON.stringify(event)).filter(isShort)
+				const lines = report.events.flatMap((event) => toLine(event) ?? [])
 				await this.#append(this.#events, lines, lines)
 				await this.#heard(report.runId, nowMs)
 				return
 			}
 			case 'samples': {
-				const lines = [JSON.stringify(report.sampleSet)].filter(isShort)
+				const lines = [report.sampleSet].flatMap((set) => toLine(set) ?? [])
 				await this.#append(this.#samples, lines, lines, withoutTime)
 				await this.#heard(report.runId, nowMs)
 				return
@@ -379,16 +379,22 @@ async function toMetricsLines(
 		}
 		const { step } = point
 		if (typeof step !== 'number') continue
-		const line = JSON.stringify(point)
-		if (!isShort(line)) continue
+		const line = toLine(point)
+		if (line === null) continue
 		first = Math.min(first, step)
 		lines.push(line)
 	}
 	return { lines, first }
 }
 
-function isShort(line: string): boolean {
-	return Buffer.byteLength(line) < LINE_BYTES_MAX
+/** Null for what no reader would take: too long, or nested too deeply for JSON.stringify. */
+function toLine(value: object): string | null {
+	try {
+		const line = JSON.stringify(value)
+		return Buffer.byteLength(line) < LINE_BYTES_MAX ? line : null
+	} catch {
+		return null
+	}
 }
 
 /** Samples carry the time of their arrival, which two arrivals do not share. */

@@ -5,6 +5,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
@@ -110,6 +111,11 @@ export class TrainingRuns {
 		const named = this.#runs.get(id)
 		const overview = named && this.#overview(named)
 		return overview ?? this.list().find(({ runId }) => runId === id)
+	}
+
+	/** Checkpoints of a run that can be talked to, by step. */
+	checkpoints(name: string): readonly CheckpointVersion[] {
+		return this.#options.store.checkpoints(name)
 	}
 
 	/**

@@ -13,14 +13,18 @@ import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
 import { generate } from './routes/generate.ts'
 import { inference } from './routes/inference.ts'
+import { ingest } from './routes/ingest.ts'
 import { metrics } from './routes/metrics.ts'
 import { models } from './routes/models.ts'
 import { probes } from './routes/probes.ts'
 import { responses } from './routes/responses.ts'
 import { swaggerPages } from './routes/swagger.ts'
 import { tokenize } from './routes/tokenize.ts'
+import { trainingLive } from './routes/training-live.ts'
+import { trainingRuns } from './routes/training-runs.ts'
 import { upload } from './routes/upload.ts'
 import { webPage } from './routes/web-page.ts'
+import { slowRefusals } from './slow-refusals.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
@@ -30,6 +34,7 @@ export function createApp(deps: ServerDeps) {
 	const table = new RouteTable()
 	const app = new Elysia({ normalize: false })
 		.use(requestLog(context, table))
+		.use(slowRefusals(limits.refusalMs, table))
 		.use(errorHandler(deps.log, table))
 		.use(requestRules())
 		.use(authentication({ apiKeys, uploadSecret: deps.uploads.secret }, table))
@@ -64,4 +69,7 @@ function alpha(context: ServerContext) {
 		.use(new Elysia({ prefix: '/api' }).use(inference(context)))
 		.use(apiChat(context))
 		.use(upload(context))
+		.use(ingest(context))
+		.use(trainingRuns(context))
+		.use(trainingLive(context))
 }

@@ -6,6 +6,8 @@
 export interface Connection {
 	/** Closes it when no byte moves for so long; 0 = never. */
 	setIdleTimeout(seconds: number): void
+	/** Address of the client; null when it has gone. */
+	address(): string | null
 }
 
 export class Connections {
@@ -20,6 +22,11 @@ export class Connections {
 	/** Called by the listener for each request that it passes on. */
 	bind(request: Request, connection: Connection): void {
 		this.#connections.set(request, connection)
+	}
+
+	/** Address of the client; `unknown` where there is no socket. */
+	addressOf(request: Request): string {
+		return this.#connections.get(request)?.address() ?? 'unknown'
 	}
 
 	/** From now on the client must take bytes of its answer. */

@@ -3,7 +3,8 @@
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
-import type { UploadRequest, UploadResult } from '../upload/upload.ts'
+import type { TrainingRuns } from '../runs/training-runs.ts'
+import type { PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { KeyLimit } from './auth.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
@@ -14,12 +15,32 @@ export interface Uploads {
 	readonly secret: string | null
 	/** Stores and verifies the checkpoint; on return the model can be asked for. */
 	receive(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'>>
+	/** Stores a piece of a checkpoint. */
+	receivePiece(upload: UploadRequest): Promise<PieceReceipt>
+	/** The same as `receive`, of pieces that have been stored. */
+	assemble(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'>>
+	/** Moves a run into the trash. */
+	remove(name: string): Promise<void>
 }
+
+/** Training runs: trainers report, people watch. */
+export type Trainings = Pick<
+	TrainingRuns,
+	'report' | 'ready' | 'list' | 'find' | 'checkpoints' | 'feed'
+>
 
 /** Limits of the HTTP side, units last. */
 export interface ServerLimits {
 	/** Largest JSON body of a route other than upload. */
 	readonly bodyBytesMax: number
+	/** Largest report of a trainer. */
+	readonly reportBytesMax: number
+	/** Reports that are being read at once, all of them together. */
+	readonly reportsBytesMax: number
+	/** Who asks with a wrong upload secret is answered so late: some clients ask again without pause. */
+	readonly refusalMs: number
+	/** Streams of training news at once. */
+	readonly watchersMax: number
 	/** A stream that is silent this long gets a comment, so that proxies keep it open. */
 	readonly pingMs: number
 	/** A client that accepts (or, in an upload, sends) no byte this long is cut off. */
@@ -33,6 +54,10 @@ export interface ServerLimits {
 /** Limits unless a caller has reason to differ. */
 export const defaultLimits: ServerLimits = {
 	bodyBytesMax: 8 * 1024 * 1024,
+	reportBytesMax: 64 * 1024 * 1024,
+	reportsBytesMax: 128 * 1024 * 1024,
+	refusalMs: 1000,
+	watchersMax: 256,
 	pingMs: 15_000,
 	stallSeconds: 30,
 	choicesMax: 128,
@@ -44,6 +69,7 @@ export interface ServerDeps {
 	/** Counters of the engine, for /metrics and /health. */
 	engineStats(): EngineStats
 	readonly uploads: Uploads
+	readonly trainings: Trainings
 	/** Keys that open /v1 and /api; empty = open to all. */
 	readonly apiKeys: readonly string[]
 	readonly limits: ServerLimits

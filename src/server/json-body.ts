@@ -78,7 +78,7 @@ function parseObject(text: string, headers: Headers): Record<string, unknown> {
 }
 
 /** The body as text; refuses content codings and stops reading at the limit. */
-async function readText(request: Request, bytesMax: number): Promise<string> {
+export async function readText(request: Request, bytesMax: number): Promise<string> {
 	const coding = request.headers.get('content-encoding') ?? 'identity'
 	if (coding.toLowerCase() !== 'identity') {
 		throw unsupportedMediaType('no Content-Encoding', coding)

@@ -32,6 +32,7 @@ export function listen(
 			const routable = toRoutable(request)
 			connections.bind(routable, {
 				setIdleTimeout: (seconds) => server.timeout(request, seconds),
+				address: () => server.requestIP(request)?.address ?? null,
 			})
 			return app.fetch(routable)
 		},

@@ -22,7 +22,7 @@ const errorDescriptions = {
 	400: 'A field is missing, of the wrong type or out of range; `param` names it.',
 	401: 'The key or token is missing or wrong.',
 	403: 'Uploads are disabled.',
-	404: 'No such model.',
+	404: 'No such model, run or file.',
 	409: 'Somebody else is writing the same run; `Retry-After` says when to try again.',
 	413: 'The body is too large.',
 	415: 'The body is not JSON, or has a content coding.',
@@ -47,6 +47,9 @@ export interface Operation {
 	readonly content: Readonly<Record<string, TSchema>>
 	readonly body?: TSchema
 	readonly query?: TObject
+	readonly headers?: TObject
+	/** The body is bytes, of which nothing more can be said. */
+	readonly hasBinaryBody?: boolean
 	readonly errors?: readonly ErrorStatus[]
 	/** Default `key`. */
 	readonly security?: Security
@@ -62,6 +65,11 @@ function jsonContent(schema: TSchema) {
 	return { required: true, content: { 'application/json': { schema } } }
 }
 
+const binaryContent = {
+	required: true,
+	content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } },
+}
+
 /** A page or a file of one: not in the document, and open to all. */
 export const openPage = { detail: { hide: true } }
 
@@ -72,6 +80,8 @@ export function operation({
 	description,
 	body,
 	query,
+	headers,
+	hasBinaryBody = false,
 	content,
 	errors,
 	security = 'key',
@@ -93,7 +103,9 @@ export function operation({
 			summary,
 			...(description === undefined ? {} : { description }),
 			...(body === undefined ? {} : { requestBody: jsonContent(body) }),
-			...(query === undefined ? {} : { parameters: queryParameters(query) }),
+			...(hasBinaryBody ? { requestBody: binaryContent } : {}),
+			...(query === undefined ? {} : { parameters: parameters('query', query) }),
+			...(headers === undefined ? {} : { parameters: parameters('header', headers) }),
 			...schemes[security],
 			responses: {
 				200: { description: 'Success.', content: Object.fromEntries(media) },
@@ -110,8 +122,8 @@ const schemes: Readonly<Record<Security, { readonly security?: Record<string, st
 	uploadSecret: { security: [{ uploadSecret: [] }] },
 }
 
-function queryParameters({ properties, required = [] }: TObject) {
+function parameters(place: 'query' | 'header', { properties, required = [] }: TObject) {
 	return Object.entries(properties).map(([name, { description = '', ...schema }]) => {
-		return { name, in: 'query', required: required.includes(name), description, schema }
+		return { name, in: place, required: required.includes(name), description, schema }
 	})
 }

@@ -14,10 +14,20 @@ const unloggedPaths = new Set([
 	'/metrics',
 ])
 
+/** Asked for by trainers at every step: only what fails is worth a line. */
+const reportPaths = new Set(['/api/ingest', '/api/upload/chunk'])
+
+/** A client that fails again and again in the same way gets one line in this time, milliseconds. */
+const REPEAT_MS = 60_000
+
+/** Clients whose failures are remembered. */
+const CLIENTS_MAX = 1000
+
 type Answer = (request: Request) => Response | Promise<Response>
 
 /** Counts every request, and writes a line for those that people make. Never what was in them. */
-export function requestLog({ log, metrics }: ServerContext, table: RouteTable) {
+export function requestLog({ log, metrics, connections }: ServerContext, table: RouteTable) {
+	const repeats = new RepeatFilter()
 	const logged = (answer: Answer) => async (request: Request) => {
 		const startedAt = performance.now()
 		const response = await answer(request)
@@ -26,17 +36,51 @@ export function requestLog({ log, metrics }: ServerContext, table: RouteTable) {
 		const path = requestPath(request)
 		const route = table.patternOf(path) ?? 'none'
 		metrics.httpRequests.add({ method, route, status: String(status) })
-		if (!unloggedPaths.has(path)) {
-			log('info', 'request', {
-				requestId: response.headers.get('x-request-id'),
-				method,
-				path,
-				status,
-				ms: Math.round(performance.now() - startedAt),
-			})
+		const isReport = reportPaths.has(path)
+		if (unloggedPaths.has(path) || (isReport && status < 400)) return response
+		let unloggedBefore = 0
+		if (status === 401 || status === 403 || isReport) {
+			const failure = `${method} ${route} ${status} ${connections.addressOf(request)}`
+			const count = repeats.take(failure)
+			if (count === null) return response
+			unloggedBefore = count
 		}
+		log('info', 'request', {
+			requestId: response.headers.get('x-request-id'),
+			method,
+			path,
+			status,
+			ms: Math.round(performance.now() - startedAt),
+			...(unloggedBefore > 0 ? { unloggedBefore } : {}),
+		})
 		return response
 	}
 	// Only a wrapper sees the final status. Elysia types what it wraps as a bare function.
 	return new Elysia().wrap((handle) => logged(handle as unknown as Answer))
+}
+
+/** Lets one of many equal failures through in a while, and counts the others. */
+export class RepeatFilter {
+	readonly #now: () => number
+	readonly #seen = new Map<string, { sinceMs: number; unlogged: number }>()
+
+	/** `now` in milliseconds, for tests. */
+	constructor(now: () => number = () => performance.now()) {
+		this.#now = now
+	}
+
+	/** How many equal ones were held back before this one; null when this one is, too. */
+	take(failure: string): number | null {
+		const seen = this.#seen.get(failure)
+		const now = this.#now()
+		if (seen !== undefined && now - seen.sinceMs < REPEAT_MS) {
+			seen.unlogged++
+			return null
+		}
+		// What was seen least recently is at the beginning.
+		this.#seen.delete(failure)
+		this.#seen.set(failure, { sinceMs: now, unlogged: 0 })
+		if (this.#seen.size > CLIENTS_MAX) this.#seen.delete(this.#seen.keys().next().value ?? '')
+		return seen?.unlogged ?? 0
+	}
 }

@@ -6,7 +6,7 @@ import { malformedRequest } from '../wire/errors.ts'
 const saneRequestId = /^[\x21-\x7e]{1,128}$/
 
 const exposedHeaders = 'x-request-id, retry-after, retry-after-ms, x-alpha-truncated-prompt-tokens'
-const allowedMethods = 'GET, POST, OPTIONS'
+const allowedMethods = 'GET, POST, DELETE, OPTIONS'
 const preflightSecondsMax = 86_400
 
 export function requestRules() {

@@ -51,6 +51,11 @@ export interface UploadResult {
 	readonly isNew: boolean
 }
 
+/** A piece that is stored, and how many of its upload's are. */
+export interface PieceReceipt extends PieceAddress {
+	readonly received: number
+}
+
 export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
 	readonly stallMs?: number
 	readonly store: CheckpointStore
@@ -124,7 +129,7 @@ export class UploadReceiver {
 	 * Stores a piece of a checkpoint; it is on disk when this resolves with the number of pieces that are
 	 * there. Throws ApiError and Fault.
 	 */
-	async receivePiece(request: UploadRequest): Promise<PieceAddress & { received: number }> {
+	async receivePiece(request: UploadRequest): Promise<PieceReceipt> {
 		const { headers, signal } = request
 		const address = pieceAddress(headers)
 		checkContentLength(headers, PIECE_BYTES_MAX)

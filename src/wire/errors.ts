@@ -165,6 +165,16 @@ export function uploadsDisabled(): ApiError {
 	})
 }
 
+/** 404: there is no `kind` of that name; `hint` says where to look. */
+export function notFound(kind: string, name: string, hint: string): ApiError {
+	return new ApiError({
+		status: 404,
+		type: invalidRequest,
+		code: 'not_found',
+		message: `There is no ${kind} ${describeValue(name)}. ${hint}`,
+	})
+}
+
 /** 404: nothing is at this path. */
 export function unknownUrl(method: string, path: string): ApiError {
 	return new ApiError({

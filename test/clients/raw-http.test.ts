@@ -141,7 +141,7 @@ describe('CORS', () => {
 			expect(status).toBe(204)
 			expect(body).toBe('')
 			expect(headers.get('access-control-allow-origin')).toBe('*')
-			expect(headers.get('access-control-allow-methods')).toBe('GET, POST, OPTIONS')
+			expect(headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS')
 			expect(headers.get('access-control-allow-headers')).toBe(sdkHeaders)
 			expect(headers.has('access-control-allow-credentials')).toBe(false)
 		},

@@ -1,9 +1,38 @@
 /** The app with a scripted catalog: `call` goes through `app.handle`, `listen` opens a real socket. */
+import { LiveFeed } from '../../src/runs/live-feed.ts'
 import { createApp } from '../../src/server/app.ts'
 import { Connections } from '../../src/server/connections.ts'
-import { defaultLimits, type ServerDeps } from '../../src/server/deps.ts'
+import {
+	defaultLimits,
+	type ServerDeps,
+	type Trainings,
+	type Uploads,
+} from '../../src/server/deps.ts'
 import { listen } from '../../src/server/listen.ts'
 import { createFakeCatalog, type FakeCatalogOptions } from './fake-catalog.ts'
+
+const unexpected = () => Promise.reject(new Error('not expected'))
+
+/** A closed upload door. */
+export const noUploads: Uploads = {
+	secret: null,
+	receive: unexpected,
+	receivePiece: unexpected,
+	assemble: unexpected,
+	remove: unexpected,
+}
+
+/** No training has been heard of, and reports go nowhere. */
+export function noTrainings(): Trainings {
+	return {
+		report: () => Promise.resolve(),
+		ready: () => Promise.resolve(),
+		list: () => [],
+		find: () => undefined,
+		checkpoints: () => [],
+		feed: new LiveFeed(),
+	}
+}
 
 export interface TestAppOptions extends FakeCatalogOptions {
 	readonly deps?: Partial<ServerDeps>
@@ -26,9 +55,10 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 			kvBlocksUsed: 0,
 			kvBlocksTotal: 0,
 		}),
-		uploads: { secret: null, receive: () => Promise.reject(new Error('not expected')) },
+		uploads: noUploads,
+		trainings: noTrainings(),
 		apiKeys: [],
-		limits: defaultLimits,
+		limits: { ...defaultLimits, refusalMs: 0 },
 		version: '1.2.3',
 		isaName: 'scalar',
 		log: (level, message, fields) => logged.push(JSON.stringify({ level, message, ...fields })),

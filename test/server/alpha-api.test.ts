@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { ModelCardSchema, RunListSchema } from '../../src/alpha/schemas/models.ts'
 import { violations } from '../helpers/conforms.ts'
 import { fakeCard, fakeTokenizer, saying } from '../helpers/fake-catalog.ts'
-import { testApp } from '../helpers/test-app.ts'
+import { noUploads, testApp } from '../helpers/test-app.ts'
 
 describe('/api/models', () => {
 	test('lists the runs with exactly the documented keys', async () => {
@@ -56,7 +56,7 @@ describe('/api/models/{id}', () => {
 	}
 
 	test('load and unload need the upload secret', async () => {
-		const uploads = { secret: 's', receive: () => Promise.reject(new Error('not expected')) }
+		const uploads = { ...noUploads, secret: 's' }
 		const app = testApp({ deps: { uploads } })
 		const authorization = { authorization: 'Bearer s' }
 		expect((await app.post('/api/models/first/load', '')).status).toBe(401)
@@ -220,6 +220,7 @@ describe('/api/chat', () => {
 describe('/api/upload', () => {
 	const received: string[] = []
 	const uploads = {
+		...noUploads,
 		secret: 'correct horse',
 		receive: async ({ body }: { body: AsyncIterable<Uint8Array> }) => {
 			received.push(Buffer.concat(await Array.fromAsync(body)).toString())

@@ -166,7 +166,7 @@ describe('CORS', () => {
 		expect(response.status).toBe(204)
 		expect(response.headers.get('access-control-allow-origin')).toBe('*')
 		expect(response.headers.get('access-control-allow-headers')).toBe(asked)
-		expect(response.headers.get('access-control-allow-methods')).toBe('GET, POST, OPTIONS')
+		expect(response.headers.get('access-control-allow-methods')).toBe('GET, POST, DELETE, OPTIONS')
 		expect(Number(response.headers.get('access-control-max-age'))).toBeGreaterThan(599)
 	})
 

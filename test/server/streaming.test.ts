@@ -208,7 +208,10 @@ test('a text stream waits for the model without limit, and for its reader with o
 	const body = JSON.stringify(chat)
 	const request = new Request('http://localhost/api/chat', { method: 'POST', body })
 	const idleSeconds: number[] = []
-	app.connections.bind(request, { setIdleTimeout: (seconds) => void idleSeconds.push(seconds) })
+	app.connections.bind(request, {
+		setIdleTimeout: (seconds) => void idleSeconds.push(seconds),
+		address: () => null,
+	})
 	const reader = (await app.app.handle(request)).body!.getReader()
 	const first = reader.read()
 	await eventually(() => idleSeconds.length > 0)

@@ -2,6 +2,10 @@ import { Type } from '@sinclair/typebox'
 
 const AnyObject = Type.Object({}, { additionalProperties: true })
 
+const trainingData = Type.Optional(
+	Type.String({ nullable: true, description: 'The beginning of what it was trained on.' }),
+)
+
 /** JSON body of POST /api/upload. For the document only: the body is read as a stream. */
 export const UploadBody = Type.Object({
 	name: Type.String({
@@ -19,9 +23,36 @@ export const UploadBody = Type.Object({
 	metrics: Type.Optional(
 		Type.String({ nullable: true, description: 'Contents of metrics.jsonl.' }),
 	),
+	trainingData,
 })
 
-/** Answer of POST /api/upload. */
+/** Headers of POST /api/upload/chunk. */
+export const PieceHeaders = Type.Object({
+	'X-Upload-Id': Type.String({ description: 'Any text, the same for all pieces of an upload.' }),
+	'X-Chunk-Index': Type.Integer({ minimum: 0 }),
+	'X-Total-Chunks': Type.Integer({ minimum: 1, description: 'Pieces that the upload has.' }),
+})
+
+/** Answer of POST /api/upload/chunk. */
+export const PieceAnswer = Type.Object({
+	ok: Type.Boolean(),
+	chunk: Type.Integer({ minimum: 0 }),
+	received: Type.Integer({ minimum: 0, description: 'Pieces that are there.' }),
+	total: Type.Integer({ minimum: 1 }),
+})
+
+/** JSON body of POST /api/upload/assemble. For the document only. */
+export const AssembleBody = Type.Object({
+	uploadId: Type.String(),
+	name: Type.String({ description: 'Run id. The model id is made of it.', example: 'my run 7' }),
+	step: UploadBody.properties.step,
+	totalChunks: Type.Integer({ minimum: 1 }),
+	config: UploadBody.properties.config,
+	metrics: UploadBody.properties.metrics,
+	trainingData,
+})
+
+/** Answer of POST /api/upload and of /api/upload/assemble. */
 export const UploadAnswer = Type.Object({
 	ok: Type.Boolean(),
 	name: Type.String({ description: 'The model id.' }),

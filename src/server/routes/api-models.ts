@@ -7,11 +7,13 @@ import {
 	ModelStateSchema,
 	RunListSchema,
 } from '../../alpha/schemas/models.ts'
+import { Deleted, DeleteQuery } from '../../alpha/schemas/runs.ts'
 import { modelNotFound } from '../../models/catalog.ts'
 import type { ServerContext } from '../deps.ts'
 import { operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
 
+const readDeleteQuery = queryReader(DeleteQuery)
 const readCardQuery = queryReader(ModelCardQuery)
 
 /** GET /api/models and /api/models/{id}; POST /load and /unload for those with the upload secret. */
@@ -28,6 +30,19 @@ export function apiModels(context: ServerContext) {
 					'come last, with `state` and `reason`.',
 				content: { 'application/json': RunListSchema },
 				errors: [401, 500],
+			}),
+		)
+		.delete(
+			'/api/models',
+			({ request }) => remove(context, request),
+			operation({
+				tag: 'Alpha',
+				summary: 'Delete a run',
+				description: 'It is out of sight at once, and stays in the trash of the server for a day.',
+				query: DeleteQuery,
+				content: { 'application/json': Deleted },
+				errors: [400, 401, 403, 404, 409, 500, 503],
+				security: 'uploadSecret',
 			}),
 		)
 		.get(
@@ -78,6 +93,15 @@ async function showCard({ catalog }: ServerContext, id: string, request: Request
 	const unserved = catalog.listUnserved().find((run) => run.id === id)
 	if (unserved === undefined) throw modelNotFound(id)
 	return toModelCard(unserved, undefined, { lineCount: 0, badLineCount: 0, points: [] })
+}
+
+async function remove({ trainings, uploads }: ServerContext, request: Request) {
+	const { name } = readDeleteQuery(request)
+	await trainings.ready()
+	const run = trainings.find(name)
+	if (run === undefined) throw modelNotFound(name)
+	await uploads.remove(run.name)
+	return { ok: true, deleted: run.name }
 }
 
 async function load({ catalog, connections }: ServerContext, id: string, request: Request) {

@@ -25,6 +25,12 @@ export function probes(context: ServerContext) {
 		errors: [503],
 	})
 	const liveness = operation({ ...declaration, summary: 'Liveness', content: {} })
+	const versionOperation = operation({
+		...declaration,
+		summary: 'Version',
+		content: { 'application/json': Type.Object({ version: Type.String() }) },
+	})
+	const version = () => ({ version: context.version })
 	const ready = () => readyState(context)
 	const alive = () => new Response(null)
 	return new Elysia()
@@ -35,15 +41,8 @@ export function probes(context: ServerContext) {
 		.get('/livez', alive, liveness)
 		.get('/ping', alive, liveness)
 		.post('/ping', alive, liveness)
-		.get(
-			'/version',
-			() => ({ version: context.version }),
-			operation({
-				...declaration,
-				summary: 'Version',
-				content: { 'application/json': Type.Object({ version: Type.String() }) },
-			}),
-		)
+		.get('/version', version, versionOperation)
+		.get('/api/version', version, versionOperation)
 }
 
 function readyState({ isDraining, engineStats, catalog, version, isaName }: ServerContext) {

@@ -46,6 +46,7 @@ export function swaggerPages({ version, apiKeys }: ServerContext) {
 			tags: [
 				{ name: 'OpenAI', description: 'For any OpenAI-compatible client.' },
 				{ name: 'Alpha', description: 'Alpha’s own endpoints.' },
+				{ name: 'Training', description: 'Trainers report, people watch.' },
 				{ name: 'Service', description: 'Probes, metrics and tokenizer.' },
 			],
 			security: apiKeys.length === 0 ? [] : [{ apiKey: [] }],

@@ -1,0 +1,67 @@
+import { Elysia } from 'elysia'
+import { parseReport, toCompleteReport, toReport } from '../../alpha/ingest.ts'
+import { Accepted, CompleteBody, IngestBody } from '../../alpha/schemas/ingest.ts'
+import type { JsonObject, Report } from '../../runs/report.ts'
+import { ByteBudget } from '../byte-budget.ts'
+import type { ServerContext } from '../deps.ts'
+import { readText } from '../json-body.ts'
+import { operation } from '../openapi.ts'
+
+/** Reports that may wait to be read. */
+const WAITING_MAX = 1000
+
+/** POST /api/ingest and /api/ingest/complete: what trainers tell while they train. */
+export function ingest(context: ServerContext) {
+	const budget = new ByteBudget(context.limits.reportsBytesMax, WAITING_MAX)
+	const declaration = {
+		tag: 'Training',
+		content: { 'application/json': Accepted },
+		errors: [400, 401, 403, 409, 413, 415, 500, 503, 507],
+		security: 'uploadSecret',
+	} as const
+	const now = () => new Date().toISOString()
+	return new Elysia()
+		.post(
+			'/api/ingest',
+			({ request }) => take(context, budget, request, (body) => toReport(body, now())),
+			{
+				parse: 'none',
+				...operation({
+					...declaration,
+					summary: 'Report from a training',
+					description:
+						'For any trainer. What is answered with 200 is on disk, beside the checkpoints of the run. ' +
+						'Nothing has to be reported but metrics; a batch that was sent before is not stored twice.',
+					body: IngestBody,
+				}),
+			},
+		)
+		.post(
+			'/api/ingest/complete',
+			({ request }) => take(context, budget, request, toCompleteReport),
+			{
+				parse: 'none',
+				...operation({ ...declaration, summary: 'A training has ended', body: CompleteBody }),
+			},
+		)
+}
+
+async function take(
+	{ trainings, connections, limits }: ServerContext,
+	budget: ByteBudget,
+	request: Request,
+	toReport: (body: JsonObject) => Report,
+) {
+	const declared = request.headers.get('content-length')
+	const bytes = declared === null ? limits.reportBytesMax : Number(declared)
+	// Whoever waits for a place moves no byte meanwhile, nor does the disk.
+	return await connections.withoutIdleTimeout(request, () =>
+		budget.spending(bytes, async () => {
+			connections.timeReader(request)
+			const text = await readText(request, limits.reportBytesMax)
+			connections.suspendTimeout(request)
+			await trainings.report(toReport(parseReport(text)))
+			return { ok: true }
+		}),
+	)
+}
