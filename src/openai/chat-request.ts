@@ -4,7 +4,7 @@ import { invalidValue } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
-import { toConstraint, toJsonSchema } from './response-format.ts'
+import { toConstraint } from './response-format.ts'
 import {
 	clampMaxTokens,
 	toPromptLogprobsCount,
@@ -27,12 +27,6 @@ export function toChatCompletionTextRequest(
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, prompt.stopTokenIds, vocabSize)
-	const format = body.response_format
-	const schema = toJsonSchema(
-		format?.type,
-		format?.json_schema?.schema,
-		'response_format.json_schema.schema',
-	)
 	return textRequest(prompt, tokenizer, {
 		n: body.n ?? 1,
 		maxTokens: clampMaxTokens(maxTokens),
@@ -44,10 +38,6 @@ export function toChatCompletionTextRequest(
 		logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
 		promptLogprobs: toPromptLogprobsCount(body),
 		truncation: body.truncation ?? 'auto',
-		constraint: toConstraint(schema, stop, tokenizer, {
-			param: 'response_format',
-			vocabSize,
-			stopTokenIds,
-		}),
+		constraint: toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds }),
 	})
 }

@@ -9,6 +9,7 @@ import {
 	promptsCharactersMax,
 	sequencesMax,
 } from './limits.ts'
+import { toConstraint } from './response-format.ts'
 import {
 	checkTokenIds,
 	clampMaxTokens,
@@ -73,6 +74,9 @@ export function toCompletionTextRequests(
 	)
 	const promptLogprobs = scores.length === 0 ? null : Math.max(...scores)
 	const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault
+	const stop = toStop(body.stop)
+	const stopTokenIds = toStopTokenIds(body, tokenizer.endTokenIds, vocabSize)
+	const constraint = toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
 	return prompts.map(({ tokenIds, text }, i) => {
 		const prompt = tokenPrompt(tokenIds, text, tokenizer)
 		return textRequest(prompt, tokenizer, {
@@ -83,13 +87,14 @@ export function toCompletionTextRequests(
 				// Equal prompts shall get different texts, unless the request itself names a seed.
 				seed: context.seed + i,
 			}),
-			stop: toStop(body.stop),
+			stop,
 			includeStop: body.include_stop_str_in_output ?? false,
-			stopTokenIds: toStopTokenIds(body, prompt.stopTokenIds, vocabSize),
+			stopTokenIds,
 			minTokens: body.min_tokens ?? 0,
 			logprobs: isRanked ? (logprobs ?? 0) : logprobs,
 			promptLogprobs,
 			truncation: body.truncation ?? 'auto',
+			constraint,
 		})
 	})
 }

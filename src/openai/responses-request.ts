@@ -4,7 +4,7 @@ import { unsupportedParameter } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { contentText } from './messages.ts'
-import { toConstraint, toJsonSchema } from './response-format.ts'
+import { toResponsesConstraint } from './response-format.ts'
 import { clampMaxTokens, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
 
@@ -16,15 +16,14 @@ export function toResponsesTextRequest(
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
 	const prompt = chatPrompt(toMessages(body), tokenizer)
-	const format = body.text?.format
-	const schema = toJsonSchema(format?.type, format?.schema, 'text.format.schema')
 	return textRequest(prompt, tokenizer, {
 		maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),
 		sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
 		logprobs: wantsLogprobs(body) ? (body.top_logprobs ?? 0) : null,
 		truncation: body.truncation ?? 'auto',
-		constraint: toConstraint(schema, [], tokenizer, {
-			param: 'text.format',
+		constraint: toResponsesConstraint(body, {
+			tokenizer,
+			stop: [],
 			vocabSize,
 			stopTokenIds: prompt.stopTokenIds,
 		}),

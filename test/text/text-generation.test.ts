@@ -20,7 +20,10 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 	const engine = await startEngine()
 	const key = await engine.load(randomModel(openKernels(libraryPath), config))
 	const schema = { type: 'object', additionalProperties: false }
-	const constraint = compileConstraint(schema, tokenizer, { vocabSize: 3, stopTokenIds: [] })
+	const constraint = compileConstraint({ kind: 'schema', schema }, tokenizer, {
+		vocabSize: 3,
+		stopTokenIds: [],
+	})
 	const request = generationRequest([0, 1], { n: 2, constrained: true })
 	const generation = new TextGeneration(engine.generate(key, request), {
 		request: {

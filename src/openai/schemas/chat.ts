@@ -3,14 +3,9 @@ import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../w
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
+import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
-import {
-	maxTokensField,
-	refusedFields,
-	samplingFields,
-	stoppingFields,
-	streamFields,
-} from './sampling.ts'
+import { maxTokensField, samplingFields, stoppingFields, streamFields } from './sampling.ts'
 
 /** A piece of content; this server reads text only. */
 export const TextPart = wireObject({
@@ -28,25 +23,6 @@ export const WireMessage = Type.Union([
 	wireObject({ role: oneOf(['assistant']), content: optional(content) }),
 ])
 export type WireMessage = Static<typeof WireMessage>
-
-export const ResponseFormat = wireObject(
-	{
-		type: oneOf(['text', 'json_object', 'json_schema'], { unsupported: true }),
-		json_schema: optional(
-			wireObject({
-				name: optional(Type.String()),
-				schema: optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
-				strict: optional(Type.Boolean()),
-			}),
-		),
-	},
-	{
-		description:
-			'`json_object` and `json_schema` constrain what can be generated: text that ends with ' +
-			'`stop` is valid. Keywords beyond the supported subset of JSON Schema are refused.',
-	},
-)
-export type ResponseFormat = Static<typeof ResponseFormat>
 
 const toolChoice = optional(
 	oneOf(['none', 'auto'], {
@@ -66,7 +42,8 @@ export const ChatCompletionRequest = wireObject(
 		...samplingFields,
 		...stoppingFields,
 		...streamFields,
-		...refusedFields,
+		response_format: responseFormatField,
+		...constraintFields,
 		logprobs: optional(
 			Type.Boolean({ default: false, description: 'Report log-probabilities of the tokens.' }),
 		),
@@ -79,7 +56,6 @@ export const ChatCompletionRequest = wireObject(
 			}),
 		),
 		prompt_logprobs: promptLogprobsField,
-		response_format: optional(ResponseFormat),
 		modalities: optional(
 			Type.Array(oneOf(['text'], { unsupported: true }), { description: 'Only `text`.' }),
 		),

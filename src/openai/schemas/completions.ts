@@ -18,14 +18,9 @@ import {
 	topLogprobsMax,
 } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
+import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
-import {
-	maxTokensField,
-	refusedFields,
-	samplingFields,
-	stoppingFields,
-	streamFields,
-} from './sampling.ts'
+import { maxTokensField, samplingFields, stoppingFields, streamFields } from './sampling.ts'
 
 /** Body of POST /v1/completions. */
 export const CompletionRequest = wireObject(
@@ -53,7 +48,8 @@ export const CompletionRequest = wireObject(
 		...samplingFields,
 		...stoppingFields,
 		...streamFields,
-		...refusedFields,
+		response_format: responseFormatField,
+		...constraintFields,
 		best_of: optional(
 			Type.Integer({
 				minimum: 1,
@@ -75,12 +71,6 @@ export const CompletionRequest = wireObject(
 		),
 		prompt_logprobs: promptLogprobsField,
 		suffix: refusedText('Refused unless empty: the models cannot fill in.'),
-		response_format: optional(
-			wireObject(
-				{ type: oneOf(['text'], { unsupported: true }) },
-				{ description: 'Only `text`: chat completions can be held to a format.' },
-			),
-		),
 		user: ignored(),
 	},
 	{ example: { model: 'novels-austen', prompt: 'Once upon a time', max_tokens: 100 } },

@@ -3,6 +3,7 @@ import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../w
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
+import { constraintFields, TextFormat } from './format.ts'
 import { maxTokensField, samplingFields } from './sampling.ts'
 
 const InputText = wireObject({
@@ -15,13 +16,6 @@ const InputItem = wireObject({
 	type: optional(oneOf(['message'], { unsupported: true })),
 	role: oneOf(['system', 'developer', 'user', 'assistant']),
 	content: Type.Union([Type.String(), Type.Array(InputText)]),
-})
-
-const TextFormat = wireObject({
-	type: oneOf(['text', 'json_object', 'json_schema'], { unsupported: true }),
-	name: optional(Type.String()),
-	schema: optional(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))),
-	strict: optional(Type.Boolean()),
 })
 
 const noState = 'The server keeps no state.'
@@ -37,6 +31,7 @@ export const ResponsesRequest = wireObject(
 		max_output_tokens: maxTokensField(1, { default: chatMaxTokensDefault }),
 		temperature: temperatureField(chatTemperatureDefault),
 		...samplingFields,
+		...constraintFields,
 		top_logprobs: optional(
 			Type.Integer({
 				minimum: 0,
@@ -51,7 +46,7 @@ export const ResponsesRequest = wireObject(
 		),
 		text: optional(
 			wireObject(
-				{ format: optional(TextFormat) },
+				{ format: TextFormat },
 				{ description: '`format` constrains the text, as `response_format` of chat does.' },
 			),
 		),

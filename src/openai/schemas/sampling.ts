@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, optional, refused, refusedText, tokenIds, wireObject } from '../../wire/fields.ts'
+import { oneOf, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { completionTokensMax } from '../../wire/limits.ts'
 import { maxTokensDescription, seedField, topKField, topPField } from '../../wire/request-fields.ts'
 import {
@@ -76,19 +76,6 @@ export const samplingFields = {
 			),
 		),
 	),
-}
-
-const notHere = refused('Refused: not supported by this server.')
-
-/** What vLLM and llama.cpp understand and this server does not: without it the answer is another one. */
-export const refusedFields = {
-	guided_json: refused('Refused: chat completions can be held to a schema by `response_format`.'),
-	guided_regex: notHere,
-	guided_choice: notHere,
-	guided_grammar: notHere,
-	structured_outputs: notHere,
-	grammar: refusedText('Refused unless empty: not supported by this server.'),
-	allowed_token_ids: notHere,
 }
 
 const SamplingObject = Type.Object(samplingFields)

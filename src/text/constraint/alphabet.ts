@@ -20,6 +20,11 @@ export class Alphabet {
 		this.spellsStringContent = [...this.#spelled].some(isStringContent)
 	}
 
+	/** The spelled characters. */
+	get spelled(): ReadonlySet<number> {
+		return this.#spelled
+	}
+
 	isSpelled(codePoint: number): boolean {
 		return this.#spelled.has(codePoint)
 	}

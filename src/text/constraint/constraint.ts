@@ -1,6 +1,6 @@
 /**
- * Constrained decoding: which tokens may come next so that the text ends as JSON that is valid
- * against a schema (`json-schema.ts` says which schemas).
+ * Constrained decoding: which tokens may come next so that the text ends as what was asked for: JSON
+ * that is valid against a schema, a match of a pattern, one of several texts.
  *
  * A schema becomes grammar rules (`json-grammar.ts`) over terminals (`*-lexeme.ts`); the automaton
  * reads the text character by character; masks come from walking the vocabulary's trie beside it.
@@ -18,11 +18,14 @@ import type { IncrementalDecoder, Tokenizer } from '../../tokenizer/tokenizer.ts
 import { Alphabet } from './alphabet.ts'
 import { Automaton, type State } from './automaton.ts'
 import { ConstraintError } from './constraint-error.ts'
-import { measureRules } from './grammar.ts'
+import { measureRules, type Rule } from './grammar.ts'
 import { JsonGrammar } from './json-grammar.ts'
 import { compileSchema } from './json-schema.ts'
+import { matchDfa } from './schema-strings.ts'
 import { codePointsOf, TokenIndex, type TokenTrie } from './token-index.ts'
 
+/** UTF-16 units of all choices. */
+const CHOICES_LENGTH_MAX = 2 ** 16
 /** A character of string content; which one makes no difference within a string. */
 const ANY_CONTENT = 0x61
 
@@ -33,37 +36,83 @@ export interface ConstraintOptions {
 	readonly stopTokenIds: readonly number[]
 }
 
-/** A schema compiled for one tokenizer; serves any number of texts. */
+/** What a text is held to. */
+export type ConstraintSpec =
+	/** JSON that is valid against a JSON Schema. */
+	| { readonly kind: 'schema'; readonly schema: unknown }
+	/** A text that matches a regular expression as a whole. */
+	| { readonly kind: 'regex'; readonly pattern: string }
+	/** One of these texts, none of them empty. */
+	| { readonly kind: 'choice'; readonly choices: readonly string[] }
+	/** Calls of functions: a JSON array of 1 to `countMax` objects with `name` and `arguments`. */
+	| {
+			readonly kind: 'calls'
+			readonly functions: readonly CallableFunction[]
+			readonly countMax: number
+	  }
+
+export interface CallableFunction {
+	readonly name: string
+	/** JSON Schema of the arguments. */
+	readonly parameters: unknown
+}
+
+/** Compiled for one tokenizer; serves any number of texts. */
 export interface Constraint {
 	start(): ConstraintSession
 }
 
 /**
- * Compiles a JSON Schema; `{ type: 'object' }` is what `json_object` asks for. Throws
- * ConstraintError when the schema is none, uses an unsupported keyword, or admits no value that this
- * vocabulary can write.
+ * Throws ConstraintError when there is no such thing as is asked for, when it is beyond what can be
+ * enforced, or when this vocabulary can write no such text.
  */
 export function compileConstraint(
-	schema: unknown,
+	spec: ConstraintSpec,
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
 ): Constraint {
 	if (tokenizer.spec.type === 'word') {
-		const message = 'a model with a word tokenizer cannot be held to a JSON format'
+		const message = 'a model with a word tokenizer cannot be held to a format'
 		throw new ConstraintError('unsupported_value', message)
 	}
 	const index = tokenIndexOf(tokenizer)
 	const alphabet = new Alphabet(index, options.stopTokenIds)
-	const grammar = new JsonGrammar(alphabet)
-	const value = compileSchema(schema, grammar)
-	const root = grammar.document(value, options.stopTokenIds.length > 0)
+	const root = rootOf(spec, new JsonGrammar(alphabet), options)
 	measureRules(root)
 	if (root.cost === Number.POSITIVE_INFINITY) {
-		throw new ConstraintError('unsupported_value', unwritableMessage(alphabet))
+		throw new ConstraintError('unsupported_value', unwritableMessage(spec.kind, alphabet))
 	}
 	const automaton = new Automaton(root)
 	const shared = { automaton, index, tokenizer, options, masks: new WeakMap<State, Uint32Array>() }
 	return { start: () => new ConstraintSession(shared) }
+}
+
+function rootOf(spec: ConstraintSpec, grammar: JsonGrammar, options: ConstraintOptions): Rule {
+	const hasEndToken = options.stopTokenIds.length > 0
+	switch (spec.kind) {
+		case 'schema':
+			return grammar.document(compileSchema(spec.schema, grammar), hasEndToken)
+		case 'regex':
+			return grammar.text(matchDfa(spec.pattern, '#'))
+		case 'choice': {
+			const length = spec.choices.reduce((sum, choice) => sum + choice.length, 0)
+			if (length > CHOICES_LENGTH_MAX) {
+				const message = `choices: at most ${CHOICES_LENGTH_MAX} characters can be enforced`
+				throw new ConstraintError('unsupported_value', message)
+			}
+			return grammar.constants(spec.choices)
+		}
+		case 'calls': {
+			const calls = spec.functions.map(({ name, parameters }) =>
+				grammar.object([
+					{ key: 'name', value: grammar.constants([JSON.stringify(name)]), isRequired: true },
+					{ key: 'arguments', value: compileSchema(parameters, grammar), isRequired: true },
+				]),
+			)
+			const list = grammar.array(grammar.anyOf(calls), { min: 1, max: spec.countMax })
+			return grammar.document(list, hasEndToken)
+		}
+	}
 }
 
 /** Made once per tokenizer: it takes milliseconds and does not depend on the schema. */
@@ -78,7 +127,10 @@ function tokenIndexOf(tokenizer: Tokenizer): TokenIndex {
 	return index
 }
 
-function unwritableMessage(alphabet: Alphabet): string {
+function unwritableMessage(kind: ConstraintSpec['kind'], alphabet: Alphabet): string {
+	if (kind === 'regex') return 'no text can match the pattern in the writing of this model'
+	if (kind === 'choice') return 'this model cannot write any of the choices'
+
 	const missing = [...'"0123456789'].filter((character) => !alphabet.spells(character))
 	const reason =
 		missing.length === 0 ? '' : `; its vocabulary lacks ${missing.join(' ')} for strings or numbers`

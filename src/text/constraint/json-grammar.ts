@@ -1,18 +1,37 @@
+import type { Dfa } from '../regex/dfa.ts'
 import type { Alphabet } from './alphabet.ts'
 import { type GrammarSymbol, type Production, Rule } from './grammar.ts'
 import { type Lexeme, literalLexeme } from './lexeme.ts'
 import { type NumberBounds, numberLexeme } from './number-lexeme.ts'
+import { patternLexeme, textLexeme } from './pattern-lexeme.ts'
 import { stringLexeme } from './string-lexeme.ts'
 
 /** Nesting of values whose schema says nothing; models like to open brackets for ever. */
 const FREE_DEPTH_MAX = 8
 
+/** Members or items that are counted one by one. */
+const COUNT_MAX = 64
+const ANY_COUNT: CountBounds = { min: 0, max: Number.POSITIVE_INFINITY }
 const SCALAR_LITERALS = ['true', 'false', 'null']
 
 export interface ObjectMember {
 	readonly key: string
 	readonly value: Rule
 	readonly isRequired: boolean
+}
+
+/** Members of an object whose keys are not listed. */
+export interface MapMember {
+	/** A JSON string. */
+	readonly key: Rule
+	readonly value: Rule
+}
+
+/** How many items or members there may be. */
+export interface CountBounds {
+	readonly min: number
+	/** Maybe Infinity. */
+	readonly max: number
 }
 
 /**
@@ -52,6 +71,16 @@ export class JsonGrammar {
 		return ruleOf(stringLexeme(this.#alphabet, lengthMin, lengthMax))
 	}
 
+	/** A string of an automaton's language. */
+	pattern(dfa: Dfa): Rule {
+		return ruleOf(patternLexeme(dfa, this.#alphabet))
+	}
+
+	/** A text of an automaton's language, as it is and not as JSON. */
+	text(dfa: Dfa): Rule {
+		return ruleOf(textLexeme(dfa, this.#alphabet))
+	}
+
 	number(kind: 'integer' | 'number', bounds: NumberBounds): Rule {
 		return ruleOf(numberLexeme(this.#alphabet, kind, bounds))
 	}
@@ -68,7 +97,7 @@ export class JsonGrammar {
 			rule = new Rule(() => {
 				const nested =
 					depth < FREE_DEPTH_MAX
-						? [this.map(this.any(depth + 1)), this.array(this.any(depth + 1), 0)]
+						? [this.map([this.anyMember(this.any(depth + 1))]), this.array(this.any(depth + 1))]
 						: []
 				return [...scalars, ...nested].map((value) => [value])
 			})
@@ -77,31 +106,41 @@ export class JsonGrammar {
 		return rule
 	}
 
-	/** `[item, item …]` with `lengthMin` to `lengthMax` items. */
-	array(item: Rule, lengthMin: number, lengthMax = Number.POSITIVE_INFINITY): Rule {
-		if (lengthMin > lengthMax) return this.anyOf([])
+	/** Any key with such a value. */
+	anyMember(value: Rule): MapMember {
+		return { key: this.string(0, Number.POSITIVE_INFINITY), value }
+	}
+
+	/** `[item, item …]`; the first ones may be of their own kinds. */
+	array(item: Rule, { min, max } = ANY_COUNT, first: readonly Rule[] = []): Rule {
+		if (min > max) return this.anyOf([])
 		const close = this.#separator(']')
 		const closeCost = this.#alphabet.costOf(0x5d)
 		const commaCost = this.#alphabet.costOf(0x2c)
 		// After so many items without a maximum it makes no difference how many there were.
-		const countMax = lengthMax === Number.POSITIVE_INFINITY ? Math.max(lengthMin, 1) : lengthMax
+		const countMax = Math.max(max === Number.POSITIVE_INFINITY ? min : max, first.length, 1)
+		const itemAt = (index: number): Rule => first[index] ?? item
 		const tails = new Map<number, Rule>()
 		const tail = (wantedCount: number): Rule => {
 			const count = Math.min(wantedCount, countMax)
 			let rule = tails.get(count)
 			if (rule === undefined) {
 				const costNow = (): number => {
-					if (count >= lengthMin) return closeCost
-					const commas = lengthMin - Math.max(count, 1)
-					return (lengthMin - count) * item.cost + commas * commaCost + closeCost
+					if (count >= min) return closeCost
+					let cost = closeCost + (min - Math.max(count, 1)) * commaCost
+					for (let index = count; index < Math.min(min, first.length); index++) {
+						cost += first[index]!.cost
+					}
+					const rest = min - Math.max(count, first.length)
+					return rest > 0 ? cost + rest * item.cost : cost
 				}
 				const expand = (): Production[] => {
 					const before = count === 0 ? [] : [this.#comma, this.#gap]
-					const productions: Production[] = count >= lengthMin ? [[close]] : []
-					if (count < lengthMax) productions.push([...before, item, tail(count + 1)])
+					const productions: Production[] = count >= min ? [[close]] : []
+					if (count < max) productions.push([...before, itemAt(count), tail(count + 1)])
 					return productions
 				}
-				rule = new CountedRule(expand, [this.#comma, this.#gap, item, close], costNow)
+				rule = new CountedRule(expand, [this.#comma, this.#gap, ...first, item, close], costNow)
 				tails.set(count, rule)
 			}
 			return rule
@@ -109,40 +148,65 @@ export class JsonGrammar {
 		return new Rule(() => [[this.#literal('['), tail(0)]])
 	}
 
-	/** An object with these keys, in this order; optional ones may be left out. */
-	object(members: readonly ObjectMember[]): Rule {
-		const close = this.#separator('}')
-		const keys = members.map(({ key }) => this.#literal(`${JSON.stringify(key)}:`))
-		const rests = new Map<string, Rule>()
-		const rest = (index: number, isFirst: boolean): Rule => {
-			const name = `${index} ${isFirst}`
-			let rule = rests.get(name)
-			if (rule === undefined) {
-				rule = new Rule(() => {
-					const member = members[index]
-					if (member === undefined) return [[close]]
-					const before = isFirst ? [] : [this.#comma, this.#gap]
-					const taken = [...before, keys[index]!, this.#gap, member.value, rest(index + 1, false)]
-					return member.isRequired ? [taken] : [taken, [rest(index + 1, isFirst)]]
-				})
-				rests.set(name, rule)
-			}
-			return rule
-		}
-		return new Rule(() => [[this.#literal('{'), rest(0, true)]])
+	/** An array in which each of these texts of JSON occurs at most once, in this order. */
+	distinctConstants(texts: readonly string[], bounds: CountBounds): Rule {
+		const close = this.#separator(']')
+		const { min, max, next } = countsUpTo(texts.length, bounds)
+		const rest = memoized((index: number, count: number): Rule => {
+			return new Rule(() => {
+				const text = texts[index]
+				const productions: Production[] = []
+				if (text === undefined || count === max) return count >= min ? [[close]] : []
+				const before = count === 0 ? [] : [this.#comma, this.#gap]
+				productions.push([...before, this.#literal(text), rest(index + 1, next(count))])
+				productions.push([rest(index + 1, count)])
+				return productions
+			})
+		})
+		return new Rule(() => [[this.#literal('['), rest(0, 0)]])
 	}
 
-	/** An object with any keys, all values of one kind; impossible where no key can be written. */
-	map(value: Rule): Rule {
+	/** An object with these keys, in this order; optional ones may be left out. */
+	object(members: readonly ObjectMember[], bounds = ANY_COUNT): Rule {
+		const close = this.#separator('}')
+		const requiredCount = members.filter(({ isRequired }) => isRequired).length
+		const { min, max, next } = countsUpTo(members.length, bounds, requiredCount)
+		const keys = members.map(({ key }) => this.#literal(`${JSON.stringify(key)}:`))
+		const rest = memoized((index: number, count: number): Rule => {
+			return new Rule(() => {
+				const member = members[index]
+				if (member === undefined) return count >= min ? [[close]] : []
+				const before = count === 0 ? [] : [this.#comma, this.#gap]
+				const productions: Production[] = []
+				if (count < max) {
+					const value = [...before, keys[index]!, this.#gap, member.value]
+					productions.push([...value, rest(index + 1, next(count))])
+				}
+				if (!member.isRequired) productions.push([rest(index + 1, count)])
+				return productions
+			})
+		})
+		return new Rule(() => [[this.#literal('{'), rest(0, 0)]])
+	}
+
+	/** An object with any number of members; none where no key can be written. `min` is 0 or 1. */
+	map(members: readonly MapMember[], { min, max } = ANY_COUNT): Rule {
 		if (!this.#alphabet.spells('"')) return this.anyOf([])
 		const close = this.#separator('}')
-		const key = this.string(0, Number.POSITIVE_INFINITY)
-		const member: Production = [key, this.#literal(':'), this.#gap, value]
-		const more: Rule = new Rule(() => [[close], [this.#comma, this.#gap, ...member, more]])
-		return new Rule(() => [
-			[this.#literal('{'), close],
-			[this.#literal('{'), ...member, more],
-		])
+		const colon = this.#literal(':')
+		const each = members.map(({ key, value }): Production => [key, colon, this.#gap, value])
+		// Without a maximum only whether there is one makes a difference.
+		const countMax = max === Number.POSITIVE_INFINITY ? 1 : max
+		const rest = memoized((count: number): Rule => {
+			return new Rule(() => {
+				const before = count === 0 ? [] : [this.#comma, this.#gap]
+				const productions: Production[] = count >= min ? [[close]] : []
+				if (count === max) return productions
+				const next = rest(Math.min(count + 1, countMax))
+				return [...productions, ...each.map((member) => [...before, ...member, next])]
+			})
+		})
+		return new Rule(() => [[this.#literal('{'), rest(0)]])
 	}
 
 	/**
@@ -184,6 +248,33 @@ class CountedRule extends Rule {
 
 	override get uses(): readonly Rule[] {
 		return this.#parts.filter((symbol) => symbol instanceof Rule)
+	}
+}
+
+/**
+ * Bounds for `length` things of which each may be taken, and the count after one more: beyond what can
+ * matter they are all the same. With a maximum that matters no more than COUNT_MAX are taken.
+ */
+function countsUpTo(length: number, { min, max }: CountBounds, requiredCount = 0) {
+	if (max >= length) {
+		const last = Math.max(min, 1)
+		return { min, max: length + 1, next: (count: number) => Math.min(count + 1, last) }
+	}
+	const most = Math.min(max, Math.max(min, requiredCount, COUNT_MAX))
+	return { min, max: most, next: (count: number) => count + 1 }
+}
+
+/** Rules by small numbers, each made once. */
+function memoized<Numbers extends number[]>(make: (...numbers: Numbers) => Rule) {
+	const known = new Map<string, Rule>()
+	return (...numbers: Numbers): Rule => {
+		const name = numbers.join(' ')
+		let rule = known.get(name)
+		if (rule === undefined) {
+			rule = make(...numbers)
+			known.set(name, rule)
+		}
+		return rule
 	}
 }
 

@@ -1,38 +1,37 @@
 /**
- * JSON Schema → grammar rules. The subset that `response_format` may use; every text that a compiled
- * schema lets through is valid against the schema, but not every valid text is let through.
+ * JSON Schema → grammar rules. Every text that a compiled schema lets through is valid against the
+ * schema, but not every valid text is let through. README.md of this folder lists what is honoured.
  *
- * - type (one or several), enum, const, anyOf, oneOf of alternatives that visibly exclude each other,
- *   allOf of a single schema, true, false, $ref to `#`, `#/$defs/…`, `#/definitions/…`, also recursive
- * - object: properties, required, additionalProperties. Keys come in the order of `properties`; with
- *   properties none are added to them, without them any key may come, with values of
- *   additionalProperties
- * - array: items, minItems, maxItems. string: minLength, maxLength. integer, number: minimum,
- *   maximum, exclusiveMinimum, exclusiveMaximum; at most 15 digits, 6 of them after the point
- * - where a schema says nothing any value may come, nested at most 8 deep
- * - annotations are ignored: title, description, default, examples and the like
- *
- * Any other keyword is refused by name, because ignoring it would break the promise.
+ * Schemas that hold together (`allOf`, `$ref` beside other keywords) are read as one list of parts. What
+ * leaves a choice (`anyOf`, `if`, `not` …) becomes one list of parts per alternative, until only
+ * keywords about values themselves are left; those are merged (`schema-types.ts`).
  */
 import { isRecord } from '../../lib/json.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { Rule } from './grammar.ts'
-import type { JsonGrammar, ObjectMember } from './json-grammar.ts'
+import type { JsonGrammar } from './json-grammar.ts'
 import { areDisjoint } from './schema-disjoint.ts'
 import {
-	ANNOTATIONS,
-	countOf,
+	type Given,
+	impliedTypes,
 	invalid,
+	isAnnotation,
 	itemsOf,
 	type JsonType,
-	numberOf,
+	namedTypes,
+	type Part,
 	type SchemaObject,
 	schemaObject,
-	typesOf,
+	tooLarge,
+	unsupported,
 } from './schema-fields.ts'
+import { negate } from './schema-negation.ts'
 import { checkSchemaSize } from './schema-size.ts'
+import { EXCLUDED } from './schema-strings.ts'
+import { TypeRules } from './schema-types.ts'
+import { checkUnevaluated, dependencies, isValid } from './schema-validity.ts'
 
-/** Sub-schemas in all, references not followed. */
+/** Sub-schemas in all, and lists of parts. */
 const SCHEMA_COUNT_MAX = 2000
 /** Sub-schemas within each other, references followed. */
 const SCHEMA_DEPTH_MAX = 64
@@ -44,216 +43,323 @@ const LITERAL_LENGTH_MAX = 2 ** 16
 /** Rule of a schema; throws ConstraintError with the place and the keyword at fault. */
 export function compileSchema(schema: unknown, grammar: JsonGrammar): Rule {
 	checkSchemaSize(schema)
-	return new SchemaCompiler(schema, grammar).compile(schema, '#')
+	return new SchemaCompiler(schema, grammar).compile([{ schema, path: '#' }])
 }
 
-class SchemaCompiler {
+/** Keywords that leave a choice, in the order in which they are taken apart. */
+const CHOICES = [
+	'anyOf',
+	'oneOf',
+	'if',
+	'not',
+	'dependentRequired',
+	'dependentSchemas',
+	'dependencies',
+] as const
+
+export class SchemaCompiler {
+	readonly grammar: JsonGrammar
 	readonly #root: unknown
-	readonly #grammar: JsonGrammar
-	readonly #references = new Map<string, Rule>()
+	readonly #types: TypeRules
+	readonly #rules = new Map<string, Rule>()
+	readonly #ids = new Map<SchemaObject, number>()
+	/** Schemas made of others, by these and how they were made: equal ones must be the same object. */
+	readonly #derived = new Map<SchemaObject, Map<string, unknown>>()
 	#schemaCount = 0
 	#depth = 0
 	#literalLength = 0
 
 	constructor(root: unknown, grammar: JsonGrammar) {
 		this.#root = root
-		this.#grammar = grammar
+		this.grammar = grammar
+		this.#types = new TypeRules(this)
 	}
 
-	/** `path` is the schema's place as a JSON pointer. */
-	compile(schema: unknown, path: string): Rule {
+	/** Values for which all of the schemas hold. */
+	compile(given: readonly Given[]): Rule {
 		this.#countSchemas(1)
-		if (schema === true) return this.#grammar.any()
-		if (schema === false) return this.#grammar.anyOf([])
-		const fields = schemaObject(schema, path)
-		if (++this.#depth > SCHEMA_DEPTH_MAX) throw tooLarge(`${SCHEMA_DEPTH_MAX} nested sub-schemas`)
-		const rule = this.#compileObject(fields, path)
-		this.#depth--
-		return rule
-	}
-
-	#compileObject(fields: SchemaObject, path: string): Rule {
-		for (const combinator of ['$ref', 'anyOf', 'oneOf', 'allOf']) {
-			if (Object.hasOwn(fields, combinator)) return this.#combine(combinator, fields, path)
-		}
-		if (Object.hasOwn(fields, 'const') || Object.hasOwn(fields, 'enum')) {
-			return this.#constants(fields, path)
-		}
-		const types = typesOf(fields, path)
-		if (types === null) return this.#grammar.any()
-		return this.#grammar.anyOf(types.map((type) => this.#typed(type, fields, path)))
-	}
-
-	#combine(keyword: string, fields: SchemaObject, path: string): Rule {
-		const other = Object.keys(fields).find((key) => key !== keyword && !ANNOTATIONS.has(key))
-		if (other !== undefined) {
-			throw unsupported(path, `"${other}" beside "${keyword}"`)
-		}
-		if (keyword === '$ref') return this.#reference(fields['$ref'], path)
-		const alternatives = itemsOf(fields, keyword, path)
-		if (keyword === 'allOf' && alternatives.length > 1) {
-			throw unsupported(path, '"allOf" of more than one schema')
-		}
-		if (keyword === 'oneOf' && !this.#areDisjoint(alternatives)) {
-			throw unsupported(path, '"oneOf" of schemas that may hold at once (use "anyOf")')
-		}
-		return this.#grammar.anyOf(
-			alternatives.map((alternative, index) =>
-				this.compile(alternative, `${path}/${keyword}/${index}`),
-			),
-		)
-	}
-
-	#countSchemas(count: number): void {
-		this.#schemaCount += count
-		if (this.#schemaCount > SCHEMA_COUNT_MAX) throw tooLarge(`${SCHEMA_COUNT_MAX} sub-schemas`)
-	}
-
-	#areDisjoint(schemas: readonly unknown[]): boolean {
-		if (schemas.length > ONE_OF_COUNT_MAX)
-			throw tooLarge(`${ONE_OF_COUNT_MAX} schemas in one "oneOf"`)
-		const resolved = schemas.map((schema) => this.#followReferences(schema))
-		return resolved.every((a, index) => resolved.slice(index + 1).every((b) => areDisjoint(a, b)))
-	}
-
-	#followReferences(schema: unknown): unknown {
-		let target = schema
-		for (let hops = 0; hops < SCHEMA_DEPTH_MAX && isRecord(target); hops++) {
-			const reference = target['$ref']
-			if (typeof reference !== 'string') break
-			target = this.#resolve(reference, '#')
-		}
-		return target
-	}
-
-	#reference(reference: unknown, path: string): Rule {
-		if (typeof reference !== 'string') throw invalid(`${path}/$ref`, 'a string', reference)
-		let rule = this.#references.get(reference)
+		const parts = this.partsOf(given)
+		if (parts === null) return this.grammar.anyOf([])
+		const name = [...new Set(parts.map(({ fields }) => this.#idOf(fields)))].sort().join()
+		let rule = this.#rules.get(name)
 		if (rule === undefined) {
-			const target = this.#resolve(reference, path)
 			let compiled: Rule | undefined
 			// Registered first: a schema may refer to itself.
 			rule = new Rule(() => (compiled === undefined ? [] : [[compiled]]))
-			this.#references.set(reference, rule)
-			compiled = this.compile(target, reference)
+			this.#rules.set(name, rule)
+			if (++this.#depth > SCHEMA_DEPTH_MAX) throw tooDeep()
+			compiled = this.#compileParts(parts)
+			this.#depth--
 		}
 		return rule
 	}
 
-	#resolve(reference: string, path: string): unknown {
+	/** The schemas and all that they refer to, as parts that hold together; null: nothing satisfies them. */
+	partsOf(given: readonly Given[]): Part[] | null {
+		const parts: Part[] = []
+		const known = new Set<SchemaObject>()
+		const open = new Set<SchemaObject>()
+		const add = ({ schema, path }: Given): boolean => {
+			if (schema === true || schema === false) return schema
+			const fields = schemaObject(schema, path)
+			if (open.has(fields)) return false
+			if (known.has(fields)) return true
+			this.#countSchemas(1)
+			if (open.size === SCHEMA_DEPTH_MAX) throw tooDeep()
+			checkUnevaluated(fields, path)
+			open.add(fields)
+			known.add(fields)
+			const inner: Given[] = (itemsOf(fields, 'allOf', path) ?? []).map((schema, index) => ({
+				schema,
+				path: `${path}/allOf/${index}`,
+			}))
+			if (Object.hasOwn(fields, '$ref')) {
+				inner.push({ schema: this.resolve(fields['$ref'], path), path: String(fields['$ref']) })
+			}
+			const isPossible = inner.every(add)
+			open.delete(fields)
+			const own = this.#without(fields, inner.length > 0 ? ['$ref', 'allOf'] : [])
+			if (restricts(own)) parts.push({ fields: own, path })
+			return isPossible
+		}
+		return given.every(add) ? parts : null
+	}
+
+	/** The schema that a `$ref` at `path` means. */
+	readonly resolve = (reference: unknown, path: string): unknown => {
+		if (typeof reference !== 'string') throw invalid(`${path}/$ref`, 'a string', reference)
 		if (reference !== '#' && !reference.startsWith('#/')) {
 			throw unsupported(path, `"$ref" to ${JSON.stringify(reference.slice(0, 80))}`)
 		}
+		this.#countSchemas(1)
 		let target: unknown = this.#root
 		for (const part of reference.split('/').slice(1)) {
 			const key = decodePointerPart(part)
-			if (!isRecord(target) || !Object.hasOwn(target, key)) {
-				throw invalid(`${path}/$ref`, 'a pointer into the schema', reference)
+			const isThere = typeof target === 'object' && target !== null && Object.hasOwn(target, key)
+			if (!isThere) throw invalid(`${path}/$ref`, 'a pointer into the schema', reference)
+			target = (target as SchemaObject)[key]
+			if (isRecord(target) && typeof target['$id'] === 'string') {
+				throw unsupported(path, '"$ref" into a schema with an "$id" of its own')
 			}
-			target = target[key]
 		}
 		return target
 	}
 
-	#constants(fields: SchemaObject, path: string): Rule {
-		const other = Object.keys(fields).find(
-			(key) => key !== 'const' && key !== 'enum' && key !== 'type' && !ANNOTATIONS.has(key),
-		)
-		if (other !== undefined) throw unsupported(path, `"${other}" beside "enum" or "const"`)
-		const types = Object.hasOwn(fields, 'type') ? typesOf(fields, path) : null
-		const listed = Object.hasOwn(fields, 'enum') ? itemsOf(fields, 'enum', path) : null
-		const constant = Object.hasOwn(fields, 'const') ? this.#text(fields['const'], path) : null
-		const texts = listed?.map((value) => this.#text(value, path)) ?? [constant!]
-		return this.#grammar.constants(
-			texts.filter(
-				(text) => (constant === null || text === constant) && isOfTypes(JSON.parse(text), types),
-			),
-		)
-	}
-
-	#typed(type: JsonType, fields: SchemaObject, path: string): Rule {
-		switch (type) {
-			case 'null':
-				return this.#grammar.constants(['null'])
-			case 'boolean':
-				return this.#grammar.constants(['true', 'false'])
-			case 'string':
-				return this.#grammar.string(
-					countOf(fields, 'minLength', path) ?? 0,
-					countOf(fields, 'maxLength', path) ?? Number.POSITIVE_INFINITY,
-				)
-			case 'integer':
-			case 'number':
-				return this.#grammar.number(type, {
-					minimum: numberOf(fields, 'minimum', path),
-					maximum: numberOf(fields, 'maximum', path),
-					exclusiveMinimum: numberOf(fields, 'exclusiveMinimum', path),
-					exclusiveMaximum: numberOf(fields, 'exclusiveMaximum', path),
-				})
-			case 'array':
-				return this.#grammar.array(
-					this.compile(fields['items'] ?? true, `${path}/items`),
-					countOf(fields, 'minItems', path) ?? 0,
-					countOf(fields, 'maxItems', path),
-				)
-			case 'object':
-				return this.#object(fields, path)
-		}
-	}
-
-	#object(fields: SchemaObject, path: string): Rule {
-		const properties = fields['properties'] ?? {}
-		if (!isRecord(properties)) throw invalid(`${path}/properties`, 'an object', properties)
-		const required = new Set(
-			Object.hasOwn(fields, 'required') ? itemsOf(fields, 'required', path) : [],
-		)
-		for (const key of required) {
-			if (typeof key !== 'string') throw invalid(`${path}/required`, 'an array of strings', key)
-		}
-		const additional = fields['additionalProperties'] ?? true
-		const keys = new Set([...Object.keys(properties), ...(required as Set<string>)])
-		if (keys.size === 0) {
-			if (additional === false) return this.#grammar.object([])
-			return this.#grammar.map(this.compile(additional, `${path}/additionalProperties`))
-		}
-		const members = [...keys].map((key): ObjectMember => {
-			this.#countLiteral(key)
-			const isDeclared = Object.hasOwn(properties, key)
-			const value = isDeclared
-				? this.compile(properties[key], `${path}/properties/${key}`)
-				: this.compile(additional, `${path}/additionalProperties`)
-			return { key, value, isRequired: required.has(key) }
+	/** Texts of the constants that the schemas leave over; null: they do not list any. */
+	constantsOf(parts: readonly Part[]): string[] | null {
+		const lists = parts.flatMap(({ fields, path }) => {
+			const listed = itemsOf(fields, 'enum', path)
+			const constant = Object.hasOwn(fields, 'const') ? [[fields['const']]] : []
+			return listed === undefined ? constant : [...constant, listed]
 		})
-		return this.#grammar.object(members)
+		const [shortest] = lists.sort((a, b) => a.length - b.length)
+		if (shortest === undefined) return null
+		const isLeft = (value: unknown): boolean =>
+			parts.every(({ fields, path }) => isValid(value, fields, path, this.resolve))
+		const texts = shortest.filter(isLeft).map((value) => JSON.stringify(value))
+		for (const text of texts) this.countLiteral(text)
+		return [...new Set(texts)]
 	}
 
-	/** Canonical JSON text of a constant. */
-	#text(value: unknown, path: string): string {
-		let text: string | undefined
-		try {
-			text = JSON.stringify(value)
-		} catch {
-			throw tooLarge('a constant of this depth')
+	/** Texts of all values, where the schemas allow only a few that are known; else null. */
+	finiteValuesOf(given: readonly Given[], depth = 0): string[] | null {
+		if (depth > SCHEMA_DEPTH_MAX) throw tooDeep()
+		const parts = this.partsOf(given)
+		if (parts === null) return []
+		const constants = this.constantsOf(parts)
+		if (constants !== null) return constants
+		const hasChoice = parts.some(({ fields }) => CHOICES.some((it) => Object.hasOwn(fields, it)))
+		if (!hasChoice) {
+			const values = this.#typesOf(parts)?.map((type) => FINITE_TYPES[type] ?? null)
+			return values === undefined || values.includes(null) ? null : (values.flat() as string[])
 		}
-		if (text === undefined) throw invalid(path, 'JSON values', value)
-		this.#countLiteral(text)
-		return text
+		const alternatives = this.#alternativesOf(parts).map((list) =>
+			this.finiteValuesOf(list, depth + 1),
+		)
+		return alternatives.includes(null) ? null : [...new Set((alternatives as string[][]).flat())]
 	}
 
-	#countLiteral(text: string): void {
+	countLiteral(text: string): void {
 		this.#literalLength += text.length
 		if (this.#literalLength > LITERAL_LENGTH_MAX) {
 			throw tooLarge(`${LITERAL_LENGTH_MAX} characters of keys and constants`)
 		}
 	}
+
+	#compileParts(parts: readonly Part[]): Rule {
+		const constants = this.constantsOf(parts)
+		if (constants !== null) return this.grammar.constants(constants)
+		const hasChoice = parts.some(({ fields }) => CHOICES.some((it) => Object.hasOwn(fields, it)))
+		if (hasChoice) {
+			return this.grammar.anyOf(this.#alternativesOf(parts).map((list) => this.compile(list)))
+		}
+		const types = this.#typesOf(parts)
+		if (types === null) return this.grammar.any()
+		return this.grammar.anyOf(types.map((type) => this.#types.ruleOf(type, parts)))
+	}
+
+	/** Types that all parts allow: as they say, else as their keywords imply; null = any. */
+	#typesOf(parts: readonly Part[]): readonly JsonType[] | null {
+		const named = parts.flatMap(({ fields, path }) => {
+			const types = namedTypes(fields, path)
+			return types === null ? [] : [types]
+		})
+		if (named.length === 0) {
+			const implied = new Set(parts.flatMap(({ fields }) => impliedTypes(fields)))
+			return implied.size === 0 ? null : [...implied]
+		}
+		return [...new Set(named.flat())].filter((type) =>
+			named.every(
+				(types) => types.includes(type) || (type === 'integer' && types.includes('number')),
+			),
+		)
+	}
+
+	/** Lists of schemas of which one has to hold; for parts of which one leaves a choice. */
+	#alternativesOf(parts: readonly Part[]): Given[][] {
+		for (const part of parts) {
+			const keyword = CHOICES.find((it) => Object.hasOwn(part.fields, it))
+			if (keyword === undefined) continue
+			const stripped = keyword === 'if' ? ['if', 'then', 'else'] : [keyword]
+			const rest = parts.map(({ fields, path }) => ({
+				schema: fields === part.fields ? this.#without(fields, stripped) : fields,
+				path,
+			}))
+			const alternatives = this.#derive(part.fields, keyword, () => this.#choicesOf(keyword, part))
+			return alternatives.map((schemas) => [
+				...rest,
+				...schemas.map((schema, index) => ({ schema, path: `${part.path}/${keyword}/${index}` })),
+			])
+		}
+		return [parts.map(({ fields, path }) => ({ schema: fields, path }))]
+	}
+
+	#choicesOf(keyword: (typeof CHOICES)[number], { fields, path }: Part): unknown[][] {
+		switch (keyword) {
+			case 'anyOf':
+				return itemsOf(fields, keyword, path)!.map((schema) => [schema])
+			case 'oneOf':
+				return this.#exclusive(itemsOf(fields, keyword, path)!, path)
+			case 'if': {
+				const { if: condition, then: consequence = true, else: alternative = true } = fields
+				if (consequence === true && alternative === true) return [[]]
+				return [
+					[condition, consequence],
+					...this.#negate(condition, path).map((it) => [it, alternative]),
+				]
+			}
+			case 'not':
+				return this.#negate(fields['not'], path).map((schema) => [schema])
+			default:
+				return this.#dependent(keyword, { fields, path })
+		}
+	}
+
+	/** The first of the keys is absent, or it is there with what it needs; the others are left to do. */
+	#dependent(keyword: string, part: Part): unknown[][] {
+		const [first, ...others] = dependencies(part.fields, part.path).filter(
+			(it) => it[0] === keyword,
+		)
+		if (first === undefined) return [[]]
+		const [, key, needed] = first
+		const rest = { [keyword]: Object.fromEntries(others.map(([, other, needs]) => [other, needs])) }
+		const present = Array.isArray(needed) ? { required: needed } : needed
+		return [
+			[rest, { type: 'object', properties: Object.fromEntries([[key, false]]) }],
+			[rest, { type: 'object', required: [key] }, present],
+		]
+	}
+
+	/** Alternatives of which exactly one holds. */
+	#exclusive(schemas: readonly unknown[], path: string): unknown[][] {
+		if (schemas.length > ONE_OF_COUNT_MAX) {
+			throw tooLarge(`${ONE_OF_COUNT_MAX} schemas in one "oneOf"`)
+		}
+		const resolved = schemas.map((schema) => this.#followReferences(schema))
+		const areExclusive = resolved.every((a, index) =>
+			resolved.slice(index + 1).every((b) => areDisjoint(a, b)),
+		)
+		if (areExclusive) return schemas.map((schema) => [schema])
+		const opposites = schemas.map((schema) => {
+			try {
+				this.#negate(schema, path)
+			} catch (error) {
+				if (!(error instanceof ConstraintError)) throw error
+				const what = '"oneOf" of schemas that may hold at once (use "anyOf")'
+				throw unsupported(path, what)
+			}
+			return { not: schema }
+		})
+		return schemas.map((schema, index) => [
+			schema,
+			...opposites.filter((_, other) => other !== index),
+		])
+	}
+
+	#negate(schema: unknown, path: string): unknown[] {
+		const target = this.#followReferences(schema)
+		if (typeof target !== 'object') return negate(target, path)
+		const fields = schemaObject(target, path)
+		return this.#derive(fields, 'negated', () => negate(fields, path))
+	}
+
+	/** What a schema that is nothing but a reference means in the end. */
+	#followReferences(schema: unknown): unknown {
+		let target = schema
+		while (isRecord(target)) {
+			const keywords = Object.keys(target).filter((keyword) => !isAnnotation(keyword))
+			if (keywords.length !== 1 || keywords[0] !== '$ref') break
+			target = this.resolve(target['$ref'], '#')
+		}
+		return target
+	}
+
+	#without(fields: SchemaObject, keywords: readonly string[]): SchemaObject {
+		if (!keywords.some((keyword) => Object.hasOwn(fields, keyword))) return fields
+		return this.#derive(fields, `without ${keywords}`, () => {
+			const kept = Object.entries(fields).filter(([keyword]) => !keywords.includes(keyword))
+			const excluded = (fields as { [EXCLUDED]?: unknown })[EXCLUDED]
+			return Object.assign(
+				Object.fromEntries(kept),
+				excluded === undefined ? {} : { [EXCLUDED]: excluded },
+			)
+		})
+	}
+
+	#derive<T>(fields: SchemaObject, name: string, make: () => T): T {
+		let made = this.#derived.get(fields)
+		if (made === undefined) {
+			made = new Map()
+			this.#derived.set(fields, made)
+		}
+		if (!made.has(name)) made.set(name, make())
+		return made.get(name) as T
+	}
+
+	#idOf(fields: SchemaObject): number {
+		let id = this.#ids.get(fields)
+		if (id === undefined) {
+			id = this.#ids.size
+			this.#ids.set(fields, id)
+		}
+		return id
+	}
+
+	#countSchemas(count: number): void {
+		this.#schemaCount += count
+		if (this.#schemaCount > 2 * SCHEMA_COUNT_MAX) throw tooLarge(`${SCHEMA_COUNT_MAX} sub-schemas`)
+	}
 }
 
-function isOfTypes(value: unknown, types: readonly JsonType[] | null): boolean {
-	if (types === null) return true
-	if (value === null) return types.includes('null')
-	if (Array.isArray(value)) return types.includes('array')
-	if (typeof value === 'number' && Number.isInteger(value) && types.includes('integer')) return true
-	return types.includes(typeof value as JsonType)
+/** All values of a type, as JSON. */
+const FINITE_TYPES: Partial<Record<JsonType, readonly string[]>> = {
+	null: ['null'],
+	boolean: ['true', 'false'],
+}
+
+function restricts(fields: SchemaObject): boolean {
+	const hasKeyword = Object.keys(fields).some((keyword) => !isAnnotation(keyword))
+	return hasKeyword || Object.hasOwn(fields, EXCLUDED)
 }
 
 function decodePointerPart(part: string): string {
@@ -266,10 +372,6 @@ function decodePointerPart(part: string): string {
 	return decoded.replaceAll('~1', '/').replaceAll('~0', '~')
 }
 
-function unsupported(path: string, what: string): ConstraintError {
-	return new ConstraintError('unsupported_value', `schema at ${path}: ${what} is not supported`)
-}
-
-function tooLarge(limit: string): ConstraintError {
-	return new ConstraintError('unsupported_value', `schema: at most ${limit} can be enforced`)
+function tooDeep(): ConstraintError {
+	return tooLarge(`${SCHEMA_DEPTH_MAX} nested sub-schemas`)
 }

@@ -18,6 +18,23 @@ export interface NumberBounds {
 	readonly maximum?: number | undefined
 	readonly exclusiveMinimum?: number | undefined
 	readonly exclusiveMaximum?: number | undefined
+	/** All of them divide the number: positive, with at most 6 binary digits after the point. */
+	readonly divisors?: readonly number[]
+}
+
+/** Binary digits after the point: what has no more is exact with the decimal digits that numbers may have. */
+const DIVISOR_BIT_COUNT_MAX = FRACTION_DIGIT_COUNT_MAX
+const DIVISOR_MAX = 1e9
+
+/** Whether all validators agree on what the multiples of a number are. */
+export function isDivisor(divisor: number): boolean {
+	return (
+		divisor > 0 && divisor <= DIVISOR_MAX && Number.isInteger(divisor * 2 ** DIVISOR_BIT_COUNT_MAX)
+	)
+}
+
+export function areDivisible(value: number, divisor: number): boolean {
+	return Number.isInteger(value / divisor)
 }
 
 /**
@@ -44,6 +61,8 @@ interface Prefix {
 
 class NumberFormat {
 	readonly #isBounded: boolean
+	/** Least common multiple of the divisors in units; 1: there are none. */
+	readonly #divisor: bigint
 	readonly #allowsMinus: boolean
 	readonly #allowsPoint: boolean
 	/** Inclusive, in units. */
@@ -53,6 +72,8 @@ class NumberFormat {
 
 	constructor(alphabet: Alphabet, kind: 'integer' | 'number', bounds: NumberBounds) {
 		const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = bounds
+		const units = (bounds.divisors ?? []).map(floorToUnits)
+		this.#divisor = units.reduce(leastCommonMultiple, 1n)
 		const lows = [-MAGNITUDE_MAX]
 		if (minimum !== undefined) lows.push(-floorToUnits(-minimum))
 		if (exclusiveMinimum !== undefined) lows.push(floorToUnits(exclusiveMinimum) + 1n)
@@ -69,7 +90,9 @@ class NumberFormat {
 	/** The place after a prefix, undefined when no number within the bounds starts like this. */
 	place(prefix: Prefix): Lexeme | undefined {
 		if (!this.#isViable(prefix)) return undefined
-		const { isNegative, whole, fraction } = this.#isBounded ? prefix : withoutValue(prefix)
+		const { isNegative, whole, fraction } = this.#isBounded
+			? prefix
+			: withoutValue(prefix, this.#divisor)
 		const key = `${isNegative ? '-' : ''}${whole}${fraction === null ? '' : `.${fraction}`}`
 		let place = this.#places.get(key)
 		if (place === undefined) {
@@ -118,7 +141,7 @@ class NumberFormat {
 		if (whole === '' || fraction === '') return false
 		const value = toUnits(whole, fraction ?? '')
 		const [from, to] = this.#magnitudes(isNegative)
-		return value >= from && value <= to
+		return value >= from && value <= to && value % this.#divisor === 0n
 	}
 
 	#isViable(prefix: Prefix): boolean {
@@ -154,11 +177,12 @@ class NumberFormat {
 	/** Whether a number of `digits` after the point lies in [from, from + width) and the bounds. */
 	#reaches(isNegative: boolean, from: bigint, width: bigint, digits: number): boolean {
 		const step = 10n ** BigInt(FRACTION_DIGIT_COUNT_MAX - digits)
+		const grid = leastCommonMultiple(step, this.#divisor)
 		const [lowest, highest] = this.#magnitudes(isNegative)
 		const low = larger(from, lowest)
 		const last = from + width - step
 		const high = smaller(last, highest)
-		return ((low + step - 1n) / step) * step <= high
+		return ((low + grid - 1n) / grid) * grid <= high
 	}
 
 	/** Bounds of what follows the sign; zero has none. */
@@ -168,10 +192,40 @@ class NumberFormat {
 	}
 }
 
-/** Without bounds only the number of digits matters, and whether all are zero: fewer places. */
-function withoutValue({ isNegative, whole, fraction }: Prefix): Prefix {
+/**
+ * Without bounds only the number of digits matters, whether all are zero, and what is left over by the
+ * divisor: fewer places.
+ */
+function withoutValue({ isNegative, whole, fraction }: Prefix, divisor: bigint): Prefix {
+	if (divisor > 1n) return withSameRemainder({ isNegative, whole, fraction }, divisor)
 	const blur = (digits: string): string => (/^0*$/.test(digits) ? '0' : '1').repeat(digits.length)
 	return { isNegative, whole: blur(whole), fraction: fraction === null ? null : blur(fraction) }
+}
+
+/** The least number of as many digits that leaves over the same, whatever digits may follow. */
+function withSameRemainder(prefix: Prefix, divisor: bigint): Prefix {
+	const { isNegative, whole, fraction } = prefix
+	if (whole === '' || whole === '0') return prefix
+	const digits = whole + (fraction ?? '')
+	const unit = 10n ** BigInt(FRACTION_DIGIT_COUNT_MAX - (fraction?.length ?? 0))
+	const period = divisor / greatestCommonDivisor(divisor, unit)
+	const least = 10n ** BigInt(digits.length - 1)
+	const alike = (least + ((BigInt(digits) - least) % period)).toString()
+	return {
+		isNegative,
+		whole: alike.slice(0, whole.length),
+		fraction: fraction === null ? null : alike.slice(whole.length),
+	}
+}
+
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+	let [x, y] = [a, b]
+	while (y > 0n) [x, y] = [y, x % y]
+	return x
+}
+
+function leastCommonMultiple(a: bigint, b: bigint): bigint {
+	return (a / greatestCommonDivisor(a, b)) * b
 }
 
 function larger(a: bigint, b: bigint): bigint {

@@ -28,13 +28,12 @@ export function codePointsOf(text: string): number[] {
 }
 
 /**
- * The tokens that constrained text may contain: all but reserved ones, and those with control
- * characters, which JSON never has. Within a string one character of content is as good as another,
+ * The tokens that constrained text may contain: all but reserved ones. Within a JSON string one character of content is as good as another,
  * so that there tokens are found by the number of content characters with which they begin.
  */
 export class TokenIndex {
 	readonly trie: TokenTrie
-	/** Entry n: what follows n characters of content in tokens that go on with `"` or `\\`. */
+	/** Entry n: what follows n characters of content in tokens that go on with `"` or `\\`. No control characters. */
 	readonly afterContent: readonly TokenTrie[]
 	/** Tokens that are one character. */
 	readonly #idsByCharacter = new Map<number, number[]>()
@@ -52,12 +51,11 @@ export class TokenIndex {
 			const text = tokenizer.tokenText(id)
 			if (reserved.has(stored) || text === '' || text.length > TOKEN_LENGTH_MAX) continue
 			const codePoints = codePointsOf(text)
-			if (codePoints.some((codePoint) => codePoint < 0x20)) continue
 			insert(root, codePoints, id)
 			const length = codePoints.findIndex((codePoint) => !isStringContent(codePoint))
 			if (length < 0) {
 				this.#content.push({ id, length: codePoints.length })
-			} else {
+			} else if (codePoints.every((codePoint) => codePoint >= 0x20)) {
 				while (afterContent.length <= length) afterContent.push(emptyNode())
 				insert(afterContent[length]!, codePoints.slice(length), id)
 			}

@@ -24,6 +24,15 @@ REFUSALS = [
     # A JSON schema beyond the supported subset, or beyond what the model's vocabulary can write.
     (r"(response_format|text\.format).*", "invalid_value|unsupported_value"),
     (r"(response_format|text\.format).*", "missing_required_parameter"),
+    (
+        r"json_schema|format|regex|guided_\w+|structured_outputs\.\w+",
+        "invalid_value|unsupported_value|unsupported_parameter",
+    ),
+    # Refused unless empty, which depends on the type of what comes.
+    (
+        "grammar|ebnf|structural_tag|bad_words|use_beam_search|allowed_token_ids",
+        "unsupported_parameter",
+    ),
     (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
     ("checkpoint", "invalid_checkpoint"),
     ("config", "invalid_value"),

@@ -53,7 +53,11 @@ function validTexts(schema: unknown, tokenizer: Tokenizer, count = 30): string[]
 
 /** Token texts that may come after these. */
 function nextTexts(schema: unknown, tokenizer: Tokenizer, texts: readonly string[] = []): string[] {
-	const session = compileConstraint(schema, tokenizer, optionsOf(tokenizer)).start()
+	const session = compileConstraint(
+		{ kind: 'schema', schema },
+		tokenizer,
+		optionsOf(tokenizer),
+	).start()
 	for (const text of texts) session.push(tokenizer.spec.vocab.indexOf(text))
 	return idsOf(session.mask()).map((id) => tokenizer.spec.vocab[id]!)
 }
@@ -164,7 +168,11 @@ describe('characters that no token can write', () => {
 
 	test('a text of which the model writes nothing comes from flush', () => {
 		const tokenizer = tokenizerOf(['a'])
-		const session = compileConstraint({ const: { b: 1 } }, tokenizer, optionsOf(tokenizer)).start()
+		const session = compileConstraint(
+			{ kind: 'schema', schema: { const: { b: 1 } } },
+			tokenizer,
+			optionsOf(tokenizer),
+		).start()
 		expect(session.isFinished).toBe(true)
 		expect(session.flush()).toBe('{"b":1}')
 	})
@@ -172,7 +180,11 @@ describe('characters that no token can write', () => {
 	test('a blank ends a number before a brace that must be written', () => {
 		const schema = { properties: { n: { type: 'integer' } }, required: ['n'] }
 		const tokenizer = tokenizerOf([...'"n:0123456789 '])
-		const session = compileConstraint(schema, tokenizer, optionsOf(tokenizer)).start()
+		const session = compileConstraint(
+			{ kind: 'schema', schema },
+			tokenizer,
+			optionsOf(tokenizer),
+		).start()
 		const pieces = [...'"n":12 '].map((text) => session.push(tokenizer.spec.vocab.indexOf(text)))
 		expect(pieces).toEqual(['{"', 'n', '"', ':', '1', '2', ' }'])
 		expect(session.isFinished).toBe(true)
@@ -187,7 +199,7 @@ describe('characters that no token can write', () => {
 		const noQuote = tokenizerOf([...'{}:abc0123456789'])
 		const noNine = tokenizerOf([...'{}:"abc012345678'])
 		const compile = (type: string, tokenizer: Tokenizer) => () =>
-			compileConstraint({ type }, tokenizer, optionsOf(tokenizer))
+			compileConstraint({ kind: 'schema', schema: { type } }, tokenizer, optionsOf(tokenizer))
 		expect(compile('string', noQuote)).toThrow(/vocabulary lacks "/)
 		expect(compile('integer', noNine)).toThrow(/vocabulary lacks 9/)
 		expect(compile('integer', noQuote)).not.toThrow()
@@ -195,7 +207,9 @@ describe('characters that no token can write', () => {
 
 	test('a word tokenizer is refused', () => {
 		const tokenizer = loadTokenizer('v1-word')
-		expect(() => compileConstraint({}, tokenizer, optionsOf(tokenizer))).toThrow(ConstraintError)
+		expect(() =>
+			compileConstraint({ kind: 'schema', schema: {} }, tokenizer, optionsOf(tokenizer)),
+		).toThrow(ConstraintError)
 	})
 })
 
@@ -220,7 +234,11 @@ describe('masks', () => {
 	])('allow a token exactly where its characters can be read: %s', (_, schema) => {
 		const tokenizer = tokenizerOf([...ascii, ...longTokens, 'ab"', '\\"a', 'abcdef', '\\n', '"}'])
 		const random = seededRandom(2)
-		const constraint = compileConstraint(schema, tokenizer, optionsOf(tokenizer))
+		const constraint = compileConstraint(
+			{ kind: 'schema', schema },
+			tokenizer,
+			optionsOf(tokenizer),
+		)
 		const sessionAfter = (ids: readonly number[]) => {
 			const session = constraint.start()
 			for (const id of ids) session.push(id)
@@ -260,7 +278,10 @@ describe('masks', () => {
 	})
 
 	test('have as many bits as the model has logits', () => {
-		const session = compileConstraint({}, full, { vocabSize: 500, stopTokenIds: [499] }).start()
+		const session = compileConstraint({ kind: 'schema', schema: {} }, full, {
+			vocabSize: 500,
+			stopTokenIds: [499],
+		}).start()
 		expect(session.mask()).toHaveLength(16)
 	})
 
@@ -276,12 +297,20 @@ describe('masks', () => {
 	})
 
 	test('a token that the mask does not allow breaks the contract', () => {
-		const session = compileConstraint({ type: 'boolean' }, full, optionsOf(full)).start()
+		const session = compileConstraint(
+			{ kind: 'schema', schema: { type: 'boolean' } },
+			full,
+			optionsOf(full),
+		).start()
 		expect(() => session.push(full.spec.vocab.indexOf('x'))).toThrow(/invariant/)
 	})
 
 	test('sessions of one constraint do not share their place', () => {
-		const constraint = compileConstraint({ type: 'boolean' }, full, optionsOf(full))
+		const constraint = compileConstraint(
+			{ kind: 'schema', schema: { type: 'boolean' } },
+			full,
+			optionsOf(full),
+		)
 		const [one, two] = [constraint.start(), constraint.start()]
 		one.push(full.spec.vocab.indexOf('true'))
 		expect([one.isFinished, two.isFinished]).toEqual([true, false])

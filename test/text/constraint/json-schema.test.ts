@@ -7,7 +7,8 @@ import { optionsOf, seededRandom, tokenizerOf, walk } from './walk.ts'
 const tokenizer = tokenizerOf(
 	Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)),
 )
-const compile = (schema: unknown) => compileConstraint(schema, tokenizer, optionsOf(tokenizer))
+const compile = (schema: unknown) =>
+	compileConstraint({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer))
 
 function refusal(schema: unknown): ConstraintError {
 	try {
@@ -21,19 +22,35 @@ function refusal(schema: unknown): ConstraintError {
 
 describe('refuses by name what it cannot enforce', () => {
 	test.each<[string, unknown, string]>([
-		['pattern', { type: 'string', pattern: '^a' }, '"pattern"'],
+		['contains', { type: 'array', contains: {} }, 'the keyword "contains"'],
 		[
-			'format',
-			{ properties: { at: { type: 'string', format: 'date' } } },
-			'#/properties/at: the keyword "format"',
+			'a format that nobody knows',
+			{ properties: { at: { type: 'string', format: 'phone' } } },
+			'#/properties/at: the format "phone"',
 		],
-		['uniqueItems', { type: 'array', uniqueItems: true }, '"uniqueItems"'],
-		['multipleOf', { type: 'integer', multipleOf: 3 }, '"multipleOf"'],
-		['not', { not: {} }, '"not"'],
+		[
+			'different items without end',
+			{ type: 'array', items: { type: 'integer' }, uniqueItems: true },
+			'"uniqueItems" of items that are not constants',
+		],
+		['multiples of a decimal', { type: 'number', multipleOf: 0.1 }, '"multipleOf": 0.1'],
+		['the opposite of items', { not: { items: { type: 'null' } } }, '"items" within "not"'],
+		[
+			'a pattern beyond the subset',
+			{ type: 'string', pattern: '^(a)\\1$' },
+			'#: the pattern has "\\1" at character 6',
+		],
+		[
+			'two keys of a map',
+			{ type: 'object', minProperties: 2 },
+			'"minProperties" above 1 without "properties"',
+		],
+		[
+			'what nothing else has evaluated',
+			{ allOf: [{ properties: { a: {} } }], unevaluatedProperties: false },
+			'"unevaluatedProperties" beside "allOf"',
+		],
 		['an unknown keyword', { typ: 'string' }, '"typ"'],
-		['several allOf', { allOf: [{}, {}] }, '"allOf" of more than one schema'],
-		['anyOf beside type', { type: 'object', anyOf: [{}] }, '"type" beside "anyOf"'],
-		['a bound beside enum', { enum: [1], minimum: 0 }, '"minimum" beside "enum" or "const"'],
 		[
 			'oneOf that overlaps',
 			{ oneOf: [{ type: 'integer' }, { type: 'number' }] },
@@ -124,10 +141,13 @@ describe('is bounded', () => {
 		['a hundred thousand alternatives', { oneOf: Array(100_000).fill({ const: 1 }) }],
 		['a hundred thousand brackets', { const: deepConstant }],
 	])('refused at once: %s', (_, schema) => {
-		refusal(schema)
-		const started = performance.now()
-		refusal(schema)
-		expect(performance.now() - started).toBeLessThan(20)
+		const times = Array.from({ length: 5 }, () => {
+			const started = performance.now()
+			refusal(schema)
+			return performance.now() - started
+		})
+		// The quickest of them is the one that nothing else on the machine delayed.
+		expect(Math.min(...times)).toBeLessThan(20)
 	})
 
 	test.each<[string, unknown]>([

@@ -51,7 +51,10 @@ export interface WalkOptions {
 /** Generates a text as a model would, with random choices; throws when it finds no end. */
 export function walk(schema: unknown, tokenizer: Tokenizer, options: WalkOptions): string {
 	const { stopTokenIds, vocabSize } = optionsOf(tokenizer)
-	const session = compileConstraint(schema, tokenizer, { stopTokenIds, vocabSize }).start()
+	const session = compileConstraint({ kind: 'schema', schema }, tokenizer, {
+		stopTokenIds,
+		vocabSize,
+	}).start()
 	let text = ''
 	for (let count = 0; !session.isFinished; count++) {
 		if (count > options.randomTokens + 3000) throw new Error(`no end after ${text.slice(-200)}`)
@@ -59,8 +62,10 @@ export function walk(schema: unknown, tokenizer: Tokenizer, options: WalkOptions
 		if (ids.length === 0) throw new Error(`no token may follow ${text.slice(-200)}`)
 		const mayStop = ids.some((id) => stopTokenIds.includes(id))
 		if (mayStop !== (session.isComplete && stopTokenIds.length > 0)) throw new Error('stop ids')
-		const isRandom = count < options.randomTokens
 		const isInString = text.replaceAll(/\\./g, '').split('"').length % 2 === 0
+		// What a pattern still asks for is found by chance.
+		const isOpen = isInString && !ids.some((id) => tokenizer.tokenText(id).startsWith('"'))
+		const isRandom = count < options.randomTokens || isOpen
 		const ranks = ids.map((id) => rank(tokenizer.tokenText(id), isInString))
 		const index = isRandom
 			? Math.floor(options.random() * ids.length)

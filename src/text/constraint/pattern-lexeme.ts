@@ -1,0 +1,177 @@
+import type { Dfa, DfaState } from '../regex/dfa.ts'
+import type { Alphabet } from './alphabet.ts'
+import type { Lexeme } from './lexeme.ts'
+import { isStringContent } from './token-index.ts'
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+/** Escapes of JSON strings: what follows the backslash → the character that it stands for. */
+const ESCAPES: ReadonlyMap<number, number> = new Map(
+	['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'].map((pair) => [
+		pair.charCodeAt(0),
+		pair.charCodeAt(1),
+	]),
+)
+
+/** A text of the automaton's language as it is, or undefined where the vocabulary cannot write one. */
+export function textLexeme(dfa: Dfa, alphabet: Alphabet): Lexeme | undefined {
+	return new Pattern(dfa, alphabet, null).start
+}
+
+/** The same as a JSON string, quotes included. */
+export function patternLexeme(dfa: Dfa, alphabet: Alphabet): Lexeme | undefined {
+	if (!alphabet.isSpelled(QUOTE)) return undefined
+	const inside = new Pattern(dfa, alphabet, END).start
+	return inside && { ...MIDDLE, nextCost: 1 + inside.nextCost, next: only(QUOTE, inside) }
+}
+
+const MIDDLE: Omit<Lexeme, 'nextCost' | 'next'> = {
+	accepts: false,
+	hasSpelledNext: true,
+	unspelledNext: null,
+	isStandIn: false,
+	contentRoom: 0,
+}
+
+const END: Lexeme = {
+	...MIDDLE,
+	accepts: true,
+	hasSpelledNext: false,
+	nextCost: Number.POSITIVE_INFINITY,
+	next: () => undefined,
+}
+
+function only(codePoint: number, successor: Lexeme): Lexeme['next'] {
+	return (read) => (read === codePoint ? successor : undefined)
+}
+
+/** How the characters of a class can be written at the least cost. */
+interface Spelling {
+	readonly cost: number
+	/** The only character of a class that no token can write: it is written for the model. */
+	readonly unspelled: number | null
+}
+
+class Pattern {
+	/** Undefined where no text of the language can be written. */
+	readonly start: Lexeme | undefined
+	readonly #dfa: Dfa
+	/** Place after a closing quotation mark; null: the text is no JSON string. */
+	readonly #end: Lexeme | null
+	readonly #spellings: readonly (Spelling | null)[]
+	/** Cheapest way to the end of the pattern; a state without one cannot be left. */
+	readonly #costs: ReadonlyMap<DfaState, number>
+	readonly #places = new Map<DfaState, Lexeme>()
+	readonly #escapes: ReadonlyMap<number, number>
+
+	constructor(dfa: Dfa, alphabet: Alphabet, end: Lexeme | null) {
+		this.#dfa = dfa
+		this.#end = end
+		const isInString = end !== null
+		const spelledEscapes = [...ESCAPES].filter(([written]) => alphabet.isSpelled(written))
+		this.#escapes = new Map(isInString && alphabet.isSpelled(BACKSLASH) ? spelledEscapes : [])
+		this.#spellings = spellingsOf(dfa, alphabet, isInString, this.#escapes)
+		this.#costs = costsOf(dfa, this.#spellings)
+		this.start = dfa.start === null ? undefined : this.#place(dfa.start)
+	}
+
+	#place(state: DfaState): Lexeme | undefined {
+		if (!this.#costs.has(state)) return undefined
+		let place = this.#places.get(state)
+		if (place === undefined) {
+			place = this.#makePlace(state)
+			this.#places.set(state, place)
+		}
+		return place
+	}
+
+	#makePlace(state: DfaState): Lexeme {
+		const end = state.accepts ? this.#end : null
+		let nextCost = end === null ? Number.POSITIVE_INFINITY : 1
+		let unspelledNext: number | null = null
+		let hasSpelledNext = end !== null
+		for (const [index, next] of state.next) {
+			const spelling = this.#spellings[index]!
+			const rest = this.#costs.get(next)
+			if (spelling === null || rest === undefined) continue
+			hasSpelledNext ||= spelling.unspelled === null
+			const cost = spelling.cost + rest + (this.#end === null ? 0 : 1)
+			if (cost >= nextCost) continue
+			nextCost = cost
+			unspelledNext = spelling.unspelled
+		}
+		const reached = (codePoint: number): DfaState | undefined => {
+			const next = state.next.get(this.#dfa.classOf(codePoint))
+			return next && this.#costs.has(next) ? next : undefined
+		}
+		const after = (codePoint: number): Lexeme | undefined => {
+			const next = reached(codePoint)
+			return next && this.#place(next)
+		}
+		if (this.#end === null) {
+			const { accepts } = state
+			return { ...MIDDLE, accepts, nextCost, hasSpelledNext, unspelledNext, next: after }
+		}
+		const escaped: Lexeme = {
+			...MIDDLE,
+			nextCost,
+			next: (codePoint) => {
+				const meant = this.#escapes.get(codePoint)
+				return meant === undefined ? undefined : after(meant)
+			},
+		}
+		const hasEscape = [...this.#escapes.values()].some((meant) => reached(meant) !== undefined)
+		const next = (codePoint: number): Lexeme | undefined => {
+			if (codePoint === QUOTE) return end ?? undefined
+			if (codePoint === BACKSLASH) return hasEscape ? escaped : undefined
+			return isStringContent(codePoint) ? after(codePoint) : undefined
+		}
+		return { ...MIDDLE, nextCost, hasSpelledNext, unspelledNext, next }
+	}
+}
+
+/** Per class of characters; null: it cannot be written. */
+function spellingsOf(
+	dfa: Dfa,
+	alphabet: Alphabet,
+	isInString: boolean,
+	escapes: ReadonlyMap<number, number>,
+): (Spelling | null)[] {
+	const isRaw = (codePoint: number): boolean => !isInString || isStringContent(codePoint)
+	const spellings = dfa.classes.map(({ ranges }): Spelling | null => {
+		const [from, to] = ranges[0]!
+		const isOnly = ranges.length === 1 && from === to && isRaw(from)
+		return isOnly ? { cost: alphabet.costOf(from), unspelled: from } : null
+	})
+	for (const meant of escapes.values()) {
+		spellings[dfa.classOf(meant)] = { cost: 2, unspelled: null }
+	}
+	for (const codePoint of alphabet.spelled) {
+		if (isRaw(codePoint)) spellings[dfa.classOf(codePoint)] = { cost: 1, unspelled: null }
+	}
+	return spellings
+}
+
+/** By breadth, cheapest first: steps that a token can write, and steps that are written for the model. */
+function costsOf(dfa: Dfa, spellings: readonly (Spelling | null)[]): Map<DfaState, number> {
+	const users = new Map<DfaState, [DfaState, number][]>(dfa.states.map((state) => [state, []]))
+	for (const state of dfa.states) {
+		for (const [index, next] of state.next) {
+			const spelling = spellings[index]
+			if (spelling) users.get(next)!.push([state, spelling.cost])
+		}
+	}
+	const costs = new Map<DfaState, number>()
+	const byCost: DfaState[][] = [dfa.states.filter(({ accepts }) => accepts)]
+	for (let cost = 0; cost < byCost.length; cost++) {
+		for (const state of byCost[cost] ?? []) {
+			if (costs.has(state)) continue
+			costs.set(state, cost)
+			for (const [user, step] of users.get(state)!) {
+				byCost[cost + step] ??= []
+				byCost[cost + step]!.push(user)
+			}
+		}
+	}
+	return costs
+}
