@@ -20,16 +20,23 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['strace', 'strace'],
 ]
 
-/** Virtual environments of Python clients; litellm and langchain do not take the newest openai yet. */
+/** Virtual environments of Python clients; those of the second do not take the newest openai yet. */
 const PYTHON_ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
-	'python-openai': ['openai==3.54.0'],
+	'python-newest': ['openai==3.57.0', 'openai-agents==0.24.0', 'pydantic-ai-slim[openai]==2.68.0'],
 	'python-clients': [
 		'openai==2.54.0',
-		'litellm==1.105.0',
+		'litellm[proxy]==1.105.0',
 		'langchain-openai==1.6.7',
 		'schemathesis==4.32.5',
+		'lm-eval[api]==0.4.13',
+		'instructor==1.17.0',
+		'llama-index-llms-openai-like==0.8.1',
+		'haystack-ai==3.4.1',
+		'smolagents[openai]==1.26.0',
 	],
 }
+/** Installs them in a quarter of pip's time. */
+const UV = 'uv==0.13.9'
 
 /** Holds the environments; `bun install` leaves this directory alone. */
 const cacheDirectory = join(import.meta.dir, '../node_modules/.cache')
@@ -88,12 +95,14 @@ async function installPythonPackages(name: string, packages: readonly string[]):
 		console.log(`install: no python3; the tests with ${packages.join(', ')} will skip`)
 		return
 	}
-	console.log(`install: pip install ${packages.join(' ')}`)
-	const pip = join(directory, 'bin/pip')
+	console.log(`install: uv pip install ${packages.join(' ')}`)
+	const [pip, python, uv] = ['pip', 'python', 'uv'].map((name) => join(directory, 'bin', name))
 	const isInstalled =
-		(existsSync(pip) || (await run(['python3', '-m', 'venv', directory]))) &&
-		(await run([pip, 'install', '--quiet', '--disable-pip-version-check', ...packages]))
+		(existsSync(pip!) || (await run(['python3', '-m', 'venv', directory]))) &&
+		(await run([pip!, 'install', '--quiet', '--disable-pip-version-check', UV])) &&
+		(await run([uv!, 'pip', 'install', '--quiet', '--python', python!, ...packages]))
 	if (isInstalled) await Bun.write(stamp, wanted)
+	else console.log(`install: the tests with ${packages.join(', ')} will skip`)
 }
 
 await installDebianPackages()

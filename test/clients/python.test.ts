@@ -6,12 +6,20 @@ import { type PythonEnvironment, pythonExecutable } from './python-environment.t
 
 /** The same script runs with the newest openai and with the one that the other packages need. */
 const SCRIPTS: readonly (readonly [title: string, script: string, PythonEnvironment])[] = [
-	['openai', 'openai_client.py', 'python-openai'],
+	['openai', 'openai_client.py', 'python-newest'],
 	['openai, older', 'openai_client.py', 'python-clients'],
 	['litellm', 'litellm_client.py', 'python-clients'],
 	['langchain-openai', 'langchain_client.py', 'python-clients'],
+	['openai-agents', 'agents_client.py', 'python-newest'],
+	['pydantic-ai', 'pydantic_ai_client.py', 'python-newest'],
+	['instructor', 'instructor_client.py', 'python-clients'],
+	['llama-index', 'llama_index_client.py', 'python-clients'],
+	['haystack', 'haystack_client.py', 'python-clients'],
+	['smolagents', 'smolagents_client.py', 'python-clients'],
 ]
-const TIMEOUT_MS = 120_000
+/** Each takes most of a core for its imports. */
+const SCRIPTS_AT_ONCE = 3
+const TIMEOUT_MS = 240_000
 
 interface Check {
 	readonly name: string
@@ -19,14 +27,12 @@ interface Check {
 	readonly error: string | null
 }
 
-const runs = await Promise.all(
-	SCRIPTS.map(async ([title, script, environment]) => {
-		const python = pythonExecutable(environment, 'python')
-		return { title, report: python === null ? null : await runChecks(python, script) }
-	}),
-)
+const reports = new Map<string, Awaited<ReturnType<typeof runChecks>> | null>()
+const waiting = [...SCRIPTS]
+await Promise.all(Array.from({ length: SCRIPTS_AT_ONCE }, runWaiting))
 
-for (const { title, report } of runs) {
+for (const [title] of SCRIPTS) {
+	const report = reports.get(title) ?? null
 	describe(`Python ${title}`, () => {
 		if (report === null) {
 			test.skip('is not installed', () => {})
@@ -39,9 +45,17 @@ for (const { title, report } of runs) {
 		}
 		test('runs to its end', () => {
 			expect(report.status, report.log).toBe(0)
-			expect(report.checks.length).toBeGreaterThan(5)
+			expect(report.checks.length).toBeGreaterThan(0)
 		})
 	})
+}
+
+async function runWaiting(): Promise<void> {
+	for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+		const [title, script, environment] = next
+		const python = pythonExecutable(environment, 'python')
+		reports.set(title, python === null ? null : await runChecks(python, script))
+	}
 }
 
 /** Runs a script against a server of its own: it watches the engine go idle. */
@@ -58,6 +72,7 @@ async function runChecks(python: string, script: string) {
 			// Nothing but this machine is asked: prices from the package, no telemetry.
 			LITELLM_LOCAL_MODEL_COST_MAP: 'True',
 			LANGSMITH_TRACING: 'false',
+			HAYSTACK_TELEMETRY_ENABLED: 'False',
 		},
 	})
 	const [output, log, status] = await Promise.all([

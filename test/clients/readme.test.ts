@@ -67,7 +67,7 @@ test.each(curlCommands)('%s', async (line) => {
 	else expect(Object.keys(JSON.parse(output)).length).toBeGreaterThan(0)
 })
 
-const python = pythonExecutable('python-openai', 'python')
+const python = pythonExecutable('python-newest', 'python')
 
 test.skipIf(python === null).each(codeBlocks('python'))(
 	'the Python example prints a text',
