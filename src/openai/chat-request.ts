@@ -13,6 +13,7 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { ChatCompletionRequest } from './schemas/chat.ts'
+import { toCallConstraint, toForcedCalls } from './tools.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
 export function toChatCompletionTextRequest(
@@ -27,17 +28,22 @@ export function toChatCompletionTextRequest(
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, prompt.stopTokenIds, vocabSize)
+	const calls = toForcedCalls(body)
 	return textRequest(prompt, tokenizer, {
 		n: body.n ?? 1,
 		maxTokens: clampMaxTokens(maxTokens),
 		sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
-		stop,
+		// Calls are not cut: agents send stop texts for the case that the answer is a text.
+		stop: calls === null ? stop : [],
 		includeStop: body.include_stop_str_in_output ?? false,
 		stopTokenIds,
 		minTokens: body.min_tokens ?? 0,
 		logprobs: body.logprobs ? (body.top_logprobs ?? 0) : null,
 		promptLogprobs: toPromptLogprobsCount(body),
 		truncation: body.truncation ?? 'auto',
-		constraint: toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds }),
+		constraint:
+			calls === null
+				? toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
+				: toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
 	})
 }

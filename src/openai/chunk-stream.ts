@@ -3,6 +3,7 @@
  * as `ChunkShape`. Chunks are put together from ready-made strings, because this runs per token.
  */
 
+import type { FinishReason } from '../engine/generation.ts'
 import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
@@ -16,10 +17,11 @@ export interface ChunkShape {
 	readonly object: string
 	/** Fields of each choice's first chunk; null = there is no opening chunk. */
 	readonly opening: string | null
-	/** Fields of a chunk with this text. */
-	text(text: string): string
+	/** Fields of a chunk with this text; null where it says nothing to the client by itself. */
+	text(text: string, choice: number): string | null
 	/** Fields of a finish chunk. */
 	readonly finish: string
+	finishReason(reason: FinishReason): string
 	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
 	logprobs(choice: number, tokens: readonly ScoredToken[]): string
 	/** A stop token counts and is told with the end of its choice. */
@@ -69,8 +71,10 @@ export class ChunkStream implements StreamFormat {
 	event(event: TextEvent): string {
 		switch (event.type) {
 			case 'text': {
+				const fields = this.#shape.text(event.text, event.choice)
+				if (fields === null) return ''
 				const logprobs = this.#shape.logprobs(event.choice, event.tokens)
-				return this.#chunk(event.choice, this.#shape.text(event.text), logprobs, 'null')
+				return this.#chunk(event.choice, fields, logprobs, 'null')
 			}
 			case 'prompt':
 				return this.#prompt(event)
@@ -93,10 +97,11 @@ export class ChunkStream implements StreamFormat {
 		this.#cachedTokens += event.cachedTokens
 		const echo = this.#shape.echo(event)
 		if (echo === null) return ''
-		const fields = this.#shape.text(echo.text)
 		let frames = ''
 		for (let i = 0; i < this.#options.choicesPerPrompt; i++) {
-			frames += this.#chunk(event.choice + i, fields, echo.logprobs, 'null')
+			const choice = event.choice + i
+			const fields = this.#shape.text(echo.text, choice)
+			if (fields !== null) frames += this.#chunk(choice, fields, echo.logprobs, 'null')
 		}
 		return frames
 	}
@@ -112,7 +117,8 @@ export class ChunkStream implements StreamFormat {
 		const isLast = this.#finished === this.#options.choices
 		const carriesUsage = isLast && !this.#options.includeUsage
 		const suffix = carriesUsage ? this.#usageSuffix() : this.#suffix
-		return this.#chunk(choice, this.#shape.finish, logprobs, `"${finishReason}"`, suffix)
+		const reason = `"${this.#shape.finishReason(finishReason)}"`
+		return this.#chunk(choice, this.#shape.finish, logprobs, reason, suffix)
 	}
 
 	#usageSuffix(): string {

@@ -72,6 +72,7 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 		opening: null,
 		text: (text) => `"text":${JSON.stringify(text)}`,
 		finish: '"text":""',
+		finishReason: (reason) => reason,
 		logprobs: (choice, tokens) =>
 			toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0)),
 		tellsStopToken: tellsStopToken(options),

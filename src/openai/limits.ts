@@ -24,3 +24,7 @@ export const stopCharactersMax = 1024
 export const topLogprobsMax = TOP_LOGPROBS_MAX
 export const logitBiasMax = 100
 export const stopTokenIdsMax = 128
+/** Calls of one answer, where it may have several. */
+export const parallelCallsMax = 8
+/** Characters of a function's name. */
+export const toolNameLengthMax = 128

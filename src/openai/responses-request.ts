@@ -3,10 +3,11 @@ import { type TextRequest, textRequest } from '../text/text-request.ts'
 import { unsupportedParameter } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
-import { contentText } from './messages.ts'
+import { fromInputItems } from './messages.ts'
 import { toResponsesConstraint } from './response-format.ts'
 import { clampMaxTokens, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
+import { toCallConstraint, toForcedCalls } from './tools.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
 export function toResponsesTextRequest(
@@ -16,17 +17,17 @@ export function toResponsesTextRequest(
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
 	const prompt = chatPrompt(toMessages(body), tokenizer)
+	const calls = toForcedCalls(body)
+	const { stopTokenIds } = prompt
 	return textRequest(prompt, tokenizer, {
 		maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),
 		sampling: toSampling(body, body.temperature ?? chatTemperatureDefault, context),
 		logprobs: wantsLogprobs(body) ? (body.top_logprobs ?? 0) : null,
 		truncation: body.truncation ?? 'auto',
-		constraint: toResponsesConstraint(body, {
-			tokenizer,
-			stop: [],
-			vocabSize,
-			stopTokenIds: prompt.stopTokenIds,
-		}),
+		constraint:
+			calls === null
+				? toResponsesConstraint(body, { tokenizer, stop: [], vocabSize, stopTokenIds })
+				: toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
 	})
 }
 
@@ -37,9 +38,7 @@ export function wantsLogprobs({ top_logprobs, include }: ResponsesRequest): bool
 
 function toMessages({ input, instructions }: ResponsesRequest): ChatMessage[] {
 	const messages: ChatMessage[] =
-		typeof input === 'string'
-			? [{ role: 'user', content: input }]
-			: input.map(({ role, content }) => ({ role, content: contentText(content) }))
+		typeof input === 'string' ? [{ role: 'user', content: input }] : fromInputItems(input)
 	return instructions === undefined
 		? messages
 		: [{ role: 'system', content: instructions }, ...messages]

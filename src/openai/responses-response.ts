@@ -1,22 +1,26 @@
 /** Text → answers of POST /v1/responses. */
 import type { FinishReason } from '../engine/generation.ts'
-import type { ScoredToken } from '../text/text-events.ts'
+import type { ScoredToken, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { type Call, CallList } from './call-list.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatLogprobs } from './logprobs.ts'
 import type {
+	OutputItem,
 	OutputMessage,
 	OutputText,
 	ResponseSchema,
 	ResponsesRequest,
 	ResponseUsage,
 } from './schemas/responses.ts'
+import type { FunctionCallItem } from './schemas/tools.ts'
+import { forcesCalls } from './tools.ts'
 
 /** Facts that are known before anything is generated. */
 export interface ResponseHead {
 	readonly id: string
-	/** Id of the one message of the output. */
-	readonly messageId: string
+	/** Makes the ids of the items of the output. */
+	readonly newId: (prefix: string) => string
 	/** Unix seconds. */
 	readonly createdAt: number
 	readonly model: string
@@ -27,8 +31,7 @@ export interface ResponseHead {
 
 /** What was generated. */
 export interface ResponseOutput {
-	readonly text: string
-	readonly tokens: readonly ScoredToken[]
+	readonly items: readonly OutputItem[]
 	readonly finishReason: FinishReason
 	readonly promptTokens: number
 	readonly cachedTokens: number
@@ -48,19 +51,20 @@ export function toResponse(head: ResponseHead, output: ResponseOutput | null): R
 		completed_at: output?.completedAt ?? null,
 		status: output === null ? 'in_progress' : isIncomplete ? 'incomplete' : 'completed',
 		error: null,
+		access_programs: null,
 		incomplete_details: isIncomplete ? { reason: 'max_output_tokens' } : null,
 		instructions: body.instructions ?? null,
 		max_output_tokens: body.max_output_tokens ?? chatMaxTokensDefault,
 		metadata: body.metadata ?? {},
 		model: head.model,
-		output: output === null ? [] : [toMessage(head, output)],
-		parallel_tool_calls: true,
+		output: [...(output?.items ?? [])],
+		parallel_tool_calls: body.parallel_tool_calls ?? true,
 		previous_response_id: null,
 		store: false,
 		temperature: body.temperature ?? chatTemperatureDefault,
 		text: { format: body.text?.format ?? { type: 'text' } },
 		tool_choice: body.tool_choice ?? 'auto',
-		tools: [],
+		tools: body.tools ?? [],
 		top_logprobs: body.top_logprobs ?? 0,
 		top_p: body.top_p ?? 1,
 		truncation: body.truncation ?? 'auto',
@@ -68,28 +72,67 @@ export function toResponse(head: ResponseHead, output: ResponseOutput | null): R
 	}
 }
 
-/** The message of a finished output. */
-export function toMessage(head: ResponseHead, output: ResponseOutput): OutputMessage {
+/** The one output of a result, as `toResponse` takes it. */
+export function toOutput(
+	head: ResponseHead,
+	{ choices: [choice], promptTokens, cachedTokens }: TextResult,
+	completedAt: number,
+): ResponseOutput {
+	const { finishReason, completionTokens } = choice!
+	const facts = { finishReason, promptTokens, cachedTokens, completionTokens, completedAt }
+	if (!forcesCalls(head.body)) {
+		return { ...facts, items: [toMessage(head.newId('msg_'), head, choice!)] }
+	}
+	const list = new CallList(head.newId)
+	list.push(choice!.text)
 	return {
-		id: head.messageId,
+		...facts,
+		items: list.calls.map((call, i) => toCallItem(call, endStatus(choice!, list, i))),
+	}
+}
+
+/** A finished text as it becomes a message. */
+export interface MessageText {
+	readonly text: string
+	readonly tokens: readonly ScoredToken[]
+	readonly finishReason: FinishReason
+}
+
+export function toMessage(id: string, head: ResponseHead, message: MessageText): OutputMessage {
+	return {
+		id,
 		type: 'message',
 		role: 'assistant',
-		status: output.finishReason === 'length' ? 'incomplete' : 'completed',
-		content: [toOutputText(head, output)],
+		status: message.finishReason === 'length' ? 'incomplete' : 'completed',
+		content: [toOutputText(head, message)],
 	}
 }
 
 /** The content part of a message. */
 export function toOutputText(
 	head: ResponseHead,
-	output: Pick<ResponseOutput, 'text' | 'tokens'>,
+	{ text, tokens }: Pick<MessageText, 'text' | 'tokens'>,
 ): OutputText {
 	return {
 		type: 'output_text',
-		text: output.text,
+		text,
 		annotations: [],
-		logprobs: toResponseLogprobs(output.tokens, head),
+		logprobs: toResponseLogprobs(tokens, head),
 	}
+}
+
+export function toCallItem(call: Call, status: FunctionCallItem['status']): FunctionCallItem {
+	const { itemId, callId, name, arguments: json } = call
+	return { id: itemId, type: 'function_call', status, call_id: callId, name, arguments: json }
+}
+
+/** How a call ended: where the answer was cut, its last call was. */
+export function endStatus(
+	{ finishReason }: { readonly finishReason: FinishReason },
+	{ calls }: CallList,
+	index: number,
+): 'completed' | 'incomplete' {
+	return finishReason === 'length' && index === calls.length - 1 ? 'incomplete' : 'completed'
 }
 
 /** Log-probabilities as this endpoint lists them: always an array, empty unless asked for. */
@@ -107,7 +150,7 @@ function toResponseUsage({
 }: ResponseOutput): ResponseUsage {
 	return {
 		input_tokens: promptTokens,
-		input_tokens_details: { cached_tokens: cachedTokens },
+		input_tokens_details: { cached_tokens: cachedTokens, cache_write_tokens: 0 },
 		output_tokens: completionTokens,
 		output_tokens_details: { reasoning_tokens: 0 },
 		total_tokens: promptTokens + completionTokens,

@@ -2,51 +2,63 @@
  * The events of a streamed response. Clients put the response together from them and are strict:
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
-
 import type { ScoredToken, TextEvent } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import { eventFrame, type StreamFormat } from '../wire/stream-format.ts'
+import { type Call, CallList } from './call-list.ts'
 import {
+	endStatus,
 	type ResponseHead,
 	type ResponseOutput,
+	toCallItem,
 	toMessage,
 	toOutputText,
 	toResponse,
 	toResponseLogprobs,
 } from './responses-response.ts'
+import type { OutputItem } from './schemas/responses.ts'
+import { forcesCalls } from './tools.ts'
+
+type TextPiece = Extract<TextEvent, { type: 'text' }>
+type FinishEvent = Extract<TextEvent, { type: 'finish' }>
+
+/** Writes an event: its type and its further fields, as an object or as ready-made JSON without braces. */
+type Frame = (type: string, fields: object | string) => string
+
+/** The events about the items of the output. */
+interface ItemEvents {
+	open(): string
+	text(piece: TextPiece): string
+	/** The last events; `items` is complete then. */
+	close(finish: FinishEvent): string
+	readonly items: readonly OutputItem[]
+}
 
 export class ResponseStream implements StreamFormat {
 	readonly #head: ResponseHead
 	/** Unix seconds. */
 	readonly #now: () => number
-	readonly #deltaFields: string
+	readonly #items: ItemEvents
 	#sequenceNumber = 0
-	#text = ''
-	readonly #tokens: ScoredToken[] = []
 	#promptTokens = 0
 	#cachedTokens = 0
-	#output: ResponseOutput | null = null
+	#finish: FinishEvent | null = null
 
 	constructor(head: ResponseHead, now: () => number) {
 		this.#head = head
 		this.#now = now
-		this.#deltaFields = `"item_id":${JSON.stringify(head.messageId)},"output_index":0,"content_index":0`
+		const frame: Frame = (type, fields) => this.#frame(type, fields)
+		this.#items = forcesCalls(head.body)
+			? new CallEvents(head, frame)
+			: new MessageEvents(head, frame)
 	}
 
 	open(): string {
 		const response = toResponse(this.#head, null)
-		const item = { id: this.#head.messageId, type: 'message', role: 'assistant' }
 		return (
 			this.#frame('response.created', { response }) +
 			this.#frame('response.in_progress', { response }) +
-			this.#frame('response.output_item.added', {
-				output_index: 0,
-				item: { ...item, status: 'in_progress', content: [] },
-			}) +
-			this.#frame('response.content_part.added', {
-				...this.#place(),
-				part: toOutputText(this.#head, { text: '', tokens: [] }),
-			})
+			this.#items.open()
 		)
 	}
 
@@ -57,64 +69,143 @@ export class ResponseStream implements StreamFormat {
 				this.#cachedTokens = event.cachedTokens
 				return ''
 			case 'text':
-				return this.#delta(event.text, event.tokens)
+				return this.#items.text(event)
 			case 'finish':
-				this.#output = {
-					text: this.#text,
-					tokens: this.#tokens,
-					finishReason: event.finishReason,
-					promptTokens: this.#promptTokens,
-					cachedTokens: this.#cachedTokens,
-					completionTokens: event.completionTokens,
-					completedAt: this.#now(),
-				}
+				this.#finish = event
 				return ''
 		}
 	}
 
 	close(): string {
-		const output = this.#output
-		if (output === null) return ''
-		const part = toOutputText(this.#head, output)
-		const end = output.finishReason === 'length' ? 'response.incomplete' : 'response.completed'
-		return (
-			this.#frame('response.output_text.done', {
-				...this.#place(),
-				text: part.text,
-				logprobs: part.logprobs,
-			}) +
-			this.#frame('response.content_part.done', { ...this.#place(), part }) +
-			this.#frame('response.output_item.done', {
-				output_index: 0,
-				item: toMessage(this.#head, output),
-			}) +
-			this.#frame(end, { response: toResponse(this.#head, output) })
-		)
+		if (this.#finish === null) return ''
+		const ofItems = this.#items.close(this.#finish)
+		const { finishReason, completionTokens } = this.#finish
+		const output: ResponseOutput = {
+			items: this.#items.items,
+			finishReason,
+			promptTokens: this.#promptTokens,
+			cachedTokens: this.#cachedTokens,
+			completionTokens,
+			completedAt: this.#now(),
+		}
+		const end = finishReason === 'length' ? 'response.incomplete' : 'response.completed'
+		return ofItems + this.#frame(end, { response: toResponse(this.#head, output) })
 	}
 
 	fail({ code, message, param }: ApiError): string {
 		return this.#frame('error', { code, message, param })
 	}
 
-	/** Runs per token: put together from ready-made strings. */
-	#delta(text: string, tokens: readonly ScoredToken[]): string {
+	#frame(type: string, fields: object | string): string {
+		const json = typeof fields === 'string' ? fields : JSON.stringify(fields).slice(1, -1)
+		const sequenceNumber = this.#sequenceNumber++
+		return eventFrame(type, `{"type":"${type}","sequence_number":${sequenceNumber},${json}}`)
+	}
+}
+
+/** One message that grows. */
+class MessageEvents implements ItemEvents {
+	readonly #head: ResponseHead
+	readonly #frame: Frame
+	readonly #place: { item_id: string; output_index: number; content_index: number }
+	readonly #placeJson: string
+	#text = ''
+	readonly #tokens: ScoredToken[] = []
+	items: OutputItem[] = []
+
+	constructor(head: ResponseHead, frame: Frame) {
+		this.#head = head
+		this.#frame = frame
+		this.#place = { item_id: head.newId('msg_'), output_index: 0, content_index: 0 }
+		this.#placeJson = JSON.stringify(this.#place).slice(1, -1)
+	}
+
+	open(): string {
+		const item = { id: this.#place.item_id, type: 'message', role: 'assistant' }
+		return (
+			this.#frame('response.output_item.added', {
+				output_index: 0,
+				item: { ...item, status: 'in_progress', content: [] },
+			}) +
+			this.#frame('response.content_part.added', {
+				...this.#place,
+				part: toOutputText(this.#head, { text: '', tokens: [] }),
+			})
+		)
+	}
+
+	/** Runs per token, therefore the ready-made JSON. */
+	text({ text, tokens }: TextPiece): string {
 		this.#text += text
 		this.#tokens.push(...tokens)
 		const logprobs = JSON.stringify(toResponseLogprobs(tokens, this.#head))
-		const fields = `${this.#deltaFields},"delta":${JSON.stringify(text)},"logprobs":${logprobs}`
-		return this.#rawFrame('response.output_text.delta', fields)
+		const fields = `${this.#placeJson},"delta":${JSON.stringify(text)},"logprobs":${logprobs}`
+		return this.#frame('response.output_text.delta', fields)
 	}
 
-	#place() {
-		return { item_id: this.#head.messageId, output_index: 0, content_index: 0 }
+	close({ finishReason }: FinishEvent): string {
+		const message = { text: this.#text, tokens: this.#tokens, finishReason }
+		const item = toMessage(this.#place.item_id, this.#head, message)
+		const part = item.content[0]!
+		this.items = [item]
+		return (
+			this.#frame('response.output_text.done', {
+				...this.#place,
+				text: part.text,
+				logprobs: part.logprobs,
+			}) +
+			this.#frame('response.content_part.done', { ...this.#place, part }) +
+			this.#frame('response.output_item.done', { output_index: 0, item })
+		)
+	}
+}
+
+/** One call after the other. */
+class CallEvents implements ItemEvents {
+	readonly #frame: Frame
+	readonly #list: CallList
+	items: OutputItem[] = []
+
+	constructor(head: ResponseHead, frame: Frame) {
+		this.#frame = frame
+		this.#list = new CallList(head.newId)
 	}
 
-	#frame(type: string, fields: object): string {
-		return this.#rawFrame(type, JSON.stringify(fields).slice(1, -1))
+	open(): string {
+		return ''
 	}
 
-	#rawFrame(type: string, fields: string): string {
-		const sequenceNumber = this.#sequenceNumber++
-		return eventFrame(type, `{"type":"${type}","sequence_number":${sequenceNumber},${fields}}`)
+	text({ text }: TextPiece): string {
+		let frames = ''
+		for (const { call, index, isNew, json } of this.#list.push(text)) {
+			if (isNew) {
+				if (index > 0) frames += this.#done(this.#list.calls[index - 1]!, index - 1, 'completed')
+				frames += this.#frame('response.output_item.added', {
+					output_index: index,
+					item: toCallItem({ ...call, arguments: '' }, 'in_progress'),
+				})
+			}
+			if (json === '') continue
+			const place = { item_id: call.itemId, output_index: index }
+			frames += this.#frame('response.function_call_arguments.delta', { ...place, delta: json })
+		}
+		return frames
+	}
+
+	close(finish: FinishEvent): string {
+		const index = this.#list.calls.length - 1
+		const last = this.#list.calls[index]
+		return last === undefined ? '' : this.#done(last, index, endStatus(finish, this.#list, index))
+	}
+
+	#done(call: Call, index: number, status: 'completed' | 'incomplete'): string {
+		const item = toCallItem(call, status)
+		this.items.push(item)
+		const { name, arguments: json } = item
+		const place = { item_id: call.itemId, output_index: index }
+		return (
+			this.#frame('response.function_call_arguments.done', { ...place, name, arguments: json }) +
+			this.#frame('response.output_item.done', { output_index: index, item })
+		)
 	}
 }

@@ -6,6 +6,7 @@ import { fakeTokenizer } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
+const tools = [{ type: 'function', function: { name: 'f' } }]
 const deepIn = (field: string) => `{"${field}":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
 
 const jsonSchema = (schema: unknown) => ({ type: 'json_schema', json_schema: { schema } })
@@ -298,20 +299,56 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'top_logprobs',
 	],
 	[
-		'a tool that must be called',
+		'a call without tools',
 		'/v1/chat/completions',
 		{ ...chat, tool_choice: 'required' },
 		400,
-		'unsupported_value',
+		'invalid_value',
+		'tools',
+	],
+	[
+		'a call of a function that is not among the tools',
+		'/v1/chat/completions',
+		{ ...chat, tools, tool_choice: { type: 'function', function: { name: 'g' } } },
+		400,
+		'invalid_value',
 		'tool_choice',
 	],
 	[
-		'a named tool',
+		'a named tool without a name',
 		'/v1/chat/completions',
-		{ ...chat, tool_choice: { type: 'function' } },
+		{ ...chat, tools, tool_choice: { type: 'function' } },
+		400,
+		'missing_required_parameter',
+		'tool_choice.function',
+	],
+	[
+		'a call of a tool that is no function',
+		'/v1/chat/completions',
+		{ ...chat, tools, tool_choice: { type: 'custom', custom: { name: 'f' } } },
 		400,
 		'unsupported_value',
-		'tool_choice',
+		'tool_choice.type',
+	],
+	[
+		'a tool whose arguments cannot be held to their schema',
+		'/v1/chat/completions',
+		{
+			...chat,
+			tools: [{ type: 'function', function: { name: 'f', parameters: { type: 'sentence' } } }],
+			tool_choice: 'required',
+		},
+		400,
+		'invalid_value',
+		'tools',
+	],
+	[
+		'a tool without a name',
+		'/v1/chat/completions',
+		{ ...chat, tools: [{ type: 'function', function: {} }], tool_choice: 'required' },
+		400,
+		'invalid_type',
+		'tools[0].function.name',
 	],
 	[
 		'a regular expression beyond the subset',
@@ -551,12 +588,32 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 	['a suffix', '/v1/completions', { prompt: 'a', suffix: 'b' }, 400, 'unsupported_value', 'suffix'],
 	['no input', '/v1/responses', {}, 400, 'missing_required_parameter', 'input'],
 	[
-		'a tool result as input',
+		'a picture among the input',
 		'/v1/responses',
-		{ input: [{ type: 'function_call_output', output: 'x' }] },
+		{ input: [{ type: 'image_generation_call', id: 'x' }] },
 		400,
 		'unsupported_value',
 		'input[0].type',
+	],
+	[
+		'a reference to a stored item',
+		'/v1/responses',
+		{ input: [{ type: 'item_reference', id: 'msg_1' }] },
+		400,
+		'unsupported_value',
+		'input[0]',
+	],
+	[
+		'a call of a function that is not among the tools',
+		'/v1/responses',
+		{
+			input: 'a',
+			tools: [{ type: 'function', name: 'f' }],
+			tool_choice: { type: 'function', name: 'g' },
+		},
+		400,
+		'invalid_value',
+		'tool_choice',
 	],
 	[
 		'a previous response',

@@ -6,9 +6,16 @@ import { answerHead, Usage } from './answer.ts'
 import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
 import { maxTokensField, samplingFields, stoppingFields, streamFields } from './sampling.ts'
+import {
+	ChatToolChoice,
+	parallelToolCallsField,
+	ToolCall,
+	ToolCallDelta,
+	toolsField,
+} from './tools.ts'
 
 /** A piece of content; this server reads text only. */
-export const TextPart = wireObject({
+const TextPart = wireObject({
 	type: oneOf(['text', 'input_text', 'output_text'], { unsupported: true }),
 	text: Type.String(),
 })
@@ -24,12 +31,6 @@ export const WireMessage = Type.Union([
 ])
 export type WireMessage = Static<typeof WireMessage>
 
-const toolChoice = optional(
-	oneOf(['none', 'auto'], {
-		unsupported: true,
-		description: 'A tool that must be called is refused.',
-	}),
-)
 
 /** Body of POST /v1/chat/completions. */
 export const ChatCompletionRequest = wireObject(
@@ -59,9 +60,15 @@ export const ChatCompletionRequest = wireObject(
 		modalities: optional(
 			Type.Array(oneOf(['text'], { unsupported: true }), { description: 'Only `text`.' }),
 		),
-		tools: ignored('Accepted and ignored: the models cannot call tools.'),
-		tool_choice: toolChoice,
-		function_call: toolChoice,
+		tools: toolsField,
+		tool_choice: optional(ChatToolChoice),
+		parallel_tool_calls: parallelToolCallsField,
+		function_call: optional(
+			oneOf(['none', 'auto'], {
+				unsupported: true,
+				description: 'Older than `tool_choice`, which forces calls.',
+			}),
+		),
 		audio: refused('The models have no audio.'),
 		user: ignored(),
 		metadata: ignored(),
@@ -96,7 +103,16 @@ export const ChatLogprobs = nullable(
 )
 export type ChatLogprobs = Static<typeof ChatLogprobs>
 
-const finishReason = oneOf(['stop', 'length'])
+const finishReason = oneOf(['stop', 'length', 'tool_calls'])
+
+/** The message of a choice: a text, or calls. */
+export const ChatMessage = wireObject({
+	role: oneOf(['assistant']),
+	content: nullable(Type.String()),
+	refusal: nullable(Type.String()),
+	tool_calls: Type.Optional(Type.Array(ToolCall)),
+})
+export type ChatMessage = Static<typeof ChatMessage>
 
 /** Answer of POST /v1/chat/completions without a stream. */
 export const ChatCompletion = wireObject({
@@ -104,11 +120,7 @@ export const ChatCompletion = wireObject({
 	choices: Type.Array(
 		wireObject({
 			index: Type.Integer(),
-			message: wireObject({
-				role: oneOf(['assistant']),
-				content: Type.String(),
-				refusal: nullable(Type.String()),
-			}),
+			message: ChatMessage,
 			logprobs: ChatLogprobs,
 			finish_reason: finishReason,
 		}),
@@ -126,7 +138,8 @@ export const ChatCompletionChunk = wireObject({
 			index: Type.Integer(),
 			delta: wireObject({
 				role: Type.Optional(oneOf(['assistant'])),
-				content: Type.Optional(Type.String()),
+				content: Type.Optional(nullable(Type.String())),
+				tool_calls: Type.Optional(Type.Array(ToolCallDelta)),
 			}),
 			logprobs: ChatLogprobs,
 			finish_reason: nullable(finishReason),
@@ -134,3 +147,4 @@ export const ChatCompletionChunk = wireObject({
 	),
 	usage: Type.Optional(nullable(Usage)),
 })
+export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>

@@ -5,18 +5,46 @@ import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '..
 import { ChatLogprob } from './chat.ts'
 import { constraintFields, TextFormat } from './format.ts'
 import { maxTokensField, samplingFields } from './sampling.ts'
+import {
+	FunctionCallItem,
+	parallelToolCallsField,
+	ResponseToolChoice,
+	toolsField,
+} from './tools.ts'
 
 const InputText = wireObject({
 	type: oneOf(['input_text', 'output_text', 'text'], { unsupported: true }),
 	text: Type.String(),
 })
 
-/** A message of the input; other kinds of items (tool calls, reasoning) are refused. */
-const InputItem = wireObject({
-	type: optional(oneOf(['message'], { unsupported: true })),
-	role: oneOf(['system', 'developer', 'user', 'assistant']),
-	content: Type.Union([Type.String(), Type.Array(InputText)]),
-})
+const content = Type.Union([Type.String(), Type.Array(InputText)])
+
+/** What a conversation consists of, as earlier answers and the client's own functions wrote it. */
+const InputItem = Type.Union([
+	wireObject({
+		type: optional(oneOf(['message'], { unsupported: true })),
+		role: oneOf(['system', 'developer', 'user', 'assistant']),
+		content,
+	}),
+	wireObject({
+		type: oneOf(['function_call'], { unsupported: true }),
+		call_id: Type.String(),
+		name: Type.String(),
+		arguments: Type.String(),
+	}),
+	wireObject({
+		type: oneOf(['function_call_output'], { unsupported: true }),
+		call_id: optional(Type.String()),
+		output: content,
+	}),
+	wireObject({ type: oneOf(['reasoning'], { unsupported: true }) }),
+	wireObject({
+		type: optional(oneOf(['item_reference'], { unsupported: true })),
+		id: Type.String({ description: 'Refused: nothing is stored, send the item itself.' }),
+		role: Type.Optional(Type.Never()),
+	}),
+])
+export type InputItem = Static<typeof InputItem>
 
 const noState = 'The server keeps no state.'
 
@@ -63,13 +91,9 @@ export const ResponsesRequest = wireObject(
 		conversation: refused(noState),
 		prompt: refused('The server has no stored prompts.'),
 		background: optional(Type.Unsafe<false>(Type.Boolean({ enum: [false], description: noState }))),
-		tool_choice: optional(
-			oneOf(['none', 'auto'], {
-				unsupported: true,
-				description: 'A tool that must be called is refused.',
-			}),
-		),
-		tools: ignored('Accepted and ignored: the models cannot call tools.'),
+		tools: toolsField,
+		tool_choice: optional(ResponseToolChoice),
+		parallel_tool_calls: parallelToolCallsField,
 		store: ignored('Accepted and ignored: nothing is stored.'),
 		metadata: optional(
 			Type.Object({}, { additionalProperties: true, description: 'Returned as it came.' }),
@@ -99,11 +123,14 @@ export const OutputMessage = wireObject({
 })
 export type OutputMessage = Static<typeof OutputMessage>
 
+const OutputItem = Type.Union([OutputMessage, FunctionCallItem])
+export type OutputItem = Static<typeof OutputItem>
+
 const count = Type.Integer({ minimum: 0 })
 
 export const ResponseUsage = wireObject({
 	input_tokens: count,
-	input_tokens_details: wireObject({ cached_tokens: count }),
+	input_tokens_details: wireObject({ cached_tokens: count, cache_write_tokens: count }),
 	output_tokens: count,
 	output_tokens_details: wireObject({ reasoning_tokens: count }),
 	total_tokens: count,
@@ -120,19 +147,20 @@ export const ResponseSchema = wireObject({
 	completed_at: nullable(Type.Integer()),
 	status,
 	error: nullable(AnyObject),
+	access_programs: nullable(AnyObject),
 	incomplete_details: nullable(wireObject({ reason: oneOf(['max_output_tokens']) })),
 	instructions: nullable(Type.String()),
 	max_output_tokens: Type.Integer(),
 	metadata: AnyObject,
 	model: Type.String({ description: 'The model that answered.' }),
-	output: Type.Array(OutputMessage),
+	output: Type.Array(OutputItem),
 	parallel_tool_calls: Type.Boolean(),
 	previous_response_id: nullable(Type.String()),
 	store: Type.Boolean(),
 	temperature: Type.Number(),
 	text: wireObject({ format: AnyObject }),
-	tool_choice: Type.String(),
-	tools: Type.Array(AnyObject),
+	tool_choice: ResponseToolChoice,
+	tools: Type.Array(Type.Unknown()),
 	top_logprobs: Type.Integer(),
 	top_p: Type.Number(),
 	truncation: Type.String(),

@@ -7,8 +7,9 @@ import {
 	ChatCompletionChunk,
 	ChatCompletionRequest,
 } from '../../openai/schemas/chat.ts'
+import { forcesCalls } from '../../openai/tools.ts'
 import type { ServerContext } from '../deps.ts'
-import { newAnswerHead } from '../ids.ts'
+import { freshId, newAnswerHead } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
@@ -40,16 +41,16 @@ async function complete(
 	const { asked, lease, requestContext } = opening
 	const session = opening.start([toChatCompletionTextRequest(asked, requestContext)], 'messages')
 	const head = newAnswerHead('chatcmpl-', lease)
-	const { tokenizer } = lease
+	const options = {
+		tokenizer: lease.tokenizer,
+		logprobs: asked.logprobs ?? false,
+		promptLogprobs: asked.prompt_logprobs ?? null,
+		newId: forcesCalls(asked) ? freshId : null,
+	}
 	if (!asked.stream) {
-		const options = {
-			tokenizer,
-			logprobs: asked.logprobs ?? false,
-			promptLogprobs: asked.prompt_logprobs ?? null,
-		}
 		return answerWhole(session, ([result]) => toChatCompletion(head, result!, options))
 	}
-	const format = new ChunkStream(head, chatChunkShape(asked.logprobs ? tokenizer : null), {
+	const format = new ChunkStream(head, chatChunkShape(options), {
 		choices: asked.n ?? 1,
 		choicesPerPrompt: asked.n ?? 1,
 		includeUsage: asked.stream_options?.include_usage ?? false,

@@ -1,6 +1,6 @@
 import { Elysia } from 'elysia'
 import { toResponsesTextRequest, wantsLogprobs } from '../../openai/responses-request.ts'
-import { toResponse } from '../../openai/responses-response.ts'
+import { toOutput, toResponse } from '../../openai/responses-response.ts'
 import { ResponseStream } from '../../openai/responses-stream.ts'
 import { ResponseEvent, ResponseSchema, ResponsesRequest } from '../../openai/schemas/responses.ts'
 import type { ServerContext } from '../deps.ts'
@@ -37,7 +37,7 @@ async function respond(
 	const session = opening.start([toResponsesTextRequest(asked, requestContext)], 'input')
 	const head = {
 		id: freshId('resp_'),
-		messageId: freshId('msg_'),
+		newId: freshId,
 		createdAt: unixSeconds(),
 		model: lease.id,
 		body: asked,
@@ -45,6 +45,6 @@ async function respond(
 	}
 	if (asked.stream) return answerStream(session, new ResponseStream(head, unixSeconds))
 	return answerWhole(session, ([result]) =>
-		toResponse(head, { ...result!, ...result!.choices[0]!, completedAt: unixSeconds() }),
+		toResponse(head, toOutput(head, result!, unixSeconds())),
 	)
 }
