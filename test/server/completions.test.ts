@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Completion } from '../../src/openai/schemas/completions.ts'
+import { Completion, CompletionChunk } from '../../src/openai/schemas/completions.ts'
 import { violations } from '../helpers/conforms.ts'
 import { fakeLogprob, fakeTokenizer, readPrompt, saying } from '../helpers/fake-catalog.ts'
 import { readChunks } from '../helpers/read-sse.ts'
@@ -281,7 +281,7 @@ describe('a stream', () => {
 	async function stream(body: object, script = saying('hi')) {
 		const response = await testApp({ script }).post(path, { stream: true, ...body })
 		const chunks = await readChunks<{ choices: Choice[]; usage?: object }>(response)
-		for (const chunk of chunks) expect(violations(Completion, chunk)).toEqual([])
+		for (const chunk of chunks) expect(violations(CompletionChunk, chunk)).toEqual([])
 		return chunks
 	}
 

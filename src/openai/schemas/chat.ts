@@ -31,7 +31,6 @@ export const WireMessage = Type.Union([
 ])
 export type WireMessage = Static<typeof WireMessage>
 
-
 /** Body of POST /v1/chat/completions. */
 export const ChatCompletionRequest = wireObject(
 	{

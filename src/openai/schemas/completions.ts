@@ -88,18 +88,32 @@ export const CompletionLogprobs = wireObject({
 })
 export type CompletionLogprobs = Static<typeof CompletionLogprobs>
 
-const CompletionChoice = wireObject({
+const head = answerHead('text_completion', 'cmpl-f018175cb9a64d0c')
+const choiceHead = {
 	text: Type.String(),
 	index: Type.Integer(),
 	logprobs: nullable(CompletionLogprobs),
-	finish_reason: nullable(oneOf(['stop', 'length'])),
-	prompt_logprobs: Type.Optional(PromptLogprobs),
-})
+}
+const finishReason = oneOf(['stop', 'length'])
 
-/** Answer of POST /v1/completions, whole or one event of a stream. */
+/** Answer of POST /v1/completions without a stream. */
 export const Completion = wireObject({
-	...answerHead('text_completion', 'cmpl-f018175cb9a64d0c'),
-	choices: Type.Array(CompletionChoice),
-	usage: Type.Optional(nullable(Usage)),
+	...head,
+	choices: Type.Array(
+		wireObject({
+			...choiceHead,
+			finish_reason: finishReason,
+			prompt_logprobs: Type.Optional(PromptLogprobs),
+		}),
+	),
+	usage: Usage,
 })
 export type Completion = Static<typeof Completion>
+
+/** One event of a streamed answer. */
+export const CompletionChunk = wireObject({
+	...head,
+	choices: Type.Array(wireObject({ ...choiceHead, finish_reason: nullable(finishReason) })),
+	usage: Type.Optional(nullable(Usage)),
+})
+export type CompletionChunk = Static<typeof CompletionChunk>

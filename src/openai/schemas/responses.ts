@@ -96,7 +96,9 @@ export const ResponsesRequest = wireObject(
 		parallel_tool_calls: parallelToolCallsField,
 		store: ignored('Accepted and ignored: nothing is stored.'),
 		metadata: optional(
-			Type.Object({}, { additionalProperties: true, description: 'Returned as it came.' }),
+			Type.Unsafe<Record<string, string>>(
+				Type.Object({}, { additionalProperties: true, description: 'Returned as it came.' }),
+			),
 		),
 		user: ignored(),
 	},
@@ -109,7 +111,7 @@ const status = oneOf(['completed', 'incomplete', 'in_progress'])
 export const OutputText = wireObject({
 	type: oneOf(['output_text']),
 	text: Type.String(),
-	annotations: Type.Array(Type.Unknown()),
+	annotations: Type.Unsafe<never[]>(Type.Array(Type.Unknown(), { maxItems: 0 })),
 	logprobs: Type.Array(ChatLogprob),
 })
 export type OutputText = Static<typeof OutputText>
@@ -139,6 +141,9 @@ export type ResponseUsage = Static<typeof ResponseUsage>
 
 const AnyObject = Type.Unsafe<object>(Type.Object({}, { additionalProperties: true }))
 
+/** What the type of the answer has and this server does not. */
+const alwaysNull = Type.Unsafe<null>(Type.Object({}, { nullable: true }))
+
 /** Answer of POST /v1/responses. */
 export const ResponseSchema = wireObject({
 	id: Type.String({ example: 'resp_f018175cb9a64d0c' }),
@@ -146,16 +151,16 @@ export const ResponseSchema = wireObject({
 	created_at: Type.Integer({ description: 'Unix seconds.' }),
 	completed_at: nullable(Type.Integer()),
 	status,
-	error: nullable(AnyObject),
-	access_programs: nullable(AnyObject),
+	error: alwaysNull,
+	access_programs: alwaysNull,
 	incomplete_details: nullable(wireObject({ reason: oneOf(['max_output_tokens']) })),
 	instructions: nullable(Type.String()),
 	max_output_tokens: Type.Integer(),
-	metadata: AnyObject,
+	metadata: Type.Unsafe<Record<string, string>>(AnyObject),
 	model: Type.String({ description: 'The model that answered.' }),
 	output: Type.Array(OutputItem),
 	parallel_tool_calls: Type.Boolean(),
-	previous_response_id: nullable(Type.String()),
+	previous_response_id: alwaysNull,
 	store: Type.Boolean(),
 	temperature: Type.Number(),
 	text: wireObject({ format: AnyObject }),
@@ -163,7 +168,7 @@ export const ResponseSchema = wireObject({
 	tools: Type.Array(Type.Unknown()),
 	top_logprobs: Type.Integer(),
 	top_p: Type.Number(),
-	truncation: Type.String(),
+	truncation: oneOf(['auto', 'disabled']),
 	usage: nullable(ResponseUsage),
 })
 export type ResponseSchema = Static<typeof ResponseSchema>

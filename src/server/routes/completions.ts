@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import { ChunkStream } from '../../openai/chunk-stream.ts'
 import { toCompletionTextRequests, toPrompts } from '../../openai/completion-request.ts'
 import { completionChunkShape, toCompletion } from '../../openai/completion-response.ts'
-import { Completion, CompletionRequest } from '../../openai/schemas/completions.ts'
+import { Completion, CompletionChunk, CompletionRequest } from '../../openai/schemas/completions.ts'
 import type { ServerContext } from '../deps.ts'
 import { newAnswerHead } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
@@ -21,7 +21,7 @@ export function completions(context: ServerContext) {
 			summary: 'Text completion',
 			description: 'Continues one or more texts, in one object or as a stream of events.',
 			body: CompletionRequest,
-			content: { 'application/json': Completion, 'text/event-stream': Completion },
+			content: { 'application/json': Completion, 'text/event-stream': CompletionChunk },
 			errors: generationErrors,
 		}),
 	)
