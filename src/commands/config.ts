@@ -1,4 +1,5 @@
 import { instructionSets, threadsMax } from '../kernels/binding.ts'
+import { isSubnet } from '../server/clients.ts'
 import {
 	bytesOption,
 	choiceOption,
@@ -25,14 +26,16 @@ export function serveOptions(machine: Machine) {
 	return {
 		host: textOption({
 			flag: '--host',
-			env: 'HOST',
+			env: 'ALPHA_HOST',
+			commonEnv: 'HOST',
 			placeholder: 'ADDRESS',
 			defaultValue: '127.0.0.1',
 			help: 'address to listen on; 0.0.0.0 for all',
 		}),
 		port: integerOption({
 			flag: '--port',
-			env: 'PORT',
+			env: 'ALPHA_PORT',
+			commonEnv: 'PORT',
 			min: 0,
 			max: 65535,
 			defaultValue: 3000,
@@ -109,6 +112,27 @@ export function serveOptions(machine: Machine) {
 			defaultValue: 512,
 			help: 'sequences that wait; beyond that requests get 503',
 		}),
+		queueSeconds: integerOption({
+			flag: '--queue-seconds',
+			min: 1,
+			max: 600,
+			defaultValue: 10,
+			help: 'longest wait for a place; beyond that requests get 503',
+		}),
+		trustedProxies: listOption({
+			flag: '--trusted-proxies',
+			placeholder: 'ADDRESS[,ADDRESS]',
+			defaultValue: [],
+			defaultText: 'none',
+			help: 'proxies or subnets whose X-Forwarded-For is believed',
+		}),
+		idleSeconds: integerOption({
+			flag: '--idle-timeout',
+			min: 1,
+			max: 255,
+			defaultValue: 75,
+			help: 'seconds until an idle connection is closed',
+		}),
 		drainDelaySeconds: integerOption({
 			flag: '--drain-delay',
 			min: 0,
@@ -163,15 +187,53 @@ export function serveOptions(machine: Machine) {
 /** Settings of the server, checked and frozen. */
 export type Config = Values<ReturnType<typeof serveOptions>>
 
-/** Reads the settings of `alpha serve`. Throws UsageError. */
+interface ParsedConfig {
+	readonly values: Config
+	readonly positionals: readonly string[]
+	/** What was given and is not obeyed, in sentences. */
+	readonly warnings: readonly string[]
+}
+
+/** Reads the settings of `alpha serve`. `ownNames`: hosts that are this machine. Throws UsageError. */
 export function parseConfig(
 	sources: OptionSources,
 	machine: Machine,
-): { readonly values: Config; readonly positionals: readonly string[] } {
-	const { values, positionals } = parseOptions(serveOptions(machine), sources)
+	ownNames: readonly string[],
+): ParsedConfig {
+	const { env, warnings } = withoutForeignHost(sources.env, ownNames)
+	const { values: given, positionals } = parseOptions(serveOptions(machine), { ...sources, env })
+	const values = { ...given, host: withoutBrackets(given.host), apiKeys: toKeys(given, env) }
 	if (values.uploadSecret !== null) checkSecret('UPLOAD_SECRET', values.uploadSecret)
 	for (const key of values.apiKeys) checkSecret('ALPHA_API_KEYS', key)
-	return { values, positionals }
+	for (const proxy of values.trustedProxies) {
+		if (isSubnet(proxy)) continue
+		throw new UsageError(`--trusted-proxies: expected an address or ADDRESS/BITS, got "${proxy}"`)
+	}
+	return { values: Object.freeze(values), positionals, warnings }
+}
+
+/**
+ * Compilers and shells set HOST to the kind of machine or its name, which cannot be listened on: it is
+ * taken only where it is this machine.
+ */
+function withoutForeignHost(env: OptionSources['env'], ownNames: readonly string[]) {
+	const { HOST: host = '', ...others } = env
+	if (host === '' || ownNames.includes(withoutBrackets(host))) return { env, warnings: [] }
+	const warning = `HOST="${host}" is no address of this machine and is ignored: set ALPHA_HOST`
+	return { env: others, warnings: [warning] }
+}
+
+/** As in a URL, `[::1]`. */
+function withoutBrackets(host: string): string {
+	return /^\[(.*)\]$/.exec(host)?.[1] ?? host
+}
+
+/** Keys without the comments of a file. Keys that are asked for and are none must not open the server. */
+function toKeys({ apiKeys }: Config, env: OptionSources['env']): readonly string[] {
+	const keys = apiKeys.filter((key) => !key.startsWith('#'))
+	const isAsked = env['ALPHA_API_KEYS'] !== undefined || env['ALPHA_API_KEYS_FILE'] !== undefined
+	if (!isAsked || keys.length > 0) return keys
+	throw new UsageError('ALPHA_API_KEYS: expected a key, got nothing: unset it to ask for none')
 }
 
 /** Nobody could send any other in an `Authorization` header. */

@@ -3,7 +3,7 @@
  * scheduler's affinity mask allows and what control groups (v1 and v2) leave to a container.
  */
 import { readFileSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { Machine } from './config.ts'
 
@@ -22,6 +22,12 @@ export function readMachine(): Machine {
 		},
 		{ cores: availableParallelism(), memoryBytes: totalmem() },
 	)
+}
+
+/** Hosts that are this machine: its name and its addresses, and those that stand for all of them. */
+export function ownHosts(): string[] {
+	const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+	return ['localhost', '0.0.0.0', '::', hostname(), ...addresses.map(({ address }) => address)]
 }
 
 /** The machine that these files describe, `fallback` where they are silent. */

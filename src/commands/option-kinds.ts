@@ -5,6 +5,7 @@ import { type Option, suggestion, UsageError } from './options.ts'
 interface Description<T> {
 	readonly flag?: string
 	readonly env?: string
+	readonly commonEnv?: string
 	readonly envFile?: string
 	readonly defaultValue: T
 	readonly defaultText?: string

@@ -18,6 +18,8 @@ export interface Option<T> {
 	readonly flag?: string
 	/** Environment variable, which a flag overrides. */
 	readonly env?: string
+	/** One that other programs set, too; taken where `env` is not set. */
+	readonly commonEnv?: string
 	/** Environment variable with the name of a file that holds the value. */
 	readonly envFile?: string
 	/** What stands for the value in the help, `N` or `NAME`; null for a switch, which takes none. */
@@ -124,13 +126,15 @@ function givenText(
 	flags: ReadonlyMap<string, string>,
 	{ env, readFile }: OptionSources,
 ): { source: string; text: string } | undefined {
-	const { flag, env: variable, envFile } = option
+	const { flag, env: variable, commonEnv, envFile } = option
 	const flagText = flag === undefined ? undefined : flags.get(flag)
 	if (flag !== undefined && flagText !== undefined) return { source: flag, text: flagText }
 	const text = variable === undefined ? '' : (env[variable] ?? '')
 	const path = envFile === undefined ? '' : (env[envFile] ?? '')
 	if (text !== '' && path !== '') throw new UsageError(`set ${variable} or ${envFile}, not both`)
 	if (text !== '') return { source: variable ?? '', text }
+	const commonText = commonEnv === undefined ? '' : (env[commonEnv] ?? '')
+	if (commonText !== '') return { source: commonEnv ?? '', text: commonText }
 	if (path === '') return undefined
 	try {
 		return { source: envFile ?? '', text: readFile(path).trim() }
@@ -158,7 +162,7 @@ function remarks(option: Option<unknown>): string {
 	const notes = [
 		option.accepts,
 		option.defaultText === '' ? '' : `default ${option.defaultText}`,
-		option.flag !== undefined && option.env !== undefined ? option.env : '',
+		option.flag === undefined ? '' : [option.env, option.commonEnv].filter(Boolean).join(', '),
 	].filter((note) => note !== '')
 	return notes.length === 0 ? option.help : `${option.help} (${notes.join('; ')})`
 }

@@ -37,6 +37,7 @@ export type RuntimeConfig = Pick<
 	| 'batchTokensMax'
 	| 'sequencesMax'
 	| 'queueLengthMax'
+	| 'queueSeconds'
 >
 
 export interface Runtime extends AsyncDisposable {
@@ -77,6 +78,7 @@ export async function startRuntime(
 			threads,
 			limits,
 			queueLengthMax: config.queueLengthMax,
+			queueMsMax: config.queueSeconds * 1000,
 			log,
 		}),
 		recoverInterruptedUploads(checkpoints, log).then(() =>

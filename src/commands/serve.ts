@@ -9,7 +9,7 @@ import { UploadReceiver } from '../upload/upload.ts'
 import { formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
 import { type Config, parseConfig, serveOptions } from './config.ts'
-import { readMachine } from './machine.ts'
+import { ownHosts, readMachine } from './machine.ts'
 import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 
@@ -23,9 +23,14 @@ export const serveCommand: Command = {
 	summary: 'serve the models over HTTP',
 	optionsHelp: () => formatHelp(serveOptions(readMachine())),
 	async run(context) {
-		const { values: config, positionals } = parseConfig(context, readMachine())
+		const {
+			values: config,
+			positionals,
+			warnings,
+		} = parseConfig(context, readMachine(), ownHosts())
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const log = createLog(config.logFormat, context.warn)
+		for (const warning of warnings) log('warn', warning)
 		await using runtime = await startRuntime(config, context, log)
 		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
 
@@ -72,10 +77,14 @@ function startServer(
 		commit: (name, staged, move) => trainings.aroundCommit(name, staged, move),
 		log: facts.log,
 	})
-	const connections = new Connections(defaultLimits.stallSeconds)
+	const connections = new Connections({
+		stallSeconds: defaultLimits.stallSeconds,
+		idleSeconds: config.idleSeconds,
+	})
 	const app = createApp({
 		catalog,
 		engineStats: () => engine.stats,
+		checkLoad: (client) => engine.checkLoad(client),
 		uploads: {
 			secret: config.uploadSecret,
 			receive: (upload) => receiver.receive(upload),
@@ -85,6 +94,7 @@ function startServer(
 		},
 		trainings,
 		apiKeys: config.apiKeys,
+		trustedProxies: config.trustedProxies,
 		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,
 		connections,
@@ -94,7 +104,7 @@ function startServer(
 		return listen(app, {
 			host: config.host,
 			port: config.port,
-			idleSeconds: defaultLimits.stallSeconds,
+			idleSeconds: config.idleSeconds,
 			connections,
 		})
 	} catch (error) {

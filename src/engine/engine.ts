@@ -2,7 +2,7 @@
  * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
  * worker; this file passes messages and keeps count of what is under way.
  */
-import { assertNever } from '../lib/assert.ts'
+import { assert, assertNever } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import type { GenerationRequest } from './generation.ts'
@@ -15,6 +15,7 @@ import {
 	type StepReport,
 	type ToWorker,
 } from './messages.ts'
+import { PlaceQueue, type Waiter } from './place-queue.ts'
 import { type EngineStats, readStats, STATS_FIELDS } from './stats.ts'
 
 export interface EngineOptions {
@@ -25,8 +26,10 @@ export interface EngineOptions {
 	readonly isa: string
 	readonly threads: number
 	readonly limits: RunnerLimits
-	/** Choices that may wait beyond those that run; more are refused with 503. */
+	/** Choices that may wait for a place on a model; more are refused. */
 	readonly queueLengthMax: number
+	/** Longest time that a request may wait for a place, in milliseconds. */
+	readonly queueMsMax: number
 	readonly log: Log
 }
 
@@ -40,11 +43,22 @@ interface PendingLoad {
 	reject(error: Error): void
 }
 
-/** Share of the newest request in the running mean of request durations. */
-const DURATION_SMOOTHING = 0.1
-const RETRY_SECONDS_MAX = 60
-/** Assumed for a request before the first one has ended. */
-const FIRST_REQUEST_SECONDS = 1
+/** Places on a model, held until they are given back. */
+export interface Places extends Disposable {
+	/** Gives some of them back; disposing gives back the rest. */
+	release(choices: number): void
+}
+
+/** Who asks for places. */
+export interface PlaceRequest {
+	readonly choices: number
+	/** Whose turns are taken: an API key or an address. */
+	readonly client: string
+	readonly signal?: AbortSignal | undefined
+}
+
+/** How often it is looked whether somebody has waited too long. */
+const EXPIRY_MS = 100
 
 export class Engine {
 	readonly #options: EngineOptions
@@ -55,9 +69,9 @@ export class Engine {
 	readonly #loads = new Map<number, PendingLoad>()
 	readonly #unloads = new Map<number, () => void>()
 	#lastId = 0
-	/** Choices submitted and not ended. */
-	#choicesUnderWay = 0
-	#meanRequestSeconds = FIRST_REQUEST_SECONDS
+	/** By model key. */
+	readonly #queues = new Map<number, PlaceQueue>()
+	#expiryTimer: ReturnType<typeof setInterval> | null = null
 	#failure: Error | null = null
 	readonly #failed = Promise.withResolvers<Error>()
 
@@ -97,7 +111,10 @@ export class Engine {
 	}
 
 	get stats(): EngineStats {
-		return readStats(this.#stats)
+		const stats = readStats(this.#stats)
+		let waiting = 0
+		for (const queue of this.#queues.values()) waiting += queue.waiting
+		return { ...stats, waiting: stats.waiting + waiting }
 	}
 
 	/** Hands packed weights to the worker; resolves to the key by which requests name the model. */
@@ -108,12 +125,14 @@ export class Engine {
 			this.#loads.set(modelKey, { resolve, reject })
 			this.#post({ type: 'load', modelKey, limits: this.#options.limits, ...model })
 		})
+		this.#queues.set(modelKey, this.#createQueue())
 		return modelKey
 	}
 
 	/** Frees a model of which no request is under way. */
 	async unload(modelKey: number): Promise<void> {
 		if (this.#failure) return
+		this.#queues.delete(modelKey)
 		await new Promise<void>((resolve) => {
 			this.#unloads.set(modelKey, resolve)
 			this.#post({ type: 'unload', modelKey })
@@ -121,13 +140,66 @@ export class Engine {
 	}
 
 	/**
-	 * Starts a request, of which nothing is checked: what reads a prompt knows its field. Throws Fault
-	 * `overloaded` when the queue is full.
+	 * Waits for places on a model. Rejects with Fault `overloaded` when that takes too long or would,
+	 * and with the signal's reason.
 	 */
-	generate(modelKey: number, request: GenerationRequest, signal?: AbortSignal): GenerationStream {
-		this.#admit(request.n)
+	async enter(modelKey: number, { choices, client, signal }: PlaceRequest): Promise<Places> {
+		if (this.#failure) throw this.#failure
+		signal?.throwIfAborted()
+		const queue = this.#queueOf(modelKey)
+		const admission = Promise.withResolvers<void>()
+		const waiter: Waiter = {
+			client,
+			choices,
+			admit: admission.resolve,
+			refuse: admission.reject,
+		}
+		const onAbort = () => {
+			queue.leave(waiter)
+			admission.reject(signal?.reason)
+		}
+		queue.enter(waiter, performance.now())
+		if (queue.waiting > 0) this.#watchExpiry()
+		signal?.addEventListener('abort', onAbort)
+		try {
+			await admission.promise
+		} finally {
+			signal?.removeEventListener('abort', onAbort)
+		}
+		let held = choices
+		const release = (count: number) => {
+			const given = Math.min(count, held)
+			if (given === 0) return
+			held -= given
+			queue.release(client, given, performance.now())
+			queue.admit()
+		}
+		return { release, [Symbol.dispose]: () => release(held) }
+	}
+
+	/**
+	 * Throws Fault `overloaded` when a request of this client would be refused whatever is in it. With
+	 * several models in memory only the request itself says how long it would wait.
+	 */
+	checkLoad(client: string): void {
+		const [queue, ...others] = this.#queues.values()
+		if (queue === undefined || others.length > 0) return
+		const refusal = queue.refusalFor(client, 1, performance.now())
+		if (refusal !== null) throw refusal
+	}
+
+	/**
+	 * Starts a request, of which nothing is checked: what reads a prompt knows its field. Gives back
+	 * its part of `places` when it has ended in the engine, whoever still reads.
+	 */
+	generate(
+		modelKey: number,
+		request: GenerationRequest,
+		signal?: AbortSignal,
+		places?: Places,
+	): GenerationStream {
+		if (this.#failure) throw this.#failure
 		const requestId = ++this.#lastId
-		const startedAt = performance.now()
 		const onAbort = () => stream.abort()
 		const stream = new GenerationStream(request.n, {
 			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, modelKey, choice }),
@@ -136,7 +208,7 @@ export class Engine {
 			ended: () => {
 				signal?.removeEventListener('abort', onAbort)
 				this.#streams.delete(requestId)
-				this.#release(request.n, startedAt)
+				places?.release(request.n)
 			},
 		})
 		this.#streams.set(requestId, stream)
@@ -152,9 +224,8 @@ export class Engine {
 		request: GenerationRequest,
 		signal?: AbortSignal,
 	): Promise<Float32Array> {
-		this.#admit(1)
+		if (this.#failure) throw this.#failure
 		const requestId = ++this.#lastId
-		const startedAt = performance.now()
 		const onAbort = () => {
 			this.#post({ type: 'abort', requestId, modelKey })
 			this.#embeddings.get(requestId)?.reject(signal?.reason)
@@ -169,7 +240,6 @@ export class Engine {
 		} finally {
 			signal?.removeEventListener('abort', onAbort)
 			this.#embeddings.delete(requestId)
-			this.#release(1, startedAt)
 		}
 	}
 
@@ -179,26 +249,34 @@ export class Engine {
 		this.#options.worker.terminate()
 	}
 
-	#admit(choices: number): void {
-		if (this.#failure) throw this.#failure
-		const { limits, queueLengthMax } = this.#options
-		// Memory for keys and values may hold fewer than `sequencesMax`, several models may hold more.
-		const { running, withoutRoom } = this.stats
-		const places = withoutRoom > 0 ? Math.max(running, 1) : Math.max(running, limits.sequencesMax)
-		const waiting = this.#choicesUnderWay - places
-		if (waiting + choices > queueLengthMax) {
-			const seconds = Math.ceil((this.#meanRequestSeconds * waiting) / places)
-			const retrySeconds = Math.min(Math.max(seconds, 1), RETRY_SECONDS_MAX)
-			const message = `The server is overloaded: ${Math.max(0, waiting)} requests are waiting.`
-			throw new Fault('overloaded', message, { retrySeconds })
-		}
-		this.#choicesUnderWay += choices
+	#createQueue(): PlaceQueue {
+		const { limits, queueLengthMax, queueMsMax } = this.#options
+		return new PlaceQueue({
+			placesMax: limits.sequencesMax,
+			waitingMax: queueLengthMax,
+			waitMsMax: queueMsMax,
+			hasRoom: () => readStats(this.#stats).withoutRoom === 0,
+		})
 	}
 
-	#release(choices: number, startedAt: number): void {
-		this.#choicesUnderWay -= choices
-		const seconds = (performance.now() - startedAt) / 1000
-		this.#meanRequestSeconds += DURATION_SMOOTHING * (seconds - this.#meanRequestSeconds)
+	#queueOf(modelKey: number): PlaceQueue {
+		const queue = this.#queues.get(modelKey)
+		assert(queue, 'places are asked for on loaded models')
+		return queue
+	}
+
+	/** Looks for those who have waited too long, as long as somebody waits. */
+	#watchExpiry(): void {
+		this.#expiryTimer ??= setInterval(() => {
+			let waiting = 0
+			for (const queue of this.#queues.values()) {
+				queue.expire(performance.now())
+				waiting += queue.waiting
+			}
+			if (waiting > 0 || this.#expiryTimer === null) return
+			clearInterval(this.#expiryTimer)
+			this.#expiryTimer = null
+		}, EXPIRY_MS)
 	}
 
 	#post(message: ToWorker): void {
@@ -210,6 +288,7 @@ export class Engine {
 		switch (message.type) {
 			case 'steps':
 				for (const step of message.steps) this.#deliver(decodeStep(step))
+				for (const queue of this.#queues.values()) if (queue.waiting > 0) queue.admit()
 				return
 			case 'loaded':
 				this.#loads.get(message.modelKey)?.resolve()
@@ -257,6 +336,7 @@ export class Engine {
 
 	#fail(error: Error): void {
 		this.#failure = error
+		for (const queue of this.#queues.values()) queue.refuseAll(error)
 		for (const stream of [...this.#streams.values()]) stream.fail(error)
 		for (const embedding of [...this.#embeddings.values()]) embedding.reject(error)
 		for (const load of this.#loads.values()) load.reject(error)

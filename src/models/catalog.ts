@@ -1,5 +1,6 @@
 import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
 import type { LossSeries } from '../checkpoint/store/training-log.ts'
+import type { PlaceRequest, Places } from '../engine/engine.ts'
 import type { Generation, GenerationRequest } from '../engine/generation.ts'
 import { Fault } from '../lib/fault.ts'
 import { describeValue } from '../lib/json.ts'
@@ -54,8 +55,10 @@ export interface ModelLease extends Disposable {
 	/** Hex digest of the checkpoint and dtype, for `system_fingerprint`. */
 	readonly fingerprint: string
 	readonly tokenizer: Tokenizer
-	/** Starts a generation. Throws Fault `overloaded` when the queue is full. */
-	generate(request: GenerationRequest, signal?: AbortSignal): Generation
+	/** Waits for places to generate. Rejects with Fault `overloaded` when that takes too long or would. */
+	enter(request: PlaceRequest): Promise<Places>
+	/** Starts a generation, which gives back its part of `places` when it ends. */
+	generate(request: GenerationRequest, signal?: AbortSignal, places?: Places): Generation
 	/** Mean of the final hidden states (after the last layer norm), not normalised: [nEmbd]. */
 	embed(tokenIds: readonly number[], signal?: AbortSignal): Promise<Float32Array>
 }

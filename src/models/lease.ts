@@ -1,5 +1,5 @@
 import type { LoadedCheckpoint } from '../checkpoint/load/checkpoint-info.ts'
-import type { Engine } from '../engine/engine.ts'
+import type { Engine, PlaceRequest, Places } from '../engine/engine.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
 import { plainRequest } from '../engine/plain-request.ts'
 import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
@@ -50,8 +50,12 @@ export class Lease implements ModelLease {
 		return `${digest}${dtype === 'f32' ? '' : `-${dtype}`}`
 	}
 
-	generate(request: GenerationRequest, signal?: AbortSignal) {
-		return this.#engine.generate(this.#pin.model.modelKey, request, signal)
+	enter(request: PlaceRequest) {
+		return this.#engine.enter(this.#pin.model.modelKey, request)
+	}
+
+	generate(request: GenerationRequest, signal?: AbortSignal, places?: Places) {
+		return this.#engine.generate(this.#pin.model.modelKey, request, signal, places)
 	}
 
 	embed(tokenIds: readonly number[], signal?: AbortSignal) {

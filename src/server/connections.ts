@@ -10,13 +10,19 @@ export interface Connection {
 	address(): string | null
 }
 
+export interface Timeouts {
+	/** A client that takes no byte of a running answer for so long is cut off. */
+	readonly stallSeconds: number
+	/** A connection between two requests is closed after so long. */
+	readonly idleSeconds: number
+}
+
 export class Connections {
-	readonly #stallSeconds: number
+	readonly #timeouts: Timeouts
 	readonly #connections = new WeakMap<Request, Connection>()
 
-	/** `stallSeconds`: a client that takes no byte of its answer for so long is cut off. */
-	constructor(stallSeconds: number) {
-		this.#stallSeconds = stallSeconds
+	constructor(timeouts: Timeouts) {
+		this.#timeouts = timeouts
 	}
 
 	/** Called by the listener for each request that it passes on. */
@@ -31,12 +37,17 @@ export class Connections {
 
 	/** From now on the client must take bytes of its answer. */
 	timeReader(request: Request): void {
-		this.#setIdleTimeout(request, this.#stallSeconds)
+		this.#setIdleTimeout(request, this.#timeouts.stallSeconds)
 	}
 
 	/** From now on no byte may move for as long as it takes: the model or the disk is at work. */
 	suspendTimeout(request: Request): void {
 		this.#setIdleTimeout(request, 0)
+	}
+
+	/** The answer has ended: the connection waits for the next request. */
+	rest(request: Request): void {
+		this.#setIdleTimeout(request, this.#timeouts.idleSeconds)
 	}
 
 	/** Does work during which no byte moves on the socket. */
@@ -45,7 +56,7 @@ export class Connections {
 		try {
 			return await work()
 		} finally {
-			this.timeReader(request)
+			this.rest(request)
 		}
 	}
 

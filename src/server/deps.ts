@@ -6,6 +6,7 @@ import type { ModelCatalog } from '../models/catalog.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
 import type { PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { KeyLimit } from './auth.ts'
+import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
 
@@ -66,12 +67,16 @@ export const defaultLimits: ServerLimits = {
 
 export interface ServerDeps {
 	readonly catalog: ModelCatalog
+	/** Throws Fault `overloaded` when a request of this client would be refused whatever is in it. */
+	checkLoad(client: string): void
 	/** Counters of the engine, for /metrics and /health. */
 	engineStats(): EngineStats
 	readonly uploads: Uploads
 	readonly trainings: Trainings
 	/** Keys that open /v1 and /api; empty = open to all. */
 	readonly apiKeys: readonly string[]
+	/** Addresses or subnets whose `X-Forwarded-For` is believed. */
+	readonly trustedProxies: readonly string[]
 	readonly limits: ServerLimits
 	readonly version: string
 	/** Kernel instruction set in use, for instance `avx512`. */
@@ -86,6 +91,7 @@ export interface ServerDeps {
 /** What routes work with. */
 export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
+	readonly clients: Clients
 	/** Null without keys: then everybody is the same client. */
 	readonly keyLimit: KeyLimit | null
 }

@@ -39,7 +39,10 @@ export function answerStream(session: TextSession, format: StreamFormat): Respon
 				logFailure(context, fault)
 				return format.fail(fault)
 			},
-			closed: () => session.close(),
+			closed: () => {
+				session.close()
+				context.connections.rest(request)
+			},
 		},
 		context.limits.pingMs,
 	)
@@ -95,7 +98,7 @@ async function* texts(session: TextSession): AsyncGenerator<string, void> {
 		yield text
 		connections.suspendTimeout(request)
 	}
-	connections.timeReader(request)
+	connections.rest(request)
 }
 
 function logFailure(context: ServerContext, fault: ApiError): void {

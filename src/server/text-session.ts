@@ -22,16 +22,19 @@ export async function openSession<T extends { readonly model?: string | undefine
 	read: (request: Request) => T | Promise<T>,
 ): Promise<OpenSession<T>> {
 	using held = new DisposableStack()
+	const client = context.clients.of(request)
+	context.checkLoad(client)
 	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
 	const asked = await read(request)
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
-	return new OpenSession({ context, request, asked, lease }, held.move())
+	return new OpenSession({ context, request, client, asked, lease }, held.move())
 }
 
 /** Whose request on which model. */
 interface SessionParts<T> {
 	readonly context: ServerContext
 	readonly request: Request
+	readonly client: string
 	/** Body or query. */
 	readonly asked: T
 	readonly lease: ModelLease
@@ -56,18 +59,21 @@ export class OpenSession<T> implements Disposable {
 	}
 
 	/**
-	 * Starts the generations, one per prompt; `promptField` is named when a prompt does not fit. Throws
-	 * ApiError and Fault, and then nothing is left running.
+	 * Starts the generations, one per prompt, when there are places for them; `promptField` is named
+	 * when a prompt does not fit. Throws ApiError and Fault, and then nothing is left running.
 	 */
-	start(requests: readonly TextRequest[], promptField = 'prompt'): TextSession {
-		const { context, request, lease } = this.#parts
+	async start(requests: readonly TextRequest[], promptField = 'prompt'): Promise<TextSession> {
+		const { context, request, client, lease } = this.#parts
+		const { signal } = request
 		for (const { generation } of requests) {
 			checkChoices(generation, context.limits.choicesMax)
 			checkFits(generation, lease, promptField)
 		}
 		using held = this.#held.move()
+		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
+		const places = held.use(await lease.enter({ choices, client, signal }))
 		const generations = requests.map((textRequest) => {
-			const tokens = lease.generate(textRequest.generation, request.signal)
+			const tokens = lease.generate(textRequest.generation, signal, places)
 			const generation = new TextGeneration(tokens, {
 				request: textRequest,
 				tokenizer: lease.tokenizer,

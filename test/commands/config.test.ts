@@ -5,7 +5,8 @@ import { formatHelp, UsageError } from '../../src/commands/options.ts'
 const MACHINE = { cores: 4, memoryBytes: 8 * 2 ** 30 }
 
 function parse(argv: string[], env: Record<string, string> = {}) {
-	return parseConfig({ argv, env, readFile: () => 'from-file\n' }, MACHINE).values
+	return parseConfig({ argv, env, readFile: () => 'from-file\n' }, MACHINE, ['localhost', '::'])
+		.values
 }
 
 describe('the settings of the server', () => {
@@ -18,6 +19,42 @@ describe('the settings of the server', () => {
 		expect([config.host, config.port, config.checkpoints]).toEqual(['::', 0, '/srv/runs'])
 	})
 
+	test('take their own variables before those that other programs set, too', () => {
+		const own = { ALPHA_HOST: '10.0.0.1', ALPHA_PORT: '1', HOST: '::', PORT: '2' }
+		expect([parse([], own).host, parse([], own).port]).toEqual(['10.0.0.1', 1])
+		expect(() => parse([], { ALPHA_PORT: 'x' })).toThrow('ALPHA_PORT: expected a whole number')
+		expect(() => parse([], { PORT: 'x' })).toThrow(/^PORT: expected a whole number/)
+	})
+
+	test('ignore a HOST that is not this machine, with a warning that names it', () => {
+		const env = { HOST: 'x86_64-conda-linux-gnu' }
+		const { values, warnings } = parseConfig({ argv: [], env, readFile: () => '' }, MACHINE, ['::'])
+		expect(values.host).toBe('127.0.0.1')
+		expect(warnings).toEqual([
+			'HOST="x86_64-conda-linux-gnu" is no address of this machine and is ignored: set ALPHA_HOST',
+		])
+	})
+
+	test('take an IPv6 address with or without brackets', () => {
+		expect(parse(['--host', '[::1]']).host).toBe('::1')
+		expect(parse([], { HOST: '[::]' }).host).toBe('::')
+	})
+
+	test('never take an empty list of keys, or one of comments, for no list', () => {
+		expect(() => parse([], { ALPHA_API_KEYS: '' })).toThrow('ALPHA_API_KEYS: expected a key')
+		const sources = { argv: [], env: { ALPHA_API_KEYS_FILE: '/run/keys' } }
+		const fromFile = (text: string) =>
+			parseConfig({ ...sources, readFile: () => text }, MACHINE, []).values.apiKeys
+		expect(() => fromFile('# none yet\n')).toThrow('ALPHA_API_KEYS: expected a key')
+		expect(fromFile('# mine\na-key\n')).toEqual(['a-key'])
+	})
+
+	test('take proxies as addresses and subnets only', () => {
+		const proxies = ['--trusted-proxies', '10.0.0.0/8,::1']
+		expect(parse(proxies).trustedProxies).toEqual(['10.0.0.0/8', '::1'])
+		expect(() => parse(['--trusted-proxies', 'nginx'])).toThrow('--trusted-proxies: expected')
+	})
+
 	test('use all physical cores and half of the memory by default', () => {
 		expect([parse([]).threads, parse([]).modelMemoryBytes]).toEqual([4, 4 * 2 ** 30])
 	})
@@ -26,6 +63,7 @@ describe('the settings of the server', () => {
 		const { values } = parseConfig(
 			{ argv: [], env: {}, readFile: () => '' },
 			{ cores: 256, memoryBytes: 2 ** 40 },
+			[],
 		)
 		expect(values.threads).toBe(64)
 		expect(() => parse(['--threads', '65'])).toThrow(UsageError)

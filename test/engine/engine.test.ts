@@ -223,36 +223,55 @@ describe('engine', () => {
 		for (const token of tokens) expect([4, 5]).toContain(token)
 	})
 
-	test('refuses more requests than its queue holds, with a time to retry', async () => {
-		const request = generationRequest(prompt, { maxTokens: 2048 })
+	test('lets requests wait for places, and refuses more than its queue holds', async () => {
 		const { key } = model
-		const streams = Array.from({ length: 24 }, () => engine.generate(key, request))
-		let refusal: unknown
-		try {
-			engine.generate(key, request)
-		} catch (error) {
-			refusal = error
-		}
-		for (const stream of streams) stream.abort()
+		const asked = Array.from({ length: 23 }, () => engine.enter(key, { choices: 1, client: 'a' }))
+		const held = await Promise.all(asked.slice(0, 15))
+		const refusal = await engine.enter(key, { choices: 1, client: 'a' }).catch((error) => error)
 		expect(refusal).toBeInstanceOf(Fault)
 		expect((refusal as Fault).kind).toBe('overloaded')
-		expect((refusal as Fault).retrySeconds).toBeGreaterThanOrEqual(1)
-		expect((await complete(engine, model, generationRequest(prompt))).choices).toHaveLength(1)
+		expect((refusal as Fault).retrySeconds).toBeGreaterThan(0)
+		expect(engine.stats.waiting).toBe(8)
+		for (const places of held) places.release(1)
+		for (const places of await Promise.all(asked.slice(15))) places.release(1)
+		expect(engine.stats.waiting).toBe(0)
 	})
 
-	test('counts who finds no memory as waiting, however many could run at once', async () => {
+	test('gives a place back when the generation ends, whether or not anybody reads', async () => {
+		const { key } = model
+		const request = generationRequest(prompt, { maxTokens: 4 })
+		using places = await engine.enter(key, { choices: 16, client: 'a' })
+		const unread = Array.from({ length: 16 }, () =>
+			engine.generate(key, request, undefined, places),
+		)
+		using next = await engine.enter(key, { choices: 1, client: 'b' })
+		expect(next).toBeDefined()
+		for (const stream of unread) stream.abort()
+	})
+
+	test('forgets who waits for a place when its client goes away', async () => {
+		const { key } = model
+		const controller = new AbortController()
+		using _places = await engine.enter(key, { choices: 16, client: 'a' })
+		const { signal } = controller
+		const waiting = engine.enter(key, { choices: 1, client: 'a', signal })
+		controller.abort(new Error('gone'))
+		await expect(waiting).rejects.toThrow('gone')
+		expect(engine.stats.waiting).toBe(0)
+	})
+
+	test('admits nobody further while memory is short, and goes on when it is free', async () => {
 		const small = await startEngine({ sequencesMax: 64, kvBytesMax: 1, queueLengthMax: 4 })
 		const key = await small.load(randomModel(kernels, config))
 		const request = generationRequest(prompt, { maxTokens: 1e9 })
-		const generate = () => small.generate(key, request)
-		const streams = Array.from({ length: 6 }, generate)
+		using held = await small.enter(key, { choices: 6, client: 'a' })
+		const streams = Array.from({ length: 6 }, () => small.generate(key, request, undefined, held))
 		await eventually(() => small.stats.withoutRoom === 5)
-		expect(generate).toThrow('The server is overloaded: 5 requests are waiting.')
+		const next = small.enter(key, { choices: 1, client: 'b' })
+		expect(small.stats.waiting).toBe(6)
 		for (const stream of streams) stream.abort()
+		using _places = await next
 		await eventually(() => small.stats.running === 0)
-		expect(
-			(await complete(small, { key, contextLength: 64 }, generationRequest(prompt))).choices,
-		).toHaveLength(1)
 		small.close()
 	})
 

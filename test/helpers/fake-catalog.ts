@@ -139,6 +139,7 @@ function fakeLease(
 		},
 		fingerprint: '0123456789abcdef',
 		tokenizer: fakeTokenizer,
+		enter: async () => ({ release() {}, [Symbol.dispose]() {} }),
 		generate(request, signal) {
 			const run = startRun(request, signal)
 			context.runs.push(run)

@@ -5,7 +5,9 @@ export function formatMarkdown(table: OptionTable): string {
 	const code = (text: string | undefined) => (text === undefined ? '' : `\`${text}\``)
 	const rows = Object.values(table).map((option) => {
 		const flag = option.flag === undefined ? undefined : optionUsage(option)
-		const variables = [option.env, option.envFile].filter((name) => name !== undefined)
+		const variables = [option.env, option.commonEnv, option.envFile].filter(
+			(name) => name !== undefined,
+		)
 		const accepts = option.accepts === '' ? '' : ` (${option.accepts})`
 		const cells = [
 			code(flag?.replaceAll('|', '\\|')),

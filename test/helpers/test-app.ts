@@ -41,7 +41,8 @@ export interface TestAppOptions extends FakeCatalogOptions {
 export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 	const catalog = createFakeCatalog(catalogOptions)
 	const logged: string[] = []
-	const connections = new Connections(deps.limits?.stallSeconds ?? defaultLimits.stallSeconds)
+	const { stallSeconds } = deps.limits ?? defaultLimits
+	const connections = new Connections({ stallSeconds, idleSeconds: 60 })
 	const app = createApp({
 		catalog,
 		engineStats: () => ({
@@ -55,6 +56,8 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 			kvBlocksUsed: 0,
 			kvBlocksTotal: 0,
 		}),
+		checkLoad: () => {},
+		trustedProxies: [],
 		uploads: noUploads,
 		trainings: noTrainings(),
 		apiKeys: [],

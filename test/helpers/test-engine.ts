@@ -29,6 +29,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		isa,
 		threads,
 		queueLengthMax,
+		queueMsMax: 10_000,
 		limits: {
 			rowsMax: 256,
 			readingRowsMax: 64,

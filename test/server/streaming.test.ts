@@ -222,7 +222,7 @@ test('a text stream waits for the model without limit, and for its reader with o
 	expect(idleSeconds).toEqual([0, defaultLimits.stallSeconds])
 	app.catalog.runs[0]!.push({ type: 'finish', choice: 0, finishReason: 'stop' })
 	expect((await reader.read()).done).toBe(true)
-	expect(idleSeconds).toEqual([0, defaultLimits.stallSeconds, 0, defaultLimits.stallSeconds])
+	expect(idleSeconds).toEqual([0, defaultLimits.stallSeconds, 0, 60])
 })
 
 test('a connection serves the next request after a stream', async () => {

@@ -42,5 +42,7 @@ async function reply(
 	read: BodyReader<ApiChatRequest>,
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
-	return answerText(opening.start([toApiChatTextRequest(opening.asked, opening.requestContext)]))
+	return answerText(
+		await opening.start([toApiChatTextRequest(opening.asked, opening.requestContext)]),
+	)
 }

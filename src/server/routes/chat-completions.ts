@@ -39,7 +39,10 @@ async function complete(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = opening.start([toChatCompletionTextRequest(asked, requestContext)], 'messages')
+	const session = await opening.start(
+		[toChatCompletionTextRequest(asked, requestContext)],
+		'messages',
+	)
 	const head = newAnswerHead('chatcmpl-', lease)
 	const options = {
 		tokenizer: lease.tokenizer,

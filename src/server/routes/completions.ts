@@ -35,7 +35,7 @@ async function complete(
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
 	const prompts = toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
-	const session = opening.start(toCompletionTextRequests(asked, prompts, requestContext))
+	const session = await opening.start(toCompletionTextRequests(asked, prompts, requestContext))
 	const head = newAnswerHead('cmpl-', lease)
 	const n = asked.n ?? 1
 	const options = {

@@ -26,10 +26,12 @@ export function embeddings(context: ServerContext) {
 }
 
 async function embed(
-	{ catalog, connections }: ServerContext,
+	{ catalog, connections, clients, checkLoad }: ServerContext,
 	request: Request,
 	read: BodyReader<EmbeddingsRequest>,
 ) {
+	const client = clients.of(request)
+	checkLoad(client)
 	const body = await read(request)
 	using lease = await catalog.acquire(body.model, request.signal)
 	const { tokenizer, config } = lease
@@ -39,6 +41,7 @@ async function embed(
 		width: config.nEmbd,
 		contextLength: config.contextLength,
 	})
+	using _places = await lease.enter({ choices: 1, client, signal: request.signal })
 	const vectors = await connections.withoutIdleTimeout(request, () =>
 		vectorsOf(lease, inputs, request.signal),
 	)
