@@ -45,7 +45,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	rms_norm: returns(none, pointer, i64, pointer, i64, pointer, pointer, i32, i32, i32, f32),
 	soft_cap: returns(none, pointer, i64, i32, i32, f32),
 	kv_layer_floats: returns(i64, i32, i32),
-	kv_store: returns(none, pointer, i64, pointer, i64, pointer, i32, i32, i32),
+	kv_store: returns(none, pointer, i64, pointer, pointer, i64, pointer, i32, i32, i32),
 	attention_scratch_bytes: returns(i64, i32),
 	attention: returns(
 		none,
@@ -60,6 +60,9 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 		pointer,
 		i32,
 		i32,
+		i32,
+		i32,
+		f32,
 		f32,
 		pointer,
 	),
@@ -171,22 +174,23 @@ export interface Kernels {
 		epsilon: number,
 	): void
 	softCap(x: Address, ldx: number, m: number, d: number, cap: number): void
-	kvLayerFloats(nHead: number, dHead: number): number
+	kvLayerFloats(nKvHead: number, dHead: number): number
 	kvStore(
 		kv: Address,
 		blockStride: number,
-		qkv: Address,
-		ldq: number,
+		k: Address,
+		v: Address,
+		ldkv: number,
 		slots: Address,
 		m: number,
-		nHead: number,
+		nKvHead: number,
 		dHead: number,
 	): void
 	attentionScratchBytes(maxContext: number): number
 	attention(
 		out: Address,
 		ldo: number,
-		qkv: Address,
+		q: Address,
 		ldq: number,
 		kv: Address,
 		blockStride: number,
@@ -194,7 +198,10 @@ export interface Kernels {
 		nSpans: number,
 		tables: Address,
 		nHead: number,
+		nKvHead: number,
 		dHead: number,
+		window: number,
+		scale: number,
 		softCap: number,
 		scratch: Address,
 	): void

@@ -147,16 +147,16 @@ void kernels_rms_norm(float *out, int64_t ldo, const float *x, int64_t ldx, cons
 void kernels_soft_cap(float *x, int64_t ldx, int32_t m, int32_t d, float cap) {
     active->table->soft_cap(x, ldx, m, d, cap);
 }
-void kernels_kv_store(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
-                      const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head) {
-    active->table->kv_store(kv, block_stride, qkv, ldq, slots, m, n_head, d_head);
+void kernels_kv_store(float *kv, int64_t block_stride, const float *k, const float *v, int64_t ldkv,
+                      const int32_t *slots, int32_t m, int32_t n_kv_head, int32_t d_head) {
+    active->table->kv_store(kv, block_stride, k, v, ldkv, slots, m, n_kv_head, d_head);
 }
-void kernels_attention(float *out, int64_t ldo, const float *qkv, int64_t ldq, const float *kv,
+void kernels_attention(float *out, int64_t ldo, const float *q, int64_t ldq, const float *kv,
                        int64_t block_stride, const kernels_span *spans, int32_t n_spans,
-                       const int32_t *tables, int32_t n_head, int32_t d_head, float soft_cap,
-                       void *scratch) {
-    active->table->attention(out, ldo, qkv, ldq, kv, block_stride, spans, n_spans, tables, n_head,
-                             d_head, soft_cap, scratch);
+                       const int32_t *tables, int32_t n_head, int32_t n_kv_head, int32_t d_head,
+                       int32_t window, float scale, float soft_cap, void *scratch) {
+    active->table->attention(out, ldo, q, ldq, kv, block_stride, spans, n_spans, tables, n_head,
+                             n_kv_head, d_head, window, scale, soft_cap, scratch);
 }
 void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                         const float *params, const int32_t *program, int32_t n_ops) {

@@ -131,15 +131,17 @@ KERNELS_API kernels_soft_cap_fn kernels_soft_cap;
 
 /*
  * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at
- * kv + b * block_stride (floats). A layer's part of a block: keys [n_head][d_head][32] (transposed:
- * lanes are tokens), then values [n_head][32][d_pad], d_pad = d_head rounded up to 16, zero padded.
+ * kv + b * block_stride (floats). A layer's part of a block: keys [n_kv_head][d_head][32]
+ * (transposed: lanes are tokens), then values [n_kv_head][32][d_pad], d_pad = d_head rounded up to
+ * 16, zero padded.
  */
 /* Floats of one layer of one block. */
-KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_head, int32_t d_head);
-/* Copy k and v of m rows of qkv[m, 3·n_head·d_head] (q | k | v) into slots[i] = block · 32 +
- * offset. */
-typedef void kernels_kv_store_fn(float *kv, int64_t block_stride, const float *qkv, int64_t ldq,
-                                 const int32_t *slots, int32_t m, int32_t n_head, int32_t d_head);
+KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_kv_head, int32_t d_head);
+/* Copy keys k[m, n_kv_head·d_head] and values v[m, n_kv_head·d_head], both with row stride ldkv,
+ * into slots[i] = block · 32 + offset. */
+typedef void kernels_kv_store_fn(float *kv, int64_t block_stride, const float *k, const float *v,
+                                 int64_t ldkv, const int32_t *slots, int32_t m, int32_t n_kv_head,
+                                 int32_t d_head);
 KERNELS_API kernels_kv_store_fn kernels_kv_store;
 /* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
  * (call again after kernels_threads_set). */
@@ -151,15 +153,18 @@ typedef struct {
     int32_t table;
 } kernels_span;
 /*
- * Causal attention of every row over its sequence's blocks: the row at position p attends to
- * positions 0 … p; position t lies in block tables[table + t / 32].
- * s = q·k / sqrt(d_head), then soft_cap · tanh(s / soft_cap) when soft_cap > 0; w = softmax(s);
- * out[row, head·d_head …] = Σ w v. Keys and values of the rows themselves are already stored.
+ * Causal attention of every row of q[m, n_head·d_head] over its sequence's blocks. n_kv_head
+ * divides n_head: head h reads keys and values of head h / (n_head / n_kv_head). The row at
+ * position p attends to its last `window` positions, its own included, or to 0 … p when window is
+ * 0; position t lies in block tables[table + t / 32]. Blocks before the window are not touched. s =
+ * q·k · scale, then soft_cap · tanh(s / soft_cap) when soft_cap > 0; w = softmax(s); out[row,
+ * head·d_head …] = Σ w v. Keys and values of the rows themselves are already stored.
  */
-typedef void kernels_attention_fn(float *out, int64_t ldo, const float *qkv, int64_t ldq,
+typedef void kernels_attention_fn(float *out, int64_t ldo, const float *q, int64_t ldq,
                                   const float *kv, int64_t block_stride, const kernels_span *spans,
                                   int32_t n_spans, const int32_t *tables, int32_t n_head,
-                                  int32_t d_head, float soft_cap, void *scratch);
+                                  int32_t n_kv_head, int32_t d_head, int32_t window, float scale,
+                                  float soft_cap, void *scratch);
 KERNELS_API kernels_attention_fn kernels_attention;
 /*
  * Activation in place over u[m, f]. swiglu: u[m, 2f], out = silu(u[:, 0…f)) · u[:, f…2f) into the

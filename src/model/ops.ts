@@ -139,7 +139,8 @@ export class Ops {
 		this.#kernels.kvStore(
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
-			rows.address,
+			rows.address + heads * headDim * 4,
+			rows.address + 2 * heads * headDim * 4,
 			rows.stride,
 			this.#rows.slots,
 			this.#batch.rowCount,
@@ -163,7 +164,10 @@ export class Ops {
 			this.#batch.spanCount,
 			this.#rows.tables,
 			heads,
+			heads,
 			headDim,
+			0,
+			Math.fround(1 / Math.fround(Math.sqrt(headDim))),
 			softCap,
 			this.#scratch.address,
 		)

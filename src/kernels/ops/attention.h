@@ -51,22 +51,25 @@ static void attend_units(const void *context, int64_t begin, int64_t end, int32_
 /* A score costs more than its multiply-adds: exponentials, and values that are read once. */
 #define SCORE_WORK 4
 
-static void FN(attention)(float *out, int64_t ldo, const float *qkv, int64_t ldq, const float *kv,
+static void FN(attention)(float *out, int64_t ldo, const float *q, int64_t ldq, const float *kv,
                           int64_t block_stride, const kernels_span *spans, int32_t n_spans,
-                          const int32_t *tables, int32_t n_head, int32_t d_head, float soft_cap,
-                          void *scratch) {
+                          const int32_t *tables, int32_t n_head, int32_t n_kv_head, int32_t d_head,
+                          int32_t window, float scale, float soft_cap, void *scratch) {
     attention_job job = {
         .out = out,
         .ldo = ldo,
-        .qkv = qkv,
+        .q = q,
         .ldq = ldq,
         .kv = kv,
         .block_stride = block_stride,
         .spans = spans,
         .tables = tables,
         .n_head = n_head,
+        .n_kv_head = n_kv_head,
+        .group = n_head / n_kv_head,
         .d_head = d_head,
-        .scale = 1.0f / sqrtf((float)d_head),
+        .window = window,
+        .scale = scale,
         .soft_cap = soft_cap,
         .scratch = scratch,
     };
@@ -76,7 +79,7 @@ static void FN(attention)(float *out, int64_t ldo, const float *qkv, int64_t ldq
         const kernels_span *span = spans + i;
         n_tiles += tiles_of(span->n_rows);
         const int32_t context = span->position + span->n_rows;
-        positions += (int64_t)span->n_rows * context;
+        positions += (int64_t)span->n_rows * (context - window_start(&job, span->position));
         longest = context > longest ? context : longest;
     }
     job.scratch_stride = round_up(longest, KV_BLOCK);

@@ -4,7 +4,7 @@
  * Numerics, the same however a prompt was cut into chunks: a score is one chain over the channels
  * (lanes are tokens); maximum and sum of a row run over 16 lanes (lane = position mod 16); a value
  * channel is four chains (position mod 4) over the positions in order, added as (0 + 1) + (2 + 3).
- * Nothing beyond a row's own position enters its arithmetic. Cost: 4 · d_head operations per row,
+ * Nothing outside of a row's own window enters its arithmetic. Cost: 4 · d_head operations per row,
  * head and position.
  */
 #ifndef ALPHA_OPS_ATTENTION_JOB_H
@@ -19,13 +19,15 @@
 typedef struct {
     float *out;
     int64_t ldo;
-    const float *qkv;
+    const float *q;
     int64_t ldq;
     const float *kv;
     int64_t block_stride;
     const kernels_span *spans;
     const int32_t *tables;
-    int32_t n_head, d_head;
+    int32_t n_head, n_kv_head, d_head;
+    int32_t group;  /* heads that share keys and values */
+    int32_t window; /* 0 = all positions */
     float scale, soft_cap;
     float *scratch;
     int64_t scratch_stride; /* floats per row: the longest context, in whole blocks */
@@ -37,35 +39,55 @@ typedef struct {
     const int32_t *blocks;
 } attention_tile;
 
-static inline const float *keys_of(const attention_job *job, int32_t block, int32_t head) {
-    return job->kv + block * job->block_stride + (int64_t)head * job->d_head * KV_BLOCK;
+static inline int32_t kv_head_of(const attention_job *job, int32_t head) {
+    return job->group == 1 ? head : head / job->group;
 }
 
-static inline const float *values_of(const attention_job *job, int32_t block, int32_t head) {
+/* The first position that a row attends to. */
+static inline int32_t window_start(const attention_job *job, int32_t position) {
+    return job->window > 0 && position >= job->window ? position - job->window + 1 : 0;
+}
+
+static inline int32_t block_start(int32_t position) { return position / KV_BLOCK * KV_BLOCK; }
+
+static inline const float *keys_of(const attention_job *job, int32_t block, int32_t kv_head) {
+    return job->kv + block * job->block_stride + (int64_t)kv_head * job->d_head * KV_BLOCK;
+}
+
+static inline const float *values_of(const attention_job *job, int32_t block, int32_t kv_head) {
     const int64_t d_pad = value_floats(job->d_head);
     return job->kv + block * job->block_stride +
-           (int64_t)KV_BLOCK * (job->n_head * job->d_head + head * d_pad);
+           (int64_t)KV_BLOCK * (job->n_kv_head * job->d_head + kv_head * d_pad);
 }
 
-/* Scores of one row become weights exp(s - max); returns 1 / their sum. */
+/* Scores of one row become weights exp(s - max) from its window's start on; returns 1 / their sum.
+ */
 static float softmax_row(const attention_job *job, float *scores, int32_t position) {
     const float factor = job->soft_cap > 0 ? job->scale / job->soft_cap : job->scale;
     const vf32 scale = vf32_set1(factor), cap = vf32_set1(job->soft_cap);
     const vf32 lowest = vf32_set1(-INFINITY);
-    const int32_t last = position / 16 * 16;
+    const int32_t start = window_start(job, position), hidden = start % 16;
+    const int32_t first = start - hidden, last = position / 16 * 16;
+    /* The vectors at both ends hold positions that are not the row's. */
+    int32_t edge = hidden > 0 ? first : last;
     vf32 largest = lowest;
-    for (int32_t t = 0; t <= last; t += 16) {
+    for (int32_t t = first; t <= last; t += 16) {
         vf32 s = vf32_mul(vf32_load(scores + t), scale);
         if (job->soft_cap > 0)
             s = vf32_mul(cap, vf32_tanh(s));
-        if (t == last)
-            s = vf32_select(vmask_first(position - last + 1), s, lowest);
+        if (t == edge) {
+            if (t == first)
+                s = vf32_select(vmask_first(hidden), lowest, s);
+            if (t == last)
+                s = vf32_select(vmask_first(position - last + 1), s, lowest);
+            edge = last;
+        }
         vf32_store(scores + t, s);
         largest = vf32_max(s, largest);
     }
     const vf32 max = vf32_set1(vf32_max_of(largest));
     vf32 sum = vf32_zero();
-    for (int32_t t = 0; t <= last; t += 16) {
+    for (int32_t t = first; t <= last; t += 16) {
         vf32 weight = vf32_exp_falling(vf32_sub(vf32_load(scores + t), max));
         vf32_store(scores + t, weight);
         sum = vf32_add(sum, weight);

@@ -49,26 +49,55 @@ INLINE void score_block(float *scores, int64_t stride, const float *q, int64_t l
         score_halves(scores, stride, q, ldq, keys, d_head, rows, 1, 1);
 }
 
+/* Chains of 16 value channels over positions begin … end - 1, of which each row takes its own.
+ * Where they cannot lie before a window, is_in_window says so. */
+INLINE void value_edge(vf32 (*acc)[CHAINS], const attention_job *job, const attention_tile *tile,
+                       int32_t kv_head, int32_t channel, int32_t begin, int32_t end,
+                       const float *weights, const bool is_in_window, const int32_t rows,
+                       const int32_t wide) {
+    const int64_t d_pad = value_floats(job->d_head);
+    for (int32_t t = begin; t < end; t += CHAINS) {
+        const float *values = values_of(job, tile->blocks[t / KV_BLOCK], kv_head) + channel;
+        UNROLL for (int32_t c = 0; c < wide; c++) {
+            const vf32 value = vf32_load(values + (t % KV_BLOCK + c) * d_pad);
+            UNROLL for (int32_t r = 0; r < rows; r++) {
+                const int32_t own = tile->position + r;
+                if (t + c <= own && (is_in_window || t + c >= window_start(job, own)))
+                    acc[r][c] = vf32_fma(vf32_set1(weights[r * job->scratch_stride + t + c]), value,
+                                         acc[r][c]);
+            }
+        }
+    }
+}
+
 /*
- * Chains of 16 value channels, all rows together: partial[r][chain]. Positions 0 … shared-1 belong
- * to every row, the last few only to some. `wide` chains run side by side, as many as fit into
- * registers.
+ * Chains of 16 value channels, all rows together: partial[r][chain]. Positions from `shared` to
+ * `shared_end` belong to every row, those around them only to some. `wide` chains run side by side,
+ * as many as fit into registers.
  */
 INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
-                         const attention_tile *tile, int32_t head, int32_t channel,
+                         const attention_tile *tile, int32_t kv_head, int32_t channel,
                          const float *weights, const int32_t rows, const int32_t wide) {
-    const int32_t shared = (tile->position + 1) / CHAINS * CHAINS;
     const int32_t n = tile->position + rows;
+    const int32_t begin = window_start(job, tile->position) / CHAINS * CHAINS;
+    int32_t shared = (window_start(job, n - 1) + CHAINS - 1) / CHAINS * CHAINS;
+    int32_t shared_end = (tile->position + 1) / CHAINS * CHAINS;
+    /* A window so small that the rows share nothing. */
+    if (shared > shared_end)
+        shared = shared_end = (n + CHAINS - 1) / CHAINS * CHAINS;
     const int64_t d_pad = value_floats(job->d_head);
     for (int32_t chain = 0; chain < CHAINS; chain += wide) {
         vf32 acc[TILE_ROWS][CHAINS];
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t c = 0; c < wide; c++) { acc[r][c] = vf32_zero(); }
         }
-        for (int32_t start = 0; start < shared; start += KV_BLOCK) {
-            const int32_t count = shared - start < KV_BLOCK ? shared - start : KV_BLOCK;
-            const float *values = values_of(job, tile->blocks[start / KV_BLOCK], head) + channel;
-            for (int32_t t = chain; t < count; t += CHAINS) {
+        value_edge(acc, job, tile, kv_head, channel, begin + chain, shared, weights, false, rows,
+                   wide);
+        for (int32_t start = block_start(shared); start < shared_end; start += KV_BLOCK) {
+            const int32_t left = shared_end - start, count = left < KV_BLOCK ? left : KV_BLOCK;
+            const float *values = values_of(job, tile->blocks[start / KV_BLOCK], kv_head) + channel;
+            const int32_t first = start < shared ? shared - start : 0;
+            for (int32_t t = first + chain; t < count; t += CHAINS) {
                 UNROLL for (int32_t c = 0; c < wide; c++) {
                     vf32 value = vf32_load(values + (t + c) * d_pad);
                     UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -78,17 +107,8 @@ INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
                 }
             }
         }
-        for (int32_t t = shared + chain; t < n; t += CHAINS) {
-            const float *values = values_of(job, tile->blocks[t / KV_BLOCK], head) + channel;
-            UNROLL for (int32_t c = 0; c < wide; c++) {
-                vf32 value = vf32_load(values + (t % KV_BLOCK + c) * d_pad);
-                UNROLL for (int32_t r = 0; r < rows; r++) {
-                    if (t + c <= tile->position + r)
-                        acc[r][c] = vf32_fma(vf32_set1(weights[r * job->scratch_stride + t + c]),
-                                             value, acc[r][c]);
-                }
-            }
-        }
+        value_edge(acc, job, tile, kv_head, channel, shared_end + chain, n, weights, true, rows,
+                   wide);
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t c = 0; c < wide; c++) {
                 vf32_store(partial[r][chain + c], acc[r][c]);
@@ -100,18 +120,19 @@ INLINE void value_chains(float (*partial)[CHAINS][16], const attention_job *job,
 INLINE void attend(const attention_job *job, const attention_tile *tile, int32_t head,
                    float *weights, const int32_t rows) {
     const int64_t stride = job->scratch_stride;
-    const float *q = job->qkv + tile->row * job->ldq + (int64_t)head * job->d_head;
+    const int32_t kv_head = kv_head_of(job, head);
+    const float *q = job->q + tile->row * job->ldq + (int64_t)head * job->d_head;
     const int32_t last = tile->position + rows - 1;
-    for (int32_t t = 0; t <= last; t += KV_BLOCK)
+    for (int32_t t = block_start(window_start(job, tile->position)); t <= last; t += KV_BLOCK)
         score_block(weights + t, stride, q, job->ldq,
-                    keys_of(job, tile->blocks[t / KV_BLOCK], head), job->d_head, last - t + 1,
+                    keys_of(job, tile->blocks[t / KV_BLOCK], kv_head), job->d_head, last - t + 1,
                     rows);
     float inverse[TILE_ROWS];
     for (int32_t r = 0; r < rows; r++)
         inverse[r] = softmax_row(job, weights + r * stride, tile->position + r);
     for (int32_t channel = 0; channel < job->d_head; channel += D_HEAD_PIECE) {
         float partial[TILE_ROWS][CHAINS][16];
-        value_chains(partial, job, tile, head, channel, weights, rows,
+        value_chains(partial, job, tile, kv_head, channel, weights, rows,
                      TILE_VECS(rows, TILE_BUDGET));
         for (int32_t r = 0; r < rows; r++) {
             vf32 sum = sum_chains(partial[r]);

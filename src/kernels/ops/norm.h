@@ -24,16 +24,36 @@ typedef struct {
     float epsilon;
 } norm_job;
 
-/* 16 numbers times the weight plus the bias, each of them optional. */
-INLINE vf32 scale_and_shift(const norm_job *job, vf32 x, int32_t i, const int32_t lanes) {
-    const bool is_whole = lanes == 16;
-    if (job->weight == NULL)
-        return x;
-    const vf32 weight = is_whole ? vf32_load(job->weight + i) : vf32_load_n(job->weight + i, lanes);
-    if (job->bias == NULL)
-        return vf32_mul(x, weight);
-    return vf32_fma(x, weight,
-                    is_whole ? vf32_load(job->bias + i) : vf32_load_n(job->bias + i, lanes));
+/* out = (x - mean) · inverse · weight + bias, for one row or group. */
+INLINE void write_scaled(const norm_job *job, float *out, const float *x, vf32 mean, vf32 inverse,
+                         const bool has_weight, const bool has_bias) {
+    const int32_t whole = job->d / 16 * 16, tail = job->d - whole;
+    const float *weight = job->weight, *bias = job->bias;
+    for (int32_t i = 0; i < whole; i += 16) {
+        vf32 scaled = vf32_mul(vf32_sub(vf32_load(x + i), mean), inverse);
+        if (has_bias)
+            scaled = vf32_fma(scaled, vf32_load(weight + i), vf32_load(bias + i));
+        else if (has_weight)
+            scaled = vf32_mul(scaled, vf32_load(weight + i));
+        vf32_store(out + i, scaled);
+    }
+    vf32 last = vf32_mul(vf32_sub(vf32_load_n(x + whole, tail), mean), inverse);
+    if (has_bias)
+        last = vf32_fma(last, vf32_load_n(weight + whole, tail), vf32_load_n(bias + whole, tail));
+    else if (has_weight)
+        last = vf32_mul(last, vf32_load_n(weight + whole, tail));
+    vf32_store_n(out + whole, last, tail);
+}
+
+static void write_row(const norm_job *job, float *out, const float *x, float mean, float squares) {
+    const vf32 middle = vf32_set1(mean);
+    const vf32 inverse = vf32_set1(1.0f / sqrtf(squares + job->epsilon));
+    if (job->bias != NULL)
+        write_scaled(job, out, x, middle, inverse, true, true);
+    else if (job->weight != NULL)
+        write_scaled(job, out, x, middle, inverse, true, false);
+    else
+        write_scaled(job, out, x, middle, inverse, false, false);
 }
 
 static void layer_norm_row(const norm_job *job, float *out, const float *x) {
@@ -42,41 +62,29 @@ static void layer_norm_row(const norm_job *job, float *out, const float *x) {
     for (int32_t i = 0; i < whole; i += 16)
         sum = vf32_add(sum, vf32_load(x + i));
     sum = vf32_add(sum, vf32_load_n(x + whole, tail));
-    const vf32 mean = vf32_set1(vf32_sum(sum) / (float)d);
+    const float mean = vf32_sum(sum) / (float)d;
+    const vf32 middle = vf32_set1(mean);
     vf32 squares = vf32_zero();
     for (int32_t i = 0; i < whole; i += 16) {
-        vf32 centred = vf32_sub(vf32_load(x + i), mean);
+        vf32 centred = vf32_sub(vf32_load(x + i), middle);
         squares = vf32_fma(centred, centred, squares);
     }
-    vf32 last = vf32_sub(vf32_load_n(x + whole, tail), mean);
+    vf32 last = vf32_sub(vf32_load_n(x + whole, tail), middle);
     last = vf32_select(vmask_first(tail), last, vf32_zero());
     squares = vf32_fma(last, last, squares);
-    const float variance = vf32_sum(squares) / (float)d;
-    const vf32 inverse = vf32_set1(1.0f / sqrtf(variance + job->epsilon));
-    for (int32_t i = 0; i < whole; i += 16) {
-        vf32 scaled = vf32_mul(vf32_sub(vf32_load(x + i), mean), inverse);
-        vf32_store(out + i, scale_and_shift(job, scaled, i, 16));
-    }
-    last = scale_and_shift(job, vf32_mul(last, inverse), whole, tail);
-    vf32_store_n(out + whole, last, tail);
+    write_row(job, out, x, mean, vf32_sum(squares) / (float)d);
 }
 
 static void rms_norm_group(const norm_job *job, float *out, const float *x) {
-    const int32_t d = job->d, whole = d / 16 * 16, tail = d - whole;
-    const vf32 last = vf32_load_n(x + whole, tail);
+    const int32_t d = job->d, whole = d / 16 * 16;
     vf32 squares = vf32_zero();
     for (int32_t i = 0; i < whole; i += 16) {
         const vf32 value = vf32_load(x + i);
         squares = vf32_fma(value, value, squares);
     }
+    const vf32 last = vf32_load_n(x + whole, d - whole);
     squares = vf32_fma(last, last, squares);
-    const float mean = vf32_sum(squares) / (float)d;
-    const vf32 inverse = vf32_set1(1.0f / sqrtf(mean + job->epsilon));
-    for (int32_t i = 0; i < whole; i += 16) {
-        const vf32 scaled = vf32_mul(vf32_load(x + i), inverse);
-        vf32_store(out + i, scale_and_shift(job, scaled, i, 16));
-    }
-    vf32_store_n(out + whole, scale_and_shift(job, vf32_mul(last, inverse), whole, tail), tail);
+    write_row(job, out, x, 0, vf32_sum(squares) / (float)d);
 }
 
 static void layer_norm_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {

@@ -56,6 +56,7 @@ void norm_fuzz(int32_t kind);
 void activation_cases(void);
 void activation_fuzz(int32_t kind);
 void attention_cases(void);
+void grouped_attention_cases(void);
 void attention_fuzz(int32_t kind);
 void elementary_cases(void);
 void logits_cases(void);

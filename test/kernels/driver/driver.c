@@ -13,9 +13,11 @@
 
 /* All cases draw from one stream: a new file of cases goes to the end, or hashes behind it move. */
 static void (*const cases[])(void) = {
-    matmul_cases,     embed_cases,        norm_cases,       activation_cases, attention_cases,
-    elementary_cases, logits_cases,       sample_cases,     nonfinite_cases,  measure_cases,
-    bias_cases,       embed_tokens_cases, other_norm_cases, soft_cap_cases,
+    matmul_cases,     embed_cases,     norm_cases,
+    activation_cases, attention_cases, elementary_cases,
+    logits_cases,     sample_cases,    nonfinite_cases,
+    measure_cases,    bias_cases,      embed_tokens_cases,
+    other_norm_cases, soft_cap_cases,  grouped_attention_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {
