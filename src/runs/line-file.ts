@@ -88,7 +88,7 @@ export class LineFile {
 		const text = lines.map((line) => `${line}\n`).join('')
 		try {
 			const prefix = await this.#mendEnd(file, stat.size)
-			await writeAll(file, Buffer.from(prefix + text))
+			await writeAll(file, Buffer.from(prefix + text), stat.size)
 			await file.datasync()
 		} catch (error) {
 			// Half of it may be there: whoever sent it will send it again.
@@ -216,9 +216,10 @@ async function openOrNull(path: string): Promise<FileHandle | null> {
 	}
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Writes at the end, wherever that is: `position` is where it is thought to be. */
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
 	for (let done = 0; done < bytes.length; ) {
-		const { bytesWritten } = await file.write(bytes, done, bytes.length - done)
+		const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
 		done += bytesWritten
 	}
 }

@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
-import { canInject, injectErrors, injectKills } from './faults.ts'
+import { injectErrors, injectKills } from './faults.ts'
+import { injectReportErrors, injectReportKills } from './report-faults.ts'
+import { canInject } from './subject.ts'
 
 /** A slice of what `faults.ts` tries; it needs strace and the right to trace. */
 const slice = canInject() ? test : test.skip
@@ -16,6 +18,22 @@ slice(
 	'uploads survive failing calls (strace)',
 	async () => {
 		expect((await injectErrors(60)).points).toBe(60)
+	},
+	120_000,
+)
+
+slice(
+	'reports and uploads in pieces survive being killed at any call (strace)',
+	async () => {
+		expect(await injectReportKills(30)).toBe(30)
+	},
+	120_000,
+)
+
+slice(
+	'reports and uploads in pieces survive failing calls (strace)',
+	async () => {
+		expect(await injectReportErrors(40)).toBe(40)
 	},
 	120_000,
 )

@@ -10,6 +10,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { recoverUploads } from '../../src/upload/staging.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { Subject } from './subject.ts'
 import { formCount, storedVersion, type Version } from './versions.ts'
 
 /** Calls with which an upload changes or reads the disk. */
@@ -63,104 +64,6 @@ const FAILING_CALLS: readonly Call[] = [
 	'newfstatat',
 	'inotify_add_watch',
 ]
-
-const TRACER_EXIT_MS = 1000
-
-/** True where strace may trace a process of ours. */
-export function canInject(): boolean {
-	try {
-		return Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0
-	} catch {
-		return false
-	}
-}
-
-/** Lines of a stream, one at a time. */
-class LineReader {
-	readonly #reader: ReadableStreamDefaultReader<Uint8Array>
-	#text = ''
-
-	constructor(stream: ReadableStream<Uint8Array>) {
-		this.#reader = stream.getReader()
-	}
-
-	/** The next line that matches, or null at the end. */
-	async next(pattern = /./): Promise<string | null> {
-		for (;;) {
-			const end = this.#text.indexOf('\n')
-			if (end !== -1) {
-				const line = this.#text.slice(0, end)
-				this.#text = this.#text.slice(end + 1)
-				if (pattern.test(line)) return line
-				continue
-			}
-			const { value, done } = await this.#reader.read()
-			if (done) return null
-			this.#text += new TextDecoder().decode(value)
-		}
-	}
-}
-
-/** The upload process, ready for commands. */
-class UploadProcess {
-	readonly #process: Bun.Subprocess<'pipe', 'pipe', 'inherit'>
-	readonly #answers: LineReader
-
-	private constructor(directory: string) {
-		this.#process = Bun.spawn(
-			[process.execPath, join(import.meta.dir, 'upload-process.ts'), directory],
-			{ stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' },
-		)
-		this.#answers = new LineReader(this.#process.stdout)
-	}
-
-	static async start(directory: string): Promise<UploadProcess> {
-		const started = new UploadProcess(directory)
-		await started.#answers.next(/^ready$/)
-		return started
-	}
-
-	/** Sends a command; its answer, or null when the process has died. */
-	async ask(command: string): Promise<string | null> {
-		this.#process.stdin.write(`${command}\n`)
-		await this.#process.stdin.flush()
-		return this.#answers.next()
-	}
-
-	/** Runs `work` while strace injects; says how often it did. */
-	async injecting(injection: string, work: () => Promise<string | null>) {
-		const call = injection.split(':', 1)[0]!
-		const tracer = Bun.spawn(
-			[
-				'strace',
-				'-f',
-				'-e',
-				`trace=${call}`,
-				'-e',
-				`inject=${injection}`,
-				'-p',
-				`${this.#process.pid}`,
-			],
-			{ stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
-		)
-		const trace = new LineReader(tracer.stderr)
-		if ((await trace.next(/attached/)) === null) throw new Error('strace could not attach')
-		const answer = await work()
-		tracer.kill('SIGINT')
-		// Strace does not always notice that all it traced has been killed.
-		const giveUp = setTimeout(() => tracer.kill('SIGKILL'), TRACER_EXIT_MS)
-		let injected = 0
-		while ((await trace.next(/INJECTED|killed by SIGKILL/)) !== null) injected++
-		await tracer.exited
-		clearTimeout(giveUp)
-		return { answer, injected }
-	}
-
-	async stop(): Promise<void> {
-		this.#process.kill('SIGKILL')
-		await this.#process.exited
-	}
-}
 
 export interface FaultCount {
 	/** Faults that took effect, each at another point. */
@@ -224,7 +127,7 @@ export async function injectKills(
 			if (work === 'first upload') rmSync(join(path, 'run'), { recursive: true, force: true })
 			version += formCount - ((version - form) % formCount)
 			const before = storedVersion(path)
-			const subject = await UploadProcess.start(path)
+			const subject = await Subject.start('upload-process.ts', path)
 			const { answer, injected } = await subject.injecting(
 				`${call}:signal=KILL:when=${index}`,
 				() => subject.ask(work === 'load' ? 'load' : `upload ${version}`),
@@ -259,7 +162,7 @@ export async function injectErrors(pointsMax: number): Promise<FaultCount> {
 	using directory = tempDir()
 	const path = join(directory.path, 'checkpoints')
 	mkdirSync(path)
-	const subject = await UploadProcess.start(path)
+	const subject = await Subject.start('upload-process.ts', path)
 	let points = 0
 	let successes = 0
 	let version: Version = 1

@@ -1,0 +1,102 @@
+/* A process of ours under strace, told what to do by lines. Needs Linux and the right to trace. */
+import { join } from 'node:path'
+
+const TRACER_EXIT_MS = 1000
+
+/** True where strace may trace a process of ours. */
+export function canInject(): boolean {
+	try {
+		return Bun.spawnSync(['strace', '-o', '/dev/null', 'true']).exitCode === 0
+	} catch {
+		return false
+	}
+}
+
+/** Lines of a stream, one at a time. */
+class LineReader {
+	readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+	#text = ''
+
+	constructor(stream: ReadableStream<Uint8Array>) {
+		this.#reader = stream.getReader()
+	}
+
+	/** The next line that matches, or null at the end. */
+	async next(pattern = /./): Promise<string | null> {
+		for (;;) {
+			const end = this.#text.indexOf('\n')
+			if (end !== -1) {
+				const line = this.#text.slice(0, end)
+				this.#text = this.#text.slice(end + 1)
+				if (pattern.test(line)) return line
+				continue
+			}
+			const { value, done } = await this.#reader.read()
+			if (done) return null
+			this.#text += new TextDecoder().decode(value)
+		}
+	}
+}
+
+/** A process that faults are injected into, ready for commands. */
+export class Subject {
+	readonly #process: Bun.Subprocess<'pipe', 'pipe', 'inherit'>
+	readonly #answers: LineReader
+
+	private constructor(script: string, directory: string) {
+		this.#process = Bun.spawn([process.execPath, join(import.meta.dir, script), directory], {
+			stdin: 'pipe',
+			stdout: 'pipe',
+			stderr: 'inherit',
+		})
+		this.#answers = new LineReader(this.#process.stdout)
+	}
+
+	/** Starts a script of this folder over a checkpoints directory. */
+	static async start(script: string, directory: string): Promise<Subject> {
+		const started = new Subject(script, directory)
+		await started.#answers.next(/^ready$/)
+		return started
+	}
+
+	/** Sends a command; its answer, or null when the process has died. */
+	async ask(command: string): Promise<string | null> {
+		this.#process.stdin.write(`${command}\n`)
+		await this.#process.stdin.flush()
+		return this.#answers.next()
+	}
+
+	/** Runs `work` while strace injects; says how often it did. */
+	async injecting(injection: string, work: () => Promise<string | null>) {
+		const call = injection.split(':', 1)[0]!
+		const tracer = Bun.spawn(
+			[
+				'strace',
+				'-f',
+				'-e',
+				`trace=${call}`,
+				'-e',
+				`inject=${injection}`,
+				'-p',
+				`${this.#process.pid}`,
+			],
+			{ stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
+		)
+		const trace = new LineReader(tracer.stderr)
+		if ((await trace.next(/attached/)) === null) throw new Error('strace could not attach')
+		const answer = await work()
+		tracer.kill('SIGINT')
+		// Strace does not always notice that all it traced has been killed.
+		const giveUp = setTimeout(() => tracer.kill('SIGKILL'), TRACER_EXIT_MS)
+		let injected = 0
+		while ((await trace.next(/INJECTED|killed by SIGKILL/)) !== null) injected++
+		await tracer.exited
+		clearTimeout(giveUp)
+		return { answer, injected }
+	}
+
+	async stop(): Promise<void> {
+		this.#process.kill('SIGKILL')
+		await this.#process.exited
+	}
+}
