@@ -1,6 +1,7 @@
 /**
- * Gets what some tests need besides Bun and a C compiler: Debian packages and Python clients. Quick
- * when everything is there. Never fails: it says what it could not get, and those tests skip.
+ * Gets what some tests need besides Bun and a C compiler: Debian packages and clients in
+ * other languages. Quick when everything is there. Never fails: it says what it could not get, and
+ * those tests skip.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -86,26 +87,65 @@ async function installDebianPackages(): Promise<void> {
 	for (const name of missing) await run([...install, name], env)
 }
 
-async function installPythonPackages(name: string, packages: readonly string[]): Promise<void> {
+/** A directory of the cache with a stamp that says what is installed there. */
+async function installOnce(
+	name: string,
+	wanted: string,
+	install: (directory: string) => Promise<boolean>,
+): Promise<void> {
 	const directory = join(cacheDirectory, name)
 	const stamp = Bun.file(join(directory, 'installed.txt'))
-	const wanted = packages.join('\n')
 	if ((await stamp.exists()) && (await stamp.text()) === wanted) return
-	if (Bun.which('python3') === null) {
-		console.log(`install: no python3; the tests with ${packages.join(', ')} will skip`)
-		return
-	}
-	console.log(`install: uv pip install ${packages.join(' ')}`)
-	const [pip, python, uv] = ['pip', 'python', 'uv'].map((name) => join(directory, 'bin', name))
-	const isInstalled =
-		(existsSync(pip!) || (await run(['python3', '-m', 'venv', directory]))) &&
-		(await run([pip!, 'install', '--quiet', '--disable-pip-version-check', UV])) &&
-		(await run([uv!, 'pip', 'install', '--quiet', '--python', python!, ...packages]))
-	if (isInstalled) await Bun.write(stamp, wanted)
-	else console.log(`install: the tests with ${packages.join(', ')} will skip`)
+	if (await install(directory)) await Bun.write(stamp, wanted)
+	else console.log(`install: the tests with ${name} will skip`)
+}
+
+/** False, with a line that says so, when a command is missing. */
+function isThere(command: string): boolean {
+	if (Bun.which(command) !== null) return true
+	console.log(`install: there is no ${command}`)
+	return false
+}
+
+function installPythonPackages(name: string, packages: readonly string[]): Promise<void> {
+	return installOnce(name, packages.join('\n'), async (directory) => {
+		if (!isThere('python3')) return false
+		console.log(`install: uv pip install ${packages.join(' ')}`)
+		const [pip, python, uv] = ['pip', 'python', 'uv'].map((tool) => join(directory, 'bin', tool))
+		return (
+			(existsSync(pip!) || (await run(['python3', '-m', 'venv', directory]))) &&
+			(await run([pip!, 'install', '--quiet', '--disable-pip-version-check', UV])) &&
+			(await run([uv!, 'pip', 'install', '--quiet', '--python', python!, ...packages]))
+		)
+	})
+}
+
+async function installGoClient(): Promise<void> {
+	const source = join(import.meta.dir, 'clients/go')
+	const files = ['main.go', 'go.sum'].map((file) => Bun.file(join(source, file)).text())
+	await installOnce('go-client', (await Promise.all(files)).join('\n'), async (directory) => {
+		if (!isThere('go')) return false
+		console.log('install: go build test/clients/go')
+		return run(['go', 'build', '-C', source, '-o', join(directory, 'client'), '.'])
+	})
+}
+
+async function installJavaClient(): Promise<void> {
+	const project = join(import.meta.dir, 'clients/java/pom.xml')
+	await installOnce('java-client', await Bun.file(project).text(), async (directory) => {
+		if (!isThere('java') || !isThere('mvn')) return false
+		console.log('install: mvn dependency:copy-dependencies test/clients/java')
+		const output = `-DoutputDirectory=${join(directory, 'jars')}`
+		return run(['mvn', '-q', '-B', '-f', project, 'dependency:copy-dependencies', output])
+	})
 }
 
 await installDebianPackages()
-for (const [name, packages] of Object.entries(PYTHON_ENVIRONMENTS)) {
-	await installPythonPackages(name, packages)
-}
+// Together, since most of their time goes into waiting for downloads.
+await Promise.all([
+	...Object.entries(PYTHON_ENVIRONMENTS).map(([name, packages]) =>
+		installPythonPackages(name, packages),
+	),
+	installGoClient(),
+	installJavaClient(),
+])
