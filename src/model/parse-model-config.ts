@@ -8,8 +8,8 @@ import {
 } from './config-fields.ts'
 import type { Activation, ActivationNode, AlphaConfig } from './model-config.ts'
 
-/** Which of the two checkpoint forms the config comes from: they differ in the default soft cap. */
-export type CheckpointForm = 'json' | 'binary'
+/** Which of our trainer's two forms the config comes from: they differ in the default soft cap. */
+export type TrainerForm = 'json' | 'binary'
 
 /** Nodes of a composed activation. */
 const GRAPH_NODES_MAX = 256
@@ -37,7 +37,7 @@ type Fields = Readonly<Record<string, unknown>>
  * Turns a checkpoint's `modelConfig` into a verified config. Unknown keys are
  * ignored. Throws ModelConfigError for anything that could not be computed as it was trained.
  */
-export function parseModelConfig(json: unknown, form: CheckpointForm): AlphaConfig {
+export function parseModelConfig(json: unknown, form: TrainerForm): AlphaConfig {
 	const fields = new ConfigFields(json, 'modelConfig')
 	const nEmbd = fields.integer('nEmbd', [1, MODEL_LIMITS.nEmbd])
 	const nHead = fields.integer('nHead', [1, MODEL_LIMITS.nHead])
@@ -61,7 +61,7 @@ function defaultFfnDim(nEmbd: number, activation: Activation): number {
 	return activation.kind === 'swiglu' ? Math.ceil(((8 / 3) * nEmbd) / 64) * 64 : 4 * nEmbd
 }
 
-function parseSoftCap(fields: ConfigFields, form: CheckpointForm): number | null {
+function parseSoftCap(fields: ConfigFields, form: TrainerForm): number | null {
 	if (fields.has('softCap')) return fields.positive('softCap')
 	return form === 'json' ? null : BINARY_SOFT_CAP
 }

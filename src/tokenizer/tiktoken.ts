@@ -3,7 +3,6 @@
  * which pairs merge into it. The merges themselves follow: a token's two halves are what merging its
  * bytes by lower ranks leaves.
  */
-import { BYTE_LEVEL_EXPRESSION } from './pre-tokenizer.ts'
 import type { ByteBpeSpec } from './tokenizer.ts'
 
 export interface TiktokenVocabulary {
@@ -73,29 +72,4 @@ function halves(
 		throw new Error(`tokenizer: expected token ${rank} (${hex}) to be made of two others`)
 	}
 	return [left!, right!]
-}
-
-/** The token that ends a document of GPT-2's vocabulary. */
-const GPT2_END = '<|endoftext|>'
-export const GPT2_VOCAB_SIZE = 50_257
-
-/** GPT-2's own vocabulary, for models whose trainer names none. */
-export async function gpt2Tokenizer(): Promise<ByteBpeSpec> {
-	const { default: gpt2 } = await import('js-tiktoken/ranks/gpt2')
-	// Lines of base64 tokens, each line headed by a mark and the rank of its first token.
-	const ranks = new Map<string, number>()
-	for (const line of gpt2.bpe_ranks.split('\n')) {
-		const [, first, ...tokens] = line.split(' ')
-		for (const [i, token] of tokens.entries()) {
-			ranks.set(Buffer.from(token, 'base64').toString('latin1'), Number(first) + i)
-		}
-	}
-	const end = gpt2.special_tokens[GPT2_END]!
-	return byteBpeOfRanks({
-		ranks,
-		specialTokens: new Map([[GPT2_END, end]]),
-		expression: BYTE_LEVEL_EXPRESSION,
-		promptPrefix: [],
-		endTokenIds: [end],
-	})
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
@@ -65,5 +66,10 @@ export function checkpointPath(bench: Bench, name: ModelName): string {
 export function loadModel(bench: Bench, name: ModelName, dtype: Dtype): LoadedCheckpoint {
 	const path = checkpointPath(bench, name)
 	using source = openFileSource(path)
-	return loadCheckpoint(bench.kernels, source, dtype, (bytes) => new SharedArrayBuffer(bytes))
+	return loadCheckpoint(
+		bench.kernels,
+		openCheckpoint(source),
+		dtype,
+		(bytes) => new SharedArrayBuffer(bytes),
+	)
 }

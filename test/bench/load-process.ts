@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 
@@ -28,7 +29,12 @@ kernels.select('')
 const baseBytes = residentBytes('VmRSS')
 const start = performance.now()
 using source = openFileSource(path)
-const model = loadCheckpoint(kernels, source, 'f32', (bytes) => new SharedArrayBuffer(bytes))
+const model = loadCheckpoint(
+	kernels,
+	openCheckpoint(source),
+	'f32',
+	(bytes) => new SharedArrayBuffer(bytes),
+)
 const seconds = (performance.now() - start) / 1000
 const result: LoadResult = {
 	seconds,

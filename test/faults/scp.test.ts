@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import { inspectCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openStore } from '../../src/checkpoint/store/store.ts'
 import { kernels } from '../checkpoint/read-checkpoint.ts'
@@ -99,7 +100,7 @@ describe.skipIf(!hasSshd)('a run that arrives by scp (sshd)', () => {
 				log: (level, message) => void (level === 'warn' && damage.push(message)),
 				inspect: async ({ path }) => {
 					using source = openFileSource(path)
-					return inspectCheckpoint(kernels, source, 'f32')
+					return inspectCheckpoint(kernels, openCheckpoint(source), 'f32')
 				},
 			})
 			try {

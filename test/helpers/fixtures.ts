@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
@@ -69,5 +70,10 @@ function readExpected(path: string): Expected {
 /** Loads a trained model as the server does, in this thread. */
 export function loadTrained(kernels: Kernels, model: TrainedModel, dtype: Dtype): LoadedCheckpoint {
 	using source = openFileSource(model.checkpointPath)
-	return loadCheckpoint(kernels, source, dtype, (bytes) => new SharedArrayBuffer(bytes))
+	return loadCheckpoint(
+		kernels,
+		openCheckpoint(source),
+		dtype,
+		(bytes) => new SharedArrayBuffer(bytes),
+	)
 }

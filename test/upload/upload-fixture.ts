@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
 import { toApiError } from '../../src/server/error-handler.ts'
@@ -19,7 +20,7 @@ import { type TinyCheckpoint, tinyCheckpoint, toJsonForm } from '../helpers/tiny
 /** Verifies a file to its last number in this thread. */
 export async function verifyFile(path: string) {
 	using source = openFileSource(path)
-	return verifyCheckpoint(kernels, source, 'f32')
+	return verifyCheckpoint(kernels, openCheckpoint(source), 'f32')
 }
 
 /** The documented JSON body; each field can be given as raw JSON, or left out with ''. */

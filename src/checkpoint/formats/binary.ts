@@ -2,7 +2,10 @@
  * The binary form: "ALPH", u32 header length, a JSON header, then the tensors' little-endian f32 in the
  * order of `header.tensors` without padding. The file's length follows from its header.
  */
+
 import { describeValue, isRecord } from '../../lib/json.ts'
+import { parseModelConfig } from '../../model/parse-model-config.ts'
+import { parseTokenizerSpec } from '../../tokenizer/tokenizer-spec.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { parseJson } from './json-cursor.ts'
@@ -42,12 +45,13 @@ export function openBinary(source: ByteSource): CheckpointFile {
 			`expected a file of ${end} bytes by its header, got one of ${source.size}`,
 		)
 	}
+	const tensors = parameters(source, entries)
 	return {
 		form: 'binary',
-		modelConfig: header['modelConfig'],
-		tokenizerArtifacts: header['tokenizerArtifacts'],
 		step: header['step'],
-		tensors: parameters(source, entries),
+		parseConfig: () => parseModelConfig(header['modelConfig'], 'binary'),
+		parseTokenizer: () => parseTokenizerSpec(header['tokenizerArtifacts'], 'binary'),
+		tensorsOf: () => tensors,
 	}
 }
 
@@ -142,6 +146,7 @@ function parameters(
 			name,
 			shape: entry.shape,
 			dtype: 'F32',
+			format: 'f32',
 			elements: [entry.elements, entry.elements],
 			open: () => openTensor(source, entry),
 		})

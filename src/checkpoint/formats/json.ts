@@ -5,6 +5,8 @@
  */
 
 import { type Kernels, pointerOf } from '../../kernels/binding.ts'
+import { parseModelConfig } from '../../model/parse-model-config.ts'
+import { parseTokenizerSpec } from '../../tokenizer/tokenizer-spec.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { CLOSE_BRACKET, COMMA, isJsonSpace, OPEN_BRACKET } from './json-bytes.ts'
@@ -50,12 +52,13 @@ export function openJson(source: ByteSource): CheckpointFile {
 	})
 	cursor.expectEnd()
 	if (tensors === undefined) throw new CheckpointError('params: expected an object, got nothing')
+	const params = tensors
 	return {
 		form: 'json',
-		modelConfig: parts.get('modelConfig'),
-		tokenizerArtifacts: parts.get('tokenizerArtifacts'),
 		step: parts.get('step'),
-		tensors,
+		parseConfig: () => parseModelConfig(parts.get('modelConfig'), 'json'),
+		parseTokenizer: () => parseTokenizerSpec(parts.get('tokenizerArtifacts'), 'json'),
+		tensorsOf: () => params,
 	}
 }
 
@@ -86,6 +89,7 @@ function indexParams(source: ByteSource, cursor: JsonCursor): ReadonlyMap<string
 			name,
 			shape: shapeJson,
 			dtype: 'F32',
+			format: 'f32',
 			// A number and its comma take two bytes, the brackets one number's worth.
 			elements: [0, Math.ceil((range.end - range.start) / 2)],
 			open(kernels) {

@@ -1,9 +1,11 @@
-/** Opens a checkpoint of whatever form, told by its first bytes. */
-
+/** Opens a checkpoint of whatever form: a file told by its first bytes, or a directory by its files. */
 import { isBinaryForm, openBinary } from './binary.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
+import { isHuggingFace, openHuggingFace, WEIGHT_FILES } from './huggingface.ts'
 import { openJson } from './json.ts'
+import type { ModelDirectory } from './model-directory.ts'
+import { isNanoGpt, openNanoGpt } from './nanogpt.ts'
 import type { CheckpointFile } from './types.ts'
 
 /** Bytes by which the form is told; the file's name says nothing. */
@@ -20,4 +22,11 @@ export function openCheckpoint(source: ByteSource): CheckpointFile {
 	const start = new Uint8Array(SNIFFED_BYTES)
 	source.read(start, 0)
 	return isBinaryForm(start) ? openBinary(source) : openJson(source)
+}
+
+/** The same for what another trainer wrote as a directory. */
+export function openDirectory(directory: ModelDirectory): CheckpointFile {
+	if (isHuggingFace(directory)) return openHuggingFace(directory)
+	if (isNanoGpt(directory)) return openNanoGpt(directory)
+	throw new CheckpointError(`expected weights in ${WEIGHT_FILES.join(', ')} or ckpt.pt, got none`)
 }

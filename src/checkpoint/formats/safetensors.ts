@@ -183,6 +183,7 @@ function toStoredTensor(source: ByteSource, entry: Entry, dataStart: number): St
 		name,
 		shape,
 		dtype,
+		format: format ?? null,
 		elements: [elements, elements],
 		open() {
 			if (format === undefined) {

@@ -77,6 +77,7 @@ export class TorchTensor {
 			name,
 			shape,
 			dtype: this.#storage.className.replace('torch ', ''),
+			format: this.#storage.format,
 			elements: [elements, elements],
 			open: () => this.#open(name),
 		}

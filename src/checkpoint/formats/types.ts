@@ -3,7 +3,11 @@
  * decides whether they make a model. Only parameters are listed; optimizer state is passed over unread.
  */
 import type { Kernels } from '../../kernels/binding.ts'
-import type { CheckpointForm } from '../../model/parse-model-config.ts'
+import type { ForeignTrainer } from '../../model/families.ts'
+import type { ModelConfig } from '../../model/model-config.ts'
+import type { TrainerForm } from '../../model/parse-model-config.ts'
+import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
+import type { NumberFormat } from './number-format.ts'
 
 /** Reads one tensor's numbers from the front to the back. */
 export interface TensorReader {
@@ -20,18 +24,25 @@ export interface StoredTensor {
 	readonly shape: unknown
 	/** Its number format as the file calls it, for instance `F32`. */
 	readonly dtype: string
+	/** The same for numbers that can be weights; null for others. */
+	readonly format: NumberFormat | null
 	/** How many numbers the file has for it: at least, at most. */
 	readonly elements: readonly [min: number, max: number]
 	/** One reader of a file at a time: readers share its buffers. */
 	open(kernels: Kernels): TensorReader
 }
 
+/** Who wrote a checkpoint, and how. */
+export type CheckpointForm = TrainerForm | ForeignTrainer
+
 export interface CheckpointFile {
 	readonly form: CheckpointForm
-	readonly modelConfig: unknown
-	readonly tokenizerArtifacts: unknown
 	/** Training step that the file names; undefined when it names none. */
 	readonly step: unknown
-	/** Parameters by name. */
-	readonly tensors: ReadonlyMap<string, StoredTensor>
+	/** Verifies the architecture. Throws an Error that says what was expected and what came. */
+	parseConfig(): ModelConfig
+	/** Verifies the tokenizer. Throws such an Error. */
+	parseTokenizer(): TokenizerSpec
+	/** Parameters by the names that the network of `config` gives them, matrices as [out, in]. */
+	tensorsOf(config: ModelConfig): ReadonlyMap<string, StoredTensor>
 }

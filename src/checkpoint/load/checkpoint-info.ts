@@ -1,6 +1,7 @@
 /** What the loader tells of a checkpoint. Plain data: crosses threads. */
 import type { Dtype, ModelConfig } from '../../model/model-config.ts'
 import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
+import type { CheckpointForm } from '../formats/types.ts'
 
 /** A tokenizer without its tables. */
 export interface TokenizerSummary {
@@ -12,7 +13,7 @@ export interface TokenizerSummary {
 
 /** What is known of a checkpoint without its numbers. Plain data: crosses threads. */
 export interface CheckpointInfo {
-	readonly form: 'json' | 'binary'
+	readonly form: CheckpointForm
 	readonly config: ModelConfig
 	readonly tokenizer: TokenizerSummary
 	/** Training step that the file names, or null. */

@@ -3,9 +3,13 @@ import type { FaultKind } from '../../lib/fault.ts'
 import type { Dtype } from '../../model/model-config.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 
-/** Where a checkpoint's bytes are. The embedded one travels as bytes, best over shared memory. */
+/**
+ * Where a checkpoint's bytes are: in a file, in a directory of another trainer with the named files, or
+ * in memory, best shared, for the built-in one.
+ */
 export type CheckpointLocation =
 	| { readonly type: 'file'; readonly path: string }
+	| { readonly type: 'directory'; readonly path: string; readonly names: readonly string[] }
 	| { readonly type: 'memory'; readonly bytes: Uint8Array }
 
 export interface LoadRequest {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../../src/checkpoint/formats/open.ts'
 import { inspectCheckpoint } from '../../../src/checkpoint/load/worker/load.ts'
 import type { CheckpointVersion } from '../../../src/checkpoint/store/run-directory.ts'
 import { type CheckpointStore, openStore } from '../../../src/checkpoint/store/store.ts'
@@ -30,7 +31,7 @@ const json = toJsonForm(tinyCheckpoint())
 
 async function inspect({ path }: CheckpointVersion) {
 	using source = openFileSource(path)
-	return inspectCheckpoint(kernels, source, 'f32')
+	return inspectCheckpoint(kernels, openCheckpoint(source), 'f32')
 }
 
 /** A store over a fresh directory, its log, and short ways to change files. */

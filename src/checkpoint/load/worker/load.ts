@@ -1,28 +1,25 @@
 import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
 import type { Dtype } from '../../../model/model-config.ts'
 import { packTensor, weightLayout } from '../../../model/weights.ts'
-import type { ByteSource } from '../../formats/byte-source.ts'
-import { openCheckpoint } from '../../formats/open.ts'
+import type { CheckpointFile } from '../../formats/types.ts'
 import type { CheckpointInfo, LoadedCheckpoint, TokenizerSummary } from '../checkpoint-info.ts'
 import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
 
 /** Verifies everything but the numbers. Throws CheckpointError. */
 export function inspectCheckpoint(
 	kernels: Kernels,
-	source: ByteSource,
+	file: CheckpointFile,
 	dtype: Dtype,
 ): CheckpointInfo {
-	const file = openCheckpoint(source)
 	return describe(kernels, file.form, verifyStructure(file), dtype)
 }
 
 /** Verifies a checkpoint to its last number without keeping it. Throws CheckpointError. */
 export function verifyCheckpoint(
 	kernels: Kernels,
-	source: ByteSource,
+	file: CheckpointFile,
 	dtype: Dtype,
 ): CheckpointInfo {
-	const file = openCheckpoint(source)
 	const checkpoint = verifyStructure(file)
 	readTensors(kernels, checkpoint, () => {})
 	return describe(kernels, file.form, checkpoint, dtype)
@@ -34,11 +31,10 @@ export function verifyCheckpoint(
  */
 export function loadCheckpoint(
 	kernels: Kernels,
-	source: ByteSource,
+	file: CheckpointFile,
 	dtype: Dtype,
 	allocate: (bytes: number) => SharedArrayBuffer,
 ): LoadedCheckpoint {
-	const file = openCheckpoint(source)
 	const checkpoint = verifyStructure(file)
 	const layout = weightLayout(kernels, checkpoint.config, dtype)
 	const arena = allocate(layout.totalBytes)

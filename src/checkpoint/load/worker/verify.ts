@@ -7,9 +7,7 @@ import { describeValue } from '../../../lib/json.ts'
 import { networkOf } from '../../../model/families.ts'
 import type { ModelConfig } from '../../../model/model-config.ts'
 import type { TensorSpec } from '../../../model/network.ts'
-import { parseModelConfig } from '../../../model/parse-model-config.ts'
 import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
-import { parseTokenizerSpec } from '../../../tokenizer/tokenizer-spec.ts'
 import { CheckpointError } from '../../formats/checkpoint-error.ts'
 import type { CheckpointFile, StoredTensor } from '../../formats/types.ts'
 
@@ -42,8 +40,8 @@ export interface VerifiedCheckpoint {
  * Throws CheckpointError.
  */
 export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
-	const config = refusing(() => parseModelConfig(file.modelConfig, file.form))
-	const tokenizerSpec = refusing(() => parseTokenizerSpec(file.tokenizerArtifacts, file.form))
+	const config = refusing(() => file.parseConfig())
+	const tokenizerSpec = refusing(() => file.parseTokenizer())
 	const entries = tokenizerSpec.vocab.length
 	if (entries > config.vocabSize) {
 		throw new CheckpointError(
@@ -51,15 +49,16 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 				`got vocabSize ${config.vocabSize}`,
 		)
 	}
-	const specs = chooseTensors(file, config)
-	const faults = specs.flatMap((spec) => shapeFaults(spec, file.tensors.get(spec.name)))
+	const stored = file.tensorsOf(config)
+	const specs = chooseTensors(stored, config)
+	const faults = specs.flatMap((spec) => tensorFaults(spec, stored.get(spec.name)))
 	if (faults.length > 0) {
 		const more = faults.length - LISTED_FAULTS_MAX
 		const listed = faults.slice(0, LISTED_FAULTS_MAX).join('; ')
 		throw new CheckpointError(more > 0 ? `${listed}; and ${more} more` : listed)
 	}
 	const tensors = specs.map(({ name, shape }): VerifiedTensor => {
-		return { name, shape, stored: file.tensors.get(name)! }
+		return { name, shape, stored: stored.get(name)! }
 	})
 	return {
 		config,
@@ -71,15 +70,18 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 }
 
 /** The specs to read: all that have no alternative, and of alternatives the first complete one. */
-function chooseTensors(file: CheckpointFile, config: ModelConfig): readonly TensorSpec[] {
+function chooseTensors(
+	stored: ReadonlyMap<string, StoredTensor>,
+	config: ModelConfig,
+): readonly TensorSpec[] {
 	const { tensors, alternatives } = networkOf(config)
 	const ignored = new Set<string>()
 	for (const sets of alternatives) {
-		const isComplete = (names: readonly string[]) => names.every((name) => file.tensors.has(name))
+		const isComplete = (names: readonly string[]) => names.every((name) => stored.has(name))
 		// Where none is complete, the one that has begun is the one whose rest is missing.
 		const chosen =
 			sets.find(isComplete) ??
-			sets.find((names) => names.some((name) => file.tensors.has(name))) ??
+			sets.find((names) => names.some((name) => stored.has(name))) ??
 			sets[0]
 		for (const names of sets) {
 			if (names !== chosen) for (const name of names) ignored.add(name)
@@ -88,11 +90,14 @@ function chooseTensors(file: CheckpointFile, config: ModelConfig): readonly Tens
 	return [...tensors.values()].filter(({ name }) => !ignored.has(name))
 }
 
-function shapeFaults(spec: TensorSpec, stored: StoredTensor | undefined): readonly string[] {
+function tensorFaults(spec: TensorSpec, stored: StoredTensor | undefined): readonly string[] {
 	const expected = `[${spec.shape.join(', ')}]`
 	if (stored === undefined) return [`${spec.name}: expected shape ${expected}, got no such tensor`]
 	if (!Bun.deepEquals(stored.shape, spec.shape)) {
 		return [`${spec.name}: expected shape ${expected}, got ${describeValue(stored.shape)}`]
+	}
+	if (stored.format === null) {
+		return [`${spec.name}: expected numbers in f32, f16 or bf16, got ${stored.dtype}`]
 	}
 	const count = elementsOf(spec.shape)
 	const [min, max] = stored.elements

@@ -7,7 +7,16 @@ import { assert, assertNever } from '../../../lib/assert.ts'
 import { stackOf } from '../../../lib/errors.ts'
 import { Fault } from '../../../lib/fault.ts'
 import { memorySource, openFileSource } from '../../formats/byte-source.ts'
-import type { FromLoader, LoadFailure, LoadRequest, ToLoader } from '../messages.ts'
+import { ModelDirectory } from '../../formats/model-directory.ts'
+import { openCheckpoint, openDirectory } from '../../formats/open.ts'
+import type { CheckpointFile } from '../../formats/types.ts'
+import type {
+	CheckpointLocation,
+	FromLoader,
+	LoadFailure,
+	LoadRequest,
+	ToLoader,
+} from '../messages.ts'
 import { inspectCheckpoint, loadCheckpoint, verifyCheckpoint } from './load.ts'
 
 declare const self: {
@@ -35,24 +44,45 @@ function answer(requestId: number, request: LoadRequest): FromLoader {
 	try {
 		assert(kernels, 'the loader has started')
 		const { location, dtype } = request
-		using source =
-			location.type === 'file' ? openFileSource(location.path) : memorySource(location.bytes)
+		using opened = openLocation(location)
+		const { file } = opened
 		switch (request.type) {
 			case 'inspect':
-				return { type: 'inspected', requestId, info: inspectCheckpoint(kernels, source, dtype) }
+				return { type: 'inspected', requestId, info: inspectCheckpoint(kernels, file, dtype) }
 			case 'verify':
-				return { type: 'inspected', requestId, info: verifyCheckpoint(kernels, source, dtype) }
+				return { type: 'inspected', requestId, info: verifyCheckpoint(kernels, file, dtype) }
 			case 'load':
 				return {
 					type: 'loaded',
 					requestId,
-					model: loadCheckpoint(kernels, source, dtype, allocate),
+					model: loadCheckpoint(kernels, file, dtype, allocate),
 				}
 			default:
 				return assertNever(request.type)
 		}
 	} catch (error) {
 		return { type: 'failed', requestId, failure: toFailure(error) }
+	}
+}
+
+/** The files stay open until the result is disposed. */
+function openLocation(location: CheckpointLocation): { file: CheckpointFile } & Disposable {
+	using held = new DisposableStack()
+	const file = open(location, held)
+	const kept = held.move()
+	return { file, [Symbol.dispose]: () => kept.dispose() }
+}
+
+function open(location: CheckpointLocation, held: DisposableStack): CheckpointFile {
+	switch (location.type) {
+		case 'file':
+			return openCheckpoint(held.use(openFileSource(location.path)))
+		case 'memory':
+			return openCheckpoint(held.use(memorySource(location.bytes)))
+		case 'directory':
+			return openDirectory(held.use(new ModelDirectory(location.path, location.names)))
+		default:
+			return assertNever(location)
 	}
 }
 
