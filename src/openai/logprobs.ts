@@ -1,6 +1,7 @@
 /** Log-probabilities in the two shapes of /v1. */
 import type { TokenLogprob } from '../engine/generation.ts'
 import type { ScoredToken, TextResult } from '../text/text-events.ts'
+import { tokenLabel } from '../text/token-label.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ChatLogprob } from './schemas/chat.ts'
 import type { CompletionLogprobs } from './schemas/completions.ts'
@@ -18,8 +19,10 @@ export function toChatLogprobs(
 ): { content: ChatLogprob[]; refusal: null } {
 	const content = tokens.map(({ tokenId, logprob, isAfterWord }) => {
 		const entry = (id: number, value: number) => {
-			const token = tokenizer.tokenText(id, isAfterWord)
-			return { token, logprob: toFinite(value), bytes: [...utf8.encode(token)] }
+			const text = tokenizer.tokenText(id, isAfterWord)
+			const bytes = text === '' ? tokenizer.tokenBytes(id) : utf8.encode(text)
+			const token = tokenLabel(tokenizer, id, isAfterWord)
+			return { token, logprob: toFinite(value), bytes: [...bytes] }
 		}
 		return {
 			...entry(tokenId, logprob.logprob),
@@ -45,7 +48,7 @@ export function toCompletionLogprobs(
 	tokenizer: Tokenizer,
 ): CompletionLogprobs {
 	return {
-		tokens: tokens.map(({ tokenId, isAfterWord }) => tokenizer.tokenText(tokenId, isAfterWord)),
+		tokens: tokens.map(({ tokenId, isAfterWord }) => tokenLabel(tokenizer, tokenId, isAfterWord)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
 		top_logprobs: tokens.map(
 			({ logprob, ...token }) => logprob && toTopMap({ ...token, logprob }, tokenizer),
@@ -61,7 +64,7 @@ function toTopMap(
 ): Map<string, number> {
 	const byText = new Map<string, number>()
 	for (const [id, value] of ranked(tokenId, logprob)) {
-		const text = tokenizer.tokenText(id, isAfterWord)
+		const text = tokenLabel(tokenizer, id, isAfterWord)
 		if (!byText.has(text)) byText.set(text, toFinite(value))
 	}
 	return byText
@@ -79,7 +82,7 @@ export function toPromptLogprobs(
 		if (logprob === null) return null
 		const facts = ranked(tokenId, withTop(logprob, alternatives)).map(([id, value], place) => {
 			const rank = id === tokenId ? logprob.rank : place + 1
-			const fact = { logprob: toFinite(value), rank, decoded_token: tokenizer.tokenText(id) }
+			const fact = { logprob: toFinite(value), rank, decoded_token: tokenLabel(tokenizer, id) }
 			return [String(id), fact] as const
 		})
 		return new Map(facts)

@@ -1,5 +1,6 @@
 /** Requests and answers of /tokenize, /detokenize and /tokenizer_info. */
 import { jinjaChatTemplate, renderChat } from '../text/chat-template.ts'
+import { tokenLabel } from '../text/token-label.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { invalidValue, missingParameter, unsupportedParameter } from '../wire/errors.ts'
 import { tokenizeCharactersMax } from './limits.ts'
@@ -18,7 +19,7 @@ export function toTokenized(
 		count: tokens.length,
 		max_model_len: contextLength,
 		tokens,
-		token_strs: body.return_token_strs ? tokens.map((id) => tokenizer.tokenText(id)) : null,
+		token_strs: body.return_token_strs ? tokens.map((id) => tokenLabel(tokenizer, id)) : null,
 	}
 }
 
