@@ -1,5 +1,6 @@
 /** Tensors of other trainers under the names and in the layout of our networks. */
-import { type ForeignTrainer, foreignNames, networkOf } from '../../model/families.ts'
+import type { ForeignTrainer } from '../../model/families/family.ts'
+import { foreignNames, networkOf } from '../../model/families.ts'
 import type { ModelConfig } from '../../model/model-config.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import type { StoredTensor } from './types.ts'

@@ -3,7 +3,7 @@
  * decides whether they make a model. Only parameters are listed; optimizer state is passed over unread.
  */
 import type { Kernels } from '../../kernels/binding.ts'
-import type { ForeignTrainer } from '../../model/families.ts'
+import type { ForeignTrainer } from '../../model/families/family.ts'
 import type { ModelConfig } from '../../model/model-config.ts'
 import type { TrainerForm } from '../../model/parse-model-config.ts'
 import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'

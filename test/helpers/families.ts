@@ -1,0 +1,51 @@
+/** Directories of other trainers with the answers of their own code (test/fixtures/families). */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
+import { openDirectory } from '../../src/checkpoint/formats/open.ts'
+import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
+import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
+import type { Dtype } from '../../src/model/model-config.ts'
+
+export const families = join(import.meta.dir, '../fixtures/families')
+
+/** What the original code computes. */
+export interface FamilyAnswers {
+	readonly family: string
+	readonly context: number
+	readonly forward: readonly {
+		readonly ids: readonly number[]
+		readonly argmax: number
+		readonly top_gap: number
+		/** All logits of the last position, or the highest as [id, logit]. */
+		readonly logits: readonly number[] | readonly (readonly [number, number])[]
+	}[]
+	readonly greedy: readonly {
+		readonly prompt_ids: readonly number[]
+		readonly ids: readonly number[]
+		readonly min_top_gap: number
+		readonly text: string
+		readonly text_incremental: string
+	}[]
+}
+
+export function familyAnswers(name: string): FamilyAnswers {
+	return JSON.parse(readFileSync(join(families, name, 'expected.json'), 'utf8'))
+}
+
+/** Names of the directories with answers whose family is one of these. */
+export function familyDirectories(...wanted: readonly string[]): string[] {
+	return readdirSync(families)
+		.filter((name) => existsSync(join(families, name, 'expected.json')))
+		.filter((name) => wanted.includes(familyAnswers(name).family))
+		.sort()
+}
+
+/** Loads a directory as the loader does. Throws CheckpointError. */
+export function loadFamily(kernels: Kernels, name: string, dtype: Dtype): LoadedCheckpoint {
+	const path = join(families, name)
+	using directory = new ModelDirectory(path, readdirSync(path))
+	const file = openDirectory(directory)
+	return loadCheckpoint(kernels, file, dtype, (bytes) => new SharedArrayBuffer(bytes))
+}
