@@ -84,12 +84,10 @@ const cases = index.cases.filter(
 const BEYOND_ROWS = 'tok-huge-added'
 
 describe('of the hostile directories', () => {
-	test.each(cases.filter(({ must }) => must === 'load').map(({ dir }) => dir))(
-		'%s loads',
-		(dir) => {
-			expect(verify(join(families, 'hostile', dir)).config.family).toBe('gpt2')
-		},
-	)
+	const wholesome = cases.filter(({ must, dir }) => must === 'load' && dir !== BEYOND_ROWS)
+	test.each(wholesome.map(({ dir }) => dir))('%s loads', (dir) => {
+		expect(verify(join(families, 'hostile', dir)).config.family).toBe('gpt2')
+	})
 
 	test.each(cases.filter(({ must }) => must === 'refuse').map(({ dir }) => dir))(
 		'%s is refused in a sentence',

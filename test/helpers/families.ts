@@ -18,8 +18,9 @@ export interface FamilyAnswers {
 		readonly ids: readonly number[]
 		readonly argmax: number
 		readonly top_gap: number
-		/** All logits of the last position, or the highest as [id, logit]. */
-		readonly logits: readonly number[] | readonly (readonly [number, number])[]
+		/** All logits of the last position; of large vocabularies only the highest, as [id, logit]. */
+		readonly logits?: readonly number[]
+		readonly top?: readonly (readonly [number, number])[]
 	}[]
 	readonly greedy: readonly {
 		readonly prompt_ids: readonly number[]

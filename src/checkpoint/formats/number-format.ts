@@ -1,8 +1,6 @@
 /** Number formats in which other trainers store their tensors; all of them are read as f32, exactly. */
 import type { ByteSource } from './byte-source.ts'
-import type { TensorReader } from './types.ts'
-
-export type NumberFormat = 'f32' | 'f16' | 'bf16'
+import type { NumberFormat, TensorReader } from './types.ts'
 
 /** Size of one number in bytes. */
 export const NUMBER_BYTES: Readonly<Record<NumberFormat, number>> = { f32: 4, f16: 2, bf16: 2 }

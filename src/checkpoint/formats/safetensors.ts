@@ -7,9 +7,9 @@ import { describeValue } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { JsonCursor } from './json-cursor.ts'
-import { type NumberFormat, numberReader } from './number-format.ts'
+import { numberReader } from './number-format.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { StoredTensor } from './types.ts'
+import type { NumberFormat, StoredTensor } from './types.ts'
 
 /** Length of the header. */
 const PREAMBLE_BYTES = 8

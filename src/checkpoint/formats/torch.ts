@@ -4,7 +4,7 @@
  */
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
-import { NUMBER_BYTES, type NumberFormat, numberReader } from './number-format.ts'
+import { NUMBER_BYTES, numberReader } from './number-format.ts'
 import {
 	PICKLE_BYTES_MAX,
 	PickleGlobal,
@@ -13,7 +13,7 @@ import {
 	readPickle,
 } from './pickle.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { StoredTensor } from './types.ts'
+import type { NumberFormat, StoredTensor } from './types.ts'
 import { checkSum, isZip, openZip, readEntryBytes, storedOffset, type ZipEntry } from './zip.ts'
 
 /** Number formats by storage class; null = numbers that cannot be weights. */

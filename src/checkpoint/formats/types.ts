@@ -7,7 +7,9 @@ import type { ForeignTrainer } from '../../model/families/family.ts'
 import type { ModelConfig } from '../../model/model-config.ts'
 import type { TrainerForm } from '../../model/parse-model-config.ts'
 import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
-import type { NumberFormat } from './number-format.ts'
+
+/** Number formats that are read as weights. */
+export type NumberFormat = 'f32' | 'f16' | 'bf16'
 
 /** Reads one tensor's numbers from the front to the back. */
 export interface TensorReader {
