@@ -4,6 +4,7 @@
  * `failed STATUS CODE`.
  */
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openStore } from '../../src/checkpoint/store/store.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
@@ -21,7 +22,7 @@ kernels.select('')
 
 async function verify(path: string) {
 	using source = openFileSource(path)
-	return verifyCheckpoint(kernels, source, 'f32')
+	return verifyCheckpoint(kernels, openCheckpoint(source), 'f32')
 }
 
 const log = () => {}
