@@ -22,6 +22,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	advise_huge_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
 	pack: returns(none, i32, pointer, pointer, i32, i32, i32),
+	pack_inputs: returns(none, i32, pointer, pointer, i64, i32, i32, i32, i32, i32),
 	first_nonfinite: returns(i64, pointer, i64),
 	parse_json_floats: returns(i64, pointer, i64, i32, pointer, i64, pointer),
 	matmul_scratch_bytes: returns(i64, i32, i32, i32),
@@ -45,6 +46,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	rms_norm: returns(none, pointer, i64, pointer, i64, pointer, pointer, i32, i32, i32, f32),
 	soft_cap: returns(none, pointer, i64, i32, i32, f32),
 	kv_layer_floats: returns(i64, i32, i32),
+	rotary: returns(none, pointer, i64, pointer, pointer, i32, i32, i32, i32, i32),
 	kv_store: returns(none, pointer, i64, pointer, pointer, i64, pointer, i32, i32, i32),
 	attention_scratch_bytes: returns(i64, i32),
 	attention: returns(
@@ -115,6 +117,17 @@ export interface Kernels {
 		nSrc: number,
 		k: number,
 	): void
+	packInputs(
+		dtype: number,
+		dst: Address,
+		src: Address,
+		lds: number,
+		inputStart: number,
+		nSrc: number,
+		columnStart: number,
+		nColumns: number,
+		k: number,
+	): void
 	firstNonfinite(x: Address, count: number): number
 	parseJsonFloats(
 		text: Address,
@@ -174,6 +187,17 @@ export interface Kernels {
 		epsilon: number,
 	): void
 	softCap(x: Address, ldx: number, m: number, d: number, cap: number): void
+	rotary(
+		x: Address,
+		ldx: number,
+		positions: Address,
+		table: Address,
+		m: number,
+		nHead: number,
+		dHead: number,
+		nRotary: number,
+		isInterleaved: number,
+	): void
 	kvLayerFloats(nKvHead: number, dHead: number): number
 	kvStore(
 		kv: Address,
@@ -251,6 +275,12 @@ export const kernelActivations = {
 	universal: 4,
 	kan_spline: 5,
 	composed: 6,
+	gelu_erf: 7,
+	relu_squared: 8,
+	geglu: 9,
+	geglu_erf: 10,
+	reglu: 11,
+	reglu_squared: 12,
 } as const
 
 /** Instructions of a composed activation's postfix program. */

@@ -123,6 +123,12 @@ void kernels_pack(int32_t dtype, void *dst, const float *src, int32_t column_sta
                   int32_t k) {
     active->table->pack(dtype, dst, src, column_start, n_src, k);
 }
+void kernels_pack_inputs(int32_t dtype, void *dst, const float *src, int64_t lds,
+                         int32_t input_start, int32_t n_src, int32_t column_start,
+                         int32_t n_columns, int32_t k) {
+    active->table->pack_inputs(dtype, dst, src, lds, input_start, n_src, column_start, n_columns,
+                               k);
+}
 int64_t kernels_first_nonfinite(const float *x, int64_t count) {
     return active->table->first_nonfinite(x, count);
 }
@@ -146,6 +152,10 @@ void kernels_rms_norm(float *out, int64_t ldo, const float *x, int64_t ldx, cons
 }
 void kernels_soft_cap(float *x, int64_t ldx, int32_t m, int32_t d, float cap) {
     active->table->soft_cap(x, ldx, m, d, cap);
+}
+void kernels_rotary(float *x, int64_t ldx, const int32_t *positions, const float *table, int32_t m,
+                    int32_t n_head, int32_t d_head, int32_t n_rotary, int32_t is_interleaved) {
+    active->table->rotary(x, ldx, positions, table, m, n_head, d_head, n_rotary, is_interleaved);
 }
 void kernels_kv_store(float *kv, int64_t block_stride, const float *k, const float *v, int64_t ldkv,
                       const int32_t *slots, int32_t m, int32_t n_kv_head, int32_t d_head) {

@@ -6,12 +6,14 @@
 
 typedef struct {
     kernels_pack_fn *pack;
+    kernels_pack_inputs_fn *pack_inputs;
     kernels_first_nonfinite_fn *first_nonfinite;
     kernels_matmul_fn *matmul;
     kernels_embed_fn *embed;
     kernels_layer_norm_fn *layer_norm;
     kernels_rms_norm_fn *rms_norm;
     kernels_soft_cap_fn *soft_cap;
+    kernels_rotary_fn *rotary;
     kernels_kv_store_fn *kv_store;
     kernels_attention_fn *attention;
     kernels_activation_fn *activation;

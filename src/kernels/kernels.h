@@ -35,7 +35,13 @@ enum {
     KERNELS_ACT_SWIGLU = 3,
     KERNELS_ACT_UNIVERSAL = 4,
     KERNELS_ACT_KAN_SPLINE = 5,
-    KERNELS_ACT_COMPOSED = 6
+    KERNELS_ACT_COMPOSED = 6,
+    KERNELS_ACT_GELU_ERF = 7,
+    KERNELS_ACT_RELU_SQUARED = 8,
+    KERNELS_ACT_GEGLU = 9,
+    KERNELS_ACT_GEGLU_ERF = 10,
+    KERNELS_ACT_REGLU = 11,
+    KERNELS_ACT_REGLU_SQUARED = 12
 };
 /* Postfix program of a composed activation. */
 enum {
@@ -81,6 +87,13 @@ KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
 typedef void kernels_pack_fn(int32_t dtype, void *dst, const float *src, int32_t column_start,
                              int32_t n_src, int32_t k);
 KERNELS_API kernels_pack_fn kernels_pack;
+/* The same for weights stored by inputs: src[n_src, n_columns] with row stride lds holds inputs
+ * input_start … of columns column_start …. For int8, input_start is a multiple of 64, and n_src
+ * too unless it ends at k. */
+typedef void kernels_pack_inputs_fn(int32_t dtype, void *dst, const float *src, int64_t lds,
+                                    int32_t input_start, int32_t n_src, int32_t column_start,
+                                    int32_t n_columns, int32_t k);
+KERNELS_API kernels_pack_inputs_fn kernels_pack_inputs;
 /* Index of the first NaN or infinity, or -1. */
 typedef int64_t kernels_first_nonfinite_fn(const float *x, int64_t count);
 KERNELS_API kernels_first_nonfinite_fn kernels_first_nonfinite;
@@ -130,6 +143,17 @@ typedef void kernels_soft_cap_fn(float *x, int64_t ldx, int32_t m, int32_t d, fl
 KERNELS_API kernels_soft_cap_fn kernels_soft_cap;
 
 /*
+ * Rotary positions, in place over n_head heads of d_head numbers side by side in rows of x (q and k
+ * are neighbours: one call). The first n_rotary numbers of a head turn in pairs, the others stay:
+ * (a, b) becomes (a·cos - b·sin, b·cos + a·sin). Pair i is numbers i and i + n_rotary/2, or 2i and
+ * 2i + 1 when is_interleaved. table[position][n_rotary] = cos of all pairs, then sin of all pairs.
+ */
+typedef void kernels_rotary_fn(float *x, int64_t ldx, const int32_t *positions, const float *table,
+                               int32_t m, int32_t n_head, int32_t d_head, int32_t n_rotary,
+                               int32_t is_interleaved);
+KERNELS_API kernels_rotary_fn kernels_rotary;
+
+/*
  * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at
  * kv + b * block_stride (floats). A layer's part of a block: keys [n_kv_head][d_head][32]
  * (transposed: lanes are tokens), then values [n_kv_head][32][d_pad], d_pad = d_head rounded up to
@@ -167,9 +191,11 @@ typedef void kernels_attention_fn(float *out, int64_t ldo, const float *q, int64
                                   float soft_cap, void *scratch);
 KERNELS_API kernels_attention_fn kernels_attention;
 /*
- * Activation in place over u[m, f]. swiglu: u[m, 2f], out = silu(u[:, 0…f)) · u[:, f…2f) into the
- * first f columns. params: universal {gate[f], skip[f]}, kan_spline {c0[f] … c4[f]}, each array at
- * a stride of f rounded up to 16 floats; composed: factors[n_ops] (f32), program[n_ops] (int32).
+ * Activation in place over u[m, f]. gelu by tanh, gelu_erf exactly, relu_squared = relu(x)².
+ * Gated: u[m, 2f], out = g(u[:, 0…f)) · u[:, f…2f) into the first f columns with g = silu (swiglu),
+ * gelu (geglu), gelu_erf, relu (reglu) or relu_squared. params: universal {gate[f], skip[f]},
+ * kan_spline {c0[f] … c4[f]}, each array at a stride of f rounded up to 16 floats; composed:
+ * factors[n_ops] (f32), program[n_ops] (int32).
  */
 typedef void kernels_activation_fn(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                                    const float *params, const int32_t *program, int32_t n_ops);

@@ -13,6 +13,7 @@
 #include "ops/measure.h"
 #include "ops/norm.h"
 #include "ops/pack.h"
+#include "ops/rotary.h"
 #include "ops/sampling.h"
 #include "ops/soft_cap.h"
 #include "ops/top_k.h"
@@ -20,12 +21,14 @@
 extern const kernel_table GLUE(kernel_table, ISA);
 const kernel_table GLUE(kernel_table, ISA) = {
     .pack = FN(pack),
+    .pack_inputs = FN(pack_inputs),
     .first_nonfinite = FN(first_nonfinite),
     .matmul = FN(matmul),
     .embed = FN(embed),
     .layer_norm = FN(layer_norm),
     .rms_norm = FN(rms_norm),
     .soft_cap = FN(soft_cap),
+    .rotary = FN(rotary),
     .kv_store = FN(kv_store),
     .attention = FN(attention),
     .activation = FN(activation),

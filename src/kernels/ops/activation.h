@@ -69,10 +69,15 @@ static inline vf32 kan_spline(const float *params, int64_t stride, vf32 x) {
     return vf32_fma(vf32_mul(x, x), vf32_load(params + 4 * stride), sum);
 }
 
+static inline vf32 load_columns(const float *from, int32_t lanes) {
+    return lanes < 16 ? vf32_load_n(from, lanes) : vf32_load(from);
+}
+
 /* Columns i … i + 15 of a row. */
 static inline vf32 activate(const activation_job *job, const float *u, int32_t i, int32_t lanes) {
     const int64_t stride = round_up(job->f, 16);
-    vf32 x = lanes < 16 ? vf32_load_n(u + i, lanes) : vf32_load(u + i);
+    const float *up = u + job->f + i; /* of gated activations */
+    const vf32 x = load_columns(u + i, lanes);
     switch (job->activation) {
     case KERNELS_ACT_GELU:
         return vf32_gelu(x);
@@ -80,10 +85,20 @@ static inline vf32 activate(const activation_job *job, const float *u, int32_t i
         return vf32_silu(x);
     case KERNELS_ACT_RELU:
         return vf32_relu(x);
-    case KERNELS_ACT_SWIGLU: {
-        const float *up = u + job->f + i;
-        return vf32_mul(vf32_silu(x), lanes < 16 ? vf32_load_n(up, lanes) : vf32_load(up));
-    }
+    case KERNELS_ACT_GELU_ERF:
+        return vf32_gelu_erf(x);
+    case KERNELS_ACT_RELU_SQUARED:
+        return vf32_relu_squared(x);
+    case KERNELS_ACT_SWIGLU:
+        return vf32_mul(vf32_silu(x), load_columns(up, lanes));
+    case KERNELS_ACT_GEGLU:
+        return vf32_mul(vf32_gelu(x), load_columns(up, lanes));
+    case KERNELS_ACT_GEGLU_ERF:
+        return vf32_mul(vf32_gelu_erf(x), load_columns(up, lanes));
+    case KERNELS_ACT_REGLU:
+        return vf32_mul(vf32_relu(x), load_columns(up, lanes));
+    case KERNELS_ACT_REGLU_SQUARED:
+        return vf32_mul(vf32_relu_squared(x), load_columns(up, lanes));
     case KERNELS_ACT_UNIVERSAL:
         return universal(job->params + i, stride, x);
     case KERNELS_ACT_KAN_SPLINE:

@@ -93,8 +93,49 @@ static inline vf32 vf32_gelu(vf32 x) {
     return vf32_div(x, vf32_add(vf32_set1(1.0f), vf32_exp(y)));
 }
 
+/*
+ * x Φ(x) with Φ(x) = ½ (1 + erf(x/√2)). Below |y| = 1, y = x/√2, erf(y) = y p(y²); above, Φ or 1 -
+ * Φ is ½ erfc|y| with erfc = exp(-y² - q(y)), which keeps its digits where Φ is small.
+ */
+static inline vf32 vf32_gelu_erf(vf32 x) {
+    const vf32 one = vf32_set1(1.0f), half = vf32_set1(0.5f);
+    const vf32 y = vf32_mul(x, vf32_set1(0.70710678f)), square = vf32_mul(y, y);
+    vf32 p = vf32_set1(7.853877468733117e-05f);
+    p = vf32_fma(p, square, vf32_set1(-0.000801019836217165f));
+    p = vf32_fma(p, square, vf32_set1(0.005188328213989735f));
+    p = vf32_fma(p, square, vf32_set1(-0.026853812858462334f));
+    p = vf32_fma(p, square, vf32_set1(0.1128358542919159f));
+    p = vf32_fma(p, square, vf32_set1(-0.3761262595653534f));
+    p = vf32_fma(p, square, vf32_set1(1.1283791065216064f));
+    const vf32 near_zero = vf32_fma(vf32_mul(y, p), half, half);
+    const vmask is_far = vf32_ge(vf32_abs(y), one);
+    if (vmask_bits(is_far) == 0)
+        return vf32_mul(x, near_zero);
+    const vf32 bound = vf32_set1(6.5f), a = vf32_min(vf32_abs(y), bound);
+    vf32 q = vf32_set1(7.394514511815942e-08f);
+    q = vf32_fma(q, a, vf32_set1(-3.057559297303669e-06f));
+    q = vf32_fma(q, a, vf32_set1(5.70350639463868e-05f));
+    q = vf32_fma(q, a, vf32_set1(-0.0006384729640558362f));
+    q = vf32_fma(q, a, vf32_set1(0.004825341049581766f));
+    q = vf32_fma(q, a, vf32_set1(-0.026363952085375786f));
+    q = vf32_fma(q, a, vf32_set1(0.10966096073389053f));
+    q = vf32_fma(q, a, vf32_set1(-0.3674606680870056f));
+    q = vf32_fma(q, a, vf32_set1(1.1296865940093994f));
+    q = vf32_fma(q, a, vf32_set1(-0.00015831086784601212f));
+    const vf32 exponent = vf32_sub(vf32_zero(), vf32_fma(a, a, q));
+    vf32 tail = vf32_mul(half, vf32_exp_falling(exponent));
+    tail = vf32_select(vf32_ge(a, bound), vf32_zero(), tail);
+    const vf32 far = vf32_select(vf32_gt(x, vf32_zero()), vf32_sub(one, tail), tail);
+    return vf32_mul(x, vf32_select(is_far, far, near_zero));
+}
+
 /* NaN gives zero, as x > 0 ? x : 0 does. */
 static inline vf32 vf32_relu(vf32 x) { return vf32_max(x, vf32_zero()); }
+
+static inline vf32 vf32_relu_squared(vf32 x) {
+    const vf32 positive = vf32_relu(x);
+    return vf32_mul(positive, positive);
+}
 
 /* log(x) for finite x > 0: x = m · 2^e with m near 1, log m = 2 artanh((m - 1) / (m + 1)). */
 static inline double log_f64(double x) {

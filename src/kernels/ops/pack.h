@@ -81,6 +81,49 @@ static void FN(pack)(int32_t dtype, void *dst, const float *src, int32_t column_
     }
 }
 
+/* Inputs and columns that are turned around at a time: whole int8 groups, one line of a panel row.
+ */
+#define TURN_INPUTS INT8_GROUP
+#define TURN_COLUMNS 16
+
+/* Columns `column` … of one panel, inputs 0 … count - 1 of it; `columns` lies by columns. */
+static void pack_turned(int32_t dtype, char *panel, int32_t column, const float *columns,
+                        int32_t n_columns, int32_t input, int32_t count) {
+    const int64_t row = (int64_t)input * KERNELS_PANEL;
+    if (dtype == KERNELS_DTYPE_F32) {
+        pack_columns_f32((float *)panel + row + column, columns, n_columns, count);
+        return;
+    }
+    for (int32_t c = 0; c < n_columns; c++) {
+        const float *from = columns + (int64_t)c * count;
+        if (dtype == KERNELS_DTYPE_BF16)
+            pack_column_bf16((uint16_t *)panel + row, column + c, from, count);
+        else
+            pack_column_int8((uint8_t *)panel + panel_bytes(dtype, input), column + c, from, count);
+    }
+}
+
+static kernels_pack_inputs_fn FN(pack_inputs);
+static void FN(pack_inputs)(int32_t dtype, void *dst, const float *src, int64_t lds,
+                            int32_t input_start, int32_t n_src, int32_t column_start,
+                            int32_t n_columns, int32_t k) {
+    float turned[TURN_COLUMNS * TURN_INPUTS];
+    for (int32_t start = 0; start < n_src; start += TURN_INPUTS) {
+        const int32_t count = n_src - start < TURN_INPUTS ? n_src - start : TURN_INPUTS;
+        int32_t columns;
+        for (int32_t c = 0; c < n_columns; c += columns) {
+            const int32_t column = (column_start + c) % KERNELS_PANEL;
+            const int32_t room = TURN_COLUMNS - column % TURN_COLUMNS;
+            columns = room < n_columns - c ? room : n_columns - c;
+            for (int32_t i = 0; i < count; i++)
+                for (int32_t j = 0; j < columns; j++)
+                    turned[j * count + i] = src[(start + i) * lds + c + j];
+            char *panel = (char *)dst + (column_start + c) / KERNELS_PANEL * panel_bytes(dtype, k);
+            pack_turned(dtype, panel, column, turned, columns, input_start + start, count);
+        }
+    }
+}
+
 static kernels_first_nonfinite_fn FN(first_nonfinite);
 static int64_t FN(first_nonfinite)(const float *x, int64_t count) {
     const uint32_t exponent = 0x7f800000;

@@ -2,8 +2,16 @@
 
 static double silu(double x) { return x / (1 + exp(-x)); }
 static double relu(double x) { return x > 0 ? x : 0; }
+/* ½ x (1 + tanh y) = x / (1 + exp(-2y)), which keeps its digits where tanh is near -1. */
 static double gelu(double x) {
-    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+    return x / (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+
+static double gelu_erf(double x) { return 0.5 * x * erfc(-x / sqrt(2)); }
+static double relu_squared(double x) { return relu(x) * relu(x); }
+
+static bool is_gated(int32_t activation) {
+    return activation == KERNELS_ACT_SWIGLU || activation >= KERNELS_ACT_GEGLU;
 }
 
 /* With is_absolute every term counts with its absolute value: the magnitude of the result. */
@@ -34,7 +42,7 @@ static double composed(double x, const float *factors, const int32_t *program, i
     return stack[0];
 }
 
-/* Column i of one row u[f], or u[2f] for swiglu. */
+/* Column i of one row u[f], or u[2f] where gated. */
 static double reference_activation(int32_t activation, double *magnitude, const float *u, int32_t i,
                                    int32_t f, const float *params, const int32_t *program,
                                    int32_t n_ops) {
@@ -56,8 +64,26 @@ static double reference_activation(int32_t activation, double *magnitude, const 
     case KERNELS_ACT_RELU:
         terms[0] = relu(x);
         break;
+    case KERNELS_ACT_GELU_ERF:
+        terms[0] = gelu_erf(x);
+        break;
+    case KERNELS_ACT_RELU_SQUARED:
+        terms[0] = relu_squared(x);
+        break;
     case KERNELS_ACT_SWIGLU:
         terms[0] = silu(x) * u[f + i];
+        break;
+    case KERNELS_ACT_GEGLU:
+        terms[0] = gelu(x) * u[f + i];
+        break;
+    case KERNELS_ACT_GEGLU_ERF:
+        terms[0] = gelu_erf(x) * u[f + i];
+        break;
+    case KERNELS_ACT_REGLU:
+        terms[0] = relu(x) * u[f + i];
+        break;
+    case KERNELS_ACT_REGLU_SQUARED:
+        terms[0] = relu_squared(x) * u[f + i];
         break;
     case KERNELS_ACT_UNIVERSAL:
         terms[0] = silu(x) * p[0];
@@ -86,7 +112,7 @@ static const int32_t composed_program[] = {
 #define COMPOSED_OPS 10
 
 static void check_activation(int32_t activation, int32_t m, int32_t f, int32_t kind) {
-    const int32_t width = activation == KERNELS_ACT_SWIGLU ? 2 * f : f;
+    const int32_t width = is_gated(activation) ? 2 * f : f;
     const int64_t ldu = round_up(width, 64), stride = round_up(f, 16);
     float *u = random_floats(m * ldu, kind), *params = random_floats(5 * stride + 16, NORMAL);
     float *before = guarded_floats(m * ldu);
@@ -109,20 +135,32 @@ static void check_activation(int32_t activation, int32_t m, int32_t f, int32_t k
     release(u), release(params), release(before);
 }
 
+static void cases_of(const char *name, int32_t activation) {
+    begin_case(name);
+    for (int32_t f = 1; f <= 33; f++)
+        for (int32_t kind = 0; kind < N_KINDS; kind++)
+            check_activation(activation, f % 4, f, kind);
+    check_activation(activation, 64, 1000, NORMAL);
+    end_case();
+}
+
 void activation_cases(void) {
     static const char *const names[] = {"gelu",      "silu",       "relu",    "swiglu",
                                         "universal", "kan_spline", "composed"};
-    for (int32_t activation = 0; activation <= KERNELS_ACT_COMPOSED; activation++) {
-        begin_case(names[activation]);
-        for (int32_t f = 1; f <= 33; f++)
-            for (int32_t kind = 0; kind < N_KINDS; kind++)
-                check_activation(activation, f % 4, f, kind);
-        check_activation(activation, 64, 1000, NORMAL);
-        end_case();
-    }
+    for (int32_t activation = 0; activation <= KERNELS_ACT_COMPOSED; activation++)
+        cases_of(names[activation], activation);
+}
+
+void other_activation_cases(void) {
+    cases_of("gelu_erf", KERNELS_ACT_GELU_ERF);
+    cases_of("relu_squared", KERNELS_ACT_RELU_SQUARED);
+    cases_of("geglu", KERNELS_ACT_GEGLU);
+    cases_of("geglu_erf", KERNELS_ACT_GEGLU_ERF);
+    cases_of("reglu", KERNELS_ACT_REGLU);
+    cases_of("reglu_squared", KERNELS_ACT_REGLU_SQUARED);
 }
 
 void activation_fuzz(int32_t kind) {
-    const int32_t activation = random_below(KERNELS_ACT_COMPOSED + 1), m = random_below(9);
+    const int32_t activation = random_below(KERNELS_ACT_REGLU_SQUARED + 1), m = random_below(9);
     check_activation(activation, m, 1 + random_below(200), kind);
 }

@@ -175,3 +175,42 @@ void matmul_fuzz(int32_t kind) {
     const int32_t dtype = random_below(3), m = random_below(20), k = 1 + random_below(150);
     check_matmul(dtype, m, k, 1 + random_below(200), kind);
 }
+
+/* Weights stored by inputs, handed over in pieces, pack to the same bytes. */
+static void check_pack_inputs(int32_t dtype, int32_t k, int32_t n, int32_t kind) {
+    const int64_t lds = n + 3;
+    float *w = random_floats((int64_t)n * k, kind), *turned = guarded_floats(k * lds);
+    for (int32_t input = 0; input < k; input++)
+        for (int32_t column = 0; column < n; column++)
+            turned[input * lds + column] = w[(int64_t)column * k + input];
+    const size_t bytes = (size_t)kernels_packed_bytes(dtype, k, n);
+    void *expected = packed_weights(dtype, w, k, n), *packed = guarded(bytes);
+    memset(packed, 0, bytes);
+    const int32_t split = n / 3;
+    for (int32_t input = 0; input < k; input += 128) {
+        const int32_t count = k - input < 128 ? k - input : 128;
+        const float *from = turned + input * lds;
+        kernels_pack_inputs(dtype, packed, from, lds, input, count, 0, split, k);
+        kernels_pack_inputs(dtype, packed, from + split, lds, input, count, split, n - split, k);
+    }
+    check_guards(packed, bytes);
+    if (memcmp(packed, expected, bytes) != 0)
+        fail("packed otherwise than by outputs", k, n);
+    hash_bytes(packed, bytes);
+    release(w), release(turned), release(expected), release(packed);
+}
+
+void pack_inputs_cases(void) {
+    static const int32_t sizes[][2] = {{1, 1}, {3, 70}, {64, 64}, {65, 130}, {300, 17}, {257, 200}};
+    begin_case("pack_inputs");
+    for (int32_t dtype = 0; dtype < 3; dtype++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            for (int32_t kind = 0; kind < N_KINDS; kind++)
+                check_pack_inputs(dtype, sizes[i][0], sizes[i][1], kind);
+    end_case();
+}
+
+void pack_inputs_fuzz(int32_t kind) {
+    const int32_t dtype = random_below(3), k = 1 + random_below(300);
+    check_pack_inputs(dtype, k, 1 + random_below(200), kind);
+}
