@@ -1,9 +1,10 @@
 import type { Generation, TokenEvent } from './generation.ts'
+import type { TokenState } from './token-state.ts'
 
 /** What a stream may ask of the engine that feeds it. */
 export interface GenerationControl {
 	stopChoice(choice: number): void
-	allow(choice: number, mask: Uint32Array): void
+	moveTo(choice: number, state: TokenState): void
 	/** Tells the worker to drop the request. */
 	abort(): void
 	/** The request is over, however it ended; called once. */
@@ -57,8 +58,8 @@ export class GenerationStream implements Generation {
 		this.#close(choice)
 	}
 
-	allow(choice: number, mask: Uint32Array): void {
-		if (this.#openChoices.has(choice)) this.#control.allow(choice, mask)
+	moveTo(choice: number, state: TokenState): void {
+		if (this.#openChoices.has(choice)) this.#control.moveTo(choice, state)
 	}
 
 	abort(): void {

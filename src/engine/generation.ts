@@ -2,6 +2,7 @@
  * What the wire dialects and the engine say to each other. Token ids only: text, JSON and HTTP end
  * at this file. All values are validated before they get here.
  */
+import type { TokenState } from './token-state.ts'
 
 /** How the next token is drawn. Order: penalties, bias, temperature, top-k, top-p, min-p, draw. */
 export interface SamplingParams {
@@ -46,7 +47,7 @@ export interface GenerationRequest {
 	readonly promptLogprobs: number | null
 	/** `auto`: keep the prompt's end and roll the window; `disabled`: refuse, and stop at the context's end. */
 	readonly truncation: 'auto' | 'disabled'
-	/** Every draw waits for `Generation.allow` of the choice: constrained decoding. */
+	/** No draw before `Generation.moveTo` has said where the choice is: constrained decoding. */
 	readonly constrained: boolean
 }
 
@@ -107,8 +108,8 @@ export interface Generation extends AsyncIterable<TokenEvent> {
 	takeReady(): TokenEvent[]
 	/** Ends one choice early (its stop string was found); no further events for it. */
 	stopChoice(choice: number): void
-	/** Constrained decoding: the ids that the choice's next token may have (bit i of word i>>5). */
-	allow(choice: number, mask: Uint32Array): void
+	/** Constrained decoding: where the choice is, at its start and after each token. The engine may be further. */
+	moveTo(choice: number, state: TokenState): void
 	/** Ends all choices and frees their memory before the engine's next step. */
 	abort(): void
 }

@@ -2,6 +2,7 @@
 import { assert } from '../lib/assert.ts'
 import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import type { FinishReason, GenerationRequest, StopToken, TokenLogprob } from './generation.ts'
+import type { SentRow } from './sent-rows.ts'
 
 /** Limits of one loaded model; they size its buffers. */
 export interface RunnerLimits {
@@ -58,12 +59,16 @@ export type ToWorker =
 			readonly modelKey: number
 			readonly choice: number
 	  }
+	/** Rows of constrained decoding, which stay until all are to be forgotten. */
+	| { readonly type: 'rows'; readonly modelKey: number; readonly rows: readonly SentRow[] }
+	| { readonly type: 'forget-rows'; readonly modelKey: number }
+	/** Where a constrained choice is; sent where the worker cannot know it. */
 	| {
-			readonly type: 'allow'
+			readonly type: 'move-to'
 			readonly requestId: number
 			readonly modelKey: number
 			readonly choice: number
-			readonly mask: Uint32Array
+			readonly stateId: number
 	  }
 	| { readonly type: 'abort'; readonly requestId: number; readonly modelKey: number }
 
@@ -88,7 +93,7 @@ export interface StepReport {
 		readonly stopToken: StopToken | null
 	}[]
 	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
-	/** Somebody waits for this: a first token, an end, or a constrained choice for its next mask. */
+	/** Somebody waits for this: a first token, an end, or a constrained choice for a row. */
 	readonly isUrgent: boolean
 }
 

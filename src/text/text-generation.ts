@@ -78,7 +78,7 @@ export class TextGeneration {
 		for (const [index, { constraint }] of this.#choices.entries()) {
 			// Asked for even if the format leaves the model nothing to say: the engine reads a prompt only
 			// together with the draw of a first token.
-			if (constraint !== null) generation.allow(index, constraint.mask())
+			if (constraint !== null) generation.moveTo(index, constraint.state)
 		}
 	}
 
@@ -163,10 +163,10 @@ export class TextGeneration {
 		}
 	}
 
-	/** Lets the next token be drawn, or ends a choice whose format leaves nothing more to say. */
+	/** Says where the text is, so that more can be drawn, or ends a choice whose format leaves nothing more to say. */
 	#constrain(index: number, constraint: ConstraintSession, out: TextEvent[]): void {
 		if (!constraint.isFinished) {
-			this.#generation.allow(index, constraint.mask())
+			this.#generation.moveTo(index, constraint.state)
 			return
 		}
 		this.#generation.stopChoice(index)

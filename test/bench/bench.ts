@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { readMachine } from '../../src/commands/machine.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import type { Bench } from './bench-context.ts'
+import { measureConstraints } from './constraint-speed.ts'
 import { measureEngine } from './engine-speed.ts'
 import { measureHttp } from './http-speed.ts'
 import { measureListing } from './listing.ts'
@@ -23,6 +24,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	limits: ['Limits of the machine', measureLimits],
 	engine: ['Engine, in this process', measureEngine],
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
+	constraints: ['Texts held to a format, over HTTP', measureConstraints],
 	start: ['Start', measureStart],
 	load: ['Checkpoints', measureLoad],
 	quality: ['Quality', measureQuality],

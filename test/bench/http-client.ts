@@ -13,6 +13,8 @@ export interface ClientTask {
 	/** Streams at the same time, each of `maxTokens` tokens. */
 	readonly streams: number
 	readonly maxTokens: number
+	/** Further fields of each request. */
+	readonly fields?: Readonly<Record<string, unknown>>
 	/**
 	 * Prompts of requests for one token, one after another, while the streams run again and again.
 	 * Empty: the streams run once.
@@ -79,6 +81,7 @@ class StreamClient {
 			messages: [{ role: 'user', content: prompt }],
 			max_tokens: maxTokens,
 			stream: true,
+			...this.#task.fields,
 		})
 		const head = [
 			'POST /v1/chat/completions HTTP/1.1',

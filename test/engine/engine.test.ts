@@ -212,12 +212,13 @@ describe('engine', () => {
 		const generation = engine.generate(model.key, request)
 		const mask = new Uint32Array(Math.ceil(config.vocabSize / 32))
 		mask[0] = 0b110000
-		generation.allow(0, mask)
+		const state = { id: 1, row: { mask, next: null }, near: [] }
+		generation.moveTo(0, state)
 		const tokens: number[] = []
 		for await (const event of generation) {
 			if (event.type !== 'token') continue
 			tokens.push(event.tokenId)
-			generation.allow(0, mask)
+			generation.moveTo(0, state)
 		}
 		expect(tokens).toHaveLength(8)
 		for (const token of tokens) expect([4, 5]).toContain(token)

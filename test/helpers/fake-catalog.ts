@@ -159,7 +159,7 @@ function startRun(
 	let allowed = 0
 	const stream = new GenerationStream(request.n, {
 		stopChoice: () => {},
-		allow: (choice, mask) => {
+		moveTo: (choice, { row: { mask } }) => {
 			allowed++
 			if (allowed > request.maxTokens) {
 				queueMicrotask(() => stream.push({ type: 'finish', choice, finishReason: 'length' }))

@@ -8,12 +8,14 @@ import { weightLayout } from '../../model/weights.ts'
 import type { GenerationRequest, TokenLogprob } from '../generation.ts'
 import { kvBlockCount } from '../memory.ts'
 import type { LoadModel, StepReport } from '../messages.ts'
+import type { SentRow } from '../sent-rows.ts'
 import { KvCache } from './kv-cache.ts'
 import { LogprobReader, logprobOf } from './logprobs.ts'
 import { MeanHidden } from './mean-hidden.ts'
 import { Sampler } from './sampler.ts'
 import { Scheduler, type Span } from './scheduler.ts'
 import { Sequence } from './sequence.ts'
+import { TokenRows } from './token-rows.ts'
 
 interface DrawnToken {
 	readonly tokenId: number
@@ -27,6 +29,7 @@ export class ModelRunner {
 	readonly #sampler: Sampler
 	readonly #logprobs: LogprobReader
 	readonly #meanHidden: MeanHidden
+	readonly #rows = new TokenRows()
 	readonly #totals = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0, steps: 0 }
 
 	constructor(kernels: Kernels, { config, tokenCount, dtype, arena, limits }: LoadModel) {
@@ -84,10 +87,23 @@ export class ModelRunner {
 		return [...new Set(lost.map((sequence) => sequence.requestId))]
 	}
 
-	allow(requestId: number, choice: number, mask: Uint32Array): void {
+	/** Says where a constrained choice is: it may draw when the row of its state is there. */
+	moveTo(requestId: number, choice: number, stateId: number): void {
 		for (const sequence of this.#scheduler.find(requestId)) {
-			if (sequence.choice === choice) sequence.mask = mask
+			if (sequence.choice === choice) this.#rows.moveTo(sequence, stateId)
 		}
+	}
+
+	addRows(rows: readonly SentRow[]): void {
+		this.#rows.add(rows)
+		for (const sequence of this.#scheduler.all()) {
+			if (sequence.awaitsMask) this.#rows.lookUp(sequence)
+		}
+	}
+
+	/** Those of running sequences come again. */
+	forgetRows(): void {
+		this.#rows.forget()
 	}
 
 	get hasSequences(): boolean {
@@ -152,7 +168,8 @@ export class ModelRunner {
 			if (committed.hasReadPrompt && choice === 0) prompts.push(this.#readPrompt(sequence))
 			if (draw !== null && committed.tokenId !== null) {
 				tokens.push({ requestId, choice, ...draw })
-				isUrgent ||= sequence.request.constrained
+				if (sequence.request.constrained) this.#rows.advance(sequence, draw.tokenId)
+				isUrgent ||= sequence.awaitsMask
 			}
 			const { finishReason } = committed
 			if (finishReason === null) continue

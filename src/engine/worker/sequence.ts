@@ -89,7 +89,7 @@ export class Sequence {
 		return this.#blockCount > 0
 	}
 
-	/** A constrained choice cannot draw before the caller has said which tokens are allowed. */
+	/** A constrained choice cannot draw before the row of its state is there. */
 	get awaitsMask(): boolean {
 		return this.request.constrained && this.mask === null
 	}

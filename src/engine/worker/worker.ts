@@ -63,9 +63,15 @@ class EngineWorker {
 					runner.submitEmbedding(message.requestId, message.request)
 				})
 				break
-			case 'allow':
+			case 'rows':
+				this.#runners.get(message.modelKey)?.addRows(message.rows)
+				break
+			case 'forget-rows':
+				this.#runners.get(message.modelKey)?.forgetRows()
+				break
+			case 'move-to':
 				this.#attempt(message, (runner) => {
-					runner.allow(message.requestId, message.choice, message.mask)
+					runner.moveTo(message.requestId, message.choice, message.stateId)
 				})
 				break
 			case 'stop-choice':

@@ -94,10 +94,14 @@ export class Automaton {
 		return hasStandIn ? null : unspelledNext
 	}
 
+	/** Stacks and states that are remembered. */
+	get size(): number {
+		return this.#states.size + this.#stackCount - this.#stackCountForgotten
+	}
+
 	/** Drops what was remembered when it has become much; states in use stay valid. */
 	forget(): void {
-		const remembered = this.#states.size + this.#stackCount - this.#stackCountForgotten
-		if (remembered <= MEMORY_COUNT_MAX) return
+		if (this.size <= MEMORY_COUNT_MAX) return
 		this.#stackCountForgotten = this.#stackCount
 		for (const state of this.#states.values()) state.next.clear()
 		this.#states.clear()

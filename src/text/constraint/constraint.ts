@@ -13,22 +13,23 @@
  * blank says so. Contents of strings and numbers are never written for it: without a quotation mark
  * or one of the digits schemas that need these are refused.
  */
-import { assert } from '../../lib/assert.ts'
+import type { TokenState } from '../../engine/token-state.ts'
 import type { IncrementalDecoder, Tokenizer } from '../../tokenizer/tokenizer.ts'
+import { PATTERN_LENGTH_MAX } from '../regex/parse-regex.ts'
 import { Alphabet } from './alphabet.ts'
-import { Automaton, type State } from './automaton.ts'
+import { Automaton } from './automaton.ts'
+import { ConstraintCache } from './constraint-cache.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { measureRules, type Rule } from './grammar.ts'
 import { JsonGrammar } from './json-grammar.ts'
 import { compileSchema } from './json-schema.ts'
+import { checkSchemaSize } from './schema-size.ts'
 import { matchDfa } from './schema-strings.ts'
-import { codePointsOf, TokenIndex, type TokenTrie } from './token-index.ts'
+import { TokenIndex } from './token-index.ts'
+import { type TextState, TokenStates } from './token-states.ts'
 
 /** UTF-16 units of all choices. */
 const CHOICES_LENGTH_MAX = 2 ** 16
-/** A character of string content; which one makes no difference within a string. */
-const ANY_CONTENT = 0x61
-
 export interface ConstraintOptions {
 	/** Rows of the model's logits: bits of a mask. */
 	readonly vocabSize: number
@@ -71,6 +72,50 @@ export function compileConstraint(
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
 ): Constraint {
+	checkSize(spec)
+	return compiled.get(tokenizer, JSON.stringify([spec, options]), () =>
+		compile(spec, tokenizer, options),
+	)
+}
+
+/** Clients ask for the same format again and again, and a constraint that was used knows its masks. */
+const compiled = new ConstraintCache<Tokenizer, CompiledConstraint>()
+
+interface CompiledConstraint extends Constraint {
+	/** Bytes that it keeps, about. */
+	readonly bytes: number
+}
+
+/** Refuses what is too large, before anything looks at all of it. */
+function checkSize(spec: ConstraintSpec): void {
+	switch (spec.kind) {
+		case 'schema':
+			checkSchemaSize(spec.schema)
+			return
+		case 'regex':
+			if (spec.pattern.length <= PATTERN_LENGTH_MAX) return
+			throw tooLong('a pattern', PATTERN_LENGTH_MAX)
+		case 'choice': {
+			const length = spec.choices.reduce((sum, choice) => sum + choice.length, 0)
+			if (length > CHOICES_LENGTH_MAX) throw tooLong('choices', CHOICES_LENGTH_MAX)
+			return
+		}
+		case 'calls':
+			for (const { parameters } of spec.functions) checkSchemaSize(parameters)
+			return
+	}
+}
+
+function tooLong(what: string, limit: number): ConstraintError {
+	const message = `${what} of at most ${limit} characters can be enforced`
+	return new ConstraintError('unsupported_value', message)
+}
+
+function compile(
+	spec: ConstraintSpec,
+	tokenizer: Tokenizer,
+	options: ConstraintOptions,
+): CompiledConstraint {
 	if (tokenizer.spec.type === 'word') {
 		const message = 'a model with a word tokenizer cannot be held to a format'
 		throw new ConstraintError('unsupported_value', message)
@@ -83,8 +128,13 @@ export function compileConstraint(
 		throw new ConstraintError('unsupported_value', unwritableMessage(spec.kind, alphabet))
 	}
 	const automaton = new Automaton(root)
-	const shared = { automaton, index, tokenizer, options, masks: new WeakMap<State, Uint32Array>() }
-	return { start: () => new ConstraintSession(shared) }
+	const states = new TokenStates({ automaton, index, tokenizer, ...options })
+	return {
+		start: () => new ConstraintSession(states),
+		get bytes() {
+			return states.bytes
+		},
+	}
 }
 
 function rootOf(spec: ConstraintSpec, grammar: JsonGrammar, options: ConstraintOptions): Rule {
@@ -94,14 +144,8 @@ function rootOf(spec: ConstraintSpec, grammar: JsonGrammar, options: ConstraintO
 			return grammar.document(compileSchema(spec.schema, grammar), hasEndToken)
 		case 'regex':
 			return grammar.text(matchDfa(spec.pattern, '#'))
-		case 'choice': {
-			const length = spec.choices.reduce((sum, choice) => sum + choice.length, 0)
-			if (length > CHOICES_LENGTH_MAX) {
-				const message = `choices: at most ${CHOICES_LENGTH_MAX} characters can be enforced`
-				throw new ConstraintError('unsupported_value', message)
-			}
+		case 'choice':
 			return grammar.constants(spec.choices)
-		}
 		case 'calls': {
 			const calls = spec.functions.map(({ name, parameters }) =>
 				grammar.object([
@@ -137,68 +181,46 @@ function unwritableMessage(kind: ConstraintSpec['kind'], alphabet: Alphabet): st
 	return `schema: no value can satisfy it in the writing of this model${reason}`
 }
 
-interface Shared {
-	readonly automaton: Automaton
-	readonly index: TokenIndex
-	readonly tokenizer: Tokenizer
-	readonly options: ConstraintOptions
-	readonly masks: WeakMap<State, Uint32Array>
-}
-
 /**
  * One text under a constraint. A decoder as well: its pieces are the tokens' texts with what is
- * written for the model. Before each draw the caller asks `isFinished`, then `mask`.
+ * written for the model. Before each draw the caller asks `isFinished`, then `state`.
  */
 export class ConstraintSession implements IncrementalDecoder {
 	readonly isAfterWord = false
-	readonly #shared: Shared
-	#state: State
+	readonly #states: TokenStates
+	#state: TextState
 	/** Text that is written before the first token. */
 	#opening: string
 
-	constructor(shared: Shared) {
-		this.#shared = shared
-		this.#state = shared.automaton.start
-		this.#opening = this.#writeUnspelled()
+	constructor(states: TokenStates) {
+		const { state, text } = states.start()
+		this.#states = states
+		this.#state = state
+		this.#opening = text
 	}
 
-	/** The text is a valid value: it may end here. */
+	/** Where the text is: which tokens may come next, at least one unless `isFinished`. */
+	get state(): TokenState {
+		return this.#state
+	}
+
+	/** The text is valid: it may end here. */
 	get isComplete(): boolean {
 		return this.#state.isComplete
 	}
 
-	/** The text is a valid value and no token leads on: the generation has to be stopped. */
+	/** The text is valid and no token leads on: the generation has to be stopped. */
 	get isFinished(): boolean {
-		return this.#state.isComplete && !this.#state.hasSpelledNext
-	}
-
-	/**
-	 * Tokens that may come next: bit i of word i >> 5, at least one unless `isFinished`. Stop ids are
-	 * among them when the text is complete. Shared: not to be changed.
-	 */
-	mask(): Uint32Array {
-		const { masks } = this.#shared
-		let mask = masks.get(this.#state)
-		if (mask === undefined) {
-			mask = this.#makeMask(this.#state)
-			masks.set(this.#state, mask)
-		}
-		return mask
+		return this.#state.isFinished
 	}
 
 	/** Reads a token that the mask allowed, stop ids aside; its text with what must follow it. */
 	push(tokenId: number): string {
-		const { automaton, tokenizer } = this.#shared
-		const tokenText = tokenizer.tokenText(tokenId)
-		for (const codePoint of codePointsOf(tokenText)) {
-			const next = automaton.step(this.#state, codePoint)
-			assert(next !== null, 'a constrained token is one that the mask allowed')
-			this.#state = next
-		}
-		const text = this.#opening + tokenText + this.#writeUnspelled()
+		const { state, text } = this.#states.step(this.#state, tokenId)
+		const read = this.#opening + text
+		this.#state = state
 		this.#opening = ''
-		automaton.forget()
-		return text
+		return read
 	}
 
 	/** What was written where no token came. */
@@ -206,47 +228,5 @@ export class ConstraintSession implements IncrementalDecoder {
 		const text = this.#opening
 		this.#opening = ''
 		return text
-	}
-
-	#writeUnspelled(): string {
-		const { automaton } = this.#shared
-		let text = ''
-		for (;;) {
-			const codePoint = automaton.unspelledNext(this.#state)
-			if (codePoint === null) return text
-			const next = automaton.step(this.#state, codePoint)
-			assert(next !== null, 'a way on can be taken')
-			this.#state = next
-			text += String.fromCodePoint(codePoint)
-		}
-	}
-
-	#makeMask(state: State): Uint32Array {
-		const { automaton, index, options } = this.#shared
-		const mask = new Uint32Array(Math.ceil(options.vocabSize / 32))
-		if (state.isWithinString) {
-			mask.set(index.contentMask(state.contentRoom))
-			let after: State | null = state
-			for (const rest of index.afterContent) {
-				this.#allow(rest, after, mask)
-				after = automaton.step(after, ANY_CONTENT)
-				if (after === null) break
-			}
-		} else {
-			this.#allow(index.trie, state, mask)
-		}
-		for (const id of options.stopTokenIds) {
-			if (state.isComplete) mask[id >> 5]! |= 1 << (id & 31)
-			else mask[id >> 5]! &= ~(1 << (id & 31))
-		}
-		return mask
-	}
-
-	#allow(node: TokenTrie, state: State, mask: Uint32Array): void {
-		for (const id of node.tokenIds) mask[id >> 5]! |= 1 << (id & 31)
-		for (const [codePoint, child] of node.children) {
-			const next = this.#shared.automaton.step(state, codePoint)
-			if (next !== null) this.#allow(child, next, mask)
-		}
 	}
 }

@@ -26,7 +26,6 @@ import {
 	unsupported,
 } from './schema-fields.ts'
 import { negate } from './schema-negation.ts'
-import { checkSchemaSize } from './schema-size.ts'
 import { EXCLUDED } from './schema-strings.ts'
 import { TypeRules } from './schema-types.ts'
 import { checkUnevaluated, dependencies, isValid } from './schema-validity.ts'
@@ -40,9 +39,8 @@ const ONE_OF_COUNT_MAX = 31
 /** UTF-16 units of all keys and constants. */
 const LITERAL_LENGTH_MAX = 2 ** 16
 
-/** Rule of a schema; throws ConstraintError with the place and the keyword at fault. */
+/** Rule of a schema whose size was checked; throws ConstraintError with the place and the keyword at fault. */
 export function compileSchema(schema: unknown, grammar: JsonGrammar): Rule {
-	checkSchemaSize(schema)
 	return new SchemaCompiler(schema, grammar).compile([{ schema, path: '#' }])
 }
 

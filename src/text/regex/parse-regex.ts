@@ -29,7 +29,7 @@ export type RegexNode =
 	| { readonly kind: 'end' }
 
 /** UTF-16 units of a pattern. */
-const PATTERN_LENGTH_MAX = 2048
+export const PATTERN_LENGTH_MAX = 2048
 /** Groups within each other. */
 const GROUP_DEPTH_MAX = 32
 

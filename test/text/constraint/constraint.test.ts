@@ -59,7 +59,7 @@ function nextTexts(schema: unknown, tokenizer: Tokenizer, texts: readonly string
 		optionsOf(tokenizer),
 	).start()
 	for (const text of texts) session.push(tokenizer.spec.vocab.indexOf(text))
-	return idsOf(session.mask()).map((id) => tokenizer.spec.vocab[id]!)
+	return idsOf(session.state.row.mask).map((id) => tokenizer.spec.vocab[id]!)
 }
 
 describe('every walk ends in JSON that is valid against the schema', () => {
@@ -245,7 +245,7 @@ describe('masks', () => {
 			return session
 		}
 		for (const read: number[] = []; read.length < 25 && !sessionAfter(read).isFinished; ) {
-			const allowed = idsOf(sessionAfter(read).mask())
+			const allowed = idsOf(sessionAfter(read).state.row.mask)
 			const readable = [...tokenizer.spec.vocab.keys()].filter((id) => {
 				const session = sessionAfter(read)
 				try {
@@ -282,7 +282,7 @@ describe('masks', () => {
 			vocabSize: 500,
 			stopTokenIds: [499],
 		}).start()
-		expect(session.mask()).toHaveLength(16)
+		expect(session.state.row.mask).toHaveLength(16)
 	})
 
 	test('white space cannot be repeated', () => {

@@ -58,7 +58,7 @@ export function walk(schema: unknown, tokenizer: Tokenizer, options: WalkOptions
 	let text = ''
 	for (let count = 0; !session.isFinished; count++) {
 		if (count > options.randomTokens + 3000) throw new Error(`no end after ${text.slice(-200)}`)
-		const ids = idsOf(session.mask())
+		const ids = idsOf(session.state.row.mask)
 		if (ids.length === 0) throw new Error(`no token may follow ${text.slice(-200)}`)
 		const mayStop = ids.some((id) => stopTokenIds.includes(id))
 		if (mayStop !== (session.isComplete && stopTokenIds.length > 0)) throw new Error('stop ids')

@@ -1,0 +1,46 @@
+/** What can be made again at the cost of some time. */
+interface Cached {
+	/** Bytes that it keeps, about. */
+	readonly bytes: number
+}
+
+/** Entries that are kept, and the sum of their bytes and names. */
+const ENTRY_COUNT_MAX = 64
+const BYTES_MAX = 64 * 1024 * 1024
+
+/** The most recently used things, by their owner and name; they do not keep their owner alive. */
+export class ConstraintCache<Owner extends object, Thing extends Cached> {
+	readonly #ids = new WeakMap<Owner, number>()
+	/** Least recently used first. */
+	readonly #things = new Map<string, { readonly owner: WeakRef<Owner>; readonly thing: Thing }>()
+	#lastId = 0
+
+	/** The thing of this name, made if it is not there. */
+	get(owner: Owner, name: string, make: () => Thing): Thing {
+		let id = this.#ids.get(owner)
+		if (id === undefined) {
+			id = ++this.#lastId
+			this.#ids.set(owner, id)
+		}
+		const key = `${id} ${name}`
+		const entry = this.#things.get(key) ?? { owner: new WeakRef(owner), thing: make() }
+		this.#things.delete(key)
+		this.#things.set(key, entry)
+		this.#evict(key)
+		return entry.thing
+	}
+
+	/** All but the thing at hand may go. */
+	#evict(keptKey: string): void {
+		let bytes = 0
+		let count = 0
+		for (const [key, { owner, thing }] of [...this.#things].reverse()) {
+			bytes += thing.bytes + 2 * key.length
+			count++
+			const isGone = owner.deref() === undefined
+			if (key !== keptKey && (isGone || bytes > BYTES_MAX || count > ENTRY_COUNT_MAX)) {
+				this.#things.delete(key)
+			}
+		}
+	}
+}

@@ -1,0 +1,223 @@
+import type { TokenRow, TokenState, TokenSuccessors } from '../../engine/token-state.ts'
+import { assert } from '../../lib/assert.ts'
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
+import type { Automaton, State } from './automaton.ts'
+import { codePointsOf, type TokenIndex, type TokenTrie } from './token-index.ts'
+
+/** A character of string content; which one makes no difference within a string. */
+const ANY_CONTENT = 0x61
+/** Tokens of a row whose next places are listed; of more the caller says where a text is. */
+const SUCCESSOR_COUNT_MAX = 1024
+/** Places after one whose rows are made and sent with it. */
+const NEAR_COUNT_MAX = 16
+/** Bytes, about, of a step that is remembered, and of a state or stack of the automaton. */
+const STEP_BYTES = 100
+const AUTOMATON_BYTES = 300
+/** Bytes of rows that one constraint keeps; beyond them all are made anew. */
+const ROW_BYTES_MAX = 32 * 1024 * 1024
+
+export interface TokenStatesOptions {
+	readonly automaton: Automaton
+	readonly index: TokenIndex
+	readonly tokenizer: Tokenizer
+	/** Rows of the model's logits: bits of a mask. */
+	readonly vocabSize: number
+	/** Ids that end a text: allowed exactly where the text is complete. */
+	readonly stopTokenIds: readonly number[]
+}
+
+/** A place in a text, between two tokens. */
+export interface TextState extends TokenState {
+	/** The text is valid: it may end here. */
+	readonly isComplete: boolean
+	/** The text is valid and no token leads on: the generation has to be stopped. */
+	readonly isFinished: boolean
+}
+
+/** What a token leads to. */
+interface Step {
+	readonly state: TextState
+	/** The token's text with what is written for the model after it. */
+	readonly text: string
+}
+
+/** Ids are unique in the process: the engine's worker knows rows by them. */
+let lastId = 0
+
+/** Places of one automaton by characters, as places between tokens; made as they are reached, and kept. */
+export class TokenStates {
+	readonly #options: TokenStatesOptions
+	#known = new WeakMap<State, Place>()
+	#bytes = 0
+
+	constructor(options: TokenStatesOptions) {
+		this.#options = options
+	}
+
+	/** Bytes that are kept, about. */
+	get bytes(): number {
+		return this.#bytes + this.#options.automaton.size * AUTOMATON_BYTES
+	}
+
+	/** The first place, and what is written for the model before its first token. */
+	start(): Step {
+		return this.#settle(this.#options.automaton.start)
+	}
+
+	/** Reads a token that the row of `from` allows, stop ids aside. */
+	step(from: TextState, tokenId: number): Step {
+		assert(from instanceof Place, 'places come from here')
+		let step = from.steps.get(tokenId)
+		if (step === undefined) {
+			const { automaton, tokenizer } = this.#options
+			const tokenText = tokenizer.tokenText(tokenId)
+			let state: State = from.at
+			for (const codePoint of codePointsOf(tokenText)) {
+				const next = automaton.step(state, codePoint)
+				assert(next !== null, 'a constrained token is one that the mask allowed')
+				state = next
+			}
+			const settled = this.#settle(state)
+			step = { state: settled.state, text: tokenText + settled.text }
+			from.steps.set(tokenId, step)
+			this.#bytes += STEP_BYTES
+			automaton.forget()
+		}
+		return step
+	}
+
+	/** What no token can write and is the only way on is written for the model. */
+	#settle(reached: State): Step {
+		const { automaton } = this.#options
+		let state = reached
+		let text = ''
+		for (;;) {
+			const codePoint = automaton.unspelledNext(state)
+			if (codePoint === null) return { state: this.#placeOf(state), text }
+			const next = automaton.step(state, codePoint)
+			assert(next !== null, 'a way on can be taken')
+			state = next
+			text += String.fromCodePoint(codePoint)
+		}
+	}
+
+	#placeOf(state: State): Place {
+		let place = this.#known.get(state)
+		if (place === undefined) {
+			place = new Place(state, (at) => this.#makeRow(at))
+			this.#known.set(state, place)
+		}
+		return place
+	}
+
+	#makeRow(place: Place): { row: TokenRow; near: readonly Place[] } {
+		if (this.#bytes > ROW_BYTES_MAX) {
+			// Places in use stay valid, but are not found again.
+			this.#known = new WeakMap()
+			this.#bytes = 0
+		}
+		const state = place.at
+		const { index, vocabSize, stopTokenIds, automaton } = this.#options
+		const mask = new Uint32Array(Math.ceil(vocabSize / 32))
+		const row = new RowBuilder(mask)
+		if (state.isWithinString) this.#allowContent(state, row)
+		else this.#allow(index.trie, state, row)
+		for (const id of stopTokenIds) {
+			if (state.isComplete) mask[id >> 5]! |= 1 << (id & 31)
+			else mask[id >> 5]! &= ~(1 << (id & 31))
+		}
+		const settled = new Map<State, Place>()
+		const placeAfter = (reached: State): Place => {
+			const known = settled.get(reached) ?? (this.#settle(reached).state as Place)
+			settled.set(reached, known)
+			return known
+		}
+		const next = row.successors(
+			(reached) => placeAfter(reached).id,
+			row.loop && placeAfter(row.loop),
+		)
+		this.#bytes += mask.byteLength + (next === null ? 0 : 8 * next.tokenIds.length)
+		automaton.forget()
+		const near = [...new Set(settled.values())].filter((it) => it !== place && !it.isFinished)
+		return { row: { mask, next }, near: near.slice(0, NEAR_COUNT_MAX) }
+	}
+
+	/** Within a string one character of content is as good as another: tokens are known by their lengths. */
+	#allowContent(state: State, row: RowBuilder): void {
+		const { automaton, index } = this.#options
+		row.mask.set(index.contentMask(state.contentRoom))
+		const after: (State | null)[] = [state]
+		for (const rest of index.afterContent) {
+			const reached = after.at(-1)!
+			this.#allow(rest, reached!, row)
+			after.push(automaton.step(reached!, ANY_CONTENT))
+			if (after.at(-1) === null) break
+		}
+		if (automaton.step(state, ANY_CONTENT) === state) row.loop = state
+		else row.isOpen = true
+	}
+
+	#allow(node: TokenTrie, state: State, row: RowBuilder): void {
+		for (const id of node.tokenIds) row.add(id, state)
+		for (const [codePoint, child] of node.children) {
+			const next = this.#options.automaton.step(state, codePoint)
+			if (next !== null) this.#allow(child, next, row)
+		}
+	}
+}
+
+class Place implements TextState {
+	readonly id = ++lastId
+	readonly at: State
+	readonly steps = new Map<number, Step>()
+	readonly #make: (place: Place) => { row: TokenRow; near: readonly Place[] }
+	#made: { row: TokenRow; near: readonly Place[] } | null = null
+
+	constructor(at: State, make: (place: Place) => { row: TokenRow; near: readonly Place[] }) {
+		this.at = at
+		this.#make = make
+	}
+
+	get isComplete(): boolean {
+		return this.at.isComplete
+	}
+
+	get isFinished(): boolean {
+		return this.at.isComplete && !this.at.hasSpelledNext
+	}
+
+	get row(): TokenRow {
+		this.#made ??= this.#make(this)
+		return this.#made.row
+	}
+
+	get near(): readonly TokenState[] {
+		this.#made ??= this.#make(this)
+		return this.#made.near
+	}
+}
+
+class RowBuilder {
+	readonly mask: Uint32Array
+	/** Where tokens that are not added lead, if they all lead to one place. */
+	loop: State | null = null
+	/** Tokens that are not added lead to several places. */
+	isOpen = false
+	readonly #states = new Map<number, State>()
+
+	constructor(mask: Uint32Array) {
+		this.mask = mask
+	}
+
+	add(tokenId: number, state: State): void {
+		this.mask[tokenId >> 5]! |= 1 << (tokenId & 31)
+		this.#states.set(tokenId, state)
+	}
+
+	successors(idOf: (state: State) => number, loop: TokenState | null): TokenSuccessors | null {
+		if (this.isOpen || this.#states.size > SUCCESSOR_COUNT_MAX) return null
+		const tokenIds = Int32Array.from(this.#states.keys()).sort()
+		const stateIds = tokenIds.map((id) => idOf(this.#states.get(id)!))
+		return { tokenIds, stateIds, otherwise: loop?.id ?? 0 }
+	}
+}
