@@ -4,7 +4,7 @@ import asyncio
 
 import agents
 import openai
-from checks import ANSWER, MODEL, URL, check, equal, raises, run
+from checks import ANSWER, BUSY_MODEL, MODEL, URL, check, equal, raises, run
 
 agents.set_tracing_disabled(True)
 client = openai.AsyncOpenAI(base_url=f"{URL}/v1", api_key="any-key")
@@ -69,6 +69,30 @@ def goes_on_with_a_conversation():
         history = first.to_input_list() + [{"role": "user", "content": "Good night."}]
         second = wait(ask(which, history))
         assert second.context_wrapper.usage.input_tokens > 20
+
+
+@check
+def calls_a_tool_that_it_must_call():
+    called = []
+
+    @agents.function_tool
+    def remember(amount: int) -> str:
+        called.append(amount)
+        return "Good."
+
+    settings = agents.ModelSettings(
+        temperature=0, tool_choice="required", parallel_tool_calls=False
+    )
+    for model in (agents.OpenAIChatCompletionsModel, agents.OpenAIResponsesModel):
+        which = agents.Agent(
+            name="Alpha",
+            model=model(model=BUSY_MODEL, openai_client=client),
+            model_settings=settings,
+            tools=[remember],
+            tool_use_behavior="stop_on_first_tool",
+        )
+        equal(wait(ask(which)).final_output, "Good.")
+    equal([type(amount) for amount in called], [int, int])
 
 
 @check

@@ -23,6 +23,22 @@ def extract(mode, **options):
 
 
 @check
+def extracts_in_its_default_mode():
+    person = extract(instructor.Mode.TOOLS)
+    assert isinstance(person, Person)
+    assert 0 <= person.age <= 120
+
+
+@check
+def streams_a_partial_object():
+    patched = instructor.from_openai(client)
+    parts = patched.chat.completions.create_partial(
+        model=BUSY_MODEL, messages=QUESTION, response_model=Person, max_retries=0
+    )
+    assert 0 <= list(parts)[-1].age <= 120
+
+
+@check
 def extracts_by_schema():
     person = extract(instructor.Mode.JSON_SCHEMA)
     assert isinstance(person, Person)

@@ -55,6 +55,22 @@ def goes_on_with_a_conversation():
 
 
 @check
+def gets_an_object_in_its_default_mode():
+    for model in (OpenAIChatModel, OpenAIResponsesModel):
+        result = wait(agent(BUSY_MODEL, model, output_type=Person).run(question))
+        equal(type(result.output), Person)
+
+
+@check
+def streams_an_object():
+    async def stream():
+        async with agent(BUSY_MODEL, output_type=Person).run_stream(question) as result:
+            return await result.get_output()
+
+    equal(type(wait(stream())), Person)
+
+
+@check
 def gets_an_object_by_schema():
     result = wait(agent(BUSY_MODEL, output_type=NativeOutput(Person)).run(question))
     equal(type(result.output), Person)
