@@ -2,8 +2,9 @@
 import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { ModelCard, ModelDetails } from '../models/catalog.ts'
 import type { TextResult } from '../text/text-events.ts'
-import { dataFrame } from '../wire/stream-format.ts'
+import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
 import type { Generated } from './schemas/generate.ts'
+import type { InferenceEvent } from './schemas/inference.ts'
 import type { ModelCardSchema, RunSchema } from './schemas/models.ts'
 
 /** A run in GET /api/models; every key is always there. */
@@ -62,7 +63,13 @@ export function toGenerated(model: string, result: TextResult): Generated {
 	}
 }
 
-/** An event of /api/inference: the prompt first, then what is generated. */
-export function tokenFrame(text: string): string {
-	return dataFrame(`{"token":${JSON.stringify(text)}}`)
+/** The stream of /api/inference: the prompt first, then what is generated. */
+export function inferenceFormat(prompt: string): StreamFormat {
+	const frame = (token: string) => dataFrame(JSON.stringify({ token } satisfies InferenceEvent))
+	return {
+		open: () => frame(prompt),
+		event: (event) => (event.type === 'text' ? frame(event.text) : ''),
+		close: () => doneFrame,
+		fail: errorFrame,
+	}
 }

@@ -27,7 +27,7 @@ export const modelsCommand: Command = {
 }
 
 /** A table of models, then the runs that cannot be served with the reason. */
-export function formatModels(served: readonly ModelCard[], unserved: readonly ModelCard[]): string {
+function formatModels(served: readonly ModelCard[], unserved: readonly ModelCard[]): string {
 	const rows = [
 		['MODEL', 'STEP', 'CONTEXT', 'LOSS', 'SAVED'],
 		...served.map((card) => [

@@ -25,6 +25,6 @@ export function fromInputItems(items: readonly InputItem[]): ChatMessage[] {
 }
 
 /** Text of a content field. */
-export function contentText(content: string | readonly { readonly text: string }[]): string {
+function contentText(content: string | readonly { readonly text: string }[]): string {
 	return typeof content === 'string' ? content : content.map((part) => part.text).join('')
 }

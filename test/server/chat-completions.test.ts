@@ -8,17 +8,6 @@ import { testApp } from '../helpers/test-app.ts'
 const path = '/v1/chat/completions'
 const messages = [{ role: 'user', content: 'once' }]
 
-interface Chunk {
-	readonly id: string
-	readonly choices: readonly {
-		readonly index: number
-		readonly delta: { readonly role?: string; readonly content?: string }
-		readonly finish_reason: string | null
-		readonly logprobs: { content: { token: string }[] } | null
-	}[]
-	readonly usage?: { readonly total_tokens: number } | null
-}
-
 async function complete(body: object, script = saying('hello world')) {
 	const app = testApp({ script })
 	const response = await app.post(path, { messages, ...body })
@@ -28,7 +17,7 @@ async function complete(body: object, script = saying('hello world')) {
 async function stream(body: object, script = saying('hi')) {
 	const app = testApp({ script })
 	const response = await app.post(path, { messages, stream: true, ...body })
-	return { app, chunks: await readChunks<Chunk>(response) }
+	return { app, chunks: await readChunks<ChatCompletionChunk>(response) }
 }
 
 describe('one object', () => {

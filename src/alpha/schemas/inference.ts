@@ -24,3 +24,7 @@ export const InferenceQuery = Type.Object(
 	{ additionalProperties: true },
 )
 export type InferenceQuery = Static<typeof InferenceQuery>
+
+/** An event of its stream. */
+export const InferenceEvent = Type.Object({ token: Type.String({ example: 'hello' }) })
+export type InferenceEvent = Static<typeof InferenceEvent>

@@ -97,10 +97,9 @@ export const ChatLogprob = wireObject({
 export type ChatLogprob = Static<typeof ChatLogprob>
 
 /** Log-probabilities of a choice, one entry per token. */
-export const ChatLogprobs = nullable(
+const ChatLogprobs = nullable(
 	wireObject({ content: Type.Array(ChatLogprob), refusal: nullable(Type.Array(ChatLogprob)) }),
 )
-export type ChatLogprobs = Static<typeof ChatLogprobs>
 
 const finishReason = oneOf(['stop', 'length', 'tool_calls'])
 

@@ -1,16 +1,12 @@
-import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { toInferenceTextRequest } from '../../alpha/requests.ts'
-import { tokenFrame } from '../../alpha/responses.ts'
-import { InferenceQuery } from '../../alpha/schemas/inference.ts'
-import { doneFrame, errorFrame, type StreamFormat } from '../../wire/stream-format.ts'
+import { inferenceFormat } from '../../alpha/responses.ts'
+import { InferenceEvent, InferenceQuery } from '../../alpha/schemas/inference.ts'
 import type { ServerContext } from '../deps.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
 import { answerStream, headResponse } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
-
-const TokenEventSchema = Type.Object({ token: Type.String({ example: 'hello' }) })
 
 const readQuery = queryReader(InferenceQuery)
 
@@ -26,7 +22,7 @@ export function inference(context: ServerContext) {
 				'The first event repeats the prompt, each further one is generated text, and ' +
 				'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
 			query: InferenceQuery,
-			content: { 'text/event-stream': TokenEventSchema },
+			content: { 'text/event-stream': InferenceEvent },
 			errors: generationErrors,
 		}),
 	)
@@ -37,14 +33,5 @@ async function stream(context: ServerContext, request: Request): Promise<Respons
 	using opening = await openSession(context, request, readQuery)
 	const { asked, requestContext } = opening
 	const session = await opening.start([toInferenceTextRequest(asked, requestContext)])
-	return answerStream(session, tokenFormat(asked.query ?? ''))
-}
-
-function tokenFormat(prompt: string): StreamFormat {
-	return {
-		open: () => tokenFrame(prompt),
-		event: (event) => (event.type === 'text' ? tokenFrame(event.text) : ''),
-		close: () => doneFrame,
-		fail: errorFrame,
-	}
+	return answerStream(session, inferenceFormat(asked.query ?? ''))
 }
