@@ -20,6 +20,7 @@ export const modelsCommand: Command = {
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const config = withServeDefaults(values, context)
 		await using runtime = await startRuntime(config, context, () => {})
+		await runtime.catalog.lookFor()
 		await runtime.store.inspected()
 		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listUnserved()))
 		return 0

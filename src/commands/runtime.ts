@@ -3,7 +3,7 @@
  * checkpoints directory, registry.
  */
 import { Loader } from '../checkpoint/load/loader.ts'
-import { type CheckpointStore, openStore } from '../checkpoint/store/store.ts'
+import { CheckpointStore } from '../checkpoint/store/store.ts'
 import { Engine } from '../engine/engine.ts'
 import { runnerBytes } from '../engine/memory.ts'
 import type { RunnerLimits } from '../engine/messages.ts'
@@ -70,7 +70,15 @@ export async function startRuntime(
 	}
 	const limits = runnerLimits(config)
 	const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa })
-	const [engine, store, builtin] = await Promise.all([
+	const store = new CheckpointStore({
+		directory: checkpoints,
+		log,
+		inspect: ({ path, identity }) =>
+			loader.inspect({ location: { type: 'file', path, identity }, dtype }),
+	})
+	// Nobody waits for it here: requests do, where they need the whole picture.
+	void recoverInterruptedUploads(checkpoints, log).then(() => store.rescan())
+	const [engine, builtin] = await Promise.all([
 		Engine.start({
 			worker: context.spawnEngineWorker(),
 			libraryPath,
@@ -81,13 +89,6 @@ export async function startRuntime(
 			queueMsMax: config.queueSeconds * 1000,
 			log,
 		}),
-		recoverInterruptedUploads(checkpoints, log).then(() =>
-			openStore({
-				directory: checkpoints,
-				log,
-				inspect: ({ path }) => loader.inspect({ location: { type: 'file', path }, dtype }),
-			}),
-		),
 		config.embeddedModel ? openBuiltinModel() : null,
 	])
 	const catalog = new ModelRegistry({

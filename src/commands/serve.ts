@@ -118,22 +118,24 @@ function startServer(
 
 /** The one line that scripts wait for goes to standard output, what people read to standard error. */
 function announce(config: Config, runtime: Runtime, url: string, context: CommandContext): void {
-	context.warn(
-		formatBanner({
-			version: context.version,
-			url,
-			isaName: runtime.isaName,
-			threads: config.threads,
-			dtype: config.dtype,
-			memoryBytesMax: config.modelMemoryBytes,
-			checkpoints: config.checkpoints,
-			served: runtime.catalog.list(),
-			unserved: runtime.catalog.listUnserved(),
-			acceptsUploads: config.uploadSecret !== null,
-			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
-		}),
-	)
 	context.print(`listening on ${url}\n`)
+	void runtime.catalog.lookFor().then(() =>
+		context.warn(
+			formatBanner({
+				version: context.version,
+				url,
+				isaName: runtime.isaName,
+				threads: config.threads,
+				dtype: config.dtype,
+				memoryBytesMax: config.modelMemoryBytes,
+				checkpoints: config.checkpoints,
+				served: runtime.catalog.list(),
+				unserved: runtime.catalog.listUnserved(),
+				acceptsUploads: config.uploadSecret !== null,
+				isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
+			}),
+		),
+	)
 }
 
 /** Takes no new connections, lets streams finish, then ends those that are left with an error. */

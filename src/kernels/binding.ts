@@ -3,7 +3,7 @@
  * parameters and constants. The only file that imports bun:ffi. Pointers are numbers (computed once by `pointerOf`, a call then costs some 10 ns); 64-bit
  * arguments and results are numbers too, `i64_fast` never makes a BigInt below 2^53.
  */
-import { dlopen, type FFIFunction, FFIType, ptr } from 'bun:ffi'
+import { dlopen, type FFIFunction, FFIType, type Pointer, ptr, read } from 'bun:ffi'
 
 const { ptr: pointer, cstring, i32, i64_fast: i64, f32, f64, void: none } = FFIType
 
@@ -331,11 +331,60 @@ export function openKernels(path: string): Kernels {
 
 /** Descriptor of a new, empty file that exists only in memory; throws where the system has none. */
 export function createMemoryFile(): number {
-	const libc = dlopen('libc.so.6', { memfd_create: { args: ['ptr', 'u32'], returns: 'i32' } })
 	const closeOnExec = 1
-	const fd = libc.symbols.memfd_create(cString('libkernels.so'), closeOnExec)
+	const fd = openLibc().memfd_create(cString('libkernels.so'), closeOnExec)
 	if (fd < 0) throw new Error('the system refuses memory files')
 	return fd
+}
+
+/** Functions of the C library that Bun has no words for. */
+interface Libc {
+	memfd_create(name: Uint8Array, flags: number): number
+	flock(fd: number, operation: number): number
+	fcntl(fd: number, command: number, argument: number): number
+	signal(signal: number, handler: number): number
+	__errno_location(): number
+}
+
+let libc: Libc | null = null
+
+/** Opens the C library, once; like the kernels, before other threads open libraries. */
+export function openLibc(): Libc {
+	libc ??= dlopen('libc.so.6', {
+		memfd_create: { args: ['ptr', 'u32'], returns: 'i32' },
+		flock: { args: ['i32', 'i32'], returns: 'i32' },
+		fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+		signal: { args: ['i32', 'u64'], returns: 'u64' },
+		__errno_location: { args: [], returns: 'ptr' },
+	}).symbols as unknown as Libc
+	return libc
+}
+
+/**
+ * Locks a file for as long as this descriptor is open; the kernel drops the lock with the process,
+ * whatever its number and wherever it ran. False when another descriptor holds it, or when the file
+ * system has no locks.
+ */
+export function tryLockFile(fd: number): boolean {
+	const exclusiveNow = 2 | 4
+	return openLibc().flock(fd, exclusiveNow) === 0
+}
+
+/**
+ * Whether some process has the file open for writing, told by asking for a read lease. Null where the
+ * kernel does not say: on network file systems, and for files of other users.
+ */
+export function isOpenForWriting(readOnlyFd: number): boolean | null {
+	const { fcntl, signal, __errno_location } = openLibc()
+	const [setLease, readLease, noLease, wouldBlock] = [1024, 0, 2, 11]
+	// Whoever opens the file for writing meanwhile has us told by a signal that would end the process.
+	const [leaseBroken, ignore] = [29, 1]
+	signal(leaseBroken, ignore)
+	if (fcntl(readOnlyFd, setLease, readLease) === 0) {
+		fcntl(readOnlyFd, setLease, noLease)
+		return false
+	}
+	return read.i32(__errno_location() as Pointer, 0) === wouldBlock ? true : null
 }
 
 /**

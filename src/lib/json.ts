@@ -19,3 +19,8 @@ export function describeValue(value: unknown): string {
 	const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 101)) : String(value)
 	return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
+
+/** A text without the mark that some editors put before it. */
+export function withoutByteOrderMark(text: string): string {
+	return text.startsWith('\ufeff') ? text.slice(1) : text
+}

@@ -34,6 +34,9 @@ export function builtinSource(files: BuiltinFiles): ModelSource {
 			return step === trainingStep ? pinned : undefined
 		},
 		resolveAlias: () => undefined,
+		newestKnown: async () => {},
+		ready: async () => {},
+		lookFor: async () => {},
 		onChange: () => {},
 	}
 }
@@ -62,6 +65,7 @@ function builtinModel(files: BuiltinFiles, id: string): SourceModel {
 			return { type: 'memory', bytes: await files.readCheckpoint() }
 		},
 		reportDamage: async () => {},
+		refresh: async () => {},
 		lossSeries: (pointsMax) => thinLossSeries(trainingLog.split('\n'), pointsMax),
 	}
 }

@@ -78,6 +78,11 @@ export interface ModelCatalog {
 	 */
 	acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease>
 
+	/**
+	 * Looks for what may have come under a name since the last look, unless that is known; without one,
+	 * waits until the first look at everything has ended. `acquire` does so by itself.
+	 */
+	lookFor(name?: string): Promise<void>
 	/** Everything about a model of `list()`, or undefined. */
 	details(name: string): ModelDetails | undefined
 	/** What its training log tells, thinned to at most `pointsMax` points. */

@@ -100,6 +100,26 @@ export class ModelRegistry implements ModelCatalog {
 		}
 	}
 
+	async #find(name: string | undefined): Promise<Target | undefined> {
+		if (name === undefined) {
+			await Promise.all(this.#options.sources.map((source) => source.newestKnown()))
+		} else if (!this.#resolve(name)) {
+			await this.lookFor(name)
+		}
+		return this.#resolve(name)
+	}
+
+	async lookFor(name?: string): Promise<void> {
+		const { sources } = this.#options
+		if (name !== undefined) {
+			if (this.#resolve(name)) return
+			const ids = [name, ID_AT_STEP.exec(name)?.[1]].filter((id) => id !== undefined)
+			await Promise.all(sources.flatMap((source) => ids.map((id) => source.lookFor(id))))
+			if (this.#resolve(name)) return
+		}
+		await Promise.all(sources.map((source) => source.ready()))
+	}
+
 	async lossSeries(name: string, pointsMax: number): Promise<LossSeries> {
 		const target = this.#resolve(name)
 		if (!target) return { lineCount: 0, badLineCount: 0, points: [] }
@@ -109,7 +129,7 @@ export class ModelRegistry implements ModelCatalog {
 	async acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease> {
 		for (let attempt = 1; ; attempt++) {
 			signal?.throwIfAborted()
-			const target = this.#resolve(name)
+			const target = await this.#find(name)
 			if (!target) throw this.#notFound(name)
 			const { model } = target
 			try {
@@ -119,6 +139,7 @@ export class ModelRegistry implements ModelCatalog {
 			} catch (error) {
 				if (!isFault(error, 'invalid', 'unreadable')) throw error
 				if (error.kind === 'invalid') await model.reportDamage(error.message)
+				else await model.refresh()
 				if (attempt === ATTEMPTS_MAX) throw changing(error)
 			}
 		}

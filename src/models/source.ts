@@ -16,6 +16,8 @@ export interface SourceModel {
 	locate(): Promise<CheckpointLocation>
 	/** Loading has shown the checkpoint to be damaged; resolves when the source has taken that in. */
 	reportDamage(reason: string): Promise<void>
+	/** Its bytes were not what was expected: resolves when the source has looked again. */
+	refresh(): Promise<void>
 	/** What was logged while it was trained, thinned to `pointsMax` points. */
 	lossSeries(pointsMax: number): Promise<LossSeries>
 }
@@ -38,6 +40,12 @@ export interface ModelSource {
 	find(id: string, trainingStep?: number): SourceModel | undefined
 	/** The id that another name stands for, such as a run id of config.json. */
 	resolveAlias(alias: string): string | undefined
+	/** Resolves when `models()` begins with the model that it will begin with. */
+	newestKnown(): Promise<void>
+	/** Resolves when the first look at what there is has ended. */
+	ready(): Promise<void>
+	/** Looks for what may have come under this name since the last look. */
+	lookFor(name: string): Promise<void>
 	/** Calls `listener` after each change of what there is. */
 	onChange(listener: () => void): void
 }

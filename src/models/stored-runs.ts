@@ -10,12 +10,21 @@ export class StoredRuns implements ModelSource {
 	/** A summary stays the same object for as long as its run does. */
 	readonly #models = new WeakMap<RunSummary, SourceModel>()
 
+	#listed: { readonly runs: readonly RunSummary[]; readonly models: readonly SourceModel[] } = {
+		runs: [],
+		models: [],
+	}
+
 	constructor(store: CheckpointStore) {
 		this.#store = store
 	}
 
 	models(): readonly SourceModel[] {
-		return this.#store.runs().map((run) => this.#current(run))
+		const runs = this.#store.runs()
+		if (this.#listed.runs !== runs) {
+			this.#listed = { runs, models: runs.map((run) => this.#current(run)) }
+		}
+		return this.#listed.models
 	}
 
 	unserved(): readonly ModelCard[] {
@@ -36,6 +45,18 @@ export class StoredRuns implements ModelSource {
 
 	resolveAlias(alias: string): string | undefined {
 		return this.#store.findByRunId(alias)?.name
+	}
+
+	newestKnown(): Promise<void> {
+		return this.#store.newestKnown()
+	}
+
+	ready(): Promise<void> {
+		return this.#store.ready()
+	}
+
+	lookFor(name: string): Promise<void> {
+		return this.#store.lookFor(name)
 	}
 
 	onChange(listener: () => void): void {
@@ -71,8 +92,9 @@ export class StoredRuns implements ModelSource {
 			},
 			checkpointBytes: sizeBytes,
 			info,
-			locate: async () => ({ type: 'file', path }),
+			locate: async () => ({ type: 'file', path, identity }),
 			reportDamage: (reason) => this.#store.reportDamage(name, version, reason),
+			refresh: () => this.#store.rescan(name),
 			lossSeries: (pointsMax) => this.#store.lossSeries(name, pointsMax),
 		}
 	}

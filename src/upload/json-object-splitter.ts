@@ -9,6 +9,8 @@ import {
 } from '../checkpoint/formats/json-bytes.ts'
 import { JsonValueScanner } from '../checkpoint/formats/json-value-scanner.ts'
 
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
+
 const KEY_BYTES_MAX = 1024
 
 /** Text that is not a JSON object; `offset` counts bytes from its beginning. */
@@ -48,7 +50,7 @@ export class JsonObjectSplitter {
 		for (let at = 0; at < bytes.length; ) {
 			const byte = bytes[at]!
 			if (this.#scanner === null) {
-				if (isJsonSpace(byte) || this.#isPunctuation(byte)) {
+				if (isJsonSpace(byte) || this.#isPunctuation(byte) || this.#isByteOrderMark(byte, at)) {
 					at++
 					continue
 				}
@@ -82,6 +84,11 @@ export class JsonObjectSplitter {
 		const next = NEXT_STATE[this.#state]?.[byte]
 		if (next !== undefined) this.#state = next
 		return next !== undefined
+	}
+
+	/** Takes the mark that some editors put before a text. */
+	#isByteOrderMark(byte: number, at: number): boolean {
+		return this.#state === 'open' && byte === BYTE_ORDER_MARK[this.#offset + at]
 	}
 
 	/** The first byte of a key or value. */

@@ -7,6 +7,7 @@ import { JsonObjectSplitter, JsonSyntaxError, type ValuePiece } from './json-obj
 import { JsonStringDecoder } from './json-string-decoder.ts'
 import { isGzip, isZstd } from './read-body.ts'
 import type { StagedFile, StagedRun } from './staging.ts'
+import { parseBounded } from './upload-fields.ts'
 
 /** How much of a key an error message shows. */
 const SHOWN_KEY_LENGTH_MAX = 40
@@ -104,7 +105,7 @@ class ObjectStager {
 		if (raw.length > bytesMax) throw invalidValue(key, `at most ${bytesMax} bytes of JSON`, 'more')
 		this.#raw.set(key, raw)
 		if (!isLast) return
-		const value: unknown = parsing(() => JSON.parse(raw.toString('utf8')))
+		const value = parsing(() => parseBounded(key, raw.toString('utf8')))
 		this.#values.set(key, value)
 		this.#shape.onValue?.(key, value)
 	}

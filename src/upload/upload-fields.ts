@@ -2,7 +2,8 @@
 
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
-import { isRecord } from '../lib/json.ts'
+import { isRecord, withoutByteOrderMark } from '../lib/json.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { RUN_ID_LENGTH_MAX } from '../runs/run-name.ts'
 import {
 	aboveMax,
@@ -138,10 +139,19 @@ export function headerFields(headers: Headers): UploadFields | null {
 	}
 }
 
+/** Parses the JSON of a field. Throws ApiError 400 where whoever reads the value would have to recurse far. */
+export function parseBounded(param: string, text: string): unknown {
+	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
+		throw invalidValue(param, `at most ${JSON_DEPTH_MAX} brackets within each other`, 'more')
+	}
+	return JSON.parse(withoutByteOrderMark(text))
+}
+
 function parseConfig(text: string): unknown {
 	try {
-		return JSON.parse(text)
-	} catch {
+		return parseBounded('config', text)
+	} catch (error) {
+		if (!(error instanceof SyntaxError)) throw error
 		throw invalidValue('config', 'valid JSON in X-Checkpoint-Config', text)
 	}
 }

@@ -232,6 +232,8 @@ export class UploadReceiver {
 		await staged.writeFile(CONFIG_NAME, config)
 		if (trainingLog !== null) await staged.writeFile(TRAINING_LOG_NAME, trainingLog)
 		if (await holdsSameFiles(store.directory, name, staged)) {
+			// Whoever put them there, this server may not have seen them yet.
+			await store.replace(name, { step, info }, async () => {})
 			return { name, step, sha256, isNew: false }
 		}
 		await store.replace(name, { step, info }, () => commit(name, staged, () => staged.commit(name)))

@@ -82,6 +82,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 		list: () => cards,
 		listUnserved: () => options.unserved ?? [],
 		find: (name) => byId.get(name),
+		lookFor: async () => {},
 		details(name) {
 			const card = byId.get(name)
 			if (card === undefined) return undefined

@@ -212,6 +212,16 @@ describe('model registry', () => {
 		expect(registry.list()[0]!.modelConfig).toMatchObject({ vocabSize: 35, trainedBy: 'me' })
 	})
 
+	test('finds a run that another server stored a moment ago, at the first request', async () => {
+		using setup = await setUp(['v1-char'])
+		const { directory, registry } = setup
+		addRun(directory, 'v1-word', 'new')
+		using lease = await registry.acquire('new@900')
+		expect(lease.id).toBe('new@900')
+		using newest = await registry.acquire('new')
+		expect(newest.trainingStep).toBe(1000)
+	})
+
 	test('says why a damaged run cannot be asked for', async () => {
 		using setup = await setUp(['v1-char'])
 		const { directory, store, registry } = setup

@@ -6,9 +6,9 @@
 import { describeValue, isRecord } from '../../lib/json.ts'
 import { parseModelConfig } from '../../model/parse-model-config.ts'
 import { parseTokenizerSpec } from '../../tokenizer/tokenizer-spec.ts'
-import type { ByteSource } from './byte-source.ts'
+import { type ByteSource, memorySource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
-import { parseJson } from './json-cursor.ts'
+import { JsonCursor, parseJson } from './json-cursor.ts'
 import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
 import type { CheckpointFile, StoredTensor } from './types.ts'
 
@@ -18,7 +18,10 @@ const MAGIC = [0x41, 0x4c, 0x50, 0x48]
 export const PREAMBLE_BYTES = 8
 
 /** Longest header; a vocabulary of 100,000 entries with its merges needs some 5 MB. */
-export const HEADER_BYTES_MAX = 2 ** 26
+export const HEADER_BYTES_MAX = 2 ** 24
+
+/** Longest JSON of the tensor list; each takes some 100 bytes. */
+const TENSORS_BYTES_MAX = 2 ** 23
 
 const PARAMETER_PREFIX = 'p.'
 
@@ -69,24 +72,35 @@ export function headerLength(preamble: Uint8Array): number {
 
 /** Length of the whole file by its header. Throws CheckpointError for a header that makes no sense. */
 export function declaredLength(headerJson: Uint8Array): number {
-	const tensors = lastTensorsKey(headerJson) ?? parseHeader(headerJson)['tensors']
+	const tensors = lastTensorsKey(headerJson) ?? tensorsKey(headerJson)
 	return layOut(tensors, PREAMBLE_BYTES + headerJson.byteLength).end
 }
 
 /**
- * The tensor list where it is the header's last key, as the trainer writes it: saves parsing the
+ * The tensor list where it is the header's last key, as the trainer writes it: saves looking at the
  * vocabulary. Text that merely looks like that key leaves the rest unbalanced, so it does not parse.
  */
 function lastTensorsKey(headerJson: Uint8Array): unknown {
 	const bytes = Buffer.from(headerJson.buffer, headerJson.byteOffset, headerJson.byteLength)
 	const at = bytes.lastIndexOf('"tensors"')
-	if (at === -1) return undefined
+	if (at === -1 || bytes.length - at > TENSORS_BYTES_MAX) return undefined
 	try {
 		const tail = JSON.parse(`{${bytes.toString('utf8', at)}`) as { readonly tensors?: unknown }
 		return tail.tensors
 	} catch {
 		return undefined
 	}
+}
+
+/** The tensor list wherever it is; all else is passed over unparsed. */
+function tensorsKey(headerJson: Uint8Array): unknown {
+	const header = new JsonCursor(memorySource(headerJson), headerJson.byteLength)
+	let tensors: unknown
+	header.eachEntry('header', (key) => {
+		if (key === 'tensors') tensors = header.readValue('header.tensors', TENSORS_BYTES_MAX)
+		else header.skipValue(key)
+	})
+	return tensors
 }
 
 function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { errorCode } from '../../lib/errors.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 
@@ -7,28 +7,37 @@ export interface ByteSource extends Disposable {
 	readonly size: number
 	/** Fills `into` with the bytes from `position` on; throws CheckpointError where they do not exist. */
 	read(into: Uint8Array, position: number): void
+	/** Checks that all that was read came from one state of the file. Throws CheckpointError. */
+	expectUnchanged(): void
+}
+
+/** Tells two states of a file apart; ctime tells a rewrite whose size and mtime were put back. */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+	return [dev, ino, size, mtimeNs, ctimeNs].join(':')
 }
 
 /**
  * Opens a regular file. A symbolic link, a device or a FIFO in its place is refused without being
- * followed or waited for. Throws CheckpointError.
+ * followed or waited for, and so is another state of the file than that of `identity`, where one is
+ * given. Throws CheckpointError.
  */
-export function openFileSource(path: string): ByteSource {
+export function openFileSource(path: string, identity?: string): ByteSource {
 	const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 	const fd = reading(() => openSync(path, flags))
 	try {
-		const stat = reading(() => fstatSync(fd))
+		const stat = reading(() => fstatSync(fd, { bigint: true }))
 		if (!stat.isFile()) {
 			throw new CheckpointError('expected a regular file', { kind: 'unreadable' })
 		}
-		return fileSource(fd, stat.size)
+		if (identity !== undefined && identity !== identityOf(stat)) throw changed()
+		return fileSource(fd, Number(stat.size), identityOf(stat))
 	} catch (error) {
 		closeSync(fd)
 		throw error
 	}
 }
 
-function fileSource(fd: number, size: number): ByteSource {
+function fileSource(fd: number, size: number, identity: string): ByteSource {
 	return {
 		size,
 		read(into, position) {
@@ -45,6 +54,9 @@ function fileSource(fd: number, size: number): ByteSource {
 				done += count
 			}
 		},
+		expectUnchanged() {
+			if (identityOf(reading(() => fstatSync(fd, { bigint: true }))) !== identity) throw changed()
+		},
 		[Symbol.dispose]: () => closeSync(fd),
 	}
 }
@@ -57,8 +69,13 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 			checkRange(bytes.byteLength, into.byteLength, position)
 			into.set(bytes.subarray(position, position + into.byteLength))
 		},
+		expectUnchanged() {},
 		[Symbol.dispose]: () => {},
 	}
+}
+
+function changed(): CheckpointError {
+	return new CheckpointError('the file changes', { kind: 'unreadable' })
 }
 
 function checkRange(size: number, length: number, position: number): void {

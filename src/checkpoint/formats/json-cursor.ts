@@ -1,3 +1,4 @@
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-depth.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import {
@@ -139,13 +140,17 @@ export class JsonCursor {
 	}
 }
 
-/** Parses a whole JSON text. Throws CheckpointError, also for bytes that are not UTF-8. */
+/** Parses a whole JSON text. Throws CheckpointError, also for bytes that are not UTF-8 and deep nesting. */
 export function parseJson(bytes: Uint8Array, path: string): unknown {
 	try {
-		return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+		const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+		if (!nestsDeeperThan(text, JSON_DEPTH_MAX)) return JSON.parse(text)
 	} catch (cause) {
 		throw new CheckpointError(`${path}: expected valid JSON in UTF-8`, { cause })
 	}
+	throw new CheckpointError(
+		`${path}: expected at most ${JSON_DEPTH_MAX} brackets within each other, got more`,
+	)
 }
 
 function describeByte(byte: number): string {

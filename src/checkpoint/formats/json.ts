@@ -18,7 +18,7 @@ import type { CheckpointFile, StoredTensor, TensorReader } from './types.ts'
 const WINDOW_BYTES = 2 ** 20
 
 const MODEL_CONFIG_BYTES_MAX = 2 ** 20
-const TOKENIZER_BYTES_MAX = 2 ** 26
+const TOKENIZER_BYTES_MAX = 2 ** 24
 const SHAPE_BYTES_MAX = 1024
 const STEP_BYTES_MAX = 64
 

@@ -9,6 +9,7 @@ export class ModelDirectory implements Disposable {
 	readonly #names: ReadonlySet<string>
 	/** Files that stay open while tensors are read. */
 	readonly #open = new DisposableStack()
+	readonly #sources: ByteSource[] = []
 
 	/** `names` are the files of the directory that may be read. */
 	constructor(path: string, names: readonly string[]) {
@@ -34,7 +35,14 @@ export class ModelDirectory implements Disposable {
 			const shown = JSON.stringify(name.slice(0, 120))
 			throw new CheckpointError(`expected a file ${shown} in the directory, got none`)
 		}
-		return this.#open.use(openFileSource(join(this.#path, name)))
+		const source = this.#open.use(openFileSource(join(this.#path, name)))
+		this.#sources.push(source)
+		return source
+	}
+
+	/** Checks that each opened file is in the state in which it was opened. Throws CheckpointError. */
+	expectUnchanged(): void {
+		for (const source of this.#sources) source.expectUnchanged()
 	}
 
 	/** A whole file of at most `bytesMax`; undefined when it is not there. Throws CheckpointError. */

@@ -72,6 +72,7 @@ export function openSafetensors(source: ByteSource): ReadonlyMap<string, StoredT
 		{
 			size: headerBytes,
 			read: (into, position) => source.read(into, PREAMBLE_BYTES + position),
+			expectUnchanged: () => source.expectUnchanged(),
 			[Symbol.dispose]: () => {},
 		},
 		WINDOW_BYTES,

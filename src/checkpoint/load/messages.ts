@@ -4,11 +4,13 @@ import type { Dtype } from '../../model/model-config.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 
 /**
- * Where a checkpoint's bytes are: in a file, in a directory of another trainer with the named files, or
- * in memory, best shared, for the built-in one.
+/**
+ * Where a checkpoint's bytes are: in a file, which is `unreadable` in another state than that of
+ * `identity`, in a directory of another trainer with the named files, or in memory, best shared, for the
+ * built-in one.
  */
 export type CheckpointLocation =
-	| { readonly type: 'file'; readonly path: string }
+	| { readonly type: 'file'; readonly path: string; readonly identity?: string }
 	| { readonly type: 'directory'; readonly path: string; readonly names: readonly string[] }
 	| { readonly type: 'memory'; readonly bytes: Uint8Array }
 

@@ -4,8 +4,11 @@
  * some copiers write over an existing file in place.
  */
 
+import type { FileHandle } from 'node:fs/promises'
+import { isOpenForWriting } from '../../kernels/binding.ts'
 import { errorCode } from '../../lib/errors.ts'
 import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/binary.ts'
+import { identityOf } from '../formats/byte-source.ts'
 import { CheckpointError } from '../formats/checkpoint-error.ts'
 import { CLOSE_BRACE, isJsonSpace, OPEN_BRACE } from '../formats/json-bytes.ts'
 import { openRegularFile } from './files.ts'
@@ -14,38 +17,76 @@ import type { RunFault } from './run-fault.ts'
 /** White space that may follow the closing brace. */
 const TAIL_BYTES = 4096
 
-/** Looks at a checkpoint file's ends; null when it has arrived whole. */
-export async function findArrivalFault(path: string): Promise<RunFault | null> {
+/**
+ * How long a file that was written over in place must not have changed where the kernel does not tell
+ * whether somebody has it open for writing: copiers pause, and old bytes look as whole as new ones.
+ */
+export const REWRITTEN_REST_MS = 10_000
+
+/** What a look at a file's ends says. */
+export interface Arrival {
+	/** Why it is not whole; null when it is. */
+	readonly fault: RunFault | null
+	/** Somebody has it open for writing. */
+	readonly isBeingWritten: boolean
+}
+
+/**
+ * Looks at the ends of a checkpoint file in the state of that identity. `rewrittenRestMs` says for how
+ * long one that is written over in place has not changed; null for a new file.
+ */
+export async function findArrivalFault(
+	path: string,
+	identity: string,
+	rewrittenRestMs: number | null,
+): Promise<Arrival> {
 	try {
 		await using file = await openRegularFile(path)
-		const { size } = await file.stat()
-		const read = async (length: number, position: number) => {
-			const bytes = new Uint8Array(length)
-			const { bytesRead } = await file.read(bytes, 0, length, position)
-			return bytes.subarray(0, bytesRead)
+		const isBeingWritten = isOpenForWriting(file.fd)
+		if (isBeingWritten === true) {
+			return { fault: arriving('somebody has it open for writing'), isBeingWritten }
 		}
-		const start = await read(Math.min(size, PREAMBLE_BYTES), 0)
-		if (start.length < PREAMBLE_BYTES && start[0] !== OPEN_BRACE) {
-			return arriving(`${size} bytes so far`)
+		if (isBeingWritten === null && (rewrittenRestMs ?? REWRITTEN_REST_MS) < REWRITTEN_REST_MS) {
+			return { fault: arriving('it was written over a moment ago'), isBeingWritten: false }
 		}
-		if (!isBinaryForm(start)) {
-			const tail = await read(Math.min(size, TAIL_BYTES), Math.max(0, size - TAIL_BYTES))
-			return jsonFault(start, tail)
-		}
-		const headerBytes = headerLength(start)
-		if (PREAMBLE_BYTES + headerBytes > size) {
-			return arriving(`${size} bytes so far, its header alone has ${headerBytes}`)
-		}
-		const expected = declaredLength(await read(headerBytes, PREAMBLE_BYTES))
-		if (size === expected) return null
-		if (size < expected) return arriving(`${size} of ${expected} bytes so far`)
-		return damaged(`expected a file of ${expected} bytes by its header, got one of ${size}`)
+		const fault = await findFaultOfEnds(file)
+		const isSame = identityOf(await file.stat({ bigint: true })) === identity
+		return { fault: isSame ? fault : arriving('it changes'), isBeingWritten: false }
 	} catch (error) {
-		if (error instanceof CheckpointError) return damaged(error.message)
-		// Permissions are repaired and descriptors become free: worth another look.
-		const reason = `the file cannot be read (${errorCode(error) || 'not a regular file'})`
-		return { kind: 'incomplete', reason }
+		return { fault: faultOf(error), isBeingWritten: false }
 	}
+}
+
+async function findFaultOfEnds(file: FileHandle): Promise<RunFault | null> {
+	const { size } = await file.stat()
+	const read = async (length: number, position: number) => {
+		const bytes = new Uint8Array(length)
+		const { bytesRead } = await file.read(bytes, 0, length, position)
+		return bytes.subarray(0, bytesRead)
+	}
+	const start = await read(Math.min(size, PREAMBLE_BYTES), 0)
+	if (start.length < PREAMBLE_BYTES && start[0] !== OPEN_BRACE) {
+		return arriving(`${size} bytes so far`)
+	}
+	if (!isBinaryForm(start)) {
+		const tail = await read(Math.min(size, TAIL_BYTES), Math.max(0, size - TAIL_BYTES))
+		return jsonFault(start, tail)
+	}
+	const headerBytes = headerLength(start)
+	if (PREAMBLE_BYTES + headerBytes > size) {
+		return arriving(`${size} bytes so far, its header alone has ${headerBytes}`)
+	}
+	const expected = declaredLength(await read(headerBytes, PREAMBLE_BYTES))
+	if (size === expected) return null
+	if (size < expected) return arriving(`${size} of ${expected} bytes so far`)
+	return damaged(`expected a file of ${expected} bytes by its header, got one of ${size}`)
+}
+
+function faultOf(error: unknown): RunFault {
+	if (error instanceof CheckpointError) return damaged(error.message)
+	// Permissions are repaired and descriptors become free: worth another look.
+	const reason = `the file cannot be read (${errorCode(error) || 'not a regular file'})`
+	return { kind: 'incomplete', reason }
 }
 
 function jsonFault(start: Uint8Array, tail: Uint8Array): RunFault | null {

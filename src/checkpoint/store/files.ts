@@ -1,5 +1,56 @@
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type BigIntStats, constants } from 'node:fs'
+import { type FileHandle, lstat, open } from 'node:fs/promises'
+import { errorCode } from '../../lib/errors.ts'
+import { identityOf } from '../formats/byte-source.ts'
+
+/** What stands at a path at this moment; links are not followed. */
+export type PathState =
+	| { readonly type: 'gone' | 'directory' | 'link' | 'other' }
+	| FileState
+	/** It could not be looked at; `reason` is public. */
+	| { readonly type: 'unreadable'; readonly reason: string }
+
+export interface FileState {
+	readonly type: 'file'
+	/** Changes whenever the file's bytes may have changed. */
+	readonly identity: string
+	/** The same while a file is written over in place. */
+	readonly inode: string
+	readonly sizeBytes: number
+	/** Epoch milliseconds with fraction. */
+	readonly mtimeMs: number
+	readonly ctimeMs: number
+	/** The last change was one of its bytes, and not of its name, times or mode. */
+	readonly endsWithWrite: boolean
+}
+
+/** Looks at a path without opening it. */
+export async function lookAt(path: string): Promise<PathState> {
+	try {
+		const stat = await lstat(path, { bigint: true })
+		if (stat.isFile()) return fileState(stat)
+		if (stat.isDirectory()) return { type: 'directory' }
+		return { type: stat.isSymbolicLink() ? 'link' : 'other' }
+	} catch (error) {
+		const code = errorCode(error)
+		if (code === 'ENOENT' || code === 'ENOTDIR') return { type: 'gone' }
+		return { type: 'unreadable', reason: `cannot be read (${code})` }
+	}
+}
+
+export const NOT_FOLLOWED = 'is a symbolic link, which is not followed'
+
+function fileState(stat: BigIntStats): FileState {
+	return {
+		type: 'file',
+		identity: identityOf(stat),
+		inode: `${stat.dev}:${stat.ino}`,
+		sizeBytes: Number(stat.size),
+		mtimeMs: Number(stat.mtimeNs) / 1e6,
+		ctimeMs: Number(stat.ctimeNs) / 1e6,
+		endsWithWrite: stat.ctimeNs <= stat.mtimeNs,
+	}
+}
 
 /** Opens a file for reading if it is a regular one: no link is followed, no FIFO waited for. */
 export async function openRegularFile(path: string): Promise<FileHandle> {

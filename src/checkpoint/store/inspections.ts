@@ -5,8 +5,8 @@ import type { CheckpointVersion } from './run-directory.ts'
 import type { Verdict } from './run-judgement.ts'
 
 /**
- * Verifies a checkpoint's structure. Rejects with Fault `invalid` when the file is
- * damaged; after other rejections it is asked again.
+ * Verifies a checkpoint's structure. Rejects with Fault `invalid` when the file is damaged; after other
+ * rejections it is asked again.
  */
 export type Inspect = (version: CheckpointVersion) => Promise<CheckpointInfo>
 
@@ -30,17 +30,21 @@ export class Inspections {
 		return this.#inspect !== undefined
 	}
 
-	verdictOf({ identity }: CheckpointVersion): Verdict | undefined {
+	verdictOf({ identity }: Pick<CheckpointVersion, 'identity'>): Verdict | undefined {
 		return this.#verdicts.get(identity)
 	}
 
 	/** Notes what loading or verifying a file has shown. */
-	note({ identity }: CheckpointVersion, verdict: Verdict): void {
+	note({ identity }: Pick<CheckpointVersion, 'identity'>, verdict: Verdict): void {
 		this.#verdicts.set(identity, verdict)
 	}
 
+	forget({ identity }: CheckpointVersion): void {
+		this.#verdicts.delete(identity)
+	}
+
 	/** Has a file looked into unless that has happened; calls `onVerdict` when it has. */
-	request(version: CheckpointVersion, onVerdict: () => Promise<void>): void {
+	request(version: CheckpointVersion, onVerdict: () => void): void {
 		const inspect = this.#inspect
 		const { identity } = version
 		if (inspect === undefined || this.#verdicts.has(identity) || this.#waiting.has(identity)) {
@@ -52,20 +56,14 @@ export class Inspections {
 			this.#waiting.delete(identity)
 			if (verdict === undefined) return
 			this.#verdicts.set(identity, verdict)
-			await onVerdict()
+			onVerdict()
 		})
 	}
 
-	/** Resolves when everything that has been asked for so far is known. */
-	idle(): Promise<void> {
-		return this.#queue.idle()
-	}
-
-	/** Forgets files that are no longer there. */
-	retain(identities: ReadonlySet<string>): void {
-		for (const identity of this.#verdicts.keys()) {
-			if (!identities.has(identity)) this.#verdicts.delete(identity)
-		}
+	/** Resolves when nothing waits any more. */
+	async idle(): Promise<void> {
+		do await this.#queue.idle()
+		while (this.#waiting.size > 0)
 	}
 }
 

@@ -1,5 +1,6 @@
 /** config.json of a run, as far as listings need it. */
-import { describeValue, isRecord } from '../../lib/json.ts'
+import { describeValue, isRecord, withoutByteOrderMark } from '../../lib/json.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-depth.ts'
 
 export interface RunConfig {
 	/** As written there; {} when absent. */
@@ -14,9 +15,12 @@ export const CONFIG_BYTES_MAX = 2 ** 22
 
 /** The fields of a config.json, or what is wrong with it. */
 export function parseRunConfig(text: string): RunConfig | string {
+	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
+		return `config.json: expected at most ${JSON_DEPTH_MAX} brackets within each other, got more`
+	}
 	let value: unknown
 	try {
-		value = JSON.parse(text)
+		value = JSON.parse(withoutByteOrderMark(text))
 	} catch {
 		return 'config.json: expected valid JSON'
 	}

@@ -1,13 +1,13 @@
 /*
  * One run directory as it stands on disk: config.json, checkpoint-<step>.json, metrics.jsonl.
  * Everything is a matter of file names and stat; contents are read again only when a file has changed.
+ * What cannot be read at the moment stays as it was known: only what is seen to be gone is gone.
  */
-import type { BigIntStats } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
-import { findArrivalFault } from './completeness.ts'
-import { readSmallFile } from './files.ts'
+import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
+import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
 import { CONFIG_NAME, checkpointName, stepOfName, TRAINING_LOG_NAME } from './names.ts'
 import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
 import type { RunFault } from './run-fault.ts'
@@ -26,9 +26,11 @@ export interface CheckpointVersion {
 	readonly seenSince: number
 	/** Why the file has not arrived whole, by its ends and length; null when it has. */
 	readonly fault: RunFault | null
+	/** Somebody has it open for writing. */
+	readonly isBeingWritten: boolean
 }
 
-/** What is in a run directory. */
+/** What is in a run directory. The object stays the same while nothing changes. */
 export interface RunDirectory {
 	readonly name: string
 	/** null: config.json has not arrived. A string says what is wrong with it. */
@@ -36,8 +38,10 @@ export interface RunDirectory {
 	readonly lastLoss: number | null
 	/** By step, ascending. */
 	readonly checkpoints: readonly CheckpointVersion[]
-	/** Entries that have a checkpoint's name but are no regular files. */
+	/** Entries that have a checkpoint's name but are no regular files, with the reason. */
 	readonly strangers: readonly string[]
+	/** What could not be looked at this time, and stays as it was known. */
+	readonly unreadable: readonly string[]
 	/** Some file changed a moment ago: look again after `SETTLE_MS`. */
 	readonly isSettling: boolean
 }
@@ -50,17 +54,24 @@ interface Cached<T> {
 	readonly value: T
 }
 
+interface KnownVersion {
+	readonly version: CheckpointVersion
+	readonly inode: string
+	/** A whole file was here under the same inode, and is being written over. */
+	readonly isRewritten: boolean
+}
+
 /** Reads one run directory again and again, remembering what has not changed. */
 export class RunReader {
 	readonly name: string
 	readonly #path: string
+	#last: RunDirectory | null = null
 	#config: Cached<RunConfig> | undefined
 	/** A config that could not be read, and when it was first seen so. */
 	#badConfig: Cached<number> | undefined
-	#lastLoss: Cached<number | null> | undefined
-	#versions = new Map<string, CheckpointVersion>()
-	/** When each changing file was first seen as it is now, by `performance.now()`. */
-	#firstSeen = new Map<string, number>()
+	#lastLoss: Cached<number | null> = { identity: '', value: null }
+	/** By file name. */
+	#versions = new Map<string, KnownVersion>()
 
 	constructor(directory: string, name: string) {
 		this.name = name
@@ -68,148 +79,242 @@ export class RunReader {
 	}
 
 	/**
-	 * Looks at the directory. `resting` says that its files are known to be at rest, as after an
-	 * upload of ours. Undefined when there is no run here: no directory, or neither config nor
-	 * checkpoint in it.
+	 * Modification time of the highest step's file, epoch milliseconds: no run serves a newer one. Opens
+	 * nothing; 0 for none.
 	 */
-	async read(resting: boolean): Promise<RunDirectory | undefined> {
-		const names = await listFiles(this.#path)
-		if (typeof names === 'string') return unreadableRun(this.name, names)
+	async glance(): Promise<number> {
+		const names = await readdir(this.#path).catch((): string[] => [])
+		const highest = names.reduce((best, name) => Math.max(best, stepOfName(name) ?? -1), -1)
+		if (highest === -1) return 0
+		const state = await lookAt(join(this.#path, checkpointName(highest)))
+		return state.type === 'file' ? state.mtimeMs : 0
+	}
+
+	/**
+	 * Looks at the directory. `resting` says that its files are known to be at rest, as after an
+	 * upload of ours. Null when there is no run here: no directory, or neither config nor checkpoint
+	 * in it.
+	 */
+	async read(resting: boolean): Promise<RunDirectory | null> {
+		const names = await this.#list()
+		if (names === 'linked') return unreadableRun(this.name, NOT_FOLLOWED)
+		if (!Array.isArray(names)) return this.#keep(names)
 		const candidates = names.flatMap((name) => {
 			const step = stepOfName(name)
 			return step === undefined ? [] : [{ name, step }]
 		})
-		if (candidates.length === 0 && !names.includes(CONFIG_NAME)) return undefined
+		if (candidates.length === 0 && !names.includes(CONFIG_NAME)) return this.#keep(null)
 
-		const versions = new Map<string, CheckpointVersion>()
-		const firstSeen = new Map<string, number>()
+		const versions = new Map<string, KnownVersion>()
 		const strangers: string[] = []
+		const unreadable: string[] = []
 		let isSettling = false
 		for (const { name, step } of candidates) {
-			const stat = await statFile(join(this.#path, name))
-			if (stat === undefined) continue
-			if (!stat.isFile()) {
-				strangers.push(name)
-				continue
+			const state = await lookAt(join(this.#path, name))
+			const known = this.#versions.get(name)
+			if (state.type === 'gone') continue
+			if (state.type === 'unreadable') {
+				unreadable.push(`${name}: ${state.reason}`)
+				if (known !== undefined) versions.set(name, known)
+			} else if (state.type === 'file') {
+				const now = await this.#version(name, step, state, resting)
+				isSettling ||= isSettlingNow(state, now)
+				versions.set(name, now)
+			} else {
+				const reason = state.type === 'link' ? NOT_FOLLOWED : 'expected a regular file'
+				strangers.push(`${name}: ${reason}`)
 			}
-			const identity = identityOf(stat)
-			const seen = this.#firstSeen.get(identity) ?? performance.now()
-			firstSeen.set(identity, seen)
-			const isAtRest = resting || hasSettled(stat, seen)
-			isSettling ||= !isAtRest
-			versions.set(name, await this.#version({ name, step, stat, identity, seen, isAtRest }))
 		}
 		this.#versions = versions
-		this.#firstSeen = firstSeen
 		const config = await this.#readConfig(resting)
-		return {
+		if (config.unreadable !== undefined) unreadable.push(config.unreadable)
+		return this.#keep({
 			name: this.name,
 			config: config.config,
 			lastLoss: await this.#readLastLoss(),
 			checkpoints: oneByStep(versions),
 			strangers,
-			isSettling: isSettling || config.isSettling,
+			unreadable,
+			isSettling: isSettling || config.isSettling === true,
+		})
+	}
+
+	/** Remembers what was seen, as the same object where it is the same. A string is why nothing was. */
+	#keep(seen: RunDirectory | string | null): RunDirectory | null {
+		const last = this.#last
+		if (typeof seen === 'string') {
+			return last === null ? unreadableRun(this.name, seen) : { ...last, unreadable: [seen] }
+		}
+		if (seen === null || last === null || !isSameDirectory(seen, last)) this.#last = seen
+		return this.#last
+	}
+
+	/** Names in the directory; null when it has gone, `linked`, or why it cannot be read. */
+	async #list(): Promise<string[] | string | null> {
+		const state = await lookAt(this.#path)
+		if (state.type === 'unreadable') return `the directory ${state.reason}`
+		if (state.type === 'link') return (await isDirectory(this.#path)) ? 'linked' : null
+		if (state.type !== 'directory') return null
+		try {
+			return await readdir(this.#path)
+		} catch (error) {
+			const code = errorCode(error)
+			return code === 'ENOENT' ? null : `the directory cannot be read (${code})`
 		}
 	}
 
-	async #version(file: {
-		name: string
-		step: number
-		stat: BigIntStats
-		identity: string
-		seen: number
-		isAtRest: boolean
-	}): Promise<CheckpointVersion> {
-		const { name, step, stat, identity, seen, isAtRest } = file
-		const known = this.#versions.get(name)
-		const isKnown = known?.identity === identity
+	async #version(
+		name: string,
+		step: number,
+		state: FileState,
+		resting: boolean,
+	): Promise<KnownVersion> {
+		const before = this.#versions.get(name)
+		const known = before?.version
+		const isKnown = known?.identity === state.identity
 		// While a file may still change, what was found in it may be outdated: look again.
-		if (isKnown && known.fault?.kind !== 'incomplete') return known
+		if (before !== undefined && isKnown && known.fault?.kind !== 'incomplete') return before
+		const isRewritten =
+			before !== undefined &&
+			before.inode === state.inode &&
+			(before.isRewritten || before.version.fault === null)
 		const path = join(this.#path, name)
-		const fault: RunFault | null = isAtRest
-			? await findArrivalFault(path)
-			: { kind: 'incomplete', reason: 'still arriving: it changed a moment ago' }
-		return {
+		const seenSince = isKnown ? known.seenSince : performance.now()
+		const arrival =
+			resting || hasSettled(state, seenSince)
+				? await findArrivalFault(
+						path,
+						state.identity,
+						isRewritten ? restOf(state, seenSince) : null,
+					)
+				: { fault: CHANGED_A_MOMENT_AGO, isBeingWritten: false }
+		const version: CheckpointVersion = {
 			step,
 			path,
-			identity,
-			sizeBytes: Number(stat.size),
-			mtimeMs: Number(stat.mtimeNs) / 1e6,
-			seenSince: seen,
-			fault,
+			identity: state.identity,
+			sizeBytes: state.sizeBytes,
+			mtimeMs: state.mtimeMs,
+			seenSince,
+			...arrival,
 		}
+		const isSame = isKnown && Bun.deepEquals(known, version)
+		return { version: isSame ? known : version, inode: state.inode, isRewritten }
 	}
 
-	/** The config; while its file is being written, the last one that was whole. */
-	async #readConfig(resting: boolean): Promise<Pick<RunDirectory, 'config' | 'isSettling'>> {
+	/** The config; while its file is being written or cannot be read, the last one that was whole. */
+	async #readConfig(resting: boolean): Promise<ConfigLook> {
 		const path = join(this.#path, CONFIG_NAME)
-		const stat = await statFile(path)
-		if (stat === undefined) return { config: null, isSettling: false }
-		const identity = identityOf(stat)
+		const state = await lookAt(path)
 		const known = this.#config
-		if (known?.identity === identity) return { config: known.value, isSettling: false }
-		const config = await readRunConfig(path)
+		if (state.type === 'gone') return { config: null }
+		if (state.type === 'unreadable') return keptConfig(known?.value, state.reason)
+		if (state.type !== 'file') {
+			const reason = state.type === 'link' ? NOT_FOLLOWED : 'expected a regular file'
+			return { config: `${CONFIG_NAME}: ${reason}` }
+		}
+		const { identity } = state
+		if (known?.identity === identity) return { config: known.value }
+		let config: RunConfig | string
+		try {
+			config = await readRunConfig(path)
+		} catch (error) {
+			return keptConfig(known?.value, `cannot be read (${errorCode(error)})`)
+		}
 		if (typeof config !== 'string') {
 			this.#config = { identity, value: config }
-			return { config, isSettling: false }
+			return { config }
 		}
-		// What cannot be read is looked at again each time: the reason may be the moment.
+		// What makes no sense is looked at again each time: the reason may be the moment.
 		if (this.#badConfig?.identity !== identity) {
 			this.#badConfig = { identity, value: performance.now() }
 		}
-		if (resting || hasSettled(stat, this.#badConfig.value)) return { config, isSettling: false }
+		if (resting || hasSettled(state, this.#badConfig.value)) return { config }
 		return { config: known?.value ?? null, isSettling: true }
 	}
 
 	async #readLastLoss(): Promise<number | null> {
 		const path = join(this.#path, TRAINING_LOG_NAME)
-		const stat = await statFile(path)
-		if (stat === undefined) return null
-		const identity = identityOf(stat)
-		if (this.#lastLoss?.identity !== identity) {
-			this.#lastLoss = { identity, value: await readLastLoss(path) }
+		const state = await lookAt(path)
+		if (state.type !== 'file' && state.type !== 'unreadable') return null
+		if (state.type === 'file' && this.#lastLoss.identity !== state.identity) {
+			const value = await readLastLoss(path)
+			if (value !== undefined) this.#lastLoss = { identity: state.identity, value }
 		}
 		return this.#lastLoss.value
 	}
 }
 
-/** Names in a directory, or why it cannot be read; a link to a directory has none. */
-async function listFiles(path: string): Promise<readonly string[] | string> {
-	try {
-		return (await lstat(path)).isDirectory() ? await readdir(path) : []
-	} catch (error) {
-		if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return []
-		return `the directory cannot be read (${errorCode(error)})`
-	}
+const CHANGED_A_MOMENT_AGO: RunFault = {
+	kind: 'incomplete',
+	reason: 'still arriving: it changed a moment ago',
 }
 
 function unreadableRun(name: string, reason: string): RunDirectory {
-	return { name, config: reason, lastLoss: null, checkpoints: [], strangers: [], isSettling: false }
-}
-
-async function statFile(path: string): Promise<BigIntStats | undefined> {
-	try {
-		return await lstat(path, { bigint: true })
-	} catch {
-		return undefined
+	return {
+		name,
+		config: reason,
+		lastLoss: null,
+		checkpoints: [],
+		strangers: [],
+		unreadable: [],
+		isSettling: false,
 	}
 }
 
-function identityOf(stat: BigIntStats): string {
-	// ctime tells a rewrite whose size and mtime were put back.
-	return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':')
+interface ConfigLook {
+	readonly config: RunDirectory['config']
+	readonly isSettling?: true
+	readonly unreadable?: string
 }
 
-/** By ctime where the clock is sound, else by our own observation. */
-function hasSettled(stat: BigIntStats, seenSince: number): boolean {
-	const age = Date.now() - Number(stat.ctimeNs) / 1e6
-	return age >= SETTLE_MS || performance.now() - seenSince >= SETTLE_MS
+function keptConfig(known: RunConfig | undefined, reason: string): ConfigLook {
+	return { config: known ?? null, unreadable: `${CONFIG_NAME}: ${reason}` }
+}
+
+function isSameDirectory(a: RunDirectory, b: RunDirectory): boolean {
+	return (
+		a.config === b.config &&
+		a.lastLoss === b.lastLoss &&
+		a.isSettling === b.isSettling &&
+		isSameList(a.checkpoints, b.checkpoints) &&
+		isSameList(a.strangers, b.strangers) &&
+		isSameList(a.unreadable, b.unreadable)
+	)
+}
+
+/** True for lists of the very same items. */
+export function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
+	return a.length === b.length && a.every((item, i) => item === b[i])
+}
+
+/** Milliseconds for which a file has not changed: by ctime where the clock is sound, else as we saw it. */
+function restOf({ ctimeMs }: FileState, seenSince: number): number {
+	return Math.max(Date.now() - ctimeMs, performance.now() - seenSince)
+}
+
+/**
+ * Nothing was written for a while. Or the last change was none of its bytes, as of whoever writes
+ * elsewhere and then gives the file its name or its times.
+ */
+function hasSettled(state: FileState, seenSince: number): boolean {
+	return !state.endsWithWrite || restOf(state, seenSince) >= SETTLE_MS
+}
+
+/** Time alone may make it whole, or will tell whether it is. */
+function isSettlingNow(state: FileState, { version, isRewritten }: KnownVersion): boolean {
+	if (version.fault?.kind !== 'incomplete') return false
+	const rest = restOf(state, version.seenSince)
+	return (
+		!hasSettled(state, version.seenSince) ||
+		version.isBeingWritten ||
+		(isRewritten && rest < REWRITTEN_REST_MS)
+	)
 }
 
 /** Two names can mean one step (`007`, `7`): the one without leading zeros counts. */
-function oneByStep(versions: ReadonlyMap<string, CheckpointVersion>): readonly CheckpointVersion[] {
+function oneByStep(versions: ReadonlyMap<string, KnownVersion>): readonly CheckpointVersion[] {
 	const bySteps = new Map<number, CheckpointVersion>()
-	for (const [name, version] of versions) {
+	for (const [name, { version }] of versions) {
 		if (!bySteps.has(version.step) || name === checkpointName(version.step)) {
 			bySteps.set(version.step, version)
 		}
@@ -217,10 +322,22 @@ function oneByStep(versions: ReadonlyMap<string, CheckpointVersion>): readonly C
 	return [...bySteps.values()].sort((a, b) => a.step - b.step)
 }
 
+/** Throws what the system throws when the moment is to blame. */
 async function readRunConfig(path: string): Promise<RunConfig | string> {
 	try {
 		return parseRunConfig((await readSmallFile(path, CONFIG_BYTES_MAX)).toString('utf8'))
 	} catch (error) {
-		return `config.json: cannot be read (${errorCode(error) || 'not a small regular file'})`
+		const code = errorCode(error)
+		if (code === 'ELOOP') return `${CONFIG_NAME}: ${NOT_FOLLOWED}`
+		if (code === '') return `${CONFIG_NAME}: cannot be read (not a small regular file)`
+		throw error
 	}
+}
+
+/** Follows links. */
+async function isDirectory(path: string): Promise<boolean> {
+	return await stat(path).then(
+		(target) => target.isDirectory(),
+		() => false,
+	)
 }

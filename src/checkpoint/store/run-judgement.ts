@@ -57,7 +57,13 @@ export interface Judgement {
 
 /** True for a checkpoint that can be loaded as far as anybody knows. */
 export function isUsable(version: CheckpointVersion, verdict: Verdict | undefined): boolean {
-	return version.fault === null && (verdict === undefined || 'info' in verdict)
+	return faultOf(version, verdict) === null
+}
+
+/** What reading a file whole has shown goes before what its ends look like. */
+function faultOf(version: CheckpointVersion, verdict: Verdict | undefined): RunFault | null {
+	if (verdict === undefined) return version.fault
+	return 'fault' in verdict ? verdict.fault : null
 }
 
 /** Decides what a run serves, or why it cannot be served. */
@@ -126,24 +132,22 @@ function beingOverwritten({
 }: RunEvidence): CheckpointVersion | undefined {
 	const now = directory.checkpoints.find(({ path }) => path === previous?.served.path)
 	const isChanging =
-		now?.fault?.kind === 'incomplete' && performance.now() - now.seenSince < overwriteMsMax
+		now?.fault?.kind === 'incomplete' &&
+		(now.isBeingWritten || performance.now() - now.seenSince < overwriteMsMax)
 	return isChanging ? previous?.served : undefined
 }
 
 function findFaults({ directory, verdictOf }: RunEvidence): readonly RunFault[] {
 	const faults: RunFault[] = []
-	if (directory.config === null) {
+	if (directory.config === null && directory.unreadable.length === 0) {
 		faults.push({ kind: 'incomplete', reason: 'config.json has not arrived' })
 	} else if (typeof directory.config === 'string') {
 		faults.push({ kind: 'damaged', reason: directory.config })
 	}
-	for (const name of directory.strangers) {
-		faults.push({ kind: 'damaged', reason: `${name}: expected a regular file` })
-	}
+	for (const reason of directory.strangers) faults.push({ kind: 'damaged', reason })
+	for (const reason of directory.unreadable) faults.push({ kind: 'incomplete', reason })
 	for (const version of directory.checkpoints) {
-		const verdict = verdictOf(version)
-		const fault =
-			version.fault ?? (verdict !== undefined && 'fault' in verdict ? verdict.fault : null)
+		const fault = faultOf(version, verdictOf(version))
 		if (fault !== null) {
 			faults.push({ kind: fault.kind, reason: `step ${version.step}: ${fault.reason}` })
 		}

@@ -1,18 +1,28 @@
 /*
  * The checkpoints directory as the server sees it: which runs there are, which checkpoint each one
- * serves, what is wrong with the rest. The picture is kept up to date by a watcher and by a full rescan
- * (a watcher goes blind when the directory is replaced, and does not see other machines' writes), and
- * reading it costs nothing. Files are never opened by names that a client sent.
+ * serves, what is wrong with the rest. The picture is kept up to date by a watcher, by a look at the
+ * directory itself each second, and by looks at the runs in turn (a watcher does not see other machines'
+ * writes, and may be refused); reading it costs nothing. What cannot be read at the moment stays as it
+ * was known. Files are never opened by names that a client sent.
  */
-import { readdir, stat } from 'node:fs/promises'
-import { errorCode, messageOf } from '../../lib/errors.ts'
+import { join } from 'node:path'
+import { messageOf } from '../../lib/errors.ts'
+import { Fault } from '../../lib/fault.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import { DirectoryWatch } from './directory-watch.ts'
+import { lookAt } from './files.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, trainingLogPath } from './names.ts'
-import { type CheckpointVersion, type RunDirectory, RunReader, SETTLE_MS } from './run-directory.ts'
+import { RootDirectory } from './root-directory.ts'
+import {
+	type CheckpointVersion,
+	isSameList,
+	type RunDirectory,
+	RunReader,
+	SETTLE_MS,
+} from './run-directory.ts'
 import { isUsable, judgeRun, type RunSummary, type UnservedRun } from './run-judgement.ts'
 import { RunLog } from './run-log.ts'
 import { type LossSeries, readLossSeries } from './training-log.ts'
@@ -23,13 +33,13 @@ export interface StoreOptions {
 	readonly log: Log
 	/** Without it a file is taken at its word until loaded. */
 	readonly inspect?: Inspect
-	/** Time between full rescans in milliseconds. */
+	/** Time between looks at runs that nobody has told us of, in milliseconds. */
 	readonly rescanMs?: number
 	/** How long a run stays in service while its served file is being written over, since the last byte. */
 	readonly overwriteMsMax?: number
 }
 
-/** Opens a checkpoints directory: scans it once and keeps watching. */
+/** Opens a checkpoints directory: looks at everything once and keeps watching. */
 export async function openStore(options: StoreOptions): Promise<CheckpointStore> {
 	const store = new CheckpointStore(options)
 	await store.rescan()
@@ -38,10 +48,27 @@ export async function openStore(options: StoreOptions): Promise<CheckpointStore>
 
 const RESCAN_MS = 10_000
 
+/** Time between looks at the directory itself. */
+const ROOT_LOOK_MS = 1000
+
+/** Runs that are looked at in turn every `rescanMs`, so that idling costs the same with any number. */
+const RUNS_IN_TURN = 256
+
+/** Runs that are looked at at the same time. */
+const LOOKS_AT_ONCE = 32
+
 const OVERWRITE_MS_MAX = 10_000
 
 /** Events are gathered for this long, so that a burst costs one look. */
 const DEBOUNCE_MS = 50
+
+/** Verdicts are gathered for this long, so that thousands cost few pictures. */
+const PUBLISH_MS = 100
+
+/** How often, and at what distance, what was just stored is looked for when it cannot be read. */
+const STORED_LOOKS = 50
+const STORED_LOOK_MS = 100
+const STORED_RETRY_SECONDS = 2
 
 interface RunState {
 	readonly reader: RunReader
@@ -54,6 +81,7 @@ export class CheckpointStore {
 	readonly directory: string
 	readonly #options: StoreOptions
 	readonly #log: RunLog
+	readonly #root: RootDirectory
 	readonly #watch: DirectoryWatch
 	readonly #inspections: Inspections
 	readonly #listeners = new Set<() => void>()
@@ -61,24 +89,49 @@ export class CheckpointStore {
 	readonly #states = new Map<string, RunState>()
 	/** Runs that an upload is putting into place: they keep their picture until it is done. */
 	readonly #writing = new Set<string>()
+	/** Runs that somebody who missed them has us look for. */
+	readonly #lookingFor = new Map<string, Promise<void>>()
 	#runs: readonly RunSummary[] = []
 	#unserved: readonly UnservedRun[] = []
+	/** Some state is not visible yet. */
+	#isDirty = false
+	#publishing: Timer | null = null
 	readonly #scans = new SerialQueue()
 	#changedNames = new Set<string>()
 	#debounce: Timer | null = null
-	readonly #rescanTimer: Timer
+	readonly #timers: readonly Timer[]
+	/** Directories in the checkpoints directory, and whose turn it is. */
+	#names: readonly string[] = []
+	#turn = 0
+	readonly #newestKnown = Promise.withResolvers<void>()
+	readonly #firstScan = Promise.withResolvers<void>()
 	/** The first scan finds everything: not worth a line each. */
 	#hasScanned = false
 	#isClosed = false
 
 	constructor(options: StoreOptions) {
+		const { directory, log, inspect, rescanMs = RESCAN_MS } = options
 		this.#options = options
-		this.directory = options.directory
-		this.#log = new RunLog(options.log)
-		this.#inspections = new Inspections(options.inspect)
-		this.#watch = new DirectoryWatch(options.directory, (name) => this.#noteChange(name))
-		this.#rescanTimer = setInterval(() => this.#scanLater(), options.rescanMs ?? RESCAN_MS)
-		this.#rescanTimer.unref()
+		this.directory = directory
+		this.#log = new RunLog(log)
+		this.#inspections = new Inspections(inspect)
+		this.#root = new RootDirectory(directory)
+		this.#watch = new DirectoryWatch(directory, (name) => this.#noteChange(name))
+		this.#timers = [
+			setInterval(() => this.#scanLater(() => this.#lookAtRoot()), ROOT_LOOK_MS),
+			setInterval(() => this.#scanLater(() => this.#lookInTurn()), rescanMs),
+		]
+		for (const timer of this.#timers) timer.unref()
+	}
+
+	/** Resolves when `runs()` begins with the newest run. */
+	newestKnown(): Promise<void> {
+		return this.#newestKnown.promise
+	}
+
+	/** Resolves when everything has been looked at once. */
+	ready(): Promise<void> {
+		return this.#firstScan.promise
 	}
 
 	/** Runs that can be served, newest checkpoint first, equal times by name. */
@@ -143,13 +196,31 @@ export class CheckpointStore {
 	}
 
 	/** Resolves when every checkpoint that was there has been inspected. */
-	inspected(): Promise<void> {
-		return this.#inspections.idle()
+	async inspected(): Promise<void> {
+		await this.#inspections.idle()
+		this.#publish()
 	}
 
 	/** Looks at everything again, or at one run; resolves when the picture is up to date. */
 	rescan(name?: string): Promise<void> {
-		return this.#scans.run(() => this.#scan(name === undefined ? undefined : [name]))
+		return this.#scans.run(() => (name === undefined ? this.#scanAll() : this.#scan([name])))
+	}
+
+	/**
+	 * Looks for a run that a request has missed: another server may have stored it a moment ago. Costs
+	 * one system call when there is nothing, and one look for all who miss the same name.
+	 */
+	lookFor(name: string): Promise<void> {
+		if (!isDirectoryName(name)) return Promise.resolve()
+		const looking = this.#lookingFor.get(name)
+		if (looking !== undefined) return looking
+		const look = async () => {
+			const { type } = await lookAt(join(this.directory, name))
+			if (type === 'directory') await this.rescan(name)
+		}
+		const promise = look().finally(() => this.#lookingFor.delete(name))
+		this.#lookingFor.set(name, promise)
+		return promise
 	}
 
 	/**
@@ -157,14 +228,18 @@ export class CheckpointStore {
 	 * the run falls back to its next best step or becomes damaged.
 	 */
 	async reportDamage(name: string, version: CheckpointVersion, reason: string): Promise<void> {
-		this.#inspections.note(version, { fault: { kind: 'damaged', reason } })
-		await this.rescan(name)
+		await this.#scans.run(async () => {
+			this.#inspections.note(version, { fault: { kind: 'damaged', reason } })
+			await this.#scan([name])
+			this.#judge(name)
+			this.#publish()
+		})
 	}
 
 	/**
 	 * Runs `write`, which puts verified files of a run into place. Until it is done the run keeps its
-	 * picture, so nobody sees a mix; then the new files are served at once. `step` and `info` describe
-	 * the new checkpoint.
+	 * picture, so nobody sees a mix; when this resolves the new files are served. `step` and `info`
+	 * describe the new checkpoint. Throws Fault `overloaded` when they are stored but cannot be read.
 	 */
 	async replace(
 		name: string,
@@ -175,14 +250,18 @@ export class CheckpointStore {
 		try {
 			await this.#scans.idle()
 			await write()
-			await this.#scans.run(async () => {
-				await this.#scanRun(name, true)
-				const { directory } = this.#states.get(name) ?? {}
-				const version = directory?.checkpoints.find((each) => each.step === step)
-				if (version !== undefined) this.#inspections.note(version, { info })
-				this.#judge(name)
-				this.#publish()
-			})
+			for (
+				let look = 1;
+				!(await this.#scans.run(() => this.#seeStored(name, step, info)));
+				look++
+			) {
+				if (look === STORED_LOOKS) {
+					const message =
+						'The checkpoint is stored, but its directory cannot be read at the moment.'
+					throw new Fault('overloaded', message, { retrySeconds: STORED_RETRY_SECONDS })
+				}
+				await Bun.sleep(STORED_LOOK_MS)
+			}
 		} finally {
 			this.#writing.delete(name)
 		}
@@ -191,15 +270,16 @@ export class CheckpointStore {
 	/** Stops watching. */
 	close(): void {
 		this.#isClosed = true
-		clearInterval(this.#rescanTimer)
+		for (const timer of this.#timers) clearInterval(timer)
 		if (this.#debounce !== null) clearTimeout(this.#debounce)
+		if (this.#publishing !== null) clearTimeout(this.#publishing)
 		this.#watch.close()
 	}
 
 	#noteChange(name: string | null): void {
 		if (this.#isClosed) return
 		if (name === null) {
-			this.#scanLater()
+			this.#scanLater(() => this.#scanAll())
 			return
 		}
 		if (isIgnoredName(name)) return
@@ -208,81 +288,147 @@ export class CheckpointStore {
 			const names = [...this.#changedNames]
 			this.#changedNames = new Set()
 			this.#debounce = null
-			this.#scanLater(names)
+			this.#scanLater(() => this.#scan(names))
 		}, DEBOUNCE_MS)
 		this.#debounce.unref()
 	}
 
 	/** A scan that nobody waits for: its failure is a line in the log, and the next one tries again. */
-	#scanLater(names?: readonly string[]): void {
-		this.#scans
-			.run(() => this.#scan(names))
-			.catch((error: unknown) => {
-				this.#options.log(
-					'warn',
-					`the checkpoints directory could not be scanned: ${messageOf(error)}`,
-				)
-			})
+	#scanLater(scan: () => Promise<void>): void {
+		this.#scans.run(scan).catch((error: unknown) => {
+			this.#options.log(
+				'warn',
+				`the checkpoints directory could not be scanned: ${messageOf(error)}`,
+			)
+		})
 	}
 
-	/** Looks at the named runs, or at the whole directory. One run's failure is not another's. */
-	async #scan(changed?: readonly string[]): Promise<void> {
-		if (this.#isClosed) return
-		const names = changed ?? (await this.#listRuns())
-		for (const name of names) {
-			// What is there at the start is taken as it stands: a restart must not hide it for a second.
-			if (this.#writing.has(name)) continue
-			try {
-				await this.#scanRun(name, !this.#hasScanned)
-			} catch (error) {
-				this.#log.failed(name, messageOf(error))
-			}
+	async #scanAll(): Promise<void> {
+		const root = await this.#look()
+		const names = [...new Set([...this.#states.keys(), ...this.#names])]
+		if (this.#hasScanned) {
+			if (root !== 'unreadable') await this.#scan(names)
+			return
 		}
+		await this.#scanFirst(names)
 		this.#hasScanned = true
+		this.#firstScan.resolve()
+		// Setting up a watch takes its time with many directories.
+		await this.#look()
+	}
+
+	/** The newest first, so that a request that names no model need not wait for thousands of others. */
+	async #scanFirst(names: readonly string[]): Promise<void> {
+		const glances: { readonly name: string; readonly mtimeMs: number }[] = []
+		await atOnce(names, async (name) => {
+			glances.push({ name, mtimeMs: await new RunReader(this.directory, name).glance() })
+		})
+		glances.sort((a, b) => b.mtimeMs - a.mtimeMs)
+		let at = 0
+		const knowsNewest = () => (this.#runs[0]?.mtimeMs ?? -1) >= (glances[at]?.mtimeMs ?? -1)
+		for (; at < glances.length && !knowsNewest(); at += LOOKS_AT_ONCE) {
+			await this.#lookAtRuns(glances.slice(at, at + LOOKS_AT_ONCE).map(({ name }) => name))
+			this.#publish()
+		}
+		this.#newestKnown.resolve()
+		const early = glances.slice(0, at).map(({ name }) => name)
+		for (const name of early) this.#inspectBest(name)
+		for (const listener of this.#lookListeners) listener(early)
+		await this.#scan(glances.slice(at).map(({ name }) => name))
+	}
+
+	/** Finds what has come into the directory and what has gone from it. */
+	async #lookAtRoot(): Promise<void> {
+		if (!this.#hasScanned) return
+		const before = new Set(this.#names)
+		const root = await this.#look()
+		if (root === 'replaced') await this.#scanAll()
+		if (root !== 'changed') return
+		const now = new Set(this.#names)
+		await this.#scan([...now.symmetricDifference(before)])
+	}
+
+	/** Looks at some runs whose turn it is. */
+	async #lookInTurn(): Promise<void> {
+		const count = Math.min(RUNS_IN_TURN, this.#names.length)
+		const names = Array.from({ length: count }, (_, i) => {
+			return this.#names[(this.#turn + i) % this.#names.length]!
+		})
+		this.#turn = (this.#turn + count) % Math.max(1, this.#names.length)
+		await this.#scan(names)
+	}
+
+	/** Reads the directory's names if it has changed, and makes sure that it is the one watched. */
+	async #look(): Promise<'same' | 'changed' | 'replaced' | 'unreadable'> {
+		if (this.#isClosed) return 'unreadable'
+		const root = await this.#root.look()
+		this.#log.directory(this.directory, root.type === 'present' ? null : root.reason)
+		if (root.type === 'unreadable') return 'unreadable'
+		if (root.type === 'missing') {
+			this.#names = []
+			this.#watch.close()
+			return this.#states.size > 0 ? 'replaced' : 'same'
+		}
+		this.#names = root.names
+		const isReplaced = this.#hasScanned && this.#watch.follow(root.identity)
+		return isReplaced ? 'replaced' : root.hasChanged ? 'changed' : 'same'
+	}
+
+	/** Looks at runs. One run's failure is not another's. */
+	async #scan(names: readonly string[]): Promise<void> {
+		await this.#lookAtRuns(names)
 		this.#publish()
 		for (const listener of this.#lookListeners) listener(names)
 		for (const name of names) this.#inspectBest(name)
 	}
 
-	/** Names in the directory, and those that have gone; nothing new when it cannot be read. */
-	async #listRuns(): Promise<readonly string[]> {
-		const known = [...this.#states.keys()]
-		try {
-			const { dev, ino } = await stat(this.directory)
-			this.#watch.follow(`${dev}:${ino}`)
-			const entries = await readdir(this.directory, { withFileTypes: true })
-			const present = entries.flatMap((entry) => {
-				return entry.isDirectory() && !isIgnoredName(entry.name) ? [entry.name] : []
-			})
-			this.#log.directory(this.directory, null)
-			return [...new Set([...known, ...present])]
-		} catch (error) {
-			const isMissing = errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR'
-			const problem = isMissing ? 'does not exist' : `cannot be read (${errorCode(error)})`
-			this.#log.directory(this.directory, problem)
-			return isMissing ? known : []
-		}
+	async #lookAtRuns(names: readonly string[]): Promise<void> {
+		await atOnce(names, async (name) => {
+			if (this.#isClosed || this.#writing.has(name) || !isDirectoryName(name)) return
+			try {
+				// What is there at the start is taken as it stands: a restart must not hide it for a second.
+				await this.#scanRun(name, !this.#hasScanned)
+			} catch (error) {
+				this.#log.failed(name, messageOf(error))
+			}
+		})
 	}
 
 	async #scanRun(name: string, resting: boolean): Promise<void> {
-		if (isIgnoredName(name) || name.includes('/')) return
 		const known = this.#states.get(name)
 		const reader = known?.reader ?? new RunReader(this.directory, name)
 		const directory = await reader.read(resting)
-		if (directory === undefined) {
-			this.#states.delete(name)
+		const present = new Set(directory?.checkpoints.map(({ identity }) => identity))
+		for (const version of known?.directory.checkpoints ?? []) {
+			if (!present.has(version.identity)) this.#inspections.forget(version)
+		}
+		if (directory === null) {
+			if (this.#states.delete(name)) this.#isDirty = true
 			this.#log.removed(name)
 			return
 		}
-		if (known === undefined) {
-			this.#states.set(name, { reader, directory, summary: null, unserved: null })
-		} else {
-			known.directory = directory
-		}
-		this.#judge(name)
+		const state = known ?? { reader, directory, summary: null, unserved: null }
+		const isSame = known?.directory === directory
+		state.directory = directory
+		this.#states.set(name, state)
+		// What is incomplete is judged by the time for which it has been so, too.
+		const fault = state.summary?.fault ?? state.unserved?.fault
+		if (!isSame || fault?.kind === 'incomplete') this.#judge(name)
 		if (directory.isSettling) {
 			setTimeout(() => this.#noteChange(name), SETTLE_MS).unref()
 		}
+	}
+
+	/** Looks at what an upload has stored; false when it cannot be read at the moment. */
+	async #seeStored(name: string, step: number, info: CheckpointInfo): Promise<boolean> {
+		await this.#scanRun(name, true)
+		const { directory } = this.#states.get(name) ?? {}
+		const version = directory?.checkpoints.find((each) => each.step === step)
+		if (version !== undefined) this.#inspections.note(version, { info })
+		this.#judge(name)
+		this.#publish()
+		const isGone = directory === undefined
+		return isGone || (version !== undefined && directory.unreadable.length === 0)
 	}
 
 	/** Decides what a run serves. */
@@ -298,24 +444,42 @@ export class CheckpointStore {
 		})
 		this.#log.judged(name, judgement, this.#hasScanned)
 		const { summary, unserved } = judgement
-		if (!Bun.deepEquals(summary, state.summary)) state.summary = summary
-		if (!Bun.deepEquals(unserved, state.unserved)) state.unserved = unserved
+		if (!Bun.deepEquals(summary, state.summary)) {
+			state.summary = summary
+			this.#isDirty = true
+		}
+		if (!Bun.deepEquals(unserved, state.unserved)) {
+			state.unserved = unserved
+			this.#isDirty = true
+		}
 	}
 
 	#inspectBest(name: string): void {
 		const version = this.checkpoints(name).at(-1)
-		if (version !== undefined) this.#inspections.request(version, () => this.rescan(name))
+		if (version === undefined) return
+		this.#inspections.request(version, () => {
+			if (this.#isClosed) return
+			this.#judge(name)
+			this.#inspectBest(name)
+			this.#publishing ??= setTimeout(
+				() => this.#scanLater(async () => this.#publish()),
+				PUBLISH_MS,
+			)
+			this.#publishing.unref()
+		})
 	}
 
 	/** Makes the current states visible. */
 	#publish(): void {
+		if (this.#publishing !== null) clearTimeout(this.#publishing)
+		this.#publishing = null
+		if (!this.#isDirty) return
+		this.#isDirty = false
 		const states = [...this.#states.values()]
 		const runs = states.flatMap(({ summary }) => summary ?? [])
 		runs.sort((a, b) => b.mtimeMs - a.mtimeMs || (a.name < b.name ? -1 : 1))
 		const unserved = states.flatMap((state) => state.unserved ?? [])
 		unserved.sort((a, b) => (a.name < b.name ? -1 : 1))
-		const checkpoints = states.flatMap(({ directory }) => directory.checkpoints)
-		this.#inspections.retain(new Set(checkpoints.map(({ identity }) => identity)))
 		const isSame = isSameList(runs, this.#runs) && isSameList(unserved, this.#unserved)
 		if (isSame) return
 		this.#runs = runs
@@ -324,7 +488,17 @@ export class CheckpointStore {
 	}
 }
 
-/** States keep their objects while nothing changes, so identity tells. */
-function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
-	return a.length === b.length && a.every((item, i) => item === b[i])
+/** Runs `work` for all names, for some at the same time. */
+async function atOnce(
+	names: readonly string[],
+	work: (name: string) => Promise<void>,
+): Promise<void> {
+	for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
+		await Promise.all(names.slice(at, at + LOOKS_AT_ONCE).map(work))
+	}
+}
+
+/** A name that can be a directory of a run. */
+function isDirectoryName(name: string): boolean {
+	return name !== '' && !name.includes('/') && !name.includes('\0') && !isIgnoredName(name)
 }

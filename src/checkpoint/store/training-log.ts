@@ -4,7 +4,7 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import { isRecord } from '../../lib/json.ts'
+import { isRecord, withoutByteOrderMark } from '../../lib/json.ts'
 import { openRegularFile } from './files.ts'
 
 /** Longest line that is looked at. */
@@ -25,10 +25,10 @@ export interface LossSeries {
 }
 
 /**
- * The loss to show for a run: of the last line, `valLoss ?? loss`. Null when there is none, when that
- * line does not parse, or when the file cannot be read.
+ * The loss to show for a run: of the last whole line, `valLoss ?? loss`. Null when there is none, or
+ * when that line does not parse; undefined when the file cannot be read.
  */
-export async function readLastLoss(path: string): Promise<number | null> {
+export async function readLastLoss(path: string): Promise<number | null | undefined> {
 	try {
 		await using file = await openRegularFile(path)
 		const { size } = await file.stat()
@@ -36,14 +36,20 @@ export async function readLastLoss(path: string): Promise<number | null> {
 		const { bytesRead } = await file.read(tail, 0, tail.length, size - tail.length)
 		return lastLossOf(tail.toString('utf8', 0, bytesRead))
 	} catch {
-		return null
+		return undefined
 	}
 }
 
 /** The same of a log's text, or of its end. */
 export function lastLossOf(log: string): number | null {
-	const text = log.trim()
-	const point = parseLine(text.slice(text.lastIndexOf('\n') + 1))
+	const text = log.trimEnd()
+	const start = text.lastIndexOf('\n') + 1
+	let point = parseLine(text.slice(start))
+	// What no line end follows is still being written, unless it makes sense already.
+	if (point === undefined && !log.endsWith('\n')) {
+		const before = text.slice(0, start).trimEnd()
+		point = parseLine(before.slice(before.lastIndexOf('\n') + 1))
+	}
 	return point?.['valLoss'] ?? point?.['loss'] ?? null
 }
 
@@ -99,7 +105,7 @@ async function* readLines(path: string): AsyncGenerator<string> {
 
 function parseLine(line: string): LogPoint | undefined {
 	try {
-		const value: unknown = JSON.parse(line)
+		const value: unknown = JSON.parse(withoutByteOrderMark(line))
 		if (!isRecord(value)) return undefined
 		const isNumber = (item: unknown) => item === null || Number.isFinite(item)
 		const numbers = Object.entries(value).filter(([, item]) => isNumber(item))

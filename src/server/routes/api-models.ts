@@ -80,12 +80,14 @@ function changeOperation(summary: string, description: string) {
 	})
 }
 
-function listRuns({ catalog }: ServerContext) {
+async function listRuns({ catalog }: ServerContext) {
+	await catalog.lookFor()
 	return [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)]
 }
 
 async function showCard({ catalog }: ServerContext, id: string, request: Request) {
 	const { points = metricsPointsMax } = readCardQuery(request)
+	await catalog.lookFor(id)
 	const details = catalog.details(id)
 	if (details !== undefined) {
 		return toModelCard(details.card, details, await catalog.lossSeries(details.card.id, points))
@@ -112,6 +114,7 @@ async function load({ catalog, connections }: ServerContext, id: string, request
 }
 
 async function unload({ catalog }: ServerContext, id: string) {
+	await catalog.lookFor(id)
 	const card = catalog.find(id)
 	if (card === undefined) throw modelNotFound(id)
 	await catalog.unload(id)

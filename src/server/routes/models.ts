@@ -9,7 +9,10 @@ export function models({ catalog }: ServerContext) {
 	return new Elysia()
 		.get(
 			'/models',
-			() => toModelList(catalog.list()),
+			async () => {
+				await catalog.lookFor()
+				return toModelList(catalog.list())
+			},
 			operation({
 				tag: 'OpenAI',
 				summary: 'List the models',
@@ -19,7 +22,8 @@ export function models({ catalog }: ServerContext) {
 		)
 		.get(
 			'/models/:id',
-			({ params }) => {
+			async ({ params }) => {
+				await catalog.lookFor(params.id)
 				const card = catalog.find(params.id)
 				if (card === undefined) throw modelNotFound(params.id)
 				return toModel(card)

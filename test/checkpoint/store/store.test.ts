@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, mock, test } from 'bun:test'
 import {
 	appendFileSync,
 	chmodSync,
@@ -12,8 +12,9 @@ import {
 	utimesSync,
 	writeFileSync,
 } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
+import { memorySource, openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint } from '../../../src/checkpoint/formats/open.ts'
 import { inspectCheckpoint } from '../../../src/checkpoint/load/worker/load.ts'
 import type { CheckpointVersion } from '../../../src/checkpoint/store/run-directory.ts'
@@ -32,6 +33,10 @@ const json = toJsonForm(tinyCheckpoint())
 async function inspect({ path }: CheckpointVersion) {
 	using source = openFileSource(path)
 	return inspectCheckpoint(kernels, openCheckpoint(source), 'f32')
+}
+
+function inspectBytes(bytes: Uint8Array) {
+	return inspectCheckpoint(kernels, openCheckpoint(memorySource(bytes)), 'f32')
 }
 
 /** A store over a fresh directory, its log, and short ways to change files. */
@@ -113,7 +118,9 @@ describe('the listing at the start', () => {
 		const expected = listing.v1
 			.filter(({ name }) => name !== '.hidden' && name !== 'dir-as-checkpoint')
 			.map(({ name, step, mtime, lastLoss }) => {
-				return { name, step, mtimeMs: mtime, lastLoss: lastLoss === '(absent)' ? null : lastLoss }
+				// The first servers showed no loss where half a line follows.
+				const known = name === 'ok-bad-last-line' ? 1.25 : lastLoss
+				return { name, step, mtimeMs: mtime, lastLoss: known === '(absent)' ? null : known }
 			})
 		expect(
 			store.runs().map(({ name, step, mtimeMs, lastLoss }) => ({ name, step, mtimeMs, lastLoss })),
@@ -333,8 +340,11 @@ describe('while the server runs', () => {
 		symlinkSync(target, join(directory.path, 'linked-config/config.json'))
 		const store = await directory.open()
 		expect(directory.served).toEqual(['run@1'])
-		expect(store.find('run')?.fault?.reason.match(/expected a regular file/g)).toHaveLength(3)
-		expect(directory.reason('linked-config')).toMatch(/^config.json: cannot be read \(ELOOP\)/)
+		expect(store.find('run')?.fault?.reason.match(/expected a regular file/g)).toHaveLength(2)
+		const notFollowed = 'is a symbolic link, which is not followed'
+		expect(store.find('run')?.fault?.reason).toContain(`checkpoint-2.json: ${notFollowed}`)
+		expect(directory.reason('linked-config')).toBe(`config.json: ${notFollowed}`)
+		expect(directory.reason('linked-run')).toBe(notFollowed)
 	})
 
 	test.skipIf(isRoot)(`a file becomes readable again${rootNote}`, async () => {
@@ -359,6 +369,182 @@ describe('while the server runs', () => {
 		directory.write('run/metrics.jsonl', '{"loss":1.5}\n')
 		await eventually(() => store.find('run')?.lastLoss === 1.5)
 		expect(changes).toBe(1)
+	})
+})
+
+describe('what cannot be read at the moment', () => {
+	/** Lets every call of that name fail with that code for paths that match, until disposed of. */
+	async function failing(call: 'lstat' | 'readdir' | 'open', path: RegExp, code: string) {
+		const original = { ...(await import('node:fs/promises')) }
+		const fail = async (...args: unknown[]) => {
+			if (path.test(String(args[0]))) throw Object.assign(new Error(code), { code })
+			return (original[call] as (...args: unknown[]) => Promise<unknown>)(...args)
+		}
+		await mock.module('node:fs/promises', () => ({ ...original, [call]: fail }))
+		return {
+			async [Symbol.asyncDispose]() {
+				await mock.module('node:fs/promises', () => original)
+			},
+		}
+	}
+
+	test.each([
+		['lstat', /run$/, 'EIO'],
+		['lstat', /run\/checkpoint-1\.json$/, 'ENOMEM'],
+		['lstat', /run\/config\.json$/, 'ESTALE'],
+		['readdir', /run$/, 'EMFILE'],
+		['readdir', /checkpoints$/, 'EIO'],
+		['open', /run/, 'ENFILE'],
+	] as const)('stays served as it was known: %s of %p says %s', async (call, path, code) => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		await store.inspected()
+		{
+			await using _failure = await failing(call, path, code)
+			await store.rescan()
+			await store.rescan('run')
+			expect(directory.served).toEqual(['run@1'])
+		}
+		await store.rescan()
+		expect(store.find('run')?.fault).toBeNull()
+		rmSync(join(directory.path, 'run'), { recursive: true })
+		await store.rescan()
+		expect(directory.served).toEqual([])
+	})
+
+	test('is named in the reason of a run that nobody has seen whole', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		await using _failure = await failing('open', /config/, 'EIO')
+		await directory.open()
+		expect(directory.reason('run')).toBe('config.json: cannot be read (EIO)')
+	})
+
+	test('is looked for again until what an upload has stored is served', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		const failure = await failing('open', /run\/config/, 'EMFILE')
+		const stored = store.replace('run', { step: 1, info: inspectBytes(binary) }, async () =>
+			directory.writeRun('run', 1),
+		)
+		await eventually(() => directory.reason('run') !== undefined)
+		await failure[Symbol.asyncDispose]()
+		await stored
+		expect(directory.served).toEqual(['run@1'])
+	})
+})
+
+describe('a file that somebody has open for writing', () => {
+	test('is no version yet, however long its writer pauses and whatever its length', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open({ overwriteMsMax: 100 })
+		await store.inspected()
+		const before = store.find('run')?.served
+		const path = join(directory.path, 'run/checkpoint-1.json')
+		const { promise: isLooked, resolve: looked } = Promise.withResolvers<void>()
+		{
+			await using file = await open(path, 'r+')
+			await file.write(binary.subarray(0, 900), 0, 900, 0)
+			// The looks at a file that changes are a second apart: three of them.
+			let looks = 0
+			store.onLook((names) => {
+				if (names.includes('run') && ++looks === 4) looked()
+			})
+			await isLooked
+			expect(store.find('run')?.served).toBe(before as never)
+			expect(store.find('run')?.fault?.reason).toContain('somebody has it open for writing')
+		}
+		await eventually(() => store.find('run')?.served !== before, 3000)
+		expect(store.find('run')?.fault).toBeNull()
+	}, 10_000)
+
+	test('is not taken at the start either', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		await using _file = await open(join(directory.path, 'run/checkpoint-1.json'), 'r+')
+		await directory.open()
+		expect(directory.reason('run')).toContain('somebody has it open for writing')
+	})
+})
+
+describe('a request that misses a run', () => {
+	test('finds what another server has stored a moment ago', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		// As uploads do: written elsewhere, then named.
+		directory.write('.incoming/config.json', '{}')
+		const path = directory.write('.incoming/checkpoint-1.json', binary)
+		utimesSync(path, new Date(), new Date(Date.now() - 10))
+		renameSync(join(directory.path, '.incoming'), join(directory.path, 'run'))
+		expect(store.find('run')).toBeUndefined()
+		await store.lookFor('run')
+		expect(store.find('run')?.step).toBe(1)
+	})
+
+	test.each(['', '.', '..', '../run', '.incoming', 'a\0b', 'x'.repeat(300)])(
+		'finds nothing under the name %p',
+		async (name) => {
+			using directory = new TestDirectory()
+			directory.writeRun('run', 1)
+			const store = await directory.open()
+			await store.lookFor(name)
+			expect(store.find(name)).toBeUndefined()
+			expect(directory.served).toEqual(['run@1'])
+		},
+	)
+})
+
+describe('the directory itself', () => {
+	test('may be replaced at once, again and again, by one with the same inode number', async () => {
+		using directory = new TestDirectory()
+		const store = await directory.open()
+		for (const name of ['a', 'b', 'c']) {
+			rmSync(directory.path, { recursive: true })
+			mkdirSync(directory.path)
+			await eventually(() => store.runs().length === 0, 2000)
+			directory.writeRun(name, 1)
+			const path = join(directory.path, name, 'checkpoint-1.json')
+			utimesSync(path, new Date(), new Date(Date.now() - 60_000))
+			await eventually(() => store.find(name) !== undefined, 2000)
+		}
+	}, 20_000)
+
+	test('may be a file, which the log says', async () => {
+		using directory = new TestDirectory()
+		rmSync(directory.path, { recursive: true })
+		writeFileSync(directory.path, 'a file')
+		const store = await directory.open()
+		expect(store.runs()).toEqual([])
+		expect(directory.log).toEqual([
+			`warn the checkpoints directory ${directory.path} is not a directory`,
+		])
+	})
+})
+
+describe('config.json', () => {
+	test('may begin with a byte order mark', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		directory.write('run/config.json', '\ufeff{"domain":"chords"}')
+		const store = await directory.open()
+		expect(store.find('run')?.domain).toBe('chords')
+	})
+
+	test('that nests 20,000 deep damages its own run only, however often it changes', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('other', 1)
+		directory.writeRun('run', 1)
+		const deep = `${'[1,'.repeat(20_000)}1${']'.repeat(20_000)}`
+		directory.write('run/config.json', `{"modelConfig":{"a":${deep}}}`)
+		const store = await directory.open()
+		directory.write('run/config.json', `{"modelConfig":{"b":${deep}}}`)
+		await store.rescan()
+		await eventually(() => directory.reason('run')?.includes('256 brackets') === true, 3000)
+		rmSync(join(directory.path, 'other'), { recursive: true })
+		await store.rescan()
+		expect(directory.served).toEqual([])
 	})
 })
 

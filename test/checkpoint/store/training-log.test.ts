@@ -16,7 +16,9 @@ test.each([
 	['the last line counts, valLoss before loss', '{"loss":3}\n{"loss":2,"valLoss":1}\n', 1],
 	['a null valLoss is none', '{"loss":2,"valLoss":null}\n\n\n', 2],
 	['0 counts', '{"loss":4,"valLoss":0}', 0],
-	['half a line hides the loss', '{"loss":1.25}\n{"step":3,"lo', null],
+	['half a line at the end hides no loss', '{"loss":1.25}\n{"step":3,"lo', 1.25],
+	['a whole line that is none hides the loss', '{"loss":1.25}\n{"step":3,"lo\n', null],
+	['a byte order mark before the first line is none of it', '\ufeff{"loss":3}\n', 3],
 	['an empty file has none', '', null],
 	['a null loss is none', '{"loss":null}\n', null],
 	['a string is no loss', '{"loss":"2"}', null],
@@ -25,8 +27,8 @@ test.each([
 	expect(await readLastLoss(written(text, directory))).toBe(expected)
 })
 
-test('last loss: none without a file', async () => {
-	expect(await readLastLoss('/nonexistent/metrics.jsonl')).toBeNull()
+test('last loss: unknown where the file cannot be read', async () => {
+	expect(await readLastLoss('/nonexistent/metrics.jsonl')).toBeUndefined()
 })
 
 test('a whole series has every line in order', async () => {

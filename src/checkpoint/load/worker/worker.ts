@@ -43,46 +43,75 @@ self.onmessage = ({ data: message }) => {
 function answer(requestId: number, request: LoadRequest): FromLoader {
 	try {
 		assert(kernels, 'the loader has started')
-		const { location, dtype } = request
-		using opened = openLocation(location)
-		const { file } = opened
-		switch (request.type) {
-			case 'inspect':
-				return { type: 'inspected', requestId, info: inspectCheckpoint(kernels, file, dtype) }
-			case 'verify':
-				return { type: 'inspected', requestId, info: verifyCheckpoint(kernels, file, dtype) }
-			case 'load':
-				return {
-					type: 'loaded',
-					requestId,
-					model: loadCheckpoint(kernels, file, dtype, allocate),
-				}
-			default:
-				return assertNever(request.type)
-		}
+		using opened = openLocation(request.location)
+		return unchanged(opened, () => read(kernels!, opened.file, requestId, request))
 	} catch (error) {
 		return { type: 'failed', requestId, failure: toFailure(error) }
 	}
 }
 
-/** The files stay open until the result is disposed. */
-function openLocation(location: CheckpointLocation): { file: CheckpointFile } & Disposable {
-	using held = new DisposableStack()
-	const file = open(location, held)
-	const kept = held.move()
-	return { file, [Symbol.dispose]: () => kept.dispose() }
+function read(
+	kernels: Kernels,
+	file: CheckpointFile,
+	requestId: number,
+	{ type, dtype }: LoadRequest,
+): FromLoader {
+	switch (type) {
+		case 'inspect':
+			return { type: 'inspected', requestId, info: inspectCheckpoint(kernels, file, dtype) }
+		case 'verify':
+			return { type: 'inspected', requestId, info: verifyCheckpoint(kernels, file, dtype) }
+		case 'load':
+			return { type: 'loaded', requestId, model: loadCheckpoint(kernels, file, dtype, allocate) }
+		default:
+			return assertNever(type)
+	}
 }
 
-function open(location: CheckpointLocation, held: DisposableStack): CheckpointFile {
+/** A checkpoint whose files stay open until it is disposed. */
+interface OpenedCheckpoint extends Disposable {
+	readonly file: CheckpointFile
+	/** Checks that all that was read came from one state of its files. Throws CheckpointError. */
+	expectUnchanged(): void
+}
+
+function openLocation(location: CheckpointLocation): OpenedCheckpoint {
+	using held = new DisposableStack()
+	const opened = open(location, held)
+	const kept = held.move()
+	return { ...opened, [Symbol.dispose]: () => kept.dispose() }
+}
+
+function open(
+	location: CheckpointLocation,
+	held: DisposableStack,
+): Omit<OpenedCheckpoint, keyof Disposable> {
 	switch (location.type) {
-		case 'file':
-			return openCheckpoint(held.use(openFileSource(location.path)))
-		case 'memory':
-			return openCheckpoint(held.use(memorySource(location.bytes)))
-		case 'directory':
-			return openDirectory(held.use(new ModelDirectory(location.path, location.names)))
+		case 'file': {
+			const source = held.use(openFileSource(location.path, location.identity))
+			const file = unchanged(source, () => openCheckpoint(source))
+			return { file, expectUnchanged: () => source.expectUnchanged() }
+		}
+		case 'memory': {
+			const source = held.use(memorySource(location.bytes))
+			return { file: openCheckpoint(source), expectUnchanged: () => {} }
+		}
+		case 'directory': {
+			const directory = held.use(new ModelDirectory(location.path, location.names))
+			const file = unchanged(directory, () => openDirectory(directory))
+			return { file, expectUnchanged: () => directory.expectUnchanged() }
+		}
 		default:
 			return assertNever(location)
+	}
+}
+
+/** What is found in files that change meanwhile, damage included, says nothing about them. */
+function unchanged<T>(opened: Pick<OpenedCheckpoint, 'expectUnchanged'>, read: () => T): T {
+	try {
+		return read()
+	} finally {
+		opened.expectUnchanged()
 	}
 }
 
