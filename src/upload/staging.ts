@@ -2,8 +2,8 @@
  * How an upload's files get into place so that at any moment, also after a crash, a run is old whole or
  * new whole.
  *
- * Files are written into `.incoming/<owner>-<random>/` inside the checkpoints directory, which nothing
- * serves. When they are verified and on disk, renaming that directory to `commit-…` decides: from then
+ * Files are written into `.incoming/<id>/` inside the checkpoints directory, which nothing serves, while
+ * `.incoming/<id>.lock` is held. When they are verified and on disk, renaming that directory to `commit-…` decides: from then
  * on the files move into the run one by one, and a crash in between is finished at the next start.
  * Before it, nothing has happened, and the next start sweeps.
  */
@@ -18,19 +18,16 @@ import {
 	rename,
 	rm,
 	rmdir,
-	stat,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { syncDirectory } from '../checkpoint/store/files.ts'
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
+import { ifAbandoned, lockedId, UploadLock } from './upload-lock.ts'
 
 const INCOMING = '.incoming'
 const COMMIT_PREFIX = 'commit-'
 const MANIFEST = 'manifest.json'
-
-/** Staging directories of processes that cannot be asked (other machines) live this long. */
-const ABANDONED_MS = 6 * 3600 * 1000
 
 /** Calls that fail are tried again where what has begun must end. */
 const ATTEMPTS = 10
@@ -47,22 +44,35 @@ export class StagedRun {
 	/** Some file has moved into the run: there is no way back. */
 	#hasMoved = false
 
-	private constructor(root: string, path: string) {
+	readonly #lock: UploadLock
+
+	private constructor(root: string, path: string, lock: UploadLock) {
 		this.#root = root
 		this.#path = path
+		this.#lock = lock
 	}
 
 	/** Makes an empty staging directory inside the checkpoints directory `root`. */
 	static async create(root: string): Promise<StagedRun> {
-		const path = join(root, INCOMING, `${process.pid}-${randomBytes(8).toString('hex')}`)
-		// Another upload that ends removes the directory above when that is empty.
+		const incoming = join(root, INCOMING)
+		let lock: UploadLock | null = null
 		try {
-			await persistently(() => mkdir(path, { recursive: true, mode: 0o700 }), ['ENOENT'])
+			for (;;) {
+				const id = randomBytes(8).toString('hex')
+				// Another upload that ends removes the directory when that is empty.
+				await persistently(async () => {
+					await mkdir(incoming, { recursive: true, mode: 0o700 })
+					lock = await UploadLock.create(incoming, id)
+				}, ['ENOENT'])
+				if (lock === null) continue
+				await mkdir(join(incoming, id), { mode: 0o700 })
+				return new StagedRun(root, join(incoming, id), lock)
+			}
 		} catch (error) {
-			await removeIfEmpty(dirname(path))
+			await (lock as UploadLock | null)?.release()
+			await removeIfEmpty(incoming)
 			throw error
 		}
-		return new StagedRun(root, path)
 	}
 
 	/** Where the file of that name stands. */
@@ -118,9 +128,13 @@ export class StagedRun {
 	/** Removes what is left; never fails. A commit that has begun to move files is left to be finished. */
 	async remove(): Promise<void> {
 		if (!this.#hasMoved) await removeQuietly(this.#path)
+		await this.#lock.release()
 		await removeIfEmpty(join(this.#root, INCOMING))
 	}
 }
+
+/** Coarsest step of a file system's clock that we know. */
+const CLOCK_TICK_MS = 20
 
 /** Bytes gathered before they are written: senders may dribble. */
 const WRITE_BYTES = 2 ** 17
@@ -150,6 +164,9 @@ export class StagedFile implements AsyncDisposable {
 	/** Resolves when all bytes are on disk. */
 	async sync(): Promise<void> {
 		await this.#flush()
+		// A last write that lies before the file's last change says that it was whole when it got its name.
+		const now = Date.now()
+		await this.#handle.utimes(now / 1000, (now - CLOCK_TICK_MS) / 1000)
 		await this.#handle.sync()
 	}
 
@@ -196,16 +213,18 @@ export async function recoverUploads(root: string): Promise<Recovery> {
 	const unfinished: string[] = []
 	for (const entry of await readdir(incoming).catch((): string[] => [])) {
 		const path = join(incoming, entry)
-		if (!(await isAbandoned(path))) continue
-		const manifest = entry.startsWith(COMMIT_PREFIX) ? await readManifest(path) : undefined
-		if (manifest === undefined) {
-			await removeQuietly(path)
-			continue
-		}
-		await finishCommit(root, path, manifest).then(
-			() => finished.push(manifest.name),
-			() => unfinished.push(manifest.name),
-		)
+		const id = lockedId(entry) ?? entry.replace(COMMIT_PREFIX, '')
+		await ifAbandoned(incoming, id, path, async () => {
+			const manifest = entry.startsWith(COMMIT_PREFIX) ? await readManifest(path) : undefined
+			if (manifest === undefined) {
+				if (lockedId(entry) === undefined) await removeQuietly(path)
+				return
+			}
+			await finishCommit(root, path, manifest).then(
+				() => finished.push(manifest.name),
+				() => unfinished.push(manifest.name),
+			)
+		})
 	}
 	await removeIfEmpty(incoming)
 	return { finished, unfinished }
@@ -268,23 +287,6 @@ async function readManifest(path: string): Promise<Manifest | undefined> {
 		return isOurs ? manifest : undefined
 	} catch {
 		return undefined
-	}
-}
-
-/** The owner's process id leads the name: ours from an earlier life, a dead one's, or a very old one. */
-async function isAbandoned(path: string): Promise<boolean> {
-	const owner = Number.parseInt(basename(path).replace(COMMIT_PREFIX, ''), 10)
-	if (owner === process.pid || !isAlive(owner)) return true
-	const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }))
-	return Date.now() - mtimeMs > ABANDONED_MS
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0)
-		return true
-	} catch (error) {
-		return errorCode(error) === 'EPERM'
 	}
 }
 

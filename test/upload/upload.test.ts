@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { recoverUploads } from '../../src/upload/staging.ts'
+import { UploadLock } from '../../src/upload/upload-lock.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { isRoot, rootNote } from '../helpers/root.ts'
 import { tensorOf, tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
@@ -345,7 +346,7 @@ describe('limits', () => {
 describe('what a killed process leaves behind', () => {
 	test('is swept when it was not decided', async () => {
 		using door = await UploadDoor.open()
-		const left = join(door.path, '.incoming', `${process.pid}-0123456789abcdef`)
+		const left = join(door.path, '.incoming', '0123456789abcdef')
 		mkdirSync(left, { recursive: true })
 		writeFileSync(join(left, 'checkpoint'), 'half')
 		expect(await recoverUploads(door.path)).toEqual({ finished: [], unfinished: [] })
@@ -355,7 +356,7 @@ describe('what a killed process leaves behind', () => {
 	test('is finished when it was', async () => {
 		using door = await UploadDoor.open()
 		await door.send(jsonBody())
-		const left = join(door.path, `.incoming/commit-${process.pid}-0123456789abcdef`)
+		const left = join(door.path, '.incoming/commit-0123456789abcdef')
 		mkdirSync(left, { recursive: true })
 		const files = ['checkpoint-7.json', 'config.json']
 		writeFileSync(join(left, 'manifest.json'), JSON.stringify({ name: 'run', files }))
@@ -365,19 +366,32 @@ describe('what a killed process leaves behind', () => {
 		expect(readFileSync(join(door.path, 'run/config.json'), 'utf8')).toBe('{"domain":"decided"}')
 	})
 
-	test('of another process that lives is left alone', async () => {
+	test('is left alone while somebody holds its lock', async () => {
 		using door = await UploadDoor.open()
-		for (const prefix of ['', 'commit-']) {
-			const name = `${prefix}${process.ppid}-0123456789abcdef`
-			mkdirSync(join(door.path, '.incoming', name), { recursive: true })
+		const incoming = join(door.path, '.incoming')
+		for (const name of ['0123456789abcdef', 'commit-0123456789abcdef']) {
+			mkdirSync(join(incoming, name), { recursive: true })
 		}
+		const lock = await UploadLock.create(incoming, '0123456789abcdef')
+		const before = door.files()
 		await recoverUploads(door.path)
-		expect(door.files()).toHaveLength(3)
+		expect(door.files()).toEqual(before)
+		await lock!.release()
+		await recoverUploads(door.path)
+		expect(door.files()).toEqual([])
+	})
+
+	test('is a lock that nobody holds, and goes', async () => {
+		using door = await UploadDoor.open()
+		mkdirSync(join(door.path, '.incoming'))
+		writeFileSync(join(door.path, '.incoming/0123456789abcdef.lock'), '')
+		await recoverUploads(door.path)
+		expect(door.files()).toEqual([])
 	})
 
 	test('that names a path outside is not believed', async () => {
 		using door = await UploadDoor.open()
-		const left = join(door.path, `.incoming/commit-${process.pid}-0123456789abcdef`)
+		const left = join(door.path, '.incoming/commit-0123456789abcdef')
 		mkdirSync(left, { recursive: true })
 		const manifest = { name: '../outside', files: ['config.json'] }
 		writeFileSync(join(left, 'manifest.json'), JSON.stringify(manifest))
