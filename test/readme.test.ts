@@ -19,10 +19,14 @@ test('the README names the Bun version that package.json pins', () => {
 	expect([...versions]).toEqual([packageJson.devDependencies.bun])
 })
 
-test.each([
-	['README.md', readme],
-	['src/README.md', architecture],
-])('the links of %s lead to files', (path, text) => {
+const documents = [
+	'README.md',
+	'test/README.md',
+	...new Bun.Glob('src/**/README.md').scanSync(root),
+]
+
+test.each(documents)('the links of %s lead to files', (path) => {
+	const text = readFileSync(join(root, path), 'utf8')
 	const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map((match) => match[1]!)
 	const missing = targets.filter((target) => !existsSync(join(root, dirname(path), target)))
 	expect(missing).toEqual([])
