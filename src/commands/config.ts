@@ -126,6 +126,10 @@ export function serveOptions(machine: Machine) {
 			defaultText: 'none',
 			help: 'proxies or subnets whose X-Forwarded-For is believed',
 		}),
+		sharesCache: switchOption({
+			flag: '--share-prefix-cache',
+			help: 'let requests with different API keys reuse cached prompts',
+		}),
 		idleSeconds: integerOption({
 			flag: '--idle-timeout',
 			min: 1,

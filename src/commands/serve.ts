@@ -95,6 +95,7 @@ function startServer(
 		trainings,
 		apiKeys: config.apiKeys,
 		trustedProxies: config.trustedProxies,
+		sharesCache: config.sharesCache,
 		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
 		isaName,
 		connections,

@@ -8,6 +8,7 @@ import type { Log } from '../lib/log.ts'
 import type { GenerationRequest } from './generation.ts'
 import { GenerationStream } from './generation-stream.ts'
 import {
+	ACTIVITIES,
 	decodeStep,
 	type FromWorker,
 	type LoadModel,
@@ -32,6 +33,8 @@ export interface EngineOptions {
 	readonly queueLengthMax: number
 	/** Longest time that a request may wait for a place, in milliseconds. */
 	readonly queueMsMax: number
+	/** How often a busy worker is asked for a sign of life, in milliseconds. */
+	readonly watchMs?: number
 	readonly log: Log
 }
 
@@ -70,12 +73,16 @@ export interface PlaceRequest {
 	readonly signal?: AbortSignal | undefined
 }
 
+/** How often the watchdog looks at the worker by default, and how many looks it waits for an answer. */
+const WATCH_MS = 1000
+const LOOKS_MAX = 10
 /** How often it is looked whether somebody has waited too long. */
 const EXPIRY_MS = 100
 
 export class Engine {
 	readonly #options: EngineOptions
-	readonly #inbox = new Int32Array(new SharedArrayBuffer(4))
+	/** Messages sent, and what the worker is doing. */
+	readonly #inbox = new Int32Array(new SharedArrayBuffer(8))
 	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
 	readonly #streams = new Map<number, GenerationStream>()
 	/** Where the choices of constrained requests are, by request. */
@@ -91,9 +98,14 @@ export class Engine {
 	#expiryTimer: ReturnType<typeof setInterval> | null = null
 	#failure: Error | null = null
 	readonly #failed = Promise.withResolvers<Error>()
+	readonly #watchdog: ReturnType<typeof setInterval>
+	/** Looks of the watchdog since it asked the worker for a sign of life; 0 = it has answered. */
+	#looksUnanswered = 0
 
 	private constructor(options: EngineOptions) {
 		this.#options = options
+		this.#watchdog = setInterval(() => this.#watch(), options.watchMs ?? WATCH_MS)
+		this.#watchdog.unref()
 	}
 
 	/** Starts the worker. Rejects when it cannot open the kernel library. */
@@ -103,8 +115,7 @@ export class Engine {
 			options.worker.addEventListener('error', (event) => {
 				const error = new Fault('bug', `engine worker failed: ${event.message}`)
 				reject(error)
-				engine.#fail(error)
-				engine.#failed.resolve(error)
+				engine.#die(error)
 			})
 			options.worker.addEventListener('message', (event: MessageEvent<FromWorker>) => {
 				if (event.data.type === 'ready') resolve()
@@ -122,7 +133,7 @@ export class Engine {
 		return engine
 	}
 
-	/** Resolves when the worker has died: nothing will be generated any more. */
+	/** Resolves when the worker has died or hangs: nothing will be generated any more. */
 	get failed(): Promise<Error> {
 		return this.#failed.promise
 	}
@@ -268,6 +279,29 @@ export class Engine {
 		this.#options.worker.terminate()
 	}
 
+	/**
+	 * Asks a busy worker for a sign of life. Looks are counted and not seconds, so that a process that
+	 * was stopped for a while does not blame its worker.
+	 */
+	#watch(): void {
+		if (this.#failure || (this.#looksUnanswered === 0 && !this.#isBusy)) return
+		this.#looksUnanswered++
+		if (this.#looksUnanswered === 1) this.#post({ type: 'ping' })
+		if (this.#looksUnanswered <= LOOKS_MAX) return
+		const activity = ACTIVITIES[Atomics.load(this.#inbox, 1)]
+		const seconds = (LOOKS_MAX * (this.#options.watchMs ?? WATCH_MS)) / 1000
+		this.#die(new Fault('bug', `engine worker hangs: ${activity} for ${seconds} s`))
+	}
+
+	get #isBusy(): boolean {
+		return this.#streams.size + this.#embeddings.size > 0
+	}
+
+	#die(error: Fault): void {
+		this.#fail(error)
+		this.#failed.resolve(error)
+	}
+
 	#createQueue(): PlaceQueue {
 		const { limits, queueLengthMax, queueMsMax } = this.#options
 		return new PlaceQueue({
@@ -337,6 +371,9 @@ export class Engine {
 				for (const step of message.steps) this.#deliver(decodeStep(step))
 				for (const queue of this.#queues.values()) if (queue.waiting > 0) queue.admit()
 				return
+			case 'pong':
+				this.#looksUnanswered = 0
+				return
 			case 'loaded':
 				this.#loads.get(message.modelKey)?.resolve()
 				this.#loads.delete(message.modelKey)
@@ -383,6 +420,7 @@ export class Engine {
 
 	#fail(error: Error): void {
 		this.#failure = error
+		clearInterval(this.#watchdog)
 		for (const queue of this.#queues.values()) queue.refuseAll(error)
 		for (const stream of [...this.#streams.values()]) stream.fail(error)
 		for (const embedding of [...this.#embeddings.values()]) embedding.reject(error)

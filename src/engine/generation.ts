@@ -47,6 +47,8 @@ export interface GenerationRequest {
 	readonly promptLogprobs: number | null
 	/** `auto`: keep the prompt's end and roll the window; `disabled`: refuse, and stop at the context's end. */
 	readonly truncation: 'auto' | 'disabled'
+	/** Requests share cached prefixes with those of the same salt only; an integer from 0 on. */
+	readonly cacheSalt: number
 	/** No draw before `Generation.moveTo` has said where the choice is: constrained decoding. */
 	readonly constrained: boolean
 }

@@ -27,6 +27,17 @@ export interface LoadModel {
 	readonly limits: RunnerLimits
 }
 
+/** What the worker may be doing, for the log when it does not come back from it. */
+export const ACTIVITIES = [
+	'waiting',
+	'reading messages',
+	'scheduling',
+	'computing',
+	'drawing',
+	'committing',
+] as const
+export type Activity = (typeof ACTIVITIES)[number]
+
 export type ToWorker =
 	| {
 			readonly type: 'start'
@@ -34,11 +45,16 @@ export type ToWorker =
 			/** Instruction set by the kernels' name; '' = the best that runs here. */
 			readonly isa: string
 			readonly threads: number
-			/** One counter: messages sent to the worker so far. It looks there between two steps. */
+			/**
+			 * Two counters: messages sent to the worker so far, at which it looks between two steps; and
+			 * what it is doing, an index of `ACTIVITIES`.
+			 */
 			readonly inbox: SharedArrayBuffer
 			/** `EngineStats` as float64, in the order of `STATS_FIELDS`. */
 			readonly stats: SharedArrayBuffer
 	  }
+	/** To be answered with a pong: the thread is alive. */
+	| { readonly type: 'ping' }
 	| ({ readonly type: 'load' } & LoadModel)
 	| { readonly type: 'unload'; readonly modelKey: number }
 	| {
@@ -154,6 +170,7 @@ export function decodeStep(step: EncodedStep): StepReport {
 
 export type FromWorker =
 	| { readonly type: 'ready' }
+	| { readonly type: 'pong' }
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }

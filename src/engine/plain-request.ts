@@ -26,6 +26,7 @@ export function plainRequest(
 		logprobs: null,
 		promptLogprobs: null,
 		truncation: 'auto',
+		cacheSalt: 0,
 		constrained: false,
 		...changes,
 	}

@@ -7,6 +7,7 @@ import {
 	legacyMaxTokensDefault,
 	legacyTemperatureDefault,
 	promptsCharactersMax,
+	promptsTokensMax,
 	sequencesMax,
 } from './limits.ts'
 import { toConstraint } from './response-format.ts'
@@ -48,6 +49,10 @@ export function toPrompts(
 		return prompt.map((text) => fromText(text, tokenizer))
 	}
 	const lists = isIds(prompt) ? [prompt] : prompt
+	const tokens = lists.reduce((sum, { length }) => sum + length, 0)
+	if (tokens > promptsTokensMax) {
+		throw invalidValue(param, `at most ${promptsTokensMax} token ids`, tokens)
+	}
 	return lists.map((tokenIds) => {
 		checkTokenIds(tokenIds, param, vocabSize)
 		return { text: tokenizer.decode(tokenIds), tokenIds, prefixTokens: 0 }

@@ -11,6 +11,8 @@ export const choicesMax = 64
 export const promptsMax = 64
 /** Characters of several prompts together: all of them are encoded. */
 export const promptsCharactersMax = 512 * 1024
+/** Token ids of the prompts of one request together: each is looked up, and decoded for an echo. */
+export const promptsTokensMax = 128 * 1024
 /** Characters that /tokenize encodes. */
 export const tokenizeCharactersMax = 512 * 1024
 /** Prompts times choices of one completion request. */

@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia'
 import { authentication, KeyLimit } from './auth.ts'
+import { BodyBudget } from './body-budget.ts'
 import { Clients } from './clients.ts'
 import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
@@ -29,13 +30,13 @@ import { slowRefusals } from './slow-refusals.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
-	const { apiKeys, limits, trustedProxies, connections } = deps
-	const hasKeys = apiKeys.length > 0
-	const keyLimit = hasKeys ? new KeyLimit(limits.generationsPerKeyMax) : null
+	const { apiKeys, limits } = deps
+	const keyLimit = apiKeys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
 	const context: ServerContext = {
 		...deps,
 		metrics: new ServerMetrics(),
-		clients: new Clients({ hasKeys, trustedProxies, connections }),
+		clients: new Clients(deps),
+		bodies: new BodyBudget(limits.bodiesBytesMax),
 		keyLimit,
 	}
 	const table = new RouteTable()

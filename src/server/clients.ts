@@ -4,8 +4,10 @@ import { bearerToken } from './auth.ts'
 import type { Connections } from './connections.ts'
 
 export interface ClientOptions {
-	/** Whether clients are told apart by their API keys. */
-	readonly hasKeys: boolean
+	/** Keys by which clients are told apart; empty: by their addresses. */
+	readonly apiKeys: readonly string[]
+	/** Whether clients with different keys may share cached prefixes, which tells them of each other's. */
+	readonly sharesCache: boolean
 	/** Addresses or subnets whose `X-Forwarded-For` is believed, for instance `10.0.0.0/8`. */
 	readonly trustedProxies: readonly string[]
 	readonly connections: Connections
@@ -22,10 +24,17 @@ export class Clients {
 
 	/** A name for who asks; '' where nothing is known. */
 	of(request: Request): string {
-		if (this.#options.hasKeys) return bearerToken(request.headers) ?? ''
+		if (this.#options.apiKeys.length > 0) return bearerToken(request.headers) ?? ''
 		const address = this.#options.connections.addressOf(request)
 		if (this.#options.trustedProxies.length === 0) return address
 		return this.#behindProxies(address, request.headers.get('x-forwarded-for') ?? '')
+	}
+
+	/** What keeps the cached prefixes of one key from those of another; 0 = nothing. */
+	cacheSaltOf(request: Request): number {
+		const { apiKeys, sharesCache } = this.#options
+		if (sharesCache || apiKeys.length === 0) return 0
+		return 1 + apiKeys.indexOf(bearerToken(request.headers) ?? '')
 	}
 
 	/** The nearest address that is not one of our proxies: what stands before it could be made up. */

@@ -6,6 +6,7 @@ import type { ModelCatalog } from '../models/catalog.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
 import type { PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { KeyLimit } from './auth.ts'
+import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
@@ -34,6 +35,8 @@ export type Trainings = Pick<
 export interface ServerLimits {
 	/** Largest JSON body of a route other than upload. */
 	readonly bodyBytesMax: number
+	/** All such bodies together, while they are read, wait and run. */
+	readonly bodiesBytesMax: number
 	/** Largest report of a trainer. */
 	readonly reportBytesMax: number
 	/** Reports that are being read at once, all of them together. */
@@ -55,6 +58,7 @@ export interface ServerLimits {
 /** Limits unless a caller has reason to differ. */
 export const defaultLimits: ServerLimits = {
 	bodyBytesMax: 8 * 1024 * 1024,
+	bodiesBytesMax: 64 * 1024 * 1024,
 	reportBytesMax: 64 * 1024 * 1024,
 	reportsBytesMax: 128 * 1024 * 1024,
 	refusalMs: 1000,
@@ -77,6 +81,8 @@ export interface ServerDeps {
 	readonly apiKeys: readonly string[]
 	/** Addresses or subnets whose `X-Forwarded-For` is believed. */
 	readonly trustedProxies: readonly string[]
+	/** Whether clients with different keys share cached prefixes. */
+	readonly sharesCache: boolean
 	readonly limits: ServerLimits
 	readonly version: string
 	/** Kernel instruction set in use, for instance `avx512`. */
@@ -92,6 +98,7 @@ export interface ServerDeps {
 export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
 	readonly clients: Clients
+	readonly bodies: BodyBudget
 	/** Null without keys: then everybody is the same client. */
 	readonly keyLimit: KeyLimit | null
 }

@@ -4,11 +4,12 @@ import { describeValue, isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { foldedField } from '../wire/integer64.ts'
+import type { BodyBytes } from './body-budget.ts'
 import { typedQuery } from './query.ts'
 import { dropAbsent, validator } from './validation.ts'
 
-/** Reads the body of a request, or what stands in its place. Throws ApiError. */
-export type BodyReader<T> = (request: Request) => Promise<T>
+/** Reads the body of a request; `held` counts its bytes. Throws ApiError and Fault. */
+export type BodyReader<T> = (request: Request, held?: BodyBytes) => Promise<T>
 
 /**
  * A reader of JSON objects that drops what means "not given" and checks against `schema`. This is not
@@ -16,8 +17,8 @@ export type BodyReader<T> = (request: Request) => Promise<T>
  */
 export function bodyReader<T extends TSchema>(schema: T, bytesMax: number): BodyReader<Static<T>> {
 	const check = validator(schema)
-	return async (request) => {
-		const text = await readText(request, bytesMax)
+	return async (request, held) => {
+		const text = await readText(request, bytesMax, held)
 		const body = parseObject(text, request.headers)
 		dropAbsent(schema, body)
 		foldIntegers(schema, body, text)
@@ -33,8 +34,8 @@ export function overlaidBodyReader<T extends TObject>(
 ): BodyReader<Static<T>> {
 	const check = validator(schema)
 	const checkPart = validator(Type.Partial(schema))
-	return async (request) => {
-		const text = await readText(request, bytesMax)
+	return async (request, held) => {
+		const text = await readText(request, bytesMax, held)
 		const body = text === '' ? {} : parseObject(text, request.headers)
 		dropAbsent(schema, body)
 		checkPart(body)
@@ -77,31 +78,54 @@ function parseObject(text: string, headers: Headers): Record<string, unknown> {
 	return body
 }
 
+/** Whole bodies up to this length are read at once; what is longer counts as it arrives. */
+const SHORT_BYTES_MAX = 64 * 1024
+
 /** The body as text; refuses content codings and stops reading at the limit. */
-export async function readText(request: Request, bytesMax: number): Promise<string> {
-	const coding = request.headers.get('content-encoding') ?? 'identity'
-	if (coding.toLowerCase() !== 'identity') {
-		throw unsupportedMediaType('no Content-Encoding', coding)
-	}
+export async function readText(
+	request: Request,
+	bytesMax: number,
+	held?: BodyBytes,
+): Promise<string> {
+	checkHeaders(request.headers)
 	const declared = request.headers.get('content-length')
-	if (declared !== null) {
-		if (Number(declared) > bytesMax) throw requestTooLarge(bytesMax)
+	if (declared !== null && Number(declared) > bytesMax) throw requestTooLarge(bytesMax)
+	if (declared !== null && Number(declared) <= SHORT_BYTES_MAX) {
+		held?.take(Number(declared))
 		return request.text()
 	}
 	if (request.body === null) return ''
 	const decoder = new TextDecoder()
+	const reader = request.body.getReader()
 	let text = ''
 	let bytes = 0
-	const reader = request.body.getReader()
-	for (;;) {
-		const { done, value } = await reader.read()
-		if (done) return text + decoder.decode()
-		bytes += value.byteLength
-		if (bytes > bytesMax) {
-			// Not awaited: the body of a request that was copied is never done with it.
-			reader.cancel().catch(() => {})
-			throw requestTooLarge(bytesMax)
+	try {
+		for (;;) {
+			const { done, value } = await reader.read()
+			if (done) return text + decoder.decode()
+			bytes += value.byteLength
+			if (bytes > bytesMax) throw requestTooLarge(bytesMax)
+			held?.take(value.byteLength)
+			text += decoder.decode(value, { stream: true })
 		}
-		text += decoder.decode(value, { stream: true })
+	} catch (error) {
+		// Not awaited: the body of a request that was copied is never done with it.
+		reader.cancel().catch(() => {})
+		throw error
+	}
+}
+
+function checkHeaders(headers: Headers): void {
+	const coding = headers.get('content-encoding') ?? 'identity'
+	if (coding.toLowerCase() !== 'identity') {
+		throw unsupportedMediaType('no Content-Encoding', coding)
+	}
+	// A page of another site may send these without asking first, and is not to be believed.
+	const type = headers.get('content-type') ?? ''
+	const isSimple = /^(text\/plain|application\/x-www-form-urlencoded|multipart\/form-data)/i.test(
+		type,
+	)
+	if (isSimple && headers.get('sec-fetch-site') === 'cross-site') {
+		throw unsupportedMediaType('application/json', type)
 	}
 }

@@ -7,8 +7,9 @@ import type { ModelLease } from '../models/catalog.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import { TextGeneration } from '../text/text-generation.ts'
 import type { TextRequest } from '../text/text-request.ts'
-import { aboveMax, contextLengthExceeded } from '../wire/errors.ts'
+import { aboveMax, answerTooLarge, contextLengthExceeded } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
+import type { BodyBytes } from './body-budget.ts'
 import type { ServerContext } from './deps.ts'
 import { freshSeed } from './ids.ts'
 
@@ -19,15 +20,24 @@ import { freshSeed } from './ids.ts'
 export async function openSession<T extends { readonly model?: string | undefined }>(
 	context: ServerContext,
 	request: Request,
-	read: (request: Request) => T | Promise<T>,
+	read: (request: Request, held: BodyBytes) => T | Promise<T>,
 ): Promise<OpenSession<T>> {
 	using held = new DisposableStack()
 	const client = context.clients.of(request)
 	context.checkLoad(client)
 	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
-	const asked = await read(request)
+	const asked = await read(request, held.use(context.bodies.open(client)))
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
 	return new OpenSession({ context, request, client, asked, lease }, held.move())
+}
+
+export interface StartOptions {
+	/** The field that is named when a prompt does not fit. */
+	readonly promptField?: string
+	/** The answer leaves while it is made; else it must fit into memory whole. */
+	readonly isStreamed?: boolean
+	/** Characters of the request that the answer repeats, with each choice, streamed or not. */
+	readonly repeatedCharacters?: number
 }
 
 /** Whose request on which model. */
@@ -59,21 +69,26 @@ export class OpenSession<T> implements Disposable {
 	}
 
 	/**
-	 * Starts the generations, one per prompt, when there are places for them; `promptField` is named
-	 * when a prompt does not fit. Throws ApiError and Fault, and then nothing is left running.
+	 * Starts the generations, one per prompt, when there are places for them. Throws ApiError and Fault,
+	 * and then nothing is left running.
 	 */
-	async start(requests: readonly TextRequest[], promptField = 'prompt'): Promise<TextSession> {
+	async start(
+		requests: readonly TextRequest[],
+		{ promptField = 'prompt', isStreamed = false, repeatedCharacters = 0 }: StartOptions = {},
+	): Promise<TextSession> {
 		const { context, request, client, lease } = this.#parts
 		const { signal } = request
+		const cacheSalt = context.clients.cacheSaltOf(request)
 		for (const { generation } of requests) {
 			checkChoices(generation, context.limits.choicesMax)
 			checkFits(generation, lease, promptField)
 		}
+		checkAnswerBytes(isStreamed ? [] : requests, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
 		const places = held.use(await lease.enter({ choices, client, signal }))
 		const generations = requests.map((textRequest) => {
-			const tokens = lease.generate(textRequest.generation, signal, places)
+			const tokens = lease.generate({ ...textRequest.generation, cacheSalt }, signal, places)
 			const generation = new TextGeneration(tokens, {
 				request: textRequest,
 				tokenizer: lease.tokenizer,
@@ -143,6 +158,27 @@ export class TextSession {
 	close(): void {
 		this.#held.dispose()
 	}
+}
+
+/** Largest answer in one piece, in bytes. */
+const ANSWER_BYTES_MAX = 16 * 2 ** 20
+/** What a token takes in an answer at most, but for rare ones: its text, and each log-probability of it. */
+const TOKEN_BYTES = 16
+const LOGPROB_BYTES = 100
+
+/** Refuses what could become too large an answer before anything is made of it. */
+function checkAnswerBytes(requests: readonly TextRequest[], repeatedCharacters: number): void {
+	let bytes = repeatedCharacters
+	for (const { generation } of requests) {
+		const { n, maxTokens, logprobs, promptLogprobs, promptTokenIds } = generation
+		bytes += n * maxTokens * tokenBytes(logprobs)
+		if (promptLogprobs !== null) bytes += n * promptTokenIds.length * tokenBytes(promptLogprobs)
+	}
+	if (bytes > ANSWER_BYTES_MAX) throw answerTooLarge(ANSWER_BYTES_MAX, bytes)
+}
+
+function tokenBytes(logprobs: number | null): number {
+	return TOKEN_BYTES + (logprobs === null ? 0 : (1 + logprobs) * LOGPROB_BYTES)
 }
 
 function checkChoices({ n }: GenerationRequest, choicesMax: number): void {

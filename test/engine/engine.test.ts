@@ -276,6 +276,25 @@ describe('engine', () => {
 		small.close()
 	})
 
+	test('is given up when its worker hangs, and says what it was at', async () => {
+		const worker = new Worker(new URL('../helpers/hung-worker.ts', import.meta.url))
+		const hung = await startEngine({ worker, watchMs: 10 })
+		const key = await hung.load(randomModel(kernels, config))
+		const stream = hung.generate(key, generationRequest(prompt))
+		expect((await hung.failed).message).toBe('engine worker hangs: waiting for 0.1 s')
+		await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow('engine worker hangs')
+		worker.terminate()
+	})
+
+	test('keeps cached prefixes of different salts apart', async () => {
+		const long = Array.from({ length: 40 }, (_, i) => (i * 7) % config.vocabSize)
+		const cached = async (cacheSalt: number) => {
+			const request = generationRequest(long, { maxTokens: 1, cacheSalt })
+			return (await complete(engine, model, request)).cachedTokens
+		}
+		expect([await cached(5), await cached(6), await cached(5)]).toEqual([0, 0, 32])
+	})
+
 	test('gives every loaded model a step in turn, however many streams another one has', async () => {
 		const worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url))
 		const shared = await startEngine({ worker, sequencesMax: 16 })

@@ -58,6 +58,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		}),
 		checkLoad: () => {},
 		trustedProxies: [],
+		sharesCache: false,
 		uploads: noUploads,
 		trainings: noTrainings(),
 		apiKeys: [],

@@ -10,6 +10,7 @@ export interface TestEngineOptions extends Partial<RunnerLimits> {
 	readonly threads?: number
 	readonly isa?: string
 	readonly queueLengthMax?: number
+	readonly watchMs?: number
 	/** Default: a new one. */
 	readonly worker?: Worker
 }
@@ -20,6 +21,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		threads = 1,
 		isa = '',
 		queueLengthMax = 512,
+		watchMs = 1000,
 		worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url)),
 		...limits
 	} = options
@@ -30,6 +32,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		threads,
 		queueLengthMax,
 		queueMsMax: 10_000,
+		watchMs,
 		limits: {
 			rowsMax: 256,
 			readingRowsMax: 64,

@@ -11,8 +11,11 @@
 import { kvBlockTokens } from '../../kernels/binding.ts'
 import { assert } from '../../lib/assert.ts'
 
-/** Content id of the empty prefix. */
-export const ROOT_CONTENT = 0
+/** Content id of the empty prefix. Prefixes under another salt have another root, and so share no block. */
+export function rootContent(salt: number): number {
+	return -salt
+}
+
 const NONE = -1
 
 /** Result of a lookup: how many blocks were found and what prefix they end. */
@@ -26,7 +29,7 @@ export class KvCache {
 	readonly #references: Int32Array
 	/** Tokens of registered blocks, [blockCount, kvBlockTokens]. */
 	readonly #tokens: Int32Array
-	/** Content id of registered blocks, 0 of the others. */
+	/** Content id of registered blocks, from 1 on; 0 of the others. */
 	readonly #contentIds: Float64Array
 	/** Content id of the prefix before a registered block. */
 	readonly #parentIds: Float64Array
@@ -35,7 +38,7 @@ export class KvCache {
 	readonly #next: Int32Array
 	readonly #previous: Int32Array
 	#unreferenced = 0
-	#lastContentId = ROOT_CONTENT
+	#lastContentId = 0
 
 	constructor(blockCount: number) {
 		this.blockCount = blockCount
@@ -65,9 +68,14 @@ export class KvCache {
 	 * Finds the longest run of registered blocks that holds the first tokens of `window`, takes a
 	 * reference on each and writes them to `blocks`. Never covers the last token, whose logits are needed.
 	 */
-	match(window: Int32Array, length: number, blocks: Int32Array): PrefixMatch {
+	match(
+		window: Int32Array,
+		length: number,
+		blocks: Int32Array,
+		root = rootContent(0),
+	): PrefixMatch {
 		const full = Math.floor((length - 1) / kvBlockTokens)
-		let contentId = ROOT_CONTENT
+		let contentId = root
 		let blockCount = 0
 		while (blockCount < full) {
 			const block = this.#find(contentId, window, blockCount * kvBlockTokens)

@@ -7,7 +7,7 @@ import { Gpt } from '../../model/gpt.ts'
 import { weightLayout } from '../../model/weights.ts'
 import type { GenerationRequest, TokenLogprob } from '../generation.ts'
 import { kvBlockCount } from '../memory.ts'
-import type { LoadModel, StepReport } from '../messages.ts'
+import type { Activity, LoadModel, StepReport } from '../messages.ts'
 import type { SentRow } from '../sent-rows.ts'
 import { KvCache } from './kv-cache.ts'
 import { LogprobReader, logprobOf } from './logprobs.ts'
@@ -23,6 +23,7 @@ interface DrawnToken {
 }
 
 export class ModelRunner {
+	readonly #note: (activity: Activity) => void
 	readonly #gpt: Gpt
 	readonly #cache: KvCache
 	readonly #scheduler: Scheduler
@@ -32,7 +33,13 @@ export class ModelRunner {
 	readonly #rows = new TokenRows()
 	readonly #totals = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0, steps: 0 }
 
-	constructor(kernels: Kernels, { config, tokenCount, dtype, arena, limits }: LoadModel) {
+	/** `note` hears what a step is at. */
+	constructor(
+		kernels: Kernels,
+		{ config, tokenCount, dtype, arena, limits }: LoadModel,
+		note: (activity: Activity) => void = () => {},
+	) {
+		this.#note = note
 		const blocks = kvBlockCount(kernels, config, limits)
 		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const layout = weightLayout(kernels, config, dtype)
@@ -112,11 +119,17 @@ export class ModelRunner {
 
 	/** Runs one step, a short one when other models wait for theirs; null when no sequence could run. */
 	step(othersWait = false): StepReport | null {
+		this.#note('scheduling')
 		const spans = this.#scheduler.schedule(this.#gpt.batch, othersWait)
 		if (spans.length === 0) return null
+		this.#note('computing')
 		this.#gpt.forward()
 		this.#totals.steps++
-		return this.#commit(spans, this.#draw(spans), this.#embed(spans))
+		this.#note('drawing')
+		const drawn = this.#draw(spans)
+		const embeddings = this.#embed(spans)
+		this.#note('committing')
+		return this.#commit(spans, drawn, embeddings)
 	}
 
 	/** Reads the wanted logits; a token for each span that draws one. */

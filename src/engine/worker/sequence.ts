@@ -1,6 +1,6 @@
 import { kvBlockTokens } from '../../kernels/binding.ts'
 import { type GenerationRequest, readableTokens } from '../generation.ts'
-import { type KvCache, ROOT_CONTENT } from './kv-cache.ts'
+import { type KvCache, rootContent } from './kv-cache.ts'
 
 /** What the engine computes for a sequence: continuations, or its mean hidden state. */
 export type SequencePurpose = 'generate' | 'embed'
@@ -37,7 +37,7 @@ export class Sequence {
 	readonly blocks: Int32Array
 	#blockCount = 0
 	#registeredBlocks = 0
-	#contentId = ROOT_CONTENT
+	#contentId = 0
 
 	generatedCount = 0
 	/** Generated tokens with their counts; null unless a penalty needs them. */
@@ -119,8 +119,8 @@ export class Sequence {
 	/** Takes all blocks, reusing cached ones for the window's beginning; false when there are too few. */
 	acquireBlocks(cache: KvCache): boolean {
 		const match = this.#needsEveryRow
-			? { blockCount: 0, contentId: ROOT_CONTENT }
-			: cache.match(this.window, this.length, this.blocks)
+			? { blockCount: 0, contentId: rootContent(this.request.cacheSalt) }
+			: cache.match(this.window, this.length, this.blocks, rootContent(this.request.cacheSalt))
 		if (this.blocks.length - match.blockCount > cache.available) {
 			cache.release(this.blocks, match.blockCount)
 			return false

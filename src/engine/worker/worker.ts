@@ -5,7 +5,14 @@
 import { type Kernels, openKernels } from '../../kernels/binding.ts'
 import { assert, assertNever } from '../../lib/assert.ts'
 import { stackOf } from '../../lib/errors.ts'
-import { encodeStep, type FromWorker, type StepReport, type ToWorker } from '../messages.ts'
+import {
+	ACTIVITIES,
+	type Activity,
+	encodeStep,
+	type FromWorker,
+	type StepReport,
+	type ToWorker,
+} from '../messages.ts'
 import { addStats, STATS_FIELDS } from '../stats.ts'
 import { ModelRunner } from './model-runner.ts'
 
@@ -22,7 +29,7 @@ const GATHER_MS = 8
 
 class EngineWorker {
 	#kernels: Kernels | null = null
-	#inbox: Int32Array = new Int32Array(1)
+	#inbox: Int32Array = new Int32Array(2)
 	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
 	#received = 0
 	readonly #runners = new Map<number, ModelRunner>()
@@ -36,6 +43,7 @@ class EngineWorker {
 	receive(message: ToWorker): void {
 		// The shared counter is an int32, which overflows in the same way.
 		this.#received = (this.#received + 1) | 0
+		this.#note('reading messages')
 		switch (message.type) {
 			case 'start': {
 				const kernels = openKernels(message.libraryPath)
@@ -49,6 +57,9 @@ class EngineWorker {
 				post({ type: 'ready' })
 				return
 			}
+			case 'ping':
+				post({ type: 'pong' })
+				return
 			case 'load':
 				this.#load(message)
 				return
@@ -106,7 +117,10 @@ class EngineWorker {
 		const { modelKey } = message
 		try {
 			assert(this.#kernels, 'the engine has started')
-			this.#runners.set(modelKey, new ModelRunner(this.#kernels, message))
+			this.#runners.set(
+				modelKey,
+				new ModelRunner(this.#kernels, message, (activity) => this.#note(activity)),
+			)
 			this.#writeStats()
 			post({ type: 'loaded', modelKey })
 		} catch (error) {
@@ -141,6 +155,7 @@ class EngineWorker {
 		}
 		this.#tellSteps()
 		this.#isRunning = false
+		this.#note('waiting')
 	}
 
 	/** One step of every model that has work, in turn; false when none could run. */
@@ -168,6 +183,11 @@ class EngineWorker {
 		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
 		this.#untold = []
 		this.#toldAt = performance.now()
+	}
+
+	/** For who watches this thread. */
+	#note(activity: Activity): void {
+		Atomics.store(this.#inbox, 1, ACTIVITIES.indexOf(activity))
 	}
 
 	#writeStats(): void {

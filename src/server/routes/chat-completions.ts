@@ -39,10 +39,10 @@ async function complete(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = await opening.start(
-		[toChatCompletionTextRequest(asked, requestContext)],
-		'messages',
-	)
+	const session = await opening.start([toChatCompletionTextRequest(asked, requestContext)], {
+		promptField: 'messages',
+		isStreamed: asked.stream ?? false,
+	})
 	const head = newAnswerHead('chatcmpl-', lease)
 	const options = {
 		tokenizer: lease.tokenizer,

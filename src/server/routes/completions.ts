@@ -35,9 +35,13 @@ async function complete(
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
 	const prompts = toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
-	const session = await opening.start(toCompletionTextRequests(asked, prompts, requestContext))
-	const head = newAnswerHead('cmpl-', lease)
 	const n = asked.n ?? 1
+	const echoed = asked.echo ? prompts.reduce((sum, { text }) => sum + text.length * n, 0) : 0
+	const session = await opening.start(toCompletionTextRequests(asked, prompts, requestContext), {
+		isStreamed: asked.stream ?? false,
+		repeatedCharacters: echoed,
+	})
+	const head = newAnswerHead('cmpl-', lease)
 	const options = {
 		prompts,
 		n,

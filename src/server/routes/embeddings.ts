@@ -26,13 +26,14 @@ export function embeddings(context: ServerContext) {
 }
 
 async function embed(
-	{ catalog, connections, clients, checkLoad }: ServerContext,
+	{ catalog, connections, clients, bodies, checkLoad }: ServerContext,
 	request: Request,
 	read: BodyReader<EmbeddingsRequest>,
 ) {
 	const client = clients.of(request)
 	checkLoad(client)
-	const body = await read(request)
+	using held = bodies.open(client)
+	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
 	const { tokenizer, config } = lease
 	const inputs = toEmbeddingInputs(body, {

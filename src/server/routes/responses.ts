@@ -34,7 +34,10 @@ async function respond(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = await opening.start([toResponsesTextRequest(asked, requestContext)], 'input')
+	const session = await opening.start([toResponsesTextRequest(asked, requestContext)], {
+		promptField: 'input',
+		isStreamed: asked.stream ?? false,
+	})
 	const head = {
 		id: freshId('resp_'),
 		newId: freshId,

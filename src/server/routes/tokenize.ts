@@ -55,21 +55,23 @@ export function tokenize(context: ServerContext) {
 }
 
 async function encode(
-	{ catalog }: ServerContext,
+	{ catalog, clients, bodies }: ServerContext,
 	request: Request,
 	read: BodyReader<TokenizeRequest>,
 ) {
-	const body = await read(request)
+	using held = bodies.open(clients.of(request))
+	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
 	return toTokenized(body, lease.tokenizer, lease.config.contextLength)
 }
 
 async function decode(
-	{ catalog }: ServerContext,
+	{ catalog, clients, bodies }: ServerContext,
 	request: Request,
 	read: BodyReader<DetokenizeRequest>,
 ) {
-	const body = await read(request)
+	using held = bodies.open(clients.of(request))
+	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
 	const { tokenizer, config } = lease
 	return toDetokenized(body.tokens, { tokenizer, vocabSize: config.vocabSize })

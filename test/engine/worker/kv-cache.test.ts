@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import { KvCache, ROOT_CONTENT } from '../../../src/engine/worker/kv-cache.ts'
+import { KvCache, rootContent } from '../../../src/engine/worker/kv-cache.ts'
 
 const window = (length: number, start = 0) => Int32Array.from({ length }, (_, i) => start + i)
 
 /** Allocates and registers the full blocks of a window, as a sequence does. */
 function fill(cache: KvCache, tokens: Int32Array): Int32Array {
 	const blocks = new Int32Array(Math.ceil(tokens.length / 32)).map(() => cache.allocate())
-	let content = ROOT_CONTENT
+	let content = rootContent(0)
 	for (let i = 0; (i + 1) * 32 <= tokens.length; i++) {
 		content = cache.register(blocks[i]!, content, tokens, i * 32)
 	}
@@ -100,4 +100,15 @@ describe('KV cache', () => {
 		expect(cache.used).toBe(0)
 		expect(cache.available).toBe(16)
 	})
+})
+
+test('prefixes under different salts share nothing', () => {
+	const cache = new KvCache(8)
+	const window = Int32Array.from({ length: 64 }, (_, i) => i)
+	const block = cache.allocate()
+	cache.register(block, rootContent(1), window, 0)
+	const blocks = new Int32Array(2)
+	const found = (salt: number) =>
+		cache.match(window, window.length, blocks, rootContent(salt)).blockCount
+	expect([found(0), found(1), found(2)]).toEqual([0, 1, 0])
 })

@@ -1,0 +1,56 @@
+import { Fault } from '../lib/fault.ts'
+
+/** Bytes of request bodies that are being read, or belong to requests that wait or run. */
+export interface BodyBytes extends Disposable {
+	/** Takes more; disposing gives all of it back. Throws Fault `overloaded`. */
+	take(bytes: number): void
+}
+
+/** One client may hold this part of all. */
+const CLIENT_SHARE = 0.5
+const retrySeconds = 2
+
+/**
+ * What all bodies together may take of the memory: many requests of allowed sizes are too much
+ * together. Bytes count when they arrive, so that nobody reserves what he does not send.
+ */
+export class BodyBudget {
+	readonly #bytesMax: number
+	readonly #byClient = new Map<string, number>()
+	#bytes = 0
+
+	constructor(bytesMax: number) {
+		this.#bytesMax = bytesMax
+	}
+
+	/** Held now, in bytes. */
+	get bytes(): number {
+		return this.#bytes
+	}
+
+	/** An empty share for a request of this client. */
+	open(client: string): BodyBytes {
+		let held = 0
+		return {
+			take: (bytes) => {
+				const ofClient = this.#byClient.get(client) ?? 0
+				const isTooMuch =
+					this.#bytes + bytes > this.#bytesMax || ofClient + bytes > this.#bytesMax * CLIENT_SHARE
+				if (isTooMuch) {
+					const message = 'The server is overloaded: too many bytes of requests are under way.'
+					throw new Fault('overloaded', message, { retrySeconds })
+				}
+				held += bytes
+				this.#bytes += bytes
+				this.#byClient.set(client, ofClient + bytes)
+			},
+			[Symbol.dispose]: () => {
+				const rest = (this.#byClient.get(client) ?? 0) - held
+				if (rest > 0) this.#byClient.set(client, rest)
+				else this.#byClient.delete(client)
+				this.#bytes -= held
+				held = 0
+			},
+		}
+	}
+}
