@@ -70,6 +70,21 @@ export class ConfigFields {
 		return this.refuse(key, `one of ${Object.keys(table).join(', ')}`)
 	}
 
+	/** The same for each text of a list of so many. */
+	oneOfEach<T>(key: string, length: number, table: Readonly<Record<string, T>>): T[] {
+		const list = this.#fields[key]
+		if (Array.isArray(list) && list.length === length) {
+			const isKnown = (text: unknown) => typeof text === 'string' && Object.hasOwn(table, text)
+			if (list.every(isKnown)) return list.map((text) => table[text as string]!)
+		}
+		return this.refuse(key, `${length} of ${Object.keys(table).join(', ')}`)
+	}
+
+	/** The fields of an object within this one; null where there is none. */
+	section(key: string): ConfigFields | null {
+		return this.has(key) ? new ConfigFields(this.#fields[key], `${this.#path}.${key}`) : null
+	}
+
 	/** Refuses a list of texts of which one fails the test; `expected` says what each should be. */
 	eachText(key: string, isAllowed: (text: string) => boolean, expected: string): void {
 		const value = this.#fields[key]

@@ -10,7 +10,7 @@ export type Activation =
 	| { readonly kind: 'composed'; readonly graph: ActivationNode }
 
 /** Verified architecture of a network; every number of it is within its limit. */
-export type ModelConfig = AlphaConfig | Gpt2Config
+export type ModelConfig = AlphaConfig | Gpt2Config | LlamaConfig | NeoConfig | NeoxConfig
 
 /** Our trainer's decoder (families/alpha.ts). Counts are positive integers. */
 export interface AlphaConfig {
@@ -47,6 +47,90 @@ export interface Gpt2Config {
 	/** Scores of layer i are divided by i + 1. */
 	readonly scalesScoresByLayer: boolean
 }
+
+/** Llama, Mistral, Qwen2, Qwen3 (families/llama.ts). Counts are positive integers. */
+export interface LlamaConfig {
+	readonly family: 'llama'
+	readonly vocabSize: number
+	readonly contextLength: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	/** Heads of keys and values: a divisor of nHead. */
+	readonly nKvHead: number
+	/** Not always nEmbd / nHead. */
+	readonly headDim: number
+	readonly ffnDim: number
+	readonly activation: 'swiglu' | 'reglu' | 'geglu' | 'geglu_erf'
+	readonly normEpsilon: number
+	readonly hasQkvBias: boolean
+	readonly hasAttentionOutBias: boolean
+	readonly hasMlpBias: boolean
+	/** Each head of queries and keys is normalized before it is turned. */
+	readonly normsHeads: boolean
+	readonly tiesHead: boolean
+	readonly rotary: RotaryConfig
+	/** Positions that each layer attends to; 0 = all. */
+	readonly windows: readonly number[]
+}
+
+/** GPT-Neo (families/neo.ts). Counts are positive integers. */
+export interface NeoConfig {
+	readonly family: 'neo'
+	readonly vocabSize: number
+	readonly contextLength: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	readonly ffnDim: number
+	readonly activation: Gpt2Config['activation']
+	readonly normEpsilon: number
+	readonly tiesHead: boolean
+	/** Positions that each layer attends to; 0 = all. */
+	readonly windows: readonly number[]
+}
+
+/** GPT-NeoX, Pythia (families/neox.ts). Counts are positive integers. */
+export interface NeoxConfig {
+	readonly family: 'neox'
+	readonly vocabSize: number
+	readonly contextLength: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	readonly ffnDim: number
+	readonly activation: Gpt2Config['activation']
+	readonly normEpsilon: number
+	readonly hasAttentionBias: boolean
+	/** Attention and MLP read the same residual stream. */
+	readonly isParallel: boolean
+	readonly tiesHead: boolean
+	readonly rotary: RotaryConfig
+}
+
+/** Rotary position embeddings (rotary.ts). */
+export interface RotaryConfig {
+	/** Channels of a head that are turned, the first ones; even. */
+	readonly channels: number
+	/** Channel i turns with i + channels / 2, or 2i with 2i + 1. */
+	readonly pairing: 'halves' | 'neighbours'
+	/** Base of the geometric series of frequencies. */
+	readonly theta: number
+	readonly scaling: RotaryScaling
+}
+
+/** How frequencies were stretched for contexts longer than those of the first training. */
+export type RotaryScaling =
+	| { readonly kind: 'none' }
+	| { readonly kind: 'linear'; readonly factor: number }
+	| {
+			readonly kind: 'llama3'
+			readonly factor: number
+			/** Waves longer than the first context / lowFactor are stretched, those shorter than / highFactor stay. */
+			readonly lowFactor: number
+			readonly highFactor: number
+			readonly firstContext: number
+	  }
 
 /** Number formats in which weights can be served. */
 export type Dtype = 'f32' | 'bf16' | 'int8'

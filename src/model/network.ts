@@ -65,7 +65,7 @@ export interface Attention {
 
 /** What turns the MLP's first projection, [width] or [2 · width] where gated, into [width]. */
 export interface MlpActivation {
-	readonly kind: keyof typeof kernelActivations | 'gelu_erf'
+	readonly kind: keyof typeof kernelActivations
 	readonly width: number
 	/** Learned numbers per channel. */
 	readonly parameters: PlainSlot | null
@@ -78,13 +78,15 @@ export interface RowBuffer {
 	readonly columns: number
 }
 
-/** Rows `firstRow` … of a tensor and where they go. */
-export interface Placement {
-	readonly slot: Slot
+/** Rows `firstRow` … of a tensor and where the first of them goes: to which output, or to which number. */
+export interface RowMove {
 	readonly firstRow: number
 	readonly rows: number
-	/** Where the first of them goes: column of a packed slot, float of a plain one. */
 	readonly at: number
+}
+
+export interface Placement extends RowMove {
+	readonly slot: Slot
 }
 
 /** A parameter as checkpoints name it; shape [out, in], or [n]. */
@@ -138,22 +140,34 @@ export class NetworkBuilder {
 		return { kind: 'layer', width, weight, bias: added, epsilon }
 	}
 
+	/** RMSNorm with `<name>.weight`, [width]. */
+	rmsNorm(name: string, width: number, epsilon: number): Norm {
+		const weight = this.#plain(`${name}.weight`, [width])
+		return { kind: 'rms', width, weight, bias: null, epsilon }
+	}
+
 	/**
 	 * Linear modules side by side: `<name>.weight` [rows, inputs] of each and, where they have one,
-	 * `<name>.bias` [rows].
+	 * `<name>.bias` [rows]. `moves` puts the rows of a single module into another order.
 	 */
-	linear(inputs: number, modules: StackedRows, { bias }: { readonly bias: boolean }): Linear {
+	linear(
+		inputs: number,
+		modules: StackedRows,
+		{ bias, moves }: { readonly bias: boolean; readonly moves?: readonly RowMove[] },
+	): Linear {
 		const names = Object.entries(modules)
-		const weights = names.map(([name, rows]) => [`${name}.weight`, rows] as const)
-		const { weight } = this.matrix(inputs, Object.fromEntries(weights))
-		if (!bias) return { weight, bias: null }
-		const slot = this.#plainSlot(weight.outputs)
+		const outputs = names.reduce((sum, [, rows]) => sum + rows, 0)
+		const weight = this.#packedSlot(inputs, outputs)
+		const added = bias ? this.#plainSlot(outputs) : null
 		let at = 0
 		for (const [name, rows] of names) {
-			this.#place(`${name}.bias`, [rows], { slot, firstRow: 0, rows, at })
+			for (const move of moves ?? [{ firstRow: 0, rows, at }]) {
+				this.#place(`${name}.weight`, [rows, inputs], { slot: weight, ...move })
+				if (added) this.#place(`${name}.bias`, [rows], { slot: added, ...move })
+			}
 			at += rows
 		}
-		return { weight, bias: slot }
+		return { weight, bias: added }
 	}
 
 	/**
@@ -165,8 +179,7 @@ export class NetworkBuilder {
 		const sums = alternatives.map((rows) => Object.values(rows).reduce((sum, n) => sum + n, 0))
 		const outputs = sums[0]
 		assert(outputs && sums.every((sum) => sum === outputs), 'alternatives stack alike')
-		const weight: PackedSlot = { kind: 'packed', index: this.#slots.length, inputs, outputs }
-		this.#slots.push(weight)
+		const weight = this.#packedSlot(inputs, outputs)
 		for (const stacked of alternatives) {
 			let at = 0
 			for (const [name, rows] of Object.entries(stacked)) {
@@ -194,11 +207,20 @@ export class NetworkBuilder {
 		return { kind, width, parameters: slot, program }
 	}
 
-	/** A layer's attention, with a place of its own for keys and values. */
+	/**
+	 * A layer's attention, with a place of its own for keys and values. Where nothing else is said, scores
+	 * are scaled by the head's size, without a cap, over the whole window.
+	 */
 	attention(
-		shape: Omit<Attention, 'index' | 'softCap' | 'window'> & Partial<Attention>,
+		shape: Pick<Attention, 'heads' | 'kvHeads' | 'headDim'> & Partial<Attention>,
 	): Attention {
-		const attention = { softCap: 0, window: 0, ...shape, index: this.#attentions.length }
+		const attention = {
+			scale: scoreScale(shape.headDim),
+			softCap: 0,
+			window: 0,
+			...shape,
+			index: this.#attentions.length,
+		}
 		this.#attentions.push(attention)
 		return attention
 	}
@@ -232,10 +254,21 @@ export class NetworkBuilder {
 		return slot
 	}
 
+	#packedSlot(inputs: number, outputs: number): PackedSlot {
+		const slot: PackedSlot = { kind: 'packed', index: this.#slots.length, inputs, outputs }
+		this.#slots.push(slot)
+		return slot
+	}
+
 	#place(name: string, shape: readonly number[], placement: Placement): void {
 		const placements = [...(this.#tensors.get(name)?.placements ?? []), placement]
 		this.#tensors.set(name, { name, shape, placements })
 	}
+}
+
+/** What keeps the variance of scores at that of the queries: 1 / sqrt(headDim), in the kernels' f32. */
+export function scoreScale(headDim: number): number {
+	return Math.fround(1 / Math.fround(Math.sqrt(headDim)))
 }
 
 /** Floats of all buffers of the forward pass for steps of `rows` rows. */

@@ -17,6 +17,7 @@ import type {
 	Slot,
 	Table,
 } from './network.ts'
+import type { Rotary } from './rotary.ts'
 
 export interface OpsMemory {
 	readonly dtype: Dtype
@@ -93,14 +94,14 @@ export class Ops {
 		return this.#buffers[buffer.index]!
 	}
 
-	/** x = tokens[token id] + positions[position] */
-	embed(x: RowBuffer, tokens: Table, positions: Table): void {
+	/** x = tokens[token id] + positions[position], or the token's row alone. */
+	embed(x: RowBuffer, tokens: Table, positions: Table | null = null): void {
 		const out = this.matrix(x)
 		this.#kernels.embed(
 			out.address,
 			out.stride,
 			this.#weight(tokens.weight),
-			this.#weight(positions.weight),
+			this.#weight(positions?.weight ?? null),
 			this.#rows.tokenIds,
 			this.#rows.positions,
 			this.#batch.rowCount,
@@ -133,24 +134,52 @@ export class Ops {
 		this.#linear(out, x, linear, this.#batch.logitRowCount, 0)
 	}
 
-	/** Keys and values of q | k | v into the layer's part of their blocks. */
-	storeKeysValues(qkv: RowBuffer, { index, heads, headDim }: Attention): void {
+	/** Each head of the queries of q | k | v = norm(head) */
+	normQueries(qkv: RowBuffer, { heads }: Attention, norm: Norm): void {
+		this.#normHeads(qkv, 0, heads, norm)
+	}
+
+	/** Each head of the keys of q | k | v = norm(head) */
+	normKeys(qkv: RowBuffer, { heads, kvHeads, headDim }: Attention, norm: Norm): void {
+		this.#normHeads(qkv, heads * headDim, kvHeads, norm)
+	}
+
+	/** Turns the heads of the queries and keys of q | k | v by their rows' positions. */
+	rotate(qkv: RowBuffer, { heads, kvHeads, headDim }: Attention, rotary: Rotary): void {
 		const rows = this.matrix(qkv)
+		this.#kernels.rotary(
+			rows.address,
+			rows.stride,
+			this.#rows.positions,
+			rotary.table().address,
+			this.#batch.rowCount,
+			heads + kvHeads,
+			headDim,
+			rotary.channels,
+			rotary.isPaired ? 1 : 0,
+		)
+	}
+
+	/** Keys and values of q | k | v into the layer's part of their blocks. */
+	storeKeysValues(qkv: RowBuffer, { index, heads, kvHeads, headDim }: Attention): void {
+		const rows = this.matrix(qkv)
+		const keys = rows.address + heads * headDim * 4
 		this.#kernels.kvStore(
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
-			rows.address + heads * headDim * 4,
-			rows.address + 2 * heads * headDim * 4,
+			keys,
+			keys + kvHeads * headDim * 4,
 			rows.stride,
 			this.#rows.slots,
 			this.#batch.rowCount,
-			heads,
+			kvHeads,
 			headDim,
 		)
 	}
 
 	/** out = softmax(q · keys) · values per head, over each row's window up to itself. */
-	attention(out: RowBuffer, qkv: RowBuffer, { index, heads, headDim, softCap }: Attention): void {
+	attention(out: RowBuffer, qkv: RowBuffer, attention: Attention): void {
+		const { index, heads, kvHeads, headDim, window, scale, softCap } = attention
 		const to = this.matrix(out)
 		const rows = this.matrix(qkv)
 		this.#kernels.attention(
@@ -164,10 +193,10 @@ export class Ops {
 			this.#batch.spanCount,
 			this.#rows.tables,
 			heads,
-			heads,
+			kvHeads,
 			headDim,
-			0,
-			Math.fround(1 / Math.fround(Math.sqrt(headDim))),
+			window,
+			scale,
 			softCap,
 			this.#scratch.address,
 		)
@@ -177,7 +206,7 @@ export class Ops {
 	activate(x: RowBuffer, { kind, width, parameters, program }: MlpActivation): void {
 		const rows = this.matrix(x)
 		this.#kernels.activation(
-			kernelActivations[kind as keyof typeof kernelActivations],
+			kernelActivations[kind],
 			rows.address,
 			rows.stride,
 			this.#batch.rowCount,
@@ -219,6 +248,24 @@ export class Ops {
 			count,
 			width,
 			epsilon,
+		)
+	}
+
+	/** Heads side by side from a column on, each normalized by itself. */
+	#normHeads(x: RowBuffer, column: number, heads: number, norm: Norm): void {
+		const rows = this.matrix(x)
+		const address = rows.address + column * 4
+		this.#kernels.rmsNorm(
+			address,
+			rows.stride,
+			address,
+			rows.stride,
+			0,
+			this.#weight(norm.weight),
+			this.#batch.rowCount,
+			heads,
+			norm.width,
+			norm.epsilon,
 		)
 	}
 

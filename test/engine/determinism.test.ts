@@ -8,6 +8,7 @@ import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info
 import type { Engine } from '../../src/engine/engine.ts'
 import type { GenerationRequest } from '../../src/engine/generation.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
+import { loadNetwork } from '../helpers/families.ts'
 import { loadTrained, trainedModels } from '../helpers/fixtures.ts'
 import { uniform } from '../helpers/random-model.ts'
 import {
@@ -23,12 +24,29 @@ const kernels = openKernels(libraryPath)
 kernels.select('')
 
 const dtypes = ['f32', 'bf16', 'int8'] as const
-const models = trainedModels().flatMap((model) =>
+const ours = trainedModels().flatMap((model) =>
 	dtypes.map((dtype) => ({
 		name: `${model.name} in ${dtype}`,
 		loaded: loadTrained(kernels, model, dtype),
 	})),
 )
+
+/** Of other trainers: what ours do not have, each once. */
+const theirs = (
+	[
+		['gpt2-fp16', 'int8'],
+		['nanogpt-char-origmod', 'bf16'],
+		['gptneo', 'f32'],
+		['mistral-swa', 'f32'],
+		['qwen3', 'bf16'],
+		['neox-parallel', 'f32'],
+	] as const
+).map(([name, dtype]) => ({
+	name: `${name} in ${dtype}`,
+	loaded: loadNetwork(kernels, name, dtype),
+}))
+
+const models = [...ours, ...theirs]
 
 interface LoadedModel {
 	readonly name: string
@@ -38,7 +56,7 @@ interface LoadedModel {
 }
 
 /** Greedy; sampled with everything on; several choices that roll a small window; scoring only. */
-function requestsFor({ config }: LoadedCheckpoint): GenerationRequest[] {
+function requestsFor({ config }: Pick<LoadedCheckpoint, 'config'>): GenerationRequest[] {
 	const next = uniform(config.vocabSize)
 	const prompt = (length: number) =>
 		Array.from({ length }, () => Math.floor(next() * config.vocabSize))

@@ -7,6 +7,7 @@ import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
+import { packTensor, weightLayout } from '../../src/model/weights.ts'
 
 export const families = join(import.meta.dir, '../fixtures/families')
 
@@ -35,12 +36,29 @@ export function familyAnswers(name: string): FamilyAnswers {
 	return JSON.parse(readFileSync(join(families, name, 'expected.json'), 'utf8'))
 }
 
-/** Names of the directories with answers whose family is one of these. */
+/** Names of the directories with answers, of these families only where any are given. */
 export function familyDirectories(...wanted: readonly string[]): string[] {
 	return readdirSync(families)
 		.filter((name) => existsSync(join(families, name, 'expected.json')))
-		.filter((name) => wanted.includes(familyAnswers(name).family))
+		.filter((name) => wanted.length === 0 || wanted.includes(familyAnswers(name).family))
 		.sort()
+}
+
+/** A directory's network without its tokenizer, which may be of a kind that is not read. */
+export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
+	const path = join(families, name)
+	using directory = new ModelDirectory(path, readdirSync(path))
+	const file = openDirectory(directory)
+	const config = file.parseConfig()
+	const stored = file.tensorsOf(config)
+	const layout = weightLayout(kernels, config, dtype)
+	const arena = new SharedArrayBuffer(layout.totalBytes)
+	for (const spec of layout.network.tensors.values()) {
+		const numbers = new Float32Array(spec.shape.reduce((product, size) => product * size, 1))
+		stored.get(spec.name)!.open(kernels).read(numbers)
+		packTensor(kernels, layout, arena, spec.name, numbers)
+	}
+	return { config, tokenCount: config.vocabSize, dtype, arena }
 }
 
 /** Loads a directory as the loader does. Throws CheckpointError. */

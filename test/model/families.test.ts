@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openSafetensors } from '../../src/checkpoint/formats/safetensors.ts'
 import { foreignNames, networkOf, parseForeignConfig } from '../../src/model/families.ts'
+import type { LlamaConfig, NeoConfig } from '../../src/model/model-config.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures/families')
 
@@ -31,7 +34,7 @@ describe('a config of GPT-2', () => {
 	})
 
 	test.each<[string, unknown, string]>([
-		['model_type', 'mamba', 'config.model_type: expected one of gpt2, got "mamba"'],
+		['model_type', 'mamba', 'config.model_type: expected one of gpt2, llama'],
 		['n_head', 5, 'config.n_head: expected a divisor of n_embd'],
 		['n_head', 0, 'config.n_head: expected an integer from 1 to 4096, got 0'],
 		['n_embd', undefined, 'config.n_embd: expected an integer from 1 to 65536, got nothing'],
@@ -50,7 +53,7 @@ describe('a config of GPT-2', () => {
 			['GPT2ForSequenceClassification'],
 			'config.architectures: expected names that end in ForCausalLM or LMHeadModel, got "GPT2For',
 		],
-	])('with %s %p is refused', (key, value, message) => {
+	])('with %s %j is refused', (key, value, message) => {
 		expect(() => parseForeignConfig({ ...gpt2, [key]: value }, 'huggingface')).toThrow(message)
 	})
 
@@ -85,11 +88,92 @@ describe('tensors of other trainers', () => {
 	})
 })
 
-test('every directory of the fixtures with a GPT-2 config has a network', () => {
-	const directories = readdirSync(fixtures).filter((name) => /^gpt2/.test(name))
-	expect(directories.length).toBeGreaterThan(3)
-	for (const name of directories) {
-		const { nLayer } = parseForeignConfig(readConfig(name), 'huggingface')
-		expect(nLayer).toBeGreaterThan(0)
-	}
+describe('a config like that of Llama', () => {
+	const llama = readConfig('llama-rope3-chat')
+	const parse = (changes: Record<string, unknown>, base = llama) =>
+		parseForeignConfig({ ...base, ...changes }, 'huggingface')
+
+	test('has its rotation in either of the two spellings', () => {
+		const rotation = { rope_parameters: undefined, rope_theta: 5e5 }
+		const { rope_theta: _, ...scaling } = llama['rope_parameters'] as Record<string, unknown>
+		expect(parse({ ...rotation, rope_scaling: scaling })).toEqual(parse({}))
+		const { rope_type, ...older } = scaling
+		expect(parse({ ...rotation, rope_scaling: { ...older, type: rope_type } })).toEqual(parse({}))
+	})
+
+	test('slides its window in Mistral, and in Qwen2 from a layer on if it says so', () => {
+		const windowsOf = (changes: Record<string, unknown>, name: string) =>
+			(parse(changes, readConfig(name)) as LlamaConfig).windows
+		expect(windowsOf({}, 'mistral-swa')).toEqual([24, 24])
+		expect(windowsOf({ sliding_window: null }, 'mistral-swa')).toEqual([0, 0])
+		expect(windowsOf({ sliding_window: 16 }, 'qwen2')).toEqual([0, 0])
+		const late = { use_sliding_window: true, sliding_window: 16, max_window_layers: 1 }
+		expect(windowsOf({ ...late, layer_types: undefined }, 'qwen2')).toEqual([0, 16])
+		const types = ['sliding_attention', 'full_attention']
+		expect(windowsOf({ ...late, layer_types: types }, 'qwen2')).toEqual([16, 0])
+	})
+
+	test.each<[string, unknown, string]>([
+		['num_key_value_heads', 3, 'expected a divisor of num_attention_heads 4, got 3'],
+		['head_dim', 15, "a share that turns an even number of a head's 15 channels"],
+		['hidden_act', 'xielu', 'config.hidden_act: expected one of silu, swish, relu'],
+		[
+			'rope_parameters',
+			{ rope_type: 'yarn', rope_theta: 1e4, factor: 4 },
+			'config.rope_parameters.rope_type: expected one of default, linear, llama3, got "yarn"',
+		],
+		['rope_parameters', { rope_type: 'linear' }, 'factor: expected a positive number, got nothing'],
+	])('with %s %j is refused', (key, value, message) => {
+		expect(() => parse({ [key]: value })).toThrow(message)
+	})
+})
+
+test('GPT-Neo attends by turns to everything and to its last positions', () => {
+	const config = readConfig('gptneo')
+	const windowsOf = (changes: Record<string, unknown>) =>
+		(parseForeignConfig({ ...config, ...changes }, 'huggingface') as NeoConfig).windows
+	expect(windowsOf({})).toEqual([0, 16, 0, 16])
+	expect(windowsOf({ attention_layers: undefined })).toEqual([0, 16, 0, 16])
+	expect(() => windowsOf({ attention_layers: ['global'] })).toThrow(
+		'config.attention_layers: expected 4 of global, local, got an array of 1',
+	)
+	const short = { attention_layers: undefined, attention_types: [[['global'], 1e9]] }
+	expect(() => windowsOf(short)).toThrow('config.attention_types: expected lists of words')
+})
+
+describe('the parts of a network', () => {
+	const directories = readdirSync(fixtures).filter((name) =>
+		existsSync(join(fixtures, name, 'model.safetensors')),
+	)
+
+	test.each(directories)('are the tensors that the original wrote into %s', (name) => {
+		using source = openFileSource(join(fixtures, name, 'model.safetensors'))
+		const config = parseForeignConfig(readConfig(name), 'huggingface')
+		const names = foreignNames(config, 'huggingface')
+		const written = new Map<string, unknown>()
+		for (const { name: stored, shape } of openSafetensors(source).values()) {
+			const tensor = names.tensorName(stored)
+			if (tensor === null) continue
+			const isTransposed = names.isTransposed(tensor)
+			written.set(tensor, isTransposed ? (shape as number[]).toReversed() : shape)
+		}
+		const { tensors } = networkOf(config)
+		const expected = new Map([...tensors.values()].map(({ name, shape }) => [name, shape]))
+		expect(written).toEqual(expected as never)
+	})
+
+	test('cover every output and number of their memory once', () => {
+		for (const name of directories) {
+			const { slots, tensors } = networkOf(parseForeignConfig(readConfig(name), 'huggingface'))
+			const filled = slots.map(() => 0)
+			for (const { shape, placements } of tensors.values()) {
+				const rowLength = shape.slice(1).reduce((product, size) => product * size, 1)
+				for (const { slot, rows } of placements) {
+					filled[slot.index]! += slot.kind === 'plain' ? rows * rowLength : rows
+				}
+			}
+			const sizes = slots.map((slot) => (slot.kind === 'plain' ? slot.floats : slot.outputs))
+			expect(filled).toEqual(sizes)
+		}
+	})
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { openKernels } from '../../src/kernels/binding.ts'
-import { familyAnswers, familyDirectories, loadFamily } from '../helpers/families.ts'
+import { familyAnswers, familyDirectories, loadNetwork } from '../helpers/families.ts'
 import { forwardPass } from '../helpers/forward-pass.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 
@@ -12,17 +12,13 @@ const NEAR_TIE = 1e-3
 const kernels = openKernels(libraryPath)
 kernels.select('')
 
-/** A directory without the characters of its vocabulary, which is refused. */
-const REFUSED = ['nanogpt-nometa-char']
-const served = familyDirectories('gpt2').filter((name) => !REFUSED.includes(name))
-
 function argmax(logits: Float32Array): number {
 	return logits.reduce((best, logit, id) => (logit > logits[best]! ? id : best), 0)
 }
 
-describe.each(served)('the model of %s', (name) => {
+describe.each(familyDirectories())('the model of %s', (name) => {
 	const answers = familyAnswers(name)
-	const forward = forwardPass(kernels, loadFamily(kernels, name, 'f32'))
+	const forward = forwardPass(kernels, loadNetwork(kernels, name, 'f32'))
 	const predict = (ids: readonly number[]) => forward(ids).logits.row(0)
 
 	test('has the logits of the original code', () => {

@@ -41,7 +41,6 @@ function alphaNetwork(config: AlphaConfig): Network {
 				heads: nHead,
 				kvHeads: nHead,
 				headDim,
-				scale: 1 / Math.sqrt(headDim),
 				softCap: softCap ?? 0,
 			}),
 			attentionOut: build.matrix(nEmbd, { [`${attn}.wo`]: nEmbd }),

@@ -5,7 +5,7 @@
  */
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { Gpt2Config } from '../model-config.ts'
-import { NetworkBuilder } from '../network.ts'
+import { NetworkBuilder, scoreScale } from '../network.ts'
 import type { Family, ForeignNames, ForeignTrainer, Network } from './family.ts'
 
 export const gpt2: Family<Gpt2Config> = {
@@ -13,7 +13,8 @@ export const gpt2: Family<Gpt2Config> = {
 	foreign: { modelTypes: { gpt2: parseGpt2Config }, names: gpt2Names },
 }
 
-const ACTIVATIONS = {
+/** Hugging Face's names of activations that are not gated. */
+export const GPT2_ACTIVATIONS = {
 	gelu_new: 'gelu',
 	gelu_pytorch_tanh: 'gelu',
 	gelu_fast: 'gelu',
@@ -27,18 +28,11 @@ const ACTIVATIONS = {
 function parseGpt2Config(json: unknown): Gpt2Config {
 	const fields = new ConfigFields(json, 'config')
 	fields.mustBe('add_cross_attention', false)
-	const nEmbd = fields.integer('n_embd', [1, MODEL_LIMITS.nEmbd])
-	const nHead = fields.integer('n_head', [1, MODEL_LIMITS.nHead])
-	if (nEmbd % nHead !== 0) fields.refuse('n_head', `a divisor of n_embd ${nEmbd}`)
+	const sizes = parseSizes(fields, 'n_positions')
 	return {
-		family: 'gpt2',
-		vocabSize: fields.integer('vocab_size', [1, MODEL_LIMITS.vocabSize]),
-		contextLength: fields.integer('n_positions', [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
-		nLayer: fields.integer('n_layer', [1, MODEL_LIMITS.nLayer]),
-		nEmbd,
-		nHead,
-		ffnDim: fields.integer('n_inner', [1, MODEL_LIMITS.ffnDim], 4 * nEmbd),
-		activation: fields.oneOf('activation_function', ACTIVATIONS, 'gelu_new'),
+		...sizes,
+		ffnDim: fields.integer('n_inner', [1, MODEL_LIMITS.ffnDim], 4 * sizes.nEmbd),
+		activation: fields.oneOf('activation_function', GPT2_ACTIVATIONS, 'gelu_new'),
 		normEpsilon: fields.positive('layer_norm_epsilon', 1e-5),
 		hasBias: true,
 		tiesHead: fields.flag('tie_word_embeddings', true),
@@ -50,17 +44,10 @@ function parseGpt2Config(json: unknown): Gpt2Config {
 /** From the `model_args` of nanoGPT's checkpoint. Throws ModelConfigError. */
 export function parseNanoGptConfig(json: unknown): Gpt2Config {
 	const fields = new ConfigFields(json, 'model_args')
-	const nEmbd = fields.integer('n_embd', [1, MODEL_LIMITS.nEmbd])
-	const nHead = fields.integer('n_head', [1, MODEL_LIMITS.nHead])
-	if (nEmbd % nHead !== 0) fields.refuse('n_head', `a divisor of n_embd ${nEmbd}`)
+	const sizes = parseSizes(fields, 'block_size')
 	return {
-		family: 'gpt2',
-		vocabSize: fields.integer('vocab_size', [1, MODEL_LIMITS.vocabSize]),
-		contextLength: fields.integer('block_size', [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
-		nLayer: fields.integer('n_layer', [1, MODEL_LIMITS.nLayer]),
-		nEmbd,
-		nHead,
-		ffnDim: 4 * nEmbd,
+		...sizes,
+		ffnDim: 4 * sizes.nEmbd,
 		activation: 'gelu_erf',
 		normEpsilon: 1e-5,
 		hasBias: fields.flag('bias', true),
@@ -68,6 +55,20 @@ export function parseNanoGptConfig(json: unknown): Gpt2Config {
 		scalesScores: true,
 		scalesScoresByLayer: false,
 	}
+}
+
+function parseSizes(fields: ConfigFields, contextKey: string) {
+	const nEmbd = fields.integer('n_embd', [1, MODEL_LIMITS.nEmbd])
+	const nHead = fields.integer('n_head', [1, MODEL_LIMITS.nHead])
+	if (nEmbd % nHead !== 0) fields.refuse('n_head', `a divisor of n_embd ${nEmbd}`)
+	return {
+		family: 'gpt2',
+		vocabSize: fields.integer('vocab_size', [1, MODEL_LIMITS.vocabSize]),
+		contextLength: fields.integer(contextKey, [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
+		nLayer: fields.integer('n_layer', [1, MODEL_LIMITS.nLayer]),
+		nEmbd,
+		nHead,
+	} as const
 }
 
 /** Hugging Face stores the matrices of the layers as [in, out], nanoGPT does not. */
@@ -88,7 +89,7 @@ function gpt2Network(config: Gpt2Config): Network {
 	const { vocabSize, contextLength, nLayer, nEmbd, nHead, ffnDim, hasBias: bias } = config
 	const { activation, normEpsilon: epsilon, tiesHead, scalesScores, scalesScoresByLayer } = config
 	const headDim = nEmbd / nHead
-	const scale = scalesScores ? 1 / Math.sqrt(headDim) : 1
+	const scale = scalesScores ? scoreScale(headDim) : 1
 
 	const build = new NetworkBuilder()
 	const wte = build.table('wte.weight', vocabSize, nEmbd)

@@ -1,0 +1,105 @@
+/*
+ * Rotary position embeddings: queries and keys are turned by angles that grow with their position, so
+ * that scores depend on distances. Su et al. 2021, "RoFormer".
+ */
+import { type Pinned, pinned } from '../kernels/buffer.ts'
+import type { ConfigFields } from './config-fields.ts'
+import type { RotaryConfig, RotaryScaling } from './model-config.ts'
+
+/** What the operation needs: the table is made when it is used first. */
+export interface Rotary {
+	readonly channels: number
+	readonly isPaired: boolean
+	/** [contextLength, channels]: the cosines of a position, then its sines. */
+	readonly table: () => Pinned<Float32Array>
+}
+
+export function rotaryOf(config: RotaryConfig, contextLength: number): Rotary {
+	let table: Pinned<Float32Array> | null = null
+	return {
+		channels: config.channels,
+		isPaired: config.pairing === 'neighbours',
+		table: () => {
+			table ??= pinned(rotaryTable(config, contextLength))
+			return table
+		},
+	}
+}
+
+/** Angles are rounded to f32 as the original implementations round them. */
+function rotaryTable(config: RotaryConfig, contextLength: number): Float32Array {
+	const half = config.channels / 2
+	const frequencies = Float32Array.from({ length: half }, (_, i) =>
+		scaled(Math.fround(1 / Math.fround(config.theta ** (i / half))), config.scaling),
+	)
+	const table = new Float32Array(contextLength * config.channels)
+	for (let position = 0; position < contextLength; position++) {
+		const row = position * config.channels
+		for (let i = 0; i < half; i++) {
+			const angle = Math.fround(position * frequencies[i]!)
+			table[row + i] = Math.cos(angle)
+			table[row + half + i] = Math.sin(angle)
+		}
+	}
+	return table
+}
+
+function scaled(frequency: number, scaling: RotaryScaling): number {
+	if (scaling.kind === 'none') return frequency
+	const { factor } = scaling
+	if (scaling.kind === 'linear') return frequency / factor
+	const { lowFactor, highFactor, firstContext } = scaling
+	const wavesInContext = (firstContext * frequency) / (2 * Math.PI)
+	if (wavesInContext < lowFactor) return frequency / factor
+	if (wavesInContext > highFactor) return frequency
+	const smooth = (wavesInContext - lowFactor) / (highFactor - lowFactor)
+	return ((1 - smooth) * frequency) / factor + smooth * frequency
+}
+
+/** Where configs before transformers 5 have the settings, the first that is there. */
+interface OlderKeys {
+	readonly thetaKeys: readonly string[]
+	/** Share of a head's channels that are turned. */
+	readonly shareKeys: readonly string[]
+	readonly shareDefault: number
+}
+
+/**
+ * Reads the settings of Hugging Face's configs: `rope_parameters` since transformers 5, before that fields
+ * at the top and `rope_scaling`. Throws ModelConfigError for scalings that are not computed.
+ */
+export function parseRotary(
+	fields: ConfigFields,
+	headDim: number,
+	{ thetaKeys, shareKeys, shareDefault }: OlderKeys,
+): RotaryConfig {
+	const parameters = fields.section('rope_parameters')
+	const section = parameters ?? fields
+	const keyOf = (newer: string, older: readonly string[]) =>
+		parameters ? newer : (older.find((key) => fields.has(key)) ?? newer)
+	const theta = section.positive(keyOf('rope_theta', thetaKeys), 10_000)
+	const shareKey = keyOf('partial_rotary_factor', shareKeys)
+	const channels = Math.floor(headDim * section.positive(shareKey, shareDefault))
+	if (channels % 2 !== 0 || channels === 0 || channels > headDim) {
+		section.refuse(shareKey, `a share that turns an even number of a head's ${headDim} channels`)
+	}
+	const scaling = parseScaling(parameters ?? fields.section('rope_scaling'))
+	return { channels, pairing: 'halves', theta, scaling }
+}
+
+const SCALINGS = { default: 'none', linear: 'linear', llama3: 'llama3' } as const
+
+function parseScaling(fields: ConfigFields | null): RotaryScaling {
+	if (fields === null) return { kind: 'none' }
+	const kind = fields.oneOf(fields.has('type') ? 'type' : 'rope_type', SCALINGS, 'default')
+	if (kind === 'none') return { kind }
+	const factor = fields.positive('factor')
+	if (kind === 'linear') return { kind, factor }
+	const lowFactor = fields.positive('low_freq_factor')
+	const highFactor = fields.positive('high_freq_factor')
+	if (highFactor <= lowFactor) {
+		fields.refuse('high_freq_factor', `a number above low_freq_factor ${lowFactor}`)
+	}
+	const firstContext = fields.positive('original_max_position_embeddings')
+	return { kind, factor, lowFactor, highFactor, firstContext }
+}
