@@ -1,0 +1,92 @@
+/**
+ * Clients whose installation takes minutes, so that the tests do not run them:
+ *
+ *     bun test/clients/more.ts
+ *
+ * async-openai (Rust) needs cargo, promptfoo needs npx; without them it says so. Ends with 1 when a
+ * client found fault.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startAlpha } from '../helpers/alpha-server.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { runClient } from './client-checks.ts'
+
+const PROMPTFOO = 'promptfoo@0.123.1'
+
+/** True when the client is content; null when what it needs is not there. */
+type Outcome = boolean | null
+
+async function rust(): Promise<Outcome> {
+	if (Bun.which('cargo') === null) return null
+	const manifest = join(import.meta.dir, 'rust/Cargo.toml')
+	const target = join(import.meta.dir, '../../node_modules/.cache/rust-client')
+	const build = Bun.spawn(
+		['cargo', 'build', '--quiet', '--locked', '--manifest-path', manifest, '--target-dir', target],
+		{ stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' },
+	)
+	if ((await build.exited) !== 0) return false
+	const { checks, status, log } = await runClient([join(target, 'debug/clients')])
+	for (const { name, error } of checks) {
+		console.log(`${error === null ? '(pass)' : '(fail)'} async-openai: ${name} ${error ?? ''}`)
+	}
+	if (status !== 0) console.log(log)
+	return status === 0 && checks.length > 0 && checks.every(({ error }) => error === null)
+}
+
+/** Evaluates one prompt with a chat model and with a completion model. */
+async function promptfoo(): Promise<Outcome> {
+	if (Bun.which('npx') === null) return null
+	await using server = await startAlpha()
+	using workspace = tempDir()
+	const config = { apiBaseUrl: `${server.url}/v1`, apiKey: 'any-key', temperature: 0 }
+	const assert = [{ type: 'contains', value: 'My name is Alpha.' }]
+	const evaluation = {
+		prompts: ['{{prompt}}'],
+		providers: [{ id: 'openai:chat:v2-bpe-chat', config }],
+		tests: [{ vars: { prompt: 'What is your name?' }, assert }],
+	}
+	const completions = {
+		...evaluation,
+		providers: [{ id: 'openai:completion:v2-bpe-chat', config }],
+		tests: [{ vars: { prompt: '<|user|> What is your name? <|assistant|>' }, assert }],
+	}
+	for (const [name, content] of Object.entries({ chat: evaluation, completion: completions })) {
+		writeFileSync(join(workspace.path, `${name}.json`), JSON.stringify(content))
+		const child = Bun.spawn(
+			['npx', '--yes', PROMPTFOO, 'eval', '--no-cache', '--no-table', '-c', `${name}.json`],
+			{
+				cwd: workspace.path,
+				stdin: 'ignore',
+				stdout: 'pipe',
+				stderr: 'pipe',
+				env: {
+					...process.env,
+					PROMPTFOO_CONFIG_DIR: workspace.path,
+					PROMPTFOO_DISABLE_TELEMETRY: '1',
+					PROMPTFOO_DISABLE_UPDATE: '1',
+				},
+			},
+		)
+		const [output, log] = await Promise.all([
+			new Response(child.stdout).text(),
+			new Response(child.stderr).text(),
+		])
+		const passed = (await child.exited) === 0
+		console.log(`${passed ? '(pass)' : '(fail)'} promptfoo: ${name}`)
+		if (!passed) console.log(output + log)
+		if (!passed) return false
+	}
+	return true
+}
+
+let failed = false
+for (const [name, check, needs] of [
+	['async-openai', rust, 'cargo'],
+	['promptfoo', promptfoo, 'npx'],
+] as const) {
+	const outcome = await check()
+	if (outcome === null) console.log(`(skip) ${name}: there is no ${needs}`)
+	failed ||= outcome === false
+}
+process.exit(failed ? 1 : 0)
