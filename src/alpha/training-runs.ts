@@ -18,6 +18,7 @@ export function toRunRow(run: RunOverview): TrainingRunRow {
 	return {
 		id: run.name,
 		run_id: run.runId,
+		name: run.title,
 		status: run.state,
 		domain: run.domain,
 		latest_step: run.latestStep,

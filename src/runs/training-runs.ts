@@ -37,6 +37,8 @@ export interface RunOverview {
 	readonly name: string
 	/** As its trainer calls it. */
 	readonly runId: string
+	/** What people call it: the run id that was reported, else the directory. */
+	readonly title: string
 	readonly path: string
 	readonly state: RunState
 	readonly domain: string | null
@@ -223,6 +225,7 @@ export class TrainingRuns {
 		const overview: RunOverview = {
 			name,
 			runId: record?.runId ?? config?.runId ?? name,
+			title: record?.runId ?? name,
 			path: run.path,
 			state: judgeState(evidence, this.#now()),
 			domain: record?.domain ?? config?.domain ?? null,

@@ -3,6 +3,8 @@
  * for the API relative to itself, so a proxy may serve it under any prefix.
  */
 import { join } from 'node:path'
+import uplotScript from 'uplot/dist/uPlot.esm.js' with { type: 'file' }
+import uplotStyle from 'uplot/dist/uPlot.min.css' with { type: 'file' }
 
 /** A file of the page and where the page expects it. */
 export interface PageAsset {
@@ -36,6 +38,14 @@ const files = [
 	'snippet.js',
 	'speed.js',
 	'storage.js',
+	'training-chart.js',
+	'training-charts.js',
+	'training-feed.js',
+	'training-format.js',
+	'training-list.js',
+	'training-run.js',
+	'training.css',
+	'training.js',
 	'writer.js',
 ] as const
 
@@ -45,6 +55,12 @@ export const pageAssets: readonly PageAsset[] = files.map((name) => ({
 	file: join(import.meta.dir, 'page', name),
 	contentType: contentTypes[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
 }))
+
+/** Files of packages that the page uses, beside its own. */
+export const packageAssets: readonly PageAsset[] = [
+	{ path: '/ui/uplot.js', file: uplotScript, contentType: contentTypes['js']! },
+	{ path: '/ui/uplot.css', file: uplotStyle, contentType: contentTypes['css']! },
+]
 
 /** Headers of every file of the page: nothing but its own files may run, load or be talked to. */
 export const pageHeaders: Readonly<Record<string, string>> = {

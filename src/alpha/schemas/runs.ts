@@ -19,6 +19,9 @@ export const RunsQuery = Type.Object({
 export const TrainingRunRow = Type.Object({
 	id: Type.String({ description: 'Its directory, which is the model id.' }),
 	run_id: Type.String({ description: 'As its trainer calls it.' }),
+	name: Type.String({
+		description: 'What people call it: the name that was reported, else its directory.',
+	}),
 	status: oneOf(STATES, {
 		description:
 			'`training` reports and has no checkpoint yet, `active` reports and can be talked to, `stale` ' +

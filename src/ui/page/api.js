@@ -145,7 +145,7 @@ async function* streamJson(path, body, signal) {
  * @param {string} path relative to the page, so that a proxy may serve it under a prefix
  * @param {RequestInit} [init]
  */
-async function request(path, init = {}) {
+export async function request(path, init = {}) {
 	const headers = new Headers(init.headers)
 	if (apiKey !== '') headers.set('authorization', `Bearer ${apiKey}`)
 	/** @type {Response} */

@@ -7,6 +7,7 @@ import { showModelCard } from './model-card.js'
 import { ParameterPanel } from './parameters.js'
 import { SnippetPanel } from './snippet.js'
 import { recall, remember } from './storage.js'
+import { Training } from './training.js'
 import { Writer } from './writer.js'
 
 /**
@@ -16,7 +17,7 @@ import { Writer } from './writer.js'
  */
 
 const REFRESH_MS = 5000
-const VIEWS = ['write', 'chat', 'model']
+const VIEWS = ['write', 'chat', 'model', 'training']
 
 const modelSelect = byId('model', HTMLSelectElement)
 const stepSelect = byId('step', HTMLSelectElement)
@@ -41,6 +42,7 @@ const session = {
 }
 const writer = new Writer(session)
 const chat = new Chat(session)
+const training = new Training({ talkTo, showError })
 snippet = new SnippetPanel(presentRequest)
 
 /** @returns {import('./snippet.js').Present} */
@@ -62,24 +64,48 @@ function showError(error) {
 }
 
 function currentView() {
-	const name = location.hash.replace('#/', '')
+	const [name = ''] = location.hash.replace('#/', '').split('/')
 	return VIEWS.includes(name) ? name : 'write'
+}
+
+/** What stands behind the view in the address, for instance a run. */
+function currentSubject() {
+	const [, subject] = location.hash.replace('#/', '').split('/')
+	return subject ? decodeURIComponent(subject) : null
+}
+
+/**
+ * Goes to the chat with a checkpoint, which may have arrived a moment ago.
+ * @param {string} id
+ * @param {number} step
+ */
+async function talkTo(id, step) {
+	await refreshRuns()
+	modelSelect.value = id
+	await modelChosen()
+	if ([...stepSelect.options].some(({ value }) => value === String(step)))
+		stepSelect.value = String(step)
+	session.changed()
+	location.hash = '/chat'
 }
 
 function showView() {
 	const isEmpty = !runs.some(isServed)
 	const view = currentView()
 	for (const name of VIEWS) {
-		const isShown = name === view && (!isEmpty || (name === 'model' && runs.length > 0))
+		const needsModel = name !== 'training' && (name !== 'model' || runs.length === 0)
+		const isShown = name === view && (!isEmpty || !needsModel)
 		byId(`view-${name}`, HTMLElement).hidden = !isShown
 		const tab = byId(`tab-${name}`, HTMLButtonElement)
 		tab.setAttribute('aria-selected', String(name === view))
 		tab.tabIndex = name === view ? 0 : -1
 	}
 	const empty = byId('view-empty', HTMLElement)
-	empty.hidden = listing === '' || !isEmpty || (view === 'model' && runs.length > 0)
+	const isFilled = view === 'training' || (view === 'model' && runs.length > 0)
+	empty.hidden = listing === '' || !isEmpty || isFilled
 	if (!empty.hidden) showEmptyState(empty)
-	byId('aside', HTMLElement).hidden = isEmpty || view === 'model'
+	byId('aside', HTMLElement).hidden = isEmpty || view === 'model' || view === 'training'
+	if (view === 'training') training.show(currentSubject())
 	if (view === 'model') showCard()
 	snippet?.update()
 }
@@ -161,7 +187,7 @@ function pressed(event) {
 	if (event.key === 'Escape' && view.stop()) event.preventDefault()
 	if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return
 	event.preventDefault()
-	if (currentView() !== 'model') view.go()
+	if (currentView() === 'write' || currentView() === 'chat') view.go()
 }
 
 function startTheme() {
