@@ -1,11 +1,22 @@
 import { type Command, type CommandContext, exitStatus } from './command.ts'
+import { eventsCommand } from './events.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { suggestion, UsageError } from './options.ts'
+import { runsCommand } from './runs.ts'
 import { serveCommand } from './serve.ts'
 import { uploadCommand } from './upload.ts'
+import { watchCommand } from './watch.ts'
 
-const commands: readonly Command[] = [serveCommand, generateCommand, modelsCommand, uploadCommand]
+const commands: readonly Command[] = [
+	serveCommand,
+	generateCommand,
+	modelsCommand,
+	uploadCommand,
+	runsCommand,
+	watchCommand,
+	eventsCommand,
+]
 
 /** Runs the command that argv names; without one, `serve`. Returns the exit status. */
 export async function runCommand(context: CommandContext): Promise<number> {

@@ -1,0 +1,107 @@
+/** The training routes of a server, as the commands ask them. */
+import type { EventRowSchema, TrainingRunRow } from '../alpha/schemas/runs.ts'
+import { messageOf } from '../lib/errors.ts'
+import { isRecord } from '../lib/json.ts'
+import { textOption } from './option-kinds.ts'
+import { UsageError } from './options.ts'
+
+/** What went wrong between us and the server, for the person at the terminal. */
+export class TrainingError extends Error {
+	override readonly name = 'TrainingError'
+}
+
+/** An event of the live stream. */
+export interface LiveEvent {
+	readonly type: string
+	readonly data: unknown
+}
+
+/** Options of all commands that ask a server. */
+export const serverOptions = {
+	url: textOption({
+		flag: '--url',
+		placeholder: 'URL',
+		defaultValue: 'http://127.0.0.1:3000',
+		help: 'the server',
+	}),
+	apiKey: textOption({
+		env: 'ALPHA_API_KEY',
+		placeholder: 'KEY',
+		defaultValue: null,
+		help: 'API key, where the server asks for one',
+	}),
+}
+
+export class TrainingClient {
+	readonly #url: string
+	readonly #headers: Readonly<Record<string, string>>
+	readonly #signal: AbortSignal
+
+	/** Throws UsageError for what is no address. */
+	constructor(url: string, apiKey: string | null, signal: AbortSignal) {
+		if (!/^https?:\/\/[^/]/.test(url)) {
+			throw new UsageError(`--url: expected an http:// or https:// address, got "${url}"`)
+		}
+		this.#url = url.replace(/\/+$/, '')
+		this.#headers = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }
+		this.#signal = signal
+	}
+
+	async runs(): Promise<readonly TrainingRunRow[]> {
+		return (await this.#get('/api/runs')).json()
+	}
+
+	async run(id: string): Promise<TrainingRunRow> {
+		return (await this.#get(`/api/runs/${encodeURIComponent(id)}`)).json()
+	}
+
+	async metrics(id: string, last: number): Promise<readonly Record<string, unknown>[]> {
+		return (await this.#get(`/api/runs/${encodeURIComponent(id)}/metrics?last=${last}`)).json()
+	}
+
+	/** `query` as the route has it. */
+	async events(id: string, query: URLSearchParams): Promise<readonly EventRowSchema[]> {
+		return (await this.#get(`/api/runs/${encodeURIComponent(id)}/events?${query}`)).json()
+	}
+
+	/** News of a run until the connection ends. */
+	async *live(id: string): AsyncGenerator<LiveEvent> {
+		const response = await this.#get(`/api/training/live?run=${encodeURIComponent(id)}`)
+		const decoder = new TextDecoder()
+		let text = ''
+		for await (const bytes of response.body ?? []) {
+			text += decoder.decode(bytes, { stream: true })
+			const blocks = text.split('\n\n')
+			text = blocks.pop() ?? ''
+			for (const block of blocks) {
+				const [, type, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
+				if (type !== undefined && data !== undefined) yield { type, data: JSON.parse(data) }
+			}
+		}
+	}
+
+	async #get(path: string): Promise<Response> {
+		const { signal } = this
+		let response: Response
+		try {
+			response = await fetch(`${this.#url}${path}`, { headers: this.#headers, signal })
+		} catch (error) {
+			if (signal.aborted) throw error
+			throw new TrainingError(`${this.#url} cannot be reached (${messageOf(error)})`)
+		}
+		if (response.ok) return response
+		const body: unknown = await response.json().catch(() => null)
+		const error = isRecord(body) && isRecord(body['error']) ? body['error']['message'] : null
+		throw new TrainingError(`${this.#url}: ${error ?? `HTTP ${response.status}`}`)
+	}
+
+	get signal(): AbortSignal {
+		return this.#signal
+	}
+}
+
+/** Text that a trainer sent, harmless to a terminal. */
+export function printable(text: string): string {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+	return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, ' ')
+}

@@ -1,0 +1,118 @@
+import { isRecord } from '../lib/json.ts'
+import type { Command, CommandContext } from './command.ts'
+import { toEventRow } from './events.ts'
+import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { type LiveEvent, serverOptions, TrainingClient, TrainingError } from './training-client.ts'
+import { type Watched, watchLines, withMetrics } from './watch-view.ts'
+
+/** Metrics and events that the view begins with. */
+const METRICS = 200
+const EVENTS = 6
+
+/** A lost connection is tried again after so long, milliseconds. */
+const RETRY_MS = 2000
+
+const DEFAULT_WIDTH = 100
+
+export const watchCommand: Command = {
+	name: 'watch',
+	usage: 'RUN [--url URL]',
+	summary: 'watch a training',
+	optionsHelp: () => formatHelp(serverOptions),
+	async run(context) {
+		const { values, positionals } = parseOptions(serverOptions, context)
+		const [id, ...rest] = positionals
+		if (id === undefined || rest.length > 0) throw new UsageError('expected a run: alpha watch RUN')
+		const controller = new AbortController()
+		const stopped = context.stopRequested.then((status) => {
+			controller.abort()
+			return status
+		})
+		const client = new TrainingClient(values.url, values.apiKey, controller.signal)
+		try {
+			return await watch(client, id, context)
+		} catch (error) {
+			if (controller.signal.aborted) return await stopped
+			if (!(error instanceof TrainingError)) throw error
+			context.warn(`alpha: ${error.message}\n`)
+			return 1
+		}
+	},
+}
+
+/** Follows a run until it ends; 1 when it has failed. */
+async function watch(client: TrainingClient, id: string, context: CommandContext): Promise<number> {
+	const screen = new Screen(context.print)
+	for (let isFirst = true; ; isFirst = false) {
+		try {
+			const status = await follow(client, id, screen)
+			if (status !== null) return status
+		} catch (error) {
+			// A server that is started anew is back in a moment; one that never answered is not there.
+			if (isFirst || !(error instanceof TrainingError)) throw error
+		}
+		await Bun.sleep(RETRY_MS)
+	}
+}
+
+/** Null when the connection ends before the training does. */
+async function follow(client: TrainingClient, id: string, screen: Screen): Promise<number | null> {
+	let watched: Watched | null = null
+	for await (const event of client.live(id)) {
+		const next: Watched = await after(event, watched, () => read(client, id))
+		watched = next
+		screen.show(next)
+		if (next.run.status === 'completed') return 0
+		if (next.run.status === 'failed') return 1
+	}
+	return null
+}
+
+/** Events after which the run is read again. */
+const TURNS = ['snapshot', 'run_start', 'checkpoint', 'run_complete']
+
+async function after(
+	{ type, data }: LiveEvent,
+	watched: Watched | null,
+	readAgain: () => Promise<Watched>,
+): Promise<Watched> {
+	if (watched === null || TURNS.includes(type)) return await readAgain()
+	if (!isRecord(data)) return watched
+	if (type === 'metrics') return withMetrics(watched, data['metrics'])
+	const event = type === 'event' ? toEventRow(data['event']) : null
+	return event === null
+		? watched
+		: { ...watched, events: [...watched.events, event].slice(-EVENTS) }
+}
+
+async function read(client: TrainingClient, id: string): Promise<Watched> {
+	const run = await client.run(id)
+	const metrics = await client.metrics(id, METRICS)
+	const losses = metrics.flatMap(({ loss }) => (typeof loss === 'number' ? [loss] : []))
+	return {
+		run,
+		losses,
+		events: await client.events(id, new URLSearchParams({ last: String(EVENTS) })),
+	}
+}
+
+/** Draws in place on a terminal; elsewhere a line for each change. */
+class Screen {
+	readonly #print: (text: string) => void
+	#lines = 0
+
+	constructor(print: (text: string) => void) {
+		this.#print = print
+	}
+
+	show(watched: Watched): void {
+		if (!process.stdout.isTTY) {
+			this.#print(`${watchLines(watched, Number.MAX_SAFE_INTEGER).slice(0, 3).join('  ')}\n`)
+			return
+		}
+		const lines = watchLines(watched, process.stdout.columns || DEFAULT_WIDTH)
+		const up = this.#lines === 0 ? '' : `\x1b[${this.#lines}A`
+		this.#print(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`)
+		this.#lines = lines.length
+	}
+}

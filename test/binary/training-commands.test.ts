@@ -1,0 +1,106 @@
+/** alpha runs, watch and events against the executable. */
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+import { runAlpha } from '../helpers/run-alpha.ts'
+
+setDefaultTimeout(30_000)
+
+const server = await startAlpha({ runs: ['v1-char'] })
+afterAll(() => server.stop())
+
+async function report(body: object, path = '/api/ingest'): Promise<void> {
+	const headers = { authorization: `Bearer ${uploadSecret}` }
+	await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+}
+
+await report({
+	type: 'run_start',
+	runId: 'war & peace',
+	trainConfig: { iters: 40 },
+	infra: { hostname: 'shed' },
+})
+await report({
+	type: 'metrics',
+	runId: 'war & peace',
+	metrics: [
+		{ step: 1, loss: 4 },
+		{ step: 2, loss: 3, valLoss: 3.5 },
+	],
+})
+await report({
+	type: 'event',
+	runId: 'war & peace',
+	event: { step: 2, level: 'warn', kind: 'spike_skip', message: 'first' },
+})
+
+/** Starts a command and reads its output piece by piece. */
+function follow(args: readonly string[]) {
+	const child = Bun.spawn([executablePath, ...args, '--url', server.url], {
+		stdout: 'pipe',
+		stderr: 'pipe',
+	})
+	const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader()
+	let text = ''
+	const until = async (wanted: string) => {
+		while (!text.includes(wanted)) {
+			const { value, done } = await reader.read()
+			if (done) throw new Error(`ended after: ${text}`)
+			text += value
+		}
+		return text
+	}
+	return { child, until }
+}
+
+test('alpha runs lists the runs of a server, or of the directory', async () => {
+	const asked = await runAlpha(['runs', '--url', server.url])
+	expect(asked.status).toBe(0)
+	expect(asked.output).toMatch(/war & peace +training +2\/40 +3\.5000 +3\.5000 +\S.* shed\n/)
+	expect(asked.output).toMatch(/v1-char +completed +300\/300/)
+	const read = await runAlpha(['runs', '--checkpoints', server.checkpoints])
+	expect(read.output).toMatch(/war & peace +training +2\/40/)
+})
+
+test('alpha events prints what a training told, and goes on with --follow', async () => {
+	const { status, output } = await runAlpha(['events', 'war & peace', '--url', server.url])
+	expect([status, output]).toEqual([
+		0,
+		expect.stringMatching(/^\S+ \S+ {2} +2 {2}warn {3}spike_skip {2}first\n$/),
+	])
+	const following = follow(['events', 'war & peace', '--follow', '--level', 'info'])
+	await following.until('first')
+	await report({
+		type: 'event',
+		runId: 'war & peace',
+		event: { level: 'debug', message: 'a detail' },
+	})
+	await report({ type: 'event', runId: 'war & peace', event: { message: 'second' } })
+	expect(await following.until('second')).not.toContain('a detail')
+	following.child.kill('SIGINT')
+	expect(await following.child.exited).toBe(130)
+})
+
+test('alpha watch follows a training to its end', async () => {
+	const watching = follow(['watch', 'war & peace'])
+	await watching.until('step 2 of 40')
+	await report({ type: 'metrics', runId: 'war & peace', metrics: [{ step: 3, loss: 2.25 }] })
+	expect(await watching.until('step 3 of 40')).toContain('loss 2.25')
+	await report({ runId: 'war & peace', finalStep: 40 }, '/api/ingest/complete')
+	await watching.until('completed')
+	expect(await watching.child.exited).toBe(0)
+})
+
+test('what cannot be asked is said', async () => {
+	const nobody = await runAlpha(['watch', 'nobody', '--url', server.url])
+	expect([nobody.status, nobody.errors]).toEqual([
+		1,
+		expect.stringContaining('There is no run "nobody"'),
+	])
+	const nowhere = await runAlpha(['events', 'x', '--url', 'http://127.0.0.1:1'])
+	expect([nowhere.status, nowhere.errors]).toEqual([
+		1,
+		expect.stringContaining('cannot be reached'),
+	])
+	expect((await runAlpha(['watch'])).status).toBe(64)
+	expect((await runAlpha(['watch', 'x', '--url', 'nonsense'])).status).toBe(64)
+})

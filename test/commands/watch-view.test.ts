@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'bun:test'
+import { toRunRow } from '../../src/alpha/training-runs.ts'
+import { formatEvent } from '../../src/commands/events.ts'
+import { formatRuns } from '../../src/commands/runs.ts'
+import { sparkLine, watchLines, withMetrics } from '../../src/commands/watch-view.ts'
+import { metrics, RunsFixture, start } from '../runs/runs-fixture.ts'
+
+async function row() {
+	using at = await RunsFixture.open()
+	await at.report(start('war & peace'), metrics('war & peace', 1, 20))
+	return toRunRow(at.runs.list()[0]!)
+}
+
+describe('alpha watch', () => {
+	test('draws losses as bars, high ones high, thinned to the width', () => {
+		expect(sparkLine([8, 7, 6, 5, 4, 3, 2, 1], 8)).toBe('█▇▆▅▄▃▂▁')
+		expect(sparkLine([4, 4, 2, 2], 2)).toBe('█▁')
+		expect(sparkLine([1], 10)).toBe('▁')
+		expect(sparkLine([], 10)).toBe('')
+	})
+
+	test('shows the run, its progress, its rate and its last events', async () => {
+		const event = {
+			id: 1,
+			run_id: 'x',
+			step: 20,
+			level: 'warn',
+			kind: 'spike_skip',
+			message: 'too\x1b[2J much',
+			payload: null,
+			created_at: '2026-03-01T12:00:00.000Z',
+		} as const
+		const watched = withMetrics({ run: await row(), losses: [3, 2], events: [event] }, [
+			{ step: 50, loss: 1.5, valLoss: 1.6, lr: 0.001, ms_per_iter: 200 },
+		])
+		expect(watchLines(watched, 200)).toEqual([
+			'war & peace  training  novels · shed',
+			'step 50 of 100  ███████████████░░░░░░░░░░░░░░░  50 %  10 s left',
+			'loss 1.6000  best validation 0.3500  lr 0.001000  ms/step 200',
+			'█▃▁',
+			'2026-03-01 12:00:00       20  warn   spike_skip  too [2J much',
+		])
+		for (const line of watchLines(watched, 20)) expect([...line].length).toBeLessThanOrEqual(20)
+	})
+})
+
+test('alpha runs lists what is known of each', async () => {
+	expect(formatRuns([await row()]).split('\n')).toEqual([
+		'RUN          STATE     STEP    LOSS    BEST VALIDATION  LEFT  MACHINE',
+		'war & peace  training  20/100  0.3500  0.3500           -     shed',
+		'',
+	])
+})
+
+test('an event is one line, whatever its trainer wrote', () => {
+	const line = formatEvent({
+		id: 1,
+		run_id: 'x',
+		step: null,
+		level: 'info',
+		kind: 'a\nb',
+		message: 'c\rd',
+		payload: null,
+		created_at: '',
+	})
+	expect(line.trim().split('\n')).toHaveLength(1)
+	expect(line).not.toContain('\r')
+})
