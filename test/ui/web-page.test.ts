@@ -90,6 +90,26 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await page.close()
 	})
 
+	test('shows the words of a word model apart, with what else each might have been', async () => {
+		await using words = await startAlpha({ runs: ['v1-word'], args: ['--no-embedded-model'] })
+		const page = await open(words.url)
+		await write(page, 'Am F C')
+		const tokens = await page.locator('.token').allTextContents()
+		expect(tokens.length).toBe(200)
+		expect(await page.textContent('#output')).toBe(`Am F C${tokens.join('')}`)
+		expect(tokens.every((token) => /^( \S+|\n|\S+)$/.test(token))).toBe(true)
+		expect(tokens[0]).toMatch(/^[ \n]/)
+		await page.locator('.token').first().click()
+		const other = page.locator('#alternatives button:not([aria-current]) span').first()
+		const chosen = ((await other.textContent()) ?? '').replaceAll('␣', ' ').replaceAll('⏎', '\n')
+		expect(chosen).toMatch(/^( \S+|\n)$/)
+		await other.click()
+		await page.locator('#continue').waitFor()
+		expect(await page.textContent('#output')).toStartWith(`Am F C${chosen}`)
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
 	test('stops at once on Escape', async () => {
 		const page = await open()
 		await page.locator('[aria-label="Max tokens"]').fill('2048')

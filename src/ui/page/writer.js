@@ -9,7 +9,7 @@ import { recall, remember } from './storage.js'
  * @typedef {{ text: string, detail: import('./api.js').TokenDetail | null, isTyped: boolean }} Part
  */
 
-/** Alternatives to ask for: the most that /v1/completions gives. */
+/** Alternatives to ask for: a list that fits beside a token. */
 const ALTERNATIVES = 5
 
 /** Surprise, in bits, that gets the strongest of the colours 0 … 9. */
