@@ -16,6 +16,8 @@ export interface ChatOptions {
 	readonly logprobs: boolean
 	/** Alternatives per token of the prompt; null = those are not wanted. */
 	readonly promptLogprobs: number | null
+	/** Tokens of the prompt, told like those of the answer; null = ids are not wanted. */
+	readonly promptTokenIds: readonly number[] | null
 	/** Makes the ids of calls where choices consist of calls; null where they are texts. */
 	readonly newId: ((prefix: string) => string) | null
 }
@@ -24,7 +26,7 @@ export interface ChatOptions {
 export function toChatCompletion(
 	head: AnswerHead,
 	result: TextResult,
-	{ tokenizer, logprobs, promptLogprobs, newId }: ChatOptions,
+	{ tokenizer, logprobs, promptLogprobs, promptTokenIds, newId }: ChatOptions,
 ): ChatCompletion {
 	const completionTokens = result.choices.reduce((sum, c) => sum + c.completionTokens, 0)
 	return {
@@ -34,7 +36,9 @@ export function toChatCompletion(
 			message: newId === null ? toMessage(choice.text) : toCallMessage(choice.text, newId),
 			logprobs: logprobs ? toChatLogprobs(choice.tokens, tokenizer) : null,
 			finish_reason: toFinishReason(choice.finishReason, newId !== null),
+			...(promptTokenIds !== null && { token_ids: [...choice.tokenIds] }),
 		})),
+		...(promptTokenIds !== null && { prompt_token_ids: [...promptTokenIds] }),
 		...(promptLogprobs !== null && {
 			prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
 		}),
@@ -44,10 +48,12 @@ export function toChatCompletion(
 
 /** The role comes once per choice, before everything else: clients add up what they get. */
 export function chatChunkShape(options: ChatOptions): ChunkShape {
-	const { tokenizer, logprobs, newId } = options
+	const { tokenizer, logprobs, newId, promptTokenIds } = options
 	return {
 		object: 'chat.completion.chunk',
-		finish: '"delta":{}',
+		textless: '"delta":{}',
+		openingFields: promptTokenIds === null ? '' : `,"prompt_token_ids":[${promptTokenIds}]`,
+		tokenIds: (_choice, ids) => (promptTokenIds === null ? '' : `,"token_ids":[${ids}]`),
 		finishReason: (reason) => toFinishReason(reason, newId !== null),
 		tellsStopToken: false,
 		logprobs: (_choice, tokens) =>

@@ -19,11 +19,15 @@ export interface ChunkShape {
 	readonly opening: string | null
 	/** Fields of a chunk with this text; null where it says nothing to the client by itself. */
 	text(text: string, choice: number): string | null
-	/** Fields of a finish chunk. */
-	readonly finish: string
+	/** Fields of a chunk without text. */
+	readonly textless: string
 	finishReason(reason: FinishReason): string
 	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
 	logprobs(choice: number, tokens: readonly ScoredToken[]): string
+	/** Further fields of a choice's chunk with their comma, about the tokens that it tells of; '' = none. */
+	tokenIds(choice: number, tokenIds: readonly number[]): string
+	/** Further fields of the first opening chunk, with their comma; '' = none. */
+	readonly openingFields: string
 	/** A stop token counts and is told with the end of its choice. */
 	readonly tellsStopToken: boolean
 	/** A prompt that its choices repeat, with JSON of its log-probabilities; null = none does. */
@@ -63,7 +67,8 @@ export class ChunkStream implements StreamFormat {
 		if (opening === null) return ''
 		let frames = ''
 		for (let choice = 0; choice < this.#options.choices; choice++) {
-			frames += this.#chunk(choice, opening, 'null', 'null')
+			const fields = choice === 0 ? this.#shape.openingFields : ''
+			frames += this.#chunk(choice, opening, 'null', 'null', `]${fields}${this.#suffix.slice(1)}`)
 		}
 		return frames
 	}
@@ -71,10 +76,12 @@ export class ChunkStream implements StreamFormat {
 	event(event: TextEvent): string {
 		switch (event.type) {
 			case 'text': {
-				const fields = this.#shape.text(event.text, event.choice)
-				if (fields === null) return ''
-				const logprobs = this.#shape.logprobs(event.choice, event.tokens)
-				return this.#chunk(event.choice, fields, logprobs, 'null')
+				const { choice } = event
+				const fields = this.#shape.text(event.text, choice)
+				const ids = this.#shape.tokenIds(choice, event.tokenIds)
+				if (fields === null && ids === '') return ''
+				const logprobs = this.#shape.logprobs(choice, event.tokens)
+				return this.#chunk(choice, `${fields ?? this.#shape.textless}${ids}`, logprobs, 'null')
 			}
 			case 'prompt':
 				return this.#prompt(event)
@@ -118,7 +125,8 @@ export class ChunkStream implements StreamFormat {
 		const carriesUsage = isLast && !this.#options.includeUsage
 		const suffix = carriesUsage ? this.#usageSuffix() : this.#suffix
 		const reason = `"${this.#shape.finishReason(finishReason)}"`
-		return this.#chunk(choice, this.#shape.finish, logprobs, reason, suffix)
+		const fields = this.#shape.textless + this.#shape.tokenIds(choice, event.tokenIds)
+		return this.#chunk(choice, fields, logprobs, reason, suffix)
 	}
 
 	#usageSuffix(): string {

@@ -26,6 +26,8 @@ export interface CompletionOptions {
 	readonly logprobs: number | null
 	/** The same of the prompt as a list of its own. */
 	readonly promptLogprobs: number | null
+	/** The ids of the tokens of prompt and answer are wanted. */
+	readonly tokenIds: boolean
 	readonly tokenizer: Tokenizer
 }
 
@@ -46,6 +48,10 @@ export function toCompletion(
 			...(promptLogprobs !== null && {
 				prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
 			}),
+			...(options.tokenIds && {
+				token_ids: [...choice.tokenIds],
+				prompt_token_ids: [...prompt.tokenIds],
+			}),
 		}))
 	})
 	const counted = (choice: TextChoice) =>
@@ -65,13 +71,23 @@ export function toCompletion(
 export function completionChunkShape(options: CompletionOptions): ChunkShape {
 	const { prompts, n, tokenizer } = options
 	const promptOf = (choice: number) => prompts[Math.floor(choice / n)]!
+	/** Choices that have told the tokens of their prompt. */
+	const begun = new Set<number>()
 	const toJson = (tokens: readonly CompletionToken[]) =>
 		options.logprobs === null ? 'null' : jsonText(toCompletionLogprobs(tokens, tokenizer))
 	return {
 		object: 'text_completion',
 		opening: null,
 		text: (text) => `"text":${JSON.stringify(text)}`,
-		finish: '"text":""',
+		textless: '"text":""',
+		openingFields: '',
+		tokenIds(choice, ids) {
+			if (!options.tokenIds) return ''
+			const isFirst = !begun.has(choice)
+			begun.add(choice)
+			const ofPrompt = isFirst ? `,"prompt_token_ids":[${promptOf(choice).tokenIds}]` : ''
+			return `${ofPrompt},"token_ids":[${ids}]`
+		},
 		finishReason: (reason) => reason,
 		logprobs: (choice, tokens) =>
 			toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0)),

@@ -37,6 +37,8 @@ export type TextEvent =
 			readonly text: string
 			/** Tokens whose text is complete with this event; empty unless log-probabilities were asked for. */
 			readonly tokens: readonly ScoredToken[]
+			/** All tokens that were drawn since the event before of this choice. */
+			readonly tokenIds: readonly number[]
 	  }
 	| {
 			/** Last event of a choice. */
@@ -45,6 +47,8 @@ export type TextEvent =
 			readonly finishReason: FinishReason
 			/** Without the stop token. */
 			readonly completionTokens: number
+			/** The rest of the tokens that were drawn, a stop token the last of them. */
+			readonly tokenIds: readonly number[]
 			/** The token that ended the choice and is no part of its text; null = something else did. */
 			readonly stopToken: StopTokenAt | null
 	  }
@@ -53,6 +57,8 @@ export type TextEvent =
 export interface TextChoice {
 	readonly text: string
 	readonly tokens: readonly ScoredToken[]
+	/** All tokens that were drawn, a stop token the last of them. */
+	readonly tokenIds: readonly number[]
 	readonly finishReason: FinishReason
 	/** Without the stop token. */
 	readonly completionTokens: number

@@ -12,7 +12,7 @@ import type {
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ConstraintSession } from './constraint/constraint.ts'
 import type { ScoredToken, TextChoice, TextEvent, TextResult } from './text-events.ts'
-import type { TextRequest } from './text-request.ts'
+import { promptIds, type TextRequest } from './text-request.ts'
 import { type TextDelta, TextStream } from './text-stream.ts'
 
 interface Choice {
@@ -22,6 +22,8 @@ interface Choice {
 	/** Tokens so far with their log-probabilities, by push; empty unless asked for. */
 	readonly scored: { tokenId: number; logprob: TokenLogprob }[]
 	completionTokens: number
+	/** Tokens that no event has told of. */
+	untoldIds: number[]
 	isOpen: boolean
 }
 
@@ -62,8 +64,7 @@ export class TextGeneration {
 	constructor(generation: Generation, { request, tokenizer, meter }: TextGenerationOptions) {
 		this.#generation = generation
 		this.#meter = meter
-		const { promptTokenIds, promptIsStartToken } = request.generation
-		this.#promptTokenIds = promptIsStartToken ? [] : promptTokenIds
+		this.#promptTokenIds = promptIds(request)
 		this.#choices = Array.from({ length: request.generation.n }, () => {
 			const constraint = request.constraint?.start() ?? null
 			const text = new TextStream({
@@ -73,7 +74,7 @@ export class TextGeneration {
 				minTokens: request.generation.minTokens,
 				skipsLeadingBlank: request.skipsLeadingBlank && constraint === null,
 			})
-			return { text, constraint, scored: [], completionTokens: 0, isOpen: true }
+			return { text, constraint, scored: [], completionTokens: 0, untoldIds: [], isOpen: true }
 		})
 		for (const [index, { constraint }] of this.#choices.entries()) {
 			// Asked for even if the format leaves the model nothing to say: the engine reads a prompt only
@@ -97,21 +98,27 @@ export class TextGeneration {
 
 	/** The whole answer; null when the generation was aborted before its end. */
 	async result(): Promise<TextResult | null> {
-		const parts = this.#choices.map(() => ({ text: '', tokens: [] as ScoredToken[] }))
+		const parts = this.#choices.map(() => ({
+			text: '',
+			tokens: [] as ScoredToken[],
+			tokenIds: [] as number[],
+		}))
 		const choices: TextChoice[] = []
 		let prompt: Extract<TextEvent, { type: 'prompt' }> | null = null
 		for await (const events of this.batches()) {
 			for (const event of events) {
 				if (event.type === 'prompt') {
 					prompt = event
-				} else if (event.type === 'text') {
-					const part = parts[event.choice]!
+					continue
+				}
+				const part = parts[event.choice]!
+				part.tokenIds.push(...event.tokenIds)
+				if (event.type === 'text') {
 					part.text += event.text
 					part.tokens.push(...event.tokens)
 				} else {
 					const { finishReason, completionTokens, stopToken } = event
-					const end = { finishReason, completionTokens, stopToken }
-					choices[event.choice] = { ...parts[event.choice]!, ...end }
+					choices[event.choice] = { ...part, finishReason, completionTokens, stopToken }
 				}
 			}
 		}
@@ -149,6 +156,7 @@ export class TextGeneration {
 			return
 		}
 		choice.completionTokens++
+		choice.untoldIds.push(event.tokenId)
 		this.#unmeteredTokens++
 		if (event.logprob !== undefined) {
 			choice.scored.push({ tokenId: event.tokenId, logprob: event.logprob })
@@ -175,13 +183,15 @@ export class TextGeneration {
 	}
 
 	#emit(index: number, delta: TextDelta, out: TextEvent[]): void {
-		const { scored } = this.#choices[index]!
+		const choice = this.#choices[index]!
+		const { scored, untoldIds: tokenIds } = choice
 		const tokens =
 			scored.length === 0
 				? []
 				: delta.tokens.map(({ index, ...place }) => ({ ...scored[index]!, ...place }))
 		if (delta.text === '' && tokens.length === 0) return
-		out.push({ type: 'text', choice: index, text: delta.text, tokens })
+		choice.untoldIds = []
+		out.push({ type: 'text', choice: index, text: delta.text, tokens, tokenIds })
 	}
 
 	#close(index: number, { finishReason, stopToken }: End, out: TextEvent[]): void {
@@ -194,6 +204,7 @@ export class TextGeneration {
 			choice: index,
 			finishReason,
 			completionTokens: choice.completionTokens,
+			tokenIds: stopToken ? [...choice.untoldIds, stopToken.tokenId] : choice.untoldIds,
 			stopToken: stopToken ? { ...stopToken, offset, isAfterWord } : null,
 		})
 	}

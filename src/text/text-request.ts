@@ -54,3 +54,8 @@ export function textRequest(
 		constraint,
 	}
 }
+
+/** Tokens of the prompt, without a start token. */
+export function promptIds({ generation }: TextRequest): readonly number[] {
+	return generation.promptIsStartToken ? [] : generation.promptTokenIds
+}

@@ -22,8 +22,17 @@ test('a token without a visible text stands where the one before it ends', () =>
 		finishReason: 'length',
 		completionTokens: 0,
 		stopToken: null,
+		tokenIds: [],
 	} as const
-	const options = { prompts, n: 1, echo: true, logprobs: 0, promptLogprobs: null, tokenizer }
+	const options = {
+		prompts,
+		n: 1,
+		echo: true,
+		logprobs: 0,
+		promptLogprobs: null,
+		tokenIds: false,
+		tokenizer,
+	}
 	const { choices } = toCompletion(head, [{ ...result, choices: [choice] }], options)
 	expect(choices[0]!.logprobs!.text_offset).toEqual([0, 2, 2, 5])
 })
@@ -46,9 +55,18 @@ test('what the tokenizer puts before a text is among the tokens of an echo, not 
 		finishReason: 'length',
 		completionTokens: 1,
 		stopToken: null,
+		tokenIds: [],
 	} as const
 	const prompt = { promptTokenIds: [2, 0, 1], promptTokens: 3, cachedTokens: 0 }
-	const options = { prompts, n: 1, echo: true, logprobs: 0, promptLogprobs: null, tokenizer }
+	const options = {
+		prompts,
+		n: 1,
+		echo: true,
+		logprobs: 0,
+		promptLogprobs: null,
+		tokenIds: false,
+		tokenizer,
+	}
 	const { choices } = toCompletion(
 		head,
 		[{ ...prompt, promptLogprobs: null, choices: [choice] }],

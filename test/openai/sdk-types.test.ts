@@ -27,6 +27,7 @@ function resultOf(text: string): TextResult {
 		finishReason: 'stop',
 		completionTokens: 1,
 		stopToken: null,
+		tokenIds: [3],
 	} as const
 	const prompt = { promptTokenIds: [1], promptTokens: 1, cachedTokens: 0, promptLogprobs: null }
 	return { ...prompt, choices: [choice] }
@@ -36,7 +37,7 @@ const text = resultOf('a')
 const call = resultOf('[{"name":"f","arguments":{"a":1}}]')
 
 test('chat completions of texts and of calls', () => {
-	const options = { tokenizer, logprobs: true, promptLogprobs: null }
+	const options = { tokenizer, logprobs: true, promptLogprobs: null, promptTokenIds: null }
 	const ofText: OpenAI.ChatCompletion = toChatCompletion(head, text, { ...options, newId: null })
 	const ofCalls: OpenAI.ChatCompletion = toChatCompletion(head, call, { ...options, newId })
 	expect(ofText.choices[0]!.message.content).toBe('a')
@@ -53,7 +54,15 @@ test('chunks of chat completions', () => {
 
 test('completions', () => {
 	const prompts = [{ text: 'b', tokenIds: [1], prefixTokens: 0 }]
-	const options = { prompts, n: 1, echo: false, logprobs: null, promptLogprobs: null, tokenizer }
+	const options = {
+		prompts,
+		n: 1,
+		echo: false,
+		logprobs: null,
+		promptLogprobs: null,
+		tokenIds: false,
+		tokenizer,
+	}
 	const completion = toCompletion(head, [text], options)
 	const { choices, ...rest } = completion
 	const typed: Omit<OpenAI.Completion, 'choices'> = rest

@@ -1,11 +1,25 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import {
+	ignored,
+	nullable,
+	oneOf,
+	optional,
+	refused,
+	tokenIds,
+	wireObject,
+} from '../../wire/fields.ts'
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
 import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
-import { maxTokensField, samplingFields, stoppingFields, streamFields } from './sampling.ts'
+import {
+	maxTokensField,
+	returnTokenIdsField,
+	samplingFields,
+	stoppingFields,
+	streamFields,
+} from './sampling.ts'
 import {
 	ChatToolChoice,
 	parallelToolCallsField,
@@ -56,6 +70,7 @@ export const ChatCompletionRequest = wireObject(
 			}),
 		),
 		prompt_logprobs: promptLogprobsField,
+		return_token_ids: returnTokenIdsField,
 		modalities: optional(
 			Type.Array(oneOf(['text'], { unsupported: true }), { description: 'Only `text`.' }),
 		),
@@ -121,9 +136,11 @@ export const ChatCompletion = wireObject({
 			message: ChatMessage,
 			logprobs: ChatLogprobs,
 			finish_reason: finishReason,
+			token_ids: Type.Optional(tokenIds()),
 		}),
 	),
 	prompt_logprobs: Type.Optional(PromptLogprobs),
+	prompt_token_ids: Type.Optional(tokenIds()),
 	usage: Usage,
 })
 export type ChatCompletion = Static<typeof ChatCompletion>
@@ -141,8 +158,10 @@ export const ChatCompletionChunk = wireObject({
 			}),
 			logprobs: ChatLogprobs,
 			finish_reason: nullable(finishReason),
+			token_ids: Type.Optional(tokenIds()),
 		}),
 	),
+	prompt_token_ids: Type.Optional(tokenIds()),
 	usage: Type.Optional(nullable(Usage)),
 })
 export type ChatCompletionChunk = Static<typeof ChatCompletionChunk>

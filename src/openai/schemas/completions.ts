@@ -20,7 +20,13 @@ import {
 import { answerHead, Usage } from './answer.ts'
 import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
-import { maxTokensField, samplingFields, stoppingFields, streamFields } from './sampling.ts'
+import {
+	maxTokensField,
+	returnTokenIdsField,
+	samplingFields,
+	stoppingFields,
+	streamFields,
+} from './sampling.ts'
 
 /** Body of POST /v1/completions. */
 export const CompletionRequest = wireObject(
@@ -70,6 +76,7 @@ export const CompletionRequest = wireObject(
 			}),
 		),
 		prompt_logprobs: promptLogprobsField,
+		return_token_ids: returnTokenIdsField,
 		suffix: refusedText('Refused unless empty: the models cannot fill in.'),
 		user: ignored(),
 	},
@@ -95,6 +102,10 @@ const choiceHead = {
 	logprobs: nullable(CompletionLogprobs),
 }
 const finishReason = oneOf(['stop', 'length'])
+const idFields = {
+	token_ids: Type.Optional(tokenIds()),
+	prompt_token_ids: Type.Optional(tokenIds()),
+}
 
 /** Answer of POST /v1/completions without a stream. */
 export const Completion = wireObject({
@@ -104,6 +115,7 @@ export const Completion = wireObject({
 			...choiceHead,
 			finish_reason: finishReason,
 			prompt_logprobs: Type.Optional(PromptLogprobs),
+			...idFields,
 		}),
 	),
 	usage: Usage,
@@ -113,7 +125,9 @@ export type Completion = Static<typeof Completion>
 /** One event of a streamed answer. */
 export const CompletionChunk = wireObject({
 	...head,
-	choices: Type.Array(wireObject({ ...choiceHead, finish_reason: nullable(finishReason) })),
+	choices: Type.Array(
+		wireObject({ ...choiceHead, finish_reason: nullable(finishReason), ...idFields }),
+	),
 	usage: Type.Optional(nullable(Usage)),
 })
 export type CompletionChunk = Static<typeof CompletionChunk>

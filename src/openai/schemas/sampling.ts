@@ -150,3 +150,11 @@ export const streamFields = {
 		),
 	),
 }
+
+/** vLLM's way to ask for the ids of all tokens. */
+export const returnTokenIdsField = optional(
+	Type.Boolean({
+		default: false,
+		description: 'Report `token_ids` of each choice and `prompt_token_ids`.',
+	}),
+)

@@ -8,6 +8,7 @@ import {
 	ChatCompletionRequest,
 } from '../../openai/schemas/chat.ts'
 import { forcesCalls } from '../../openai/tools.ts'
+import { promptIds } from '../../text/text-request.ts'
 import type { ServerContext } from '../deps.ts'
 import { freshId, newAnswerHead } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
@@ -39,7 +40,8 @@ async function complete(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = await opening.start([toChatCompletionTextRequest(asked, requestContext)], {
+	const textRequest = toChatCompletionTextRequest(asked, requestContext)
+	const session = await opening.start([textRequest], {
 		promptField: 'messages',
 		isStreamed: asked.stream ?? false,
 	})
@@ -48,6 +50,7 @@ async function complete(
 		tokenizer: lease.tokenizer,
 		logprobs: asked.logprobs ?? false,
 		promptLogprobs: asked.prompt_logprobs ?? null,
+		promptTokenIds: asked.return_token_ids ? promptIds(textRequest) : null,
 		newId: forcesCalls(asked) ? freshId : null,
 	}
 	if (!asked.stream) {

@@ -48,6 +48,7 @@ async function complete(
 		echo: asked.echo ?? false,
 		logprobs: asked.logprobs ?? null,
 		promptLogprobs: asked.prompt_logprobs ?? null,
+		tokenIds: asked.return_token_ids ?? false,
 		tokenizer: lease.tokenizer,
 	}
 	if (!asked.stream) return answerWhole(session, (results) => toCompletion(head, results, options))
