@@ -5,8 +5,9 @@
 import { assert, assertNever } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
+import { Backlog } from './backlog.ts'
 import type { GenerationRequest } from './generation.ts'
-import { GenerationStream } from './generation-stream.ts'
+import { type GenerationControl, GenerationStream } from './generation-stream.ts'
 import {
 	ACTIVITIES,
 	decodeStep,
@@ -33,6 +34,8 @@ export interface EngineOptions {
 	readonly queueLengthMax: number
 	/** Longest time that a request may wait for a place, in milliseconds. */
 	readonly queueMsMax: number
+	/** What events that nobody has read may take of all streams together. */
+	readonly backlogBytesMax?: number
 	/** How often a busy worker is asked for a sign of life, in milliseconds. */
 	readonly watchMs?: number
 	readonly log: Log
@@ -63,6 +66,8 @@ interface PendingLoad {
 export interface Places extends Disposable {
 	/** Gives some of them back; disposing gives back the rest. */
 	release(choices: number): void
+	/** Takes back what was given back for a while. */
+	retake(choices: number): void
 }
 
 /** Who asks for places. */
@@ -73,6 +78,8 @@ export interface PlaceRequest {
 	readonly signal?: AbortSignal | undefined
 }
 
+/** What events that nobody has read may take of all streams together. */
+const BACKLOG_BYTES_MAX = 64 * 2 ** 20
 /** How often the watchdog looks at the worker by default, and how many looks it waits for an answer. */
 const WATCH_MS = 1000
 const LOOKS_MAX = 10
@@ -93,6 +100,7 @@ export class Engine {
 	readonly #loads = new Map<number, PendingLoad>()
 	readonly #unloads = new Map<number, () => void>()
 	#lastId = 0
+	readonly #backlog: Backlog
 	/** By model key. */
 	readonly #queues = new Map<number, PlaceQueue>()
 	#expiryTimer: ReturnType<typeof setInterval> | null = null
@@ -104,6 +112,9 @@ export class Engine {
 
 	private constructor(options: EngineOptions) {
 		this.#options = options
+		this.#backlog = new Backlog(options.backlogBytesMax ?? BACKLOG_BYTES_MAX, (bytes) =>
+			options.log('warn', 'a stream that nobody reads was cut', { unreadBytes: bytes }),
+		)
 		this.#watchdog = setInterval(() => this.#watch(), options.watchMs ?? WATCH_MS)
 		this.#watchdog.unref()
 	}
@@ -142,7 +153,14 @@ export class Engine {
 		const stats = readStats(this.#stats)
 		let waiting = 0
 		for (const queue of this.#queues.values()) waiting += queue.waiting
-		return { ...stats, waiting: stats.waiting + waiting }
+		const { bytes, parkedTotal, cutTotal } = this.#backlog
+		return {
+			...stats,
+			waiting: stats.waiting + waiting,
+			unreadBytes: bytes,
+			parkedTotal,
+			cutTotal,
+		}
 	}
 
 	/** Hands packed weights to the worker; resolves to the key by which requests name the model. */
@@ -203,7 +221,11 @@ export class Engine {
 			queue.release(client, given, performance.now())
 			queue.admit()
 		}
-		return { release, [Symbol.dispose]: () => release(held) }
+		const retake = (count: number) => {
+			held += count
+			queue.retake(client, count)
+		}
+		return { release, retake, [Symbol.dispose]: () => release(held) }
 	}
 
 	/**
@@ -230,17 +252,29 @@ export class Engine {
 		if (this.#failure) throw this.#failure
 		const requestId = ++this.#lastId
 		const onAbort = () => stream.abort()
-		const stream = new GenerationStream(request.n, {
+		let parked = 0
+		const control: GenerationControl = {
 			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, modelKey, choice }),
 			moveTo: (choice, state) => this.#moveTo({ requestId, modelKey, choice }, state),
 			abort: () => this.#post({ type: 'abort', requestId, modelKey }),
+			park: (choices) => {
+				parked = choices
+				this.#post({ type: 'park', requestId, modelKey })
+				places?.release(parked)
+			},
+			resume: () => {
+				places?.retake(parked)
+				parked = 0
+				this.#post({ type: 'resume', requestId, modelKey })
+			},
 			ended: () => {
 				signal?.removeEventListener('abort', onAbort)
 				this.#streams.delete(requestId)
-				places?.release(request.n)
+				places?.release(request.n - parked)
 				this.#tokenStates.delete(requestId)
 			},
-		})
+		}
+		const stream = new GenerationStream(request.n, control, this.#backlog)
 		this.#streams.set(requestId, stream)
 		this.#post({ type: 'submit', requestId, modelKey, request })
 		if (signal?.aborted) stream.abort()

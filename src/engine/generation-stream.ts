@@ -1,3 +1,5 @@
+import { Fault } from '../lib/fault.ts'
+import { type Backlog, eventBytes, type UnreadStream } from './backlog.ts'
 import type { Generation, TokenEvent } from './generation.ts'
 import type { TokenState } from './token-state.ts'
 
@@ -7,23 +9,33 @@ export interface GenerationControl {
 	moveTo(choice: number, state: TokenState): void
 	/** Tells the worker to drop the request. */
 	abort(): void
+	/** So many choices shall give their places back until the reader has caught up. */
+	park(choices: number): void
+	/** They shall go on. */
+	resume(): void
 	/** The request is over, however it ended; called once. */
 	ended(): void
 }
 
 /**
- * The main thread's end of a generation: events pushed by the engine, pulled by one reader. What waits
- * is bounded by n * maxTokens events, so a reader that never reads costs bounded memory.
+ * The main thread's end of a generation: events pushed by the engine, pulled by one reader. A reader that
+ * does not read holds neither a place nor much memory: the generation is parked meanwhile.
  */
-export class GenerationStream implements Generation {
+export class GenerationStream implements Generation, UnreadStream {
 	readonly #control: GenerationControl
+	readonly #backlog: Backlog
 	#events: TokenEvent[] = []
+	/** What the events take. */
+	#bytes = 0
+	#isParked = false
 	readonly #openChoices: Set<number>
 	#hasEnded = false
 	#failure: unknown = null
 	#wake: (() => void) | null = null
 
-	constructor(choices: number, control: GenerationControl) {
+	constructor(choices: number, control: GenerationControl, backlog: Backlog) {
+		this.#backlog = backlog
+		backlog.join(this)
 		this.#openChoices = new Set(Array.from({ length: choices }, (_, choice) => choice))
 		this.#control = control
 	}
@@ -33,7 +45,9 @@ export class GenerationStream implements Generation {
 		if (this.#hasEnded) return
 		if (event.type !== 'prompt' && !this.#openChoices.has(event.choice)) return
 		this.#events.push(event)
+		this.#count(eventBytes(event))
 		if (event.type === 'finish') this.#close(event.choice)
+		if (!this.#hasEnded && this.#backlog.isTooFarAhead(this.#bytes)) this.#park()
 		this.#wakeReader()
 	}
 
@@ -47,12 +61,26 @@ export class GenerationStream implements Generation {
 	takeReady(): TokenEvent[] {
 		const ready = this.#events
 		this.#events = []
+		this.#count(-this.#bytes)
+		this.#resume()
 		return ready
+	}
+
+	get unreadBytes(): number {
+		return this.#bytes
+	}
+
+	cut(): void {
+		this.#keep(() => false)
+		this.#failure = new Fault('overloaded', 'The answer was cut: its reader is too slow.')
+		if (this.#hasEnded) return
+		this.#control.abort()
+		this.#end()
 	}
 
 	stopChoice(choice: number): void {
 		// Even if the choice has ended by itself, what waits of it is not wanted any more.
-		this.#events = this.#events.filter((e) => e.type === 'prompt' || e.choice !== choice)
+		this.#keep((event) => event.type === 'prompt' || event.choice !== choice)
 		if (!this.#openChoices.has(choice)) return
 		this.#control.stopChoice(choice)
 		this.#close(choice)
@@ -63,9 +91,10 @@ export class GenerationStream implements Generation {
 	}
 
 	abort(): void {
+		this.#keep(() => false)
+		this.#backlog.leave(this)
 		if (this.#hasEnded) return
 		this.#control.abort()
-		this.#events = []
 		this.#end()
 	}
 
@@ -74,6 +103,8 @@ export class GenerationStream implements Generation {
 			while (true) {
 				const event = this.#events.shift()
 				if (event) {
+					this.#count(-eventBytes(event))
+					this.#resume()
 					yield event
 				} else if (this.#hasEnded) {
 					if (this.#failure) throw this.#failure
@@ -87,6 +118,30 @@ export class GenerationStream implements Generation {
 		} finally {
 			this.abort()
 		}
+	}
+
+	#park(): void {
+		if (this.#isParked) return
+		this.#isParked = true
+		this.#backlog.parkedTotal++
+		this.#control.park(this.#openChoices.size)
+	}
+
+	#resume(): void {
+		if (!this.#isParked || this.#hasEnded || !this.#backlog.isRead(this.#bytes)) return
+		this.#isParked = false
+		this.#control.resume()
+	}
+
+	#keep(isWanted: (event: TokenEvent) => boolean): void {
+		this.#events = this.#events.filter(isWanted)
+		const bytes = this.#events.reduce((sum, event) => sum + eventBytes(event), 0)
+		this.#count(bytes - this.#bytes)
+	}
+
+	#count(bytes: number): void {
+		this.#bytes += bytes
+		this.#backlog.add(bytes)
 	}
 
 	#close(choice: number): void {

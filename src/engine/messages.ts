@@ -87,6 +87,9 @@ export type ToWorker =
 			readonly stateId: number
 	  }
 	| { readonly type: 'abort'; readonly requestId: number; readonly modelKey: number }
+	/** Its choices shall give back their blocks until they are resumed. */
+	| { readonly type: 'park'; readonly requestId: number; readonly modelKey: number }
+	| { readonly type: 'resume'; readonly requestId: number; readonly modelKey: number }
 
 /** What one step did, in the order in which a request's events must be told. */
 export interface StepReport {

@@ -122,6 +122,11 @@ export class PlaceQueue {
 		this.#forgetIdle(name, client)
 	}
 
+	/** Holds places again that were given back for a while, also beyond those there are. */
+	retake(name: string, choices: number): void {
+		this.#take(this.#clientOf(name), choices)
+	}
+
 	/** Admits who can be admitted: of the clients that wait, the one with the fewest places first. */
 	admit(): void {
 		for (;;) {

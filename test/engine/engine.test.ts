@@ -276,6 +276,21 @@ describe('engine', () => {
 		small.close()
 	})
 
+	test('gives place and memory of an unread stream to others, and writes the same when it is read', async () => {
+		const { key } = model
+		const request = generationRequest(prompt, { maxTokens: 900, logprobs: 20 })
+		const read = await complete(engine, model, request)
+		using places = await engine.enter(key, { choices: 1, client: 'slow' })
+		const stream = engine.generate(key, request, undefined, places)
+		await eventually(() => engine.stats.parkedTotal > 0 && engine.stats.kvBlocksUsed === 0)
+		expect(engine.stats.running).toBe(0)
+		using _others = await engine.enter(key, { choices: 16, client: 'others' })
+		const tokenIds: number[] = []
+		for await (const event of stream) if (event.type === 'token') tokenIds.push(event.tokenId)
+		expect(tokenIds).toEqual([...read.choices[0]!.tokenIds])
+		expect(engine.stats.unreadBytes).toBe(0)
+	})
+
 	test('is given up when its worker hangs, and says what it was at', async () => {
 		const worker = new Worker(new URL('../helpers/hung-worker.ts', import.meta.url))
 		const hung = await startEngine({ worker, watchMs: 10 })

@@ -1,7 +1,8 @@
 /** A catalog whose models answer from a script: the HTTP side under test without an engine. */
 
+import { Backlog } from '../../src/engine/backlog.ts'
 import type { GenerationRequest, TokenEvent, TokenLogprob } from '../../src/engine/generation.ts'
-import { GenerationStream } from '../../src/engine/generation-stream.ts'
+import { type GenerationControl, GenerationStream } from '../../src/engine/generation-stream.ts'
 import {
 	type ModelCard,
 	type ModelCatalog,
@@ -140,7 +141,7 @@ function fakeLease(
 		},
 		fingerprint: '0123456789abcdef',
 		tokenizer: fakeTokenizer,
-		enter: async () => ({ release() {}, [Symbol.dispose]() {} }),
+		enter: async () => ({ release() {}, retake() {}, [Symbol.dispose]() {} }),
 		generate(request, signal) {
 			const run = startRun(request, signal)
 			context.runs.push(run)
@@ -158,7 +159,7 @@ function startRun(
 ): FakeRun & { stream: GenerationStream } {
 	const { promise: ended, resolve } = Promise.withResolvers<void>()
 	let allowed = 0
-	const stream = new GenerationStream(request.n, {
+	const control: GenerationControl = {
 		stopChoice: () => {},
 		moveTo: (choice, { row: { mask } }) => {
 			allowed++
@@ -172,8 +173,11 @@ function startRun(
 		abort: () => {
 			run.isAborted = true
 		},
+		park: () => {},
+		resume: () => {},
 		ended: resolve,
-	})
+	}
+	const stream = new GenerationStream(request.n, control, new Backlog(2 ** 30, () => {}))
 	const run = {
 		request,
 		stream,

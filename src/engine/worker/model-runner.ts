@@ -87,6 +87,15 @@ export class ModelRunner {
 		}
 	}
 
+	/** Lets a request give back what it holds until it is resumed. */
+	park(requestId: number): void {
+		this.#scheduler.park(requestId)
+	}
+
+	resume(requestId: number): void {
+		this.#scheduler.resume(requestId)
+	}
+
 	/** Ends everything, after a failure; returns the requests that are lost. */
 	abortAll(): number[] {
 		const lost = this.#scheduler.all()

@@ -45,6 +45,9 @@ export class Scheduler {
 	#waiting: Sequence[] = []
 	/** In the order in which they became ready to read: admitted, or rolled. */
 	#running: Sequence[] = []
+	/** Sequences that wait for their reader and hold nothing. */
+	#parked: Sequence[] = []
+	readonly #parkedRequests = new Set<number>()
 	/** Waiting sequences that found no room when the last step was scheduled. */
 	#withoutRoom = 0
 	/** Requests whose first choice still reads the prompt that the others will share. */
@@ -85,7 +88,7 @@ export class Scheduler {
 
 	/** Every sequence that has not finished. */
 	all(): Sequence[] {
-		return [...this.#running, ...this.#waiting]
+		return [...this.#running, ...this.#waiting, ...this.#parked]
 	}
 
 	/** The sequences of a request that have not finished. */
@@ -124,6 +127,29 @@ export class Scheduler {
 		return spans
 	}
 
+	/** Lets a request's sequences wait for their reader, without blocks, once they have read their prompt. */
+	park(requestId: number): void {
+		this.#parkedRequests.add(requestId)
+		for (const sequence of this.#running) if (sequence.requestId === requestId) this.#park(sequence)
+	}
+
+	/** Lets them go on, before those that have not begun. */
+	resume(requestId: number): void {
+		this.#parkedRequests.delete(requestId)
+		const resumed = this.#parked.filter((sequence) => sequence.requestId === requestId)
+		this.#parked = this.#parked.filter((sequence) => sequence.requestId !== requestId)
+		this.#waiting.unshift(...resumed)
+	}
+
+	/** What it has computed is read again from the cache, or anew, like a window that has rolled. */
+	#park(sequence: Sequence): void {
+		if (sequence.phase !== 'decoding' && sequence.phase !== 'rolled') return
+		sequence.phase = 'rolled'
+		sequence.releaseBlocks(this.#cache)
+		this.#running = this.#running.filter((other) => other !== sequence)
+		this.#parked.push(sequence)
+	}
+
 	/** Notes that a span's rows are computed and which token was drawn from its last one, if any. */
 	commit({ sequence, count, endsWindow }: Span, tokenId: number | null): Committed {
 		sequence.advance(count, this.#cache)
@@ -143,6 +169,7 @@ export class Scheduler {
 		}
 		if (sequence.isFull) this.#roll(sequence)
 		else sequence.phase = 'decoding'
+		if (this.#parkedRequests.has(sequence.requestId)) this.#park(sequence)
 		return { hasReadPrompt, tokenId, finishReason: null }
 	}
 
@@ -152,6 +179,8 @@ export class Scheduler {
 		sequence.releaseBlocks(this.#cache)
 		this.#running = this.#running.filter((other) => other !== sequence)
 		this.#waiting = this.#waiting.filter((other) => other !== sequence)
+		this.#parked = this.#parked.filter((other) => other !== sequence)
+		if (this.find(sequence.requestId).length === 0) this.#parkedRequests.delete(sequence.requestId)
 		this.#letSiblingsShare(sequence)
 	}
 
@@ -199,8 +228,10 @@ export class Scheduler {
 
 	#start(sequence: Sequence): boolean {
 		if (!sequence.acquireBlocks(this.#cache)) return false
-		sequence.phase = 'reading'
-		sequence.cachedTokens = sequence.computed
+		if (sequence.phase === 'waiting') {
+			sequence.phase = 'reading'
+			sequence.cachedTokens = sequence.computed
+		}
 		this.#running.push(sequence)
 		return true
 	}

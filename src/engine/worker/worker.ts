@@ -91,6 +91,12 @@ class EngineWorker {
 			case 'abort':
 				this.#runners.get(message.modelKey)?.abort(message.requestId)
 				break
+			case 'park':
+				this.#runners.get(message.modelKey)?.park(message.requestId)
+				break
+			case 'resume':
+				this.#runners.get(message.modelKey)?.resume(message.requestId)
+				break
 			default:
 				assertNever(message)
 		}
