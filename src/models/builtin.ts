@@ -66,6 +66,6 @@ function builtinModel(files: BuiltinFiles, id: string): SourceModel {
 		},
 		reportDamage: async () => {},
 		refresh: async () => {},
-		lossSeries: (pointsMax) => thinLossSeries(trainingLog.split('\n'), pointsMax),
+		lossSeries: async (pointsMax) => thinLossSeries(trainingLog.split('\n'), pointsMax),
 	}
 }

@@ -1,4 +1,5 @@
 import { MergeQueue } from './merge-queue.ts'
+import { SpecialTokenMatcher } from './special-token-matcher.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -43,22 +44,18 @@ type Scanner = (text: string, readsSpecialTokens: boolean) => number[]
 /** Step 1: text to ids of characters and reserved tokens, in one scan from the left. */
 function createScanner(spec: TrainerTokenizerSpec, vocabulary: Vocabulary): Scanner {
 	const idByCodePoint = vocabulary.codePointIds()
-	const specialByFirstUnit = new Map<number, [text: string, id: number][]>()
-	for (const text of spec.specialTokens) {
-		const firstUnit = text.charCodeAt(0)
-		const group = specialByFirstUnit.get(firstUnit) ?? []
-		group.push([text, vocabulary.idOf(text)!])
-		specialByFirstUnit.set(firstUnit, group)
-	}
+	const { specialTokens } = spec
+	const specialIds = specialTokens.map((text) => vocabulary.idOf(text)!)
+	const matcher = new SpecialTokenMatcher(specialTokens)
 
 	return (text, readsSpecialTokens) => {
 		const ids: number[] = []
+		const specials = readsSpecialTokens && specialTokens.length > 0 ? matcher.find(text) : null
 		for (let at = 0; at < text.length; ) {
-			const group = readsSpecialTokens ? specialByFirstUnit.get(text.charCodeAt(at)) : undefined
-			const special = group?.find(([token]) => text.startsWith(token, at))
-			if (special !== undefined) {
-				ids.push(special[1])
-				at += special[0].length
+			const special = specials?.[at] ?? -1
+			if (special !== -1) {
+				ids.push(specialIds[special]!)
+				at += specialTokens[special]!.length
 				continue
 			}
 			const codePoint = text.codePointAt(at)!

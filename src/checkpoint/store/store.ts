@@ -25,7 +25,7 @@ import {
 } from './run-directory.ts'
 import { isUsable, judgeRun, type RunSummary, type UnservedRun } from './run-judgement.ts'
 import { RunLog } from './run-log.ts'
-import { type LossSeries, readLossSeries } from './training-log.ts'
+import { type LossSeries, LossSeriesReader } from './training-log.ts'
 
 export interface StoreOptions {
 	/** The checkpoints directory; it need not exist yet. */
@@ -84,6 +84,7 @@ export class CheckpointStore {
 	readonly #root: RootDirectory
 	readonly #watch: DirectoryWatch
 	readonly #inspections: Inspections
+	readonly #series = new LossSeriesReader()
 	readonly #listeners = new Set<() => void>()
 	readonly #lookListeners = new Set<(names: readonly string[]) => void>()
 	readonly #states = new Map<string, RunState>()
@@ -171,7 +172,7 @@ export class CheckpointStore {
 
 	/** What the run's training log tells, thinned to `pointsMax` points. */
 	lossSeries(name: string, pointsMax: number): Promise<LossSeries> {
-		return readLossSeries(trainingLogPath(this.directory, name), pointsMax)
+		return this.#series.read(trainingLogPath(this.directory, name), pointsMax)
 	}
 
 	/** Calls `listener` after each change of `runs()` or `unserved()`; returns how to stop it. */

@@ -5,7 +5,8 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import { isRecord, withoutByteOrderMark } from '../../lib/json.ts'
-import { openRegularFile } from './files.ts'
+import { SerialQueue } from '../../lib/serial-queue.ts'
+import { lookAt, openRegularFile } from './files.ts'
 
 /** Longest line that is looked at. */
 const LINE_BYTES_MAX = 2 ** 20
@@ -53,54 +54,148 @@ export function lastLossOf(log: string): number | null {
 	return point?.['valLoss'] ?? point?.['loss'] ?? null
 }
 
-/**
- * Reads a whole log in constant memory, thinned to `pointsMax` points. Runs in slices, so
- * that a file of any length never holds up the thread. A file that does not exist is empty.
- */
-export function readLossSeries(path: string, pointsMax: number): Promise<LossSeries> {
-	return thinLossSeries(readLines(path), pointsMax)
-}
-
 /** The lines of a log, thinned to `pointsMax` points. */
-export async function thinLossSeries(
-	lines: AsyncIterable<string> | Iterable<string>,
-	pointsMax: number,
-): Promise<LossSeries> {
-	const thinner = new Thinner(pointsMax)
-	let badLineCount = 0
-	for await (const line of lines) {
-		if (line.trim() === '') continue
-		const point = parseLine(line)
-		if (point === undefined) badLineCount++
-		else thinner.push(point)
-	}
-	return { lineCount: thinner.count, badLineCount, points: thinner.points() }
+export function thinLossSeries(lines: Iterable<string>, pointsMax: number): LossSeries {
+	const series = new SeriesBuilder(pointsMax)
+	for (const line of lines) series.push(line)
+	return series.finish('')
 }
 
-async function* readLines(path: string): AsyncGenerator<string> {
-	let file: FileHandle
-	try {
-		file = await openRegularFile(path)
-	} catch {
-		return
+/** Series that are kept, the ones that were asked for last. */
+const KEPT_SERIES_MAX = 16
+
+/** Reads series of log files; of one that has only grown since it was last asked for, the new lines. */
+export class LossSeriesReader {
+	readonly #followers = new Map<string, LogFollower>()
+
+	/** A whole log thinned to `pointsMax` points. A file that does not exist is empty. */
+	read(path: string, pointsMax: number): Promise<LossSeries> {
+		const key = `${pointsMax} ${path}`
+		const follower = this.#followers.get(key) ?? new LogFollower(path, pointsMax)
+		// The last one in the map is the one that was asked for last.
+		this.#followers.delete(key)
+		this.#followers.set(key, follower)
+		for (const oldest of this.#followers.keys()) {
+			if (this.#followers.size <= KEPT_SERIES_MAX) break
+			this.#followers.delete(oldest)
+		}
+		return follower.read()
 	}
-	await using closing = file
-	const chunk = Buffer.alloc(READ_BYTES)
-	let rest = Buffer.alloc(0)
-	for (;;) {
-		const { bytesRead } = await closing.read(chunk, 0, chunk.length)
-		if (bytesRead === 0) break
-		const bytes = Buffer.concat([rest, chunk.subarray(0, bytesRead)])
-		const end = bytes.lastIndexOf(0x0a)
-		for (const line of bytes.toString('utf8', 0, Math.max(end, 0)).split('\n')) yield line
-		rest = bytes.subarray(end + 1)
-		// A line that never ends is cut; its pieces count as bad lines.
-		if (rest.length > LINE_BYTES_MAX) {
-			yield '?'
-			rest = Buffer.alloc(0)
+}
+
+/** Bytes before the place where reading goes on, by which a file that was replaced is told. */
+const SEAM_BYTES = 64
+
+/** Reads one log again and again in constant memory, in slices that never hold up the thread. */
+class LogFollower {
+	readonly #path: string
+	readonly #pointsMax: number
+	readonly #reads = new SerialQueue()
+	#identity = ''
+	#inode = ''
+	#series: SeriesBuilder
+	/** Bytes that have been read, the half line at the end included. */
+	#offset = 0
+	#rest = Buffer.alloc(0)
+	#seam = Buffer.alloc(0)
+	#result: LossSeries
+
+	constructor(path: string, pointsMax: number) {
+		this.#path = path
+		this.#pointsMax = pointsMax
+		this.#series = new SeriesBuilder(pointsMax)
+		this.#result = this.#series.finish('')
+	}
+
+	read(): Promise<LossSeries> {
+		return this.#reads.run(async () => {
+			const state = await lookAt(this.#path)
+			if (state.type === 'file' && state.identity === this.#identity) return this.#result
+			if (state.type === 'unreadable') return this.#result
+			let file: FileHandle
+			try {
+				file = await openRegularFile(this.#path)
+			} catch {
+				this.#begin('')
+				return this.#result
+			}
+			await using closing = file
+			const inode = state.type === 'file' ? state.inode : ''
+			if (inode !== this.#inode || !(await this.#goesOn(closing))) this.#begin(inode)
+			await this.#readOn(closing)
+			this.#identity = state.type === 'file' ? state.identity : ''
+			this.#result = this.#series.finish(this.#rest.toString('utf8'))
+			return this.#result
+		})
+	}
+
+	#begin(inode: string): void {
+		this.#identity = ''
+		this.#inode = inode
+		this.#series = new SeriesBuilder(this.#pointsMax)
+		this.#offset = 0
+		this.#rest = Buffer.alloc(0)
+		this.#seam = Buffer.alloc(0)
+		this.#result = this.#series.finish('')
+	}
+
+	/** True when what was read last is still where it was. */
+	async #goesOn(file: FileHandle): Promise<boolean> {
+		const length = this.#seam.length
+		if (length === 0) return this.#offset === 0
+		const seam = Buffer.alloc(length)
+		const { bytesRead } = await file.read(seam, 0, length, this.#offset - length)
+		return bytesRead === length && seam.equals(this.#seam)
+	}
+
+	async #readOn(file: FileHandle): Promise<void> {
+		const chunk = Buffer.alloc(READ_BYTES)
+		for (;;) {
+			const { bytesRead } = await file.read(chunk, 0, chunk.length, this.#offset)
+			if (bytesRead === 0) return
+			this.#offset += bytesRead
+			const bytes = Buffer.concat([this.#rest, chunk.subarray(0, bytesRead)])
+			this.#seam = Buffer.from(bytes.subarray(-SEAM_BYTES))
+			const end = bytes.lastIndexOf(0x0a)
+			if (end >= 0) {
+				for (const line of bytes.toString('utf8', 0, end).split('\n')) this.#series.push(line)
+			}
+			this.#rest = Buffer.from(bytes.subarray(end + 1))
+			// A line that never ends is cut; its pieces count as bad lines.
+			if (this.#rest.length > LINE_BYTES_MAX) {
+				this.#series.push('?')
+				this.#rest = Buffer.alloc(0)
+			}
 		}
 	}
-	yield rest.toString('utf8')
+}
+
+/** Lines to a thinned series. */
+class SeriesBuilder {
+	readonly #thinner: Thinner
+	#badLineCount = 0
+
+	constructor(pointsMax: number) {
+		this.#thinner = new Thinner(pointsMax)
+	}
+
+	push(line: string): void {
+		if (line.trim() === '') return
+		const point = parseLine(line)
+		if (point === undefined) this.#badLineCount++
+		else this.#thinner.push(point)
+	}
+
+	/** The series so far, with a line that may only be half of one. */
+	finish(lastLine: string): LossSeries {
+		const isEmpty = lastLine.trim() === ''
+		const last = isEmpty ? undefined : parseLine(lastLine)
+		return {
+			lineCount: this.#thinner.count + (last === undefined ? 0 : 1),
+			badLineCount: this.#badLineCount + (isEmpty || last !== undefined ? 0 : 1),
+			points: this.#thinner.points(last),
+		}
+	}
 }
 
 function parseLine(line: string): LogPoint | undefined {
@@ -138,21 +233,27 @@ class Thinner {
 		if (this.#kept.length >= 2 * this.#pointsMax) this.#halve()
 	}
 
-	points(): readonly LogPoint[] {
-		if (this.#bucket !== undefined) this.#kept.push(this.#bucket)
-		this.#bucket = undefined
-		while (this.#kept.length > this.#pointsMax) this.#halve()
-		return this.#kept
+	/** The points so far and one more; may be asked for at any time. */
+	points(last: LogPoint | undefined): readonly LogPoint[] {
+		const bucket = last === undefined ? this.#bucket : preferred(this.#bucket, last)
+		let points = bucket === undefined ? [...this.#kept] : [...this.#kept, bucket]
+		while (points.length > this.#pointsMax) points = halved(points)
+		return points
 	}
 
 	#halve(): void {
-		const pairs = this.#kept
-		this.#kept = []
-		for (let i = 0; i < pairs.length; i += 2) {
-			this.#kept.push(preferred(pairs[i], pairs[i + 1] ?? pairs[i]!))
-		}
+		this.#kept = halved(this.#kept)
 		this.#stride *= 2
 	}
+}
+
+/** One point of each two neighbours. */
+function halved(points: readonly LogPoint[]): LogPoint[] {
+	const halves: LogPoint[] = []
+	for (let i = 0; i < points.length; i += 2) {
+		halves.push(preferred(points[i], points[i + 1] ?? points[i]!))
+	}
+	return halves
 }
 
 /** Of two neighbours the one with a validation loss, else the later one. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readLastLoss, readLossSeries } from '../../../src/checkpoint/store/training-log.ts'
+import { LossSeriesReader, readLastLoss } from '../../../src/checkpoint/store/training-log.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const fixture = join(import.meta.dir, '../../fixtures/v1-bpe/metrics.jsonl')
@@ -32,7 +32,7 @@ test('last loss: unknown where the file cannot be read', async () => {
 })
 
 test('a whole series has every line in order', async () => {
-	const { lineCount, badLineCount, points } = await readLossSeries(fixture, 10_000)
+	const { lineCount, badLineCount, points } = await new LossSeriesReader().read(fixture, 10_000)
 	expect([lineCount, badLineCount, points.length]).toEqual([450, 0, 450])
 	expect(points.map(({ step }) => step)).toEqual(Array.from({ length: 450 }, (_, i) => i + 1))
 })
@@ -42,7 +42,10 @@ test('a thinned series keeps its end and the validation losses', async () => {
 	const lines = Array.from({ length: 5000 }, (_, i) => {
 		return JSON.stringify({ step: i, loss: 1, ...(i % 1000 === 10 ? { valLoss: i } : {}) })
 	})
-	const { lineCount, points } = await readLossSeries(written(lines.join('\n'), directory), 100)
+	const { lineCount, points } = await new LossSeriesReader().read(
+		written(lines.join('\n'), directory),
+		100,
+	)
 	expect(lineCount).toBe(5000)
 	expect(points.length).toBeGreaterThan(50)
 	expect(points.length).toBeLessThanOrEqual(100)
@@ -57,12 +60,38 @@ test('bad lines are counted and cost nothing else', async () => {
 	using directory = tempDir()
 	const endless = 'x'.repeat(3_000_000)
 	const text = `{"step":1}\n[1]\nnonsense\n\n{"step":2,"a":"text","b":null,"c":[1]}\n${endless}\n{"st`
-	const series = await readLossSeries(written(text, directory), 10)
+	const series = await new LossSeriesReader().read(written(text, directory), 10)
 	expect(series.points).toEqual([{ step: 1 }, { step: 2, b: null }])
 	expect(series.badLineCount).toBeGreaterThanOrEqual(4)
 })
 
 test('a file that does not exist is an empty series', async () => {
-	const series = await readLossSeries('/nonexistent/metrics.jsonl', 10)
+	const series = await new LossSeriesReader().read('/nonexistent/metrics.jsonl', 10)
 	expect(series).toEqual({ lineCount: 0, badLineCount: 0, points: [] })
+})
+
+test('a log that grows is read on, one that is replaced is read anew', async () => {
+	using directory = tempDir()
+	const reader = new LossSeriesReader()
+	const lines = (from: number, to: number) =>
+		Array.from({ length: to - from }, (_, i) => `{"step":${from + i},"loss":1}\n`).join('')
+	const path = written(lines(0, 5000), directory)
+	expect((await reader.read(path, 100)).lineCount).toBe(5000)
+	for (const text of [lines(5000, 5001), '{"step":5001,', '"loss":1}\n', lines(5002, 9000)]) {
+		appendFileSync(path, text)
+		const fresh = await new LossSeriesReader().read(path, 100)
+		expect(await reader.read(path, 100)).toEqual(fresh)
+	}
+	written(lines(100, 9500), directory)
+	expect(await reader.read(path, 100)).toEqual(await new LossSeriesReader().read(path, 100))
+	written(lines(0, 10), directory)
+	expect((await reader.read(path, 100)).lineCount).toBe(10)
+})
+
+test('a log that has not changed is not read again', async () => {
+	using directory = tempDir()
+	const reader = new LossSeriesReader()
+	const path = written('{"step":1,"loss":1}\n'.repeat(1000), directory)
+	const series = await reader.read(path, 10)
+	expect(await reader.read(path, 10)).toBe(series)
 })
