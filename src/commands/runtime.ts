@@ -3,6 +3,7 @@
  * checkpoints directory, registry.
  */
 import { Loader } from '../checkpoint/load/loader.ts'
+import { InspectionIndex } from '../checkpoint/store/inspection-index.ts'
 import { CheckpointStore } from '../checkpoint/store/store.ts'
 import { Engine } from '../engine/engine.ts'
 import { runnerBytes } from '../engine/memory.ts'
@@ -57,7 +58,7 @@ export function withServeDefaults(values: Partial<Config>, context: CommandConte
 /** Starts everything. Throws UsageError for settings that this machine cannot honour. */
 export async function startRuntime(
 	config: RuntimeConfig,
-	context: Pick<CommandContext, 'env' | 'spawnEngineWorker' | 'spawnLoaderWorker'>,
+	context: Pick<CommandContext, 'env' | 'version' | 'spawnEngineWorker' | 'spawnLoaderWorker'>,
 	log: Log,
 ): Promise<Runtime> {
 	const { checkpoints, threads, dtype } = config
@@ -73,6 +74,7 @@ export async function startRuntime(
 	const store = new CheckpointStore({
 		directory: checkpoints,
 		log,
+		index: new InspectionIndex(checkpoints, `${context.version} ${dtype}`),
 		inspect: ({ path, identity }) =>
 			loader.inspect({ location: { type: 'file', path, identity }, dtype }),
 	})

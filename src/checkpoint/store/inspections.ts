@@ -1,6 +1,7 @@
 import { isFault } from '../../lib/fault.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { InspectionIndex } from './inspection-index.ts'
 import type { CheckpointVersion } from './run-directory.ts'
 import type { Verdict } from './run-judgement.ts'
 
@@ -10,20 +11,37 @@ import type { Verdict } from './run-judgement.ts'
  */
 export type Inspect = (version: CheckpointVersion) => Promise<CheckpointInfo>
 
+/** Verdicts are gathered for this long before they are written down. */
+const SAVE_MS = 5000
+
 /**
  * What the insides of checkpoint files have shown. Each state of a file is looked into once, in the
  * background, one file at a time.
  */
 export class Inspections {
 	readonly #inspect: Inspect | undefined
+	readonly #index: InspectionIndex | undefined
+	/** What an earlier process has found out, by identity. */
+	#remembered: ReadonlyMap<string, Verdict> = new Map()
+	#saving: Timer | null = null
 	/** By identity. */
 	readonly #verdicts = new Map<string, Verdict>()
 	readonly #queue = new SerialQueue()
 	readonly #waiting = new Set<string>()
 
 	/** Without `inspect` files are taken at their word until somebody has loaded them. */
-	constructor(inspect: Inspect | undefined) {
+	constructor(inspect: Inspect | undefined, index: InspectionIndex | undefined) {
 		this.#inspect = inspect
+		this.#index = index
+	}
+
+	/** Remembers what an earlier process has found out; to be called before the first request. */
+	async remember(): Promise<void> {
+		if (this.#index !== undefined) this.#remembered = await this.#index.load()
+	}
+
+	close(): void {
+		if (this.#saving !== null) clearTimeout(this.#saving)
 	}
 
 	get isEnabled(): boolean {
@@ -37,6 +55,7 @@ export class Inspections {
 	/** Notes what loading or verifying a file has shown. */
 	note({ identity }: Pick<CheckpointVersion, 'identity'>, verdict: Verdict): void {
 		this.#verdicts.set(identity, verdict)
+		this.#saveLater()
 	}
 
 	forget({ identity }: CheckpointVersion): void {
@@ -50,14 +69,30 @@ export class Inspections {
 		if (inspect === undefined || this.#verdicts.has(identity) || this.#waiting.has(identity)) {
 			return
 		}
+		const remembered = this.#remembered.get(identity)
+		if (remembered !== undefined) {
+			this.#verdicts.set(identity, remembered)
+			onVerdict()
+			return
+		}
 		this.#waiting.add(identity)
 		void this.#queue.run(async () => {
 			const verdict = await judge(() => inspect(version))
 			this.#waiting.delete(identity)
 			if (verdict === undefined) return
 			this.#verdicts.set(identity, verdict)
+			this.#saveLater()
 			onVerdict()
 		})
+	}
+
+	#saveLater(): void {
+		if (this.#index === undefined) return
+		this.#saving ??= setTimeout(() => {
+			this.#saving = null
+			void this.#index?.save(this.#verdicts)
+		}, SAVE_MS)
+		this.#saving.unref()
 	}
 
 	/** Resolves when nothing waits any more. */

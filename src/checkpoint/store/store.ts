@@ -13,6 +13,7 @@ import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { lookAt } from './files.ts'
+import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, trainingLogPath } from './names.ts'
 import { RootDirectory } from './root-directory.ts'
@@ -33,6 +34,8 @@ export interface StoreOptions {
 	readonly log: Log
 	/** Without it a file is taken at its word until loaded. */
 	readonly inspect?: Inspect
+	/** Where inspections are remembered over restarts; without it they are not. */
+	readonly index?: InspectionIndex
 	/** Time between looks at runs that nobody has told us of, in milliseconds. */
 	readonly rescanMs?: number
 	/** How long a run stays in service while its served file is being written over, since the last byte. */
@@ -111,11 +114,11 @@ export class CheckpointStore {
 	#isClosed = false
 
 	constructor(options: StoreOptions) {
-		const { directory, log, inspect, rescanMs = RESCAN_MS } = options
+		const { directory, log, inspect, index, rescanMs = RESCAN_MS } = options
 		this.#options = options
 		this.directory = directory
 		this.#log = new RunLog(log)
-		this.#inspections = new Inspections(inspect)
+		this.#inspections = new Inspections(inspect, index)
 		this.#root = new RootDirectory(directory)
 		this.#watch = new DirectoryWatch(directory, (name) => this.#noteChange(name))
 		this.#timers = [
@@ -274,6 +277,7 @@ export class CheckpointStore {
 		for (const timer of this.#timers) clearInterval(timer)
 		if (this.#debounce !== null) clearTimeout(this.#debounce)
 		if (this.#publishing !== null) clearTimeout(this.#publishing)
+		this.#inspections.close()
 		this.#watch.close()
 	}
 
@@ -332,6 +336,7 @@ export class CheckpointStore {
 			this.#publish()
 		}
 		this.#newestKnown.resolve()
+		await this.#inspections.remember()
 		const early = glances.slice(0, at).map(({ name }) => name)
 		for (const name of early) this.#inspectBest(name)
 		for (const listener of this.#lookListeners) listener(early)

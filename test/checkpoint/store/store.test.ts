@@ -3,6 +3,7 @@ import {
 	appendFileSync,
 	chmodSync,
 	cpSync,
+	existsSync,
 	mkdirSync,
 	readFileSync,
 	renameSync,
@@ -17,6 +18,7 @@ import { dirname, join } from 'node:path'
 import { memorySource, openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint } from '../../../src/checkpoint/formats/open.ts'
 import { inspectCheckpoint } from '../../../src/checkpoint/load/worker/load.ts'
+import { InspectionIndex } from '../../../src/checkpoint/store/inspection-index.ts'
 import type { CheckpointVersion } from '../../../src/checkpoint/store/run-directory.ts'
 import { type CheckpointStore, openStore } from '../../../src/checkpoint/store/store.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -598,6 +600,38 @@ describe('many runs', () => {
 		expect(store.runs()).toBe(before)
 		expect(inspections).toBe(200)
 	})
+
+	test('are inspected once per state of their files, over restarts too', async () => {
+		using directory = new TestDirectory()
+		for (let i = 0; i < 20; i++) directory.writeRun(`run-${i}`, 1)
+		const inspected: string[] = []
+		const open = async (writer: string) => {
+			directory.store = await openStore({
+				directory: directory.path,
+				log: () => {},
+				index: new InspectionIndex(directory.path, writer),
+				inspect: (version) => {
+					inspected.push(version.path)
+					return inspect(version)
+				},
+			})
+			await directory.store.inspected()
+			expect(directory.store.runs().every(({ info }) => info !== null)).toBe(true)
+			return inspected.splice(0).length
+		}
+		expect(await open('alpha 1')).toBe(20)
+		await eventually(() => existsSync(join(directory.path, '.inspections.json')), 8000)
+		directory.store.close()
+		expect(await open('alpha 1')).toBe(0)
+		directory.store.close()
+		directory.writeRun('run-7', 1, json)
+		expect(await open('alpha 1')).toBe(1)
+		directory.store.close()
+		expect(await open('alpha 2')).toBe(20)
+		directory.store.close()
+		directory.write('.inspections.json', '{"writer":"alpha 1","verdicts":{"a":1,"b":{"info":[]}}')
+		expect(await open('alpha 1')).toBe(20)
+	}, 20_000)
 
 	test('a burst of 2,000 files is one picture in the end', async () => {
 		using directory = new TestDirectory()
