@@ -21,12 +21,10 @@ export async function* readBody(
 	limits: BodyLimits,
 	signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-	const sent = counted(live(body, limits.stallMs, signal), limits.bytesMax)
-	if (encoding === 'identity') {
-		yield* sent
-		return
-	}
-	yield* counted(inflate(sent, encoding), limits.inflatedBytesMax)
+	const sent = new Meter()
+	const chunks = sent.count(live(body, limits.stallMs, signal), () => limits.bytesMax)
+	if (encoding === 'identity') yield* chunks
+	else yield* inflateBounded(chunks, encoding, sent, limits.inflatedBytesMax)
 }
 
 /** Bytes that are on disk, inflated on the way where they begin like gzip or zstd. Throws likewise. */
@@ -38,8 +36,10 @@ export async function* readInflated(
 	const first = await iterator.next()
 	const start = first.done ? new Uint8Array() : first.value
 	const encoding = isGzip(start) ? 'gzip' : isZstd(start) ? 'zstd' : null
-	const all = prepend(start, iterator)
-	yield* counted(encoding === null ? all : inflate(all, encoding), inflatedBytesMax)
+	const sent = new Meter()
+	const all = sent.count(prepend(start, iterator), () => inflatedBytesMax)
+	if (encoding === null) yield* all
+	else yield* inflateBounded(all, encoding, sent, inflatedBytesMax)
 }
 
 async function* prepend(
@@ -107,16 +107,38 @@ function nextBefore(
 	})
 }
 
-async function* counted(
+/** Counts bytes that pass by. */
+class Meter {
+	bytes = 0
+
+	/** Throws ApiError 413 beyond the limit, which may grow meanwhile. */
+	async *count(
+		chunks: AsyncIterable<Uint8Array>,
+		bytesMax: () => number,
+	): AsyncGenerator<Uint8Array> {
+		for await (const chunk of chunks) {
+			this.bytes += chunk.length
+			if (this.bytes > bytesMax()) throw requestTooLarge(bytesMax())
+			yield chunk
+		}
+	}
+}
+
+/** Checkpoints shrink to a half or a tenth; what shrinks far more is made to cost. */
+const INFLATION_MAX = 64
+
+/** Any body may become so long: beginnings may be uniform. */
+const INFLATED_BYTES_FREE = 2 ** 25
+
+function inflateBounded(
 	chunks: AsyncIterable<Uint8Array>,
+	encoding: 'gzip' | 'zstd',
+	sent: Meter,
 	bytesMax: number,
 ): AsyncGenerator<Uint8Array> {
-	let bytes = 0
-	for await (const chunk of chunks) {
-		bytes += chunk.length
-		if (bytes > bytesMax) throw requestTooLarge(bytesMax)
-		yield chunk
-	}
+	return new Meter().count(inflate(chunks, encoding), () =>
+		Math.min(bytesMax, INFLATED_BYTES_FREE + INFLATION_MAX * sent.bytes),
+	)
 }
 
 async function* inflate(

@@ -294,6 +294,18 @@ describe('limits', () => {
 		},
 	)
 
+	test.each(['gzip', 'zstd'] as const)(
+		'a bomb in %s within the limit is refused as soon as it has grown 64-fold',
+		async (encoding) => {
+			using door = await UploadDoor.open({ inflatedBytesMax: 2 ** 40 })
+			const compress = encoding === 'gzip' ? Bun.gzipSync : Bun.zstdCompressSync
+			const bomb = compress(Buffer.alloc(2 ** 27, ' '))
+			const answer = await door.send(bomb, { 'content-encoding': encoding })
+			expect(answer).toMatchObject({ status: 413 })
+			expect(door.files()).toEqual([])
+		},
+	)
+
 	test('more uploads at once than allowed get 503', async () => {
 		using door = await UploadDoor.open({ uploadsMax: 1 })
 		const [first, second] = await Promise.all([
