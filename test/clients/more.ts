@@ -3,8 +3,8 @@
  *
  *     bun test/clients/more.ts
  *
- * async-openai (Rust) needs cargo, promptfoo needs npx; without them it says so. Ends with 1 when a
- * client found fault.
+ * async-openai (Rust) needs cargo, promptfoo needs npx with Node 22.22; without them it says so. Ends with
+ * 1 when a client found fault.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,9 +34,15 @@ async function rust(): Promise<Outcome> {
 	return status === 0 && checks.length > 0 && checks.every(({ error }) => error === null)
 }
 
+function isNodeAtLeast(version: string): boolean {
+	const node = Bun.which('node')
+	const found = node === null ? '' : Bun.spawnSync([node, '--version']).stdout.toString().trim()
+	return found !== '' && Bun.semver.order(found.slice(1), version) >= 0
+}
+
 /** Evaluates one prompt with a chat model and with a completion model. */
 async function promptfoo(): Promise<Outcome> {
-	if (Bun.which('npx') === null) return null
+	if (Bun.which('npx') === null || !isNodeAtLeast('22.22.0')) return null
 	await using server = await startAlpha()
 	using workspace = tempDir()
 	const config = { apiBaseUrl: `${server.url}/v1`, apiKey: 'any-key', temperature: 0 }
@@ -83,7 +89,7 @@ async function promptfoo(): Promise<Outcome> {
 let failed = false
 for (const [name, check, needs] of [
 	['async-openai', rust, 'cargo'],
-	['promptfoo', promptfoo, 'npx'],
+	['promptfoo', promptfoo, 'npx with Node 22.22 or newer'],
 ] as const) {
 	const outcome = await check()
 	if (outcome === null) console.log(`(skip) ${name}: there is no ${needs}`)
