@@ -1,0 +1,9 @@
+/** A slice of what `bun run test:faults` measures: what does not depend on the machine's speed. */
+import { expect, test } from 'bun:test'
+import { isolation, leaks } from './goals/load-goals.ts'
+
+for (const goal of [leaks, isolation]) {
+	test(`${goal.id}: ${goal.goal}`, async () => {
+		expect(await goal.measure(0.1)).toMatchObject({ isMet: true })
+	}, 120_000)
+}

@@ -1,0 +1,213 @@
+/** Goals of a server under load: streams, readers, overload, fairness, the event loop. */
+import { readdirSync } from 'node:fs'
+import { median, quantile } from '../../bench/statistics.ts'
+import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import type { Goal } from './goal.ts'
+import { ask, completion, loop, metric, neglect } from './traffic.ts'
+
+const attacker = '127.0.0.2'
+const MIB = 2 ** 20
+
+function start(): Promise<AlphaServer> {
+	return startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+}
+
+const streamed = (tokens: number, changes: object = {}) =>
+	completion(tokens, { stream: true, ...changes })
+
+async function idle(server: AlphaServer): Promise<void> {
+	await eventually(async () => (await metric(server, 'alpha_sequences_running')) === 0, 60_000)
+}
+
+/** Frames a second of a stream that is read, and milliseconds until its first byte; medians of some. */
+async function honest(server: AlphaServer, count: number) {
+	const answers = []
+	for (let i = 0; i < count; i++) answers.push(await ask(server, streamed(200, { seed: i })))
+	return {
+		firstMs: median(answers.map(({ firstMs }) => firstMs)),
+		speed: median(answers.map(({ endMs }) => 200 / (endMs / 1000))),
+	}
+}
+
+export const streamMemory: Goal = {
+	id: 'G6',
+	goal: 'concurrent streams take at most 25 kB each',
+	async measure(scale) {
+		await using server = await start()
+		const count = Math.round(1000 * scale)
+		await honest(server, 3)
+		const before = await metric(server, 'process_resident_memory_bytes')
+		const sockets = Array.from({ length: count }, () => neglect(server, streamed(16)))
+		await Bun.sleep(1000)
+		await idle(server)
+		const each = ((await metric(server, 'process_resident_memory_bytes')) - before) / count / 1000
+		for (const socket of sockets) socket.destroy()
+		return { measured: `${each.toFixed(1)} kB each of ${count}`, isMet: each <= 25 }
+	},
+}
+
+export const leaks: Goal = {
+	id: 'G7',
+	goal: 'after connects and aborts: descriptors flat, nothing runs',
+	async measure(scale) {
+		await using server = await start()
+		const descriptors = () => readdirSync(`/proc/${server.pid}/fd`).length
+		await honest(server, 3)
+		const before = descriptors()
+		const count = Math.round(10_000 * scale)
+		for (let done = 0; done < count; done += 100) {
+			const sockets = Array.from({ length: 100 }, () => neglect(server, streamed(500)))
+			await Bun.sleep(Math.random() * 20)
+			for (const socket of sockets) socket.destroy()
+		}
+		await idle(server)
+		await eventually(() => descriptors() <= before + 2, 30_000)
+		const waiting = await metric(server, 'alpha_sequences_waiting')
+		return {
+			measured: `${count} aborts: ${descriptors() - before} more descriptors, ${waiting} waiting`,
+			isMet: waiting === 0,
+		}
+	},
+}
+
+export const isolation: Goal = {
+	id: 'G8',
+	goal: 'random aborts change no other stream',
+	async measure(scale) {
+		await using server = await start()
+		const text = async () => {
+			const body = JSON.stringify({ prompt: 'the', max_tokens: 200, seed: 7, ignore_eos: true })
+			const headers = { 'content-type': 'application/json' }
+			const response = await fetch(`${server.url}/v1/completions`, {
+				method: 'POST',
+				headers,
+				body,
+			})
+			return ((await response.json()) as { choices: { text: string }[] }).choices[0]?.text
+		}
+		const alone = await text()
+		const count = Math.round(2000 * scale)
+		let different = 0
+		for (let done = 0; done < count; done += 50) {
+			const sockets = Array.from({ length: 50 }, () => neglect(server, streamed(500)))
+			const together = text()
+			await Bun.sleep(Math.random() * 10)
+			for (const socket of sockets) socket.destroy()
+			if ((await together) !== alone) different++
+		}
+		return { measured: `${count} aborts, ${different} answers changed`, isMet: different === 0 }
+	},
+}
+
+export const slowReaders: Goal = {
+	id: 'G9',
+	goal: 'with 500 unread streams others keep 80 % of their speed, first token at most twice idle',
+	async measure(scale) {
+		await using server = await start()
+		await honest(server, 5)
+		const alone = await honest(server, 15)
+		const count = Math.round(500 * scale)
+		const asked = streamed(2048, { logprobs: 20 })
+		const sockets = Array.from({ length: count }, () =>
+			neglect(server, { ...asked, from: attacker }),
+		)
+		await Bun.sleep(2000)
+		await eventually(async () => (await metric(server, 'alpha_sequences_waiting')) === 0, 90_000)
+		await idle(server)
+		const beside = await honest(server, 15)
+		const unread = (await metric(server, 'alpha_unread_bytes')) / MIB
+		const parked = await metric(server, 'alpha_streams_parked_total')
+		for (const socket of sockets) socket.destroy()
+		const share = beside.speed / alone.speed
+		return {
+			measured:
+				`${(share * 100).toFixed(0)} % of the speed, first token ${beside.firstMs.toFixed(1)} ms ` +
+				`(idle ${alone.firstMs.toFixed(1)} ms), ${parked} parked, ${unread.toFixed(0)} MB unread`,
+			isMet: share >= 0.8 && beside.firstMs <= 2 * alone.firstMs && unread <= 64,
+		}
+	},
+}
+
+export const overload: Goal = {
+	id: 'G10',
+	goal: 'at ten times the load: goodput 90 % of peak, all refusals with Retry-After, none broken',
+	async measure(scale) {
+		await using server = await start()
+		const request = completion(100)
+		const ms = 20_000 * scale
+		await loop(server, { clients: 128, ms: 2000, retryMs: 100, request })
+		const peak = await loop(server, { clients: 128, ms, retryMs: 100, request })
+		const flood = await loop(server, { clients: 1280, ms, retryMs: 100, request })
+		const share = flood.accepted.length / peak.accepted.length
+		const silent = flood.refused.filter(({ retryAfter }) => retryAfter === null).length
+		const p99 = quantile(
+			flood.accepted.map(({ endMs }) => endMs),
+			0.99,
+		)
+		return {
+			measured:
+				`${(share * 100).toFixed(0)} % of ${((peak.accepted.length / ms) * 1000).toFixed(0)} a second, ` +
+				`accepted p99 ${p99.toFixed(0)} ms, ${flood.refused.length} refused ` +
+				`(${silent} without Retry-After), ${flood.broken} broken`,
+			isMet: share >= 0.9 && silent === 0 && flood.broken === 0,
+		}
+	},
+}
+
+export const fairness: Goal = {
+	id: 'G11',
+	goal: 'a flood of another client: first token at most twice that beside one stream of it',
+	async measure(scale) {
+		await using server = await start()
+		const flood = (count: number) =>
+			Array.from({ length: count }, () => neglect(server, { ...streamed(2048), from: attacker }))
+		const firstMs = async () => {
+			const times: number[] = []
+			for (let i = 0; i < 20; i++) times.push((await ask(server, streamed(1, { seed: i }))).firstMs)
+			return median(times)
+		}
+		await honest(server, 5)
+		const alone = await firstMs()
+		const sockets = flood(Math.max(150, Math.round(300 * scale)))
+		await eventually(async () => (await metric(server, 'alpha_sequences_running')) > 100, 30_000)
+		const beside = await firstMs()
+		for (const socket of sockets) socket.destroy()
+		return {
+			measured: `${beside.toFixed(1)} ms, idle ${alone.toFixed(1)} ms`,
+			isMet: beside <= 2 * alone,
+		}
+	},
+}
+
+export const eventLoop: Goal = {
+	id: 'G15',
+	goal: 'health p99 at most 20 ms while the heaviest requests run',
+	async measure(scale) {
+		await using server = await start()
+		const heavy: object[] = [
+			{ prompt: Array.from({ length: 100_000 }, () => 1), echo: true, max_tokens: 1 },
+			{ prompt: 'word '.repeat(100_000), max_tokens: 1 },
+			{ prompt: 'a', stop: Array.from({ length: 64 }, (_, i) => `${i}`.repeat(300)), n: 16 },
+			{ prompt: Array.from({ length: 64 }, () => 'a b c '.repeat(1000)), max_tokens: 1 },
+		]
+		let isDone = false
+		const load = async () => {
+			for (let i = 0; !isDone; i++) {
+				const body = heavy[i % heavy.length] as object
+				await ask(server, { path: '/v1/completions', body }).catch(() => {})
+			}
+		}
+		const loading = load()
+		const times: number[] = []
+		const end = performance.now() + 20_000 * scale
+		while (performance.now() < end) {
+			times.push((await ask(server, { path: '/health' })).endMs)
+			await Bun.sleep(10)
+		}
+		isDone = true
+		await loading
+		const p99 = quantile(times, 0.99)
+		return { measured: `p99 ${p99.toFixed(1)} ms of ${times.length}`, isMet: p99 <= 20 }
+	},
+}

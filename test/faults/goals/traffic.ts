@@ -1,0 +1,125 @@
+/** Clients as they are in the world: eager, silent, gone. Over bare sockets, so that each has an address. */
+import { connect, type Socket } from 'node:net'
+import type { AlphaServer } from '../../helpers/alpha-server.ts'
+
+export interface Asked {
+	readonly status: number
+	/** Until the first byte and until the end of the answer, in milliseconds. */
+	readonly firstMs: number
+	readonly endMs: number
+	/** Frames of a stream. */
+	readonly frames: number
+	readonly retryAfter: string | null
+}
+
+export interface Ask {
+	readonly method?: 'GET' | 'POST'
+	readonly path?: string
+	readonly body?: object
+	/** A loopback address to come from. */
+	readonly from?: string
+	readonly timeoutMs?: number
+}
+
+const completions = { prompt: 'a', ignore_eos: true, seed: 1 }
+
+/** A completion of so many tokens that does not end before. */
+export function completion(tokens: number, changes: object = {}): Ask {
+	return { path: '/v1/completions', body: { ...completions, max_tokens: tokens, ...changes } }
+}
+
+/** Sends a request and reads its answer to the end; rejects when the connection ends before. */
+export function ask(server: AlphaServer, request: Ask): Promise<Asked> {
+	const { timeoutMs = 60_000 } = request
+	return new Promise((resolve, reject) => {
+		const startedAt = performance.now()
+		const socket = open(server, request)
+		let text = ''
+		let firstMs = 0
+		const fail = () => {
+			socket.destroy()
+			reject(new Error(`no whole answer from ${request.path}`))
+		}
+		const timer = setTimeout(fail, timeoutMs)
+		socket.on('close', () => {
+			clearTimeout(timer)
+			fail()
+		})
+		socket.on('data', (bytes) => {
+			if (firstMs === 0) firstMs = performance.now() - startedAt
+			text += bytes.toString('latin1')
+			if (!isWhole(text)) return
+			clearTimeout(timer)
+			resolve({
+				status: Number(text.slice(9, 12)),
+				firstMs,
+				endMs: performance.now() - startedAt,
+				frames: text.split('data: ').length - 1,
+				retryAfter: /^retry-after: (.*)\r$/im.exec(text)?.[1] ?? null,
+			})
+			socket.destroy()
+		})
+	})
+}
+
+/** Sends a request whose answer nobody reads. */
+export function neglect(server: AlphaServer, request: Ask): Socket {
+	const socket = open(server, request)
+	socket.pause()
+	return socket
+}
+
+function open(server: AlphaServer, { method, path = '/health', body, from }: Ask): Socket {
+	const socket = connect({
+		port: server.port,
+		host: '127.0.0.1',
+		...(from === undefined ? {} : { localAddress: from }),
+	})
+	socket.on('error', () => {})
+	const text = body === undefined ? '' : JSON.stringify(body)
+	const verb = method ?? (body === undefined ? 'GET' : 'POST')
+	socket.write(
+		`${verb} ${path} HTTP/1.1\r\nHost: test.example\r\nContent-Type: application/json\r\n` +
+			`Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+	)
+	return socket
+}
+
+function isWhole(text: string): boolean {
+	const end = text.indexOf('\r\n\r\n')
+	if (end === -1) return false
+	const length = /^content-length: (\d+)\r$/im.exec(text.slice(0, end + 2))?.[1]
+	if (length !== undefined) return text.length >= end + 4 + Number(length)
+	return /^transfer-encoding: chunked\r$/im.test(text) ? text.endsWith('0\r\n\r\n') : true
+}
+
+/** What so many clients get who ask again as soon as they are answered, over some time. */
+export async function loop(
+	server: AlphaServer,
+	{ clients, ms, retryMs, request }: { clients: number; ms: number; retryMs: number; request: Ask },
+): Promise<{ accepted: Asked[]; refused: Asked[]; broken: number }> {
+	const accepted: Asked[] = []
+	const refused: Asked[] = []
+	let broken = 0
+	const end = performance.now() + ms
+	const client = async () => {
+		while (performance.now() < end) {
+			try {
+				const answer = await ask(server, request)
+				if (answer.status === 200) accepted.push(answer)
+				else refused.push(answer)
+				if (answer.status !== 200) await Bun.sleep(retryMs * (0.5 + Math.random()))
+			} catch {
+				broken++
+			}
+		}
+	}
+	await Promise.all(Array.from({ length: clients }, client))
+	return { accepted, refused, broken }
+}
+
+/** A number of the metrics page. */
+export async function metric(server: AlphaServer, name: string): Promise<number> {
+	const text = await (await fetch(`${server.url}/metrics`)).text()
+	return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN)
+}
