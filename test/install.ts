@@ -29,6 +29,7 @@ const PYTHON_ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
 		'litellm[proxy]==1.105.0',
 		'langchain-openai==1.6.7',
 		'schemathesis==4.32.5',
+		'jsonschema[format]==4.26.0',
 		'lm-eval[api]==0.4.13',
 		'instructor==1.17.0',
 		'llama-index-llms-openai-like==0.8.1',

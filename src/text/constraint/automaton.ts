@@ -120,7 +120,9 @@ export class Automaton {
 			} else if (top instanceof Rule) {
 				for (const production of top.viableProductions) {
 					let pushed = rest
-					for (const symbol of production.toReversed()) pushed = this.#push(pushed, symbol)
+					for (let at = production.length - 1; at >= 0; at--) {
+						pushed = this.#push(pushed, production[at]!)
+					}
 					open.add(pushed)
 				}
 			} else {

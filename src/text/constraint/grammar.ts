@@ -53,10 +53,10 @@ export function productionCost(production: Production): number {
 export function measureRules(root: Rule): void {
 	const rules = new Set([root])
 	for (const rule of rules) for (const used of rule.uses) rules.add(used)
-	const usersFirst = [...rules]
+	const usersLast = [...rules].reverse()
 	for (let isChanged = true; isChanged; ) {
 		isChanged = false
-		for (const rule of usersFirst.toReversed()) {
+		for (const rule of usersLast) {
 			const cost = rule.measure()
 			if (cost >= rule.cost) continue
 			rule.cost = cost

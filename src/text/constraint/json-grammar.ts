@@ -1,7 +1,7 @@
 import type { Dfa } from '../regex/dfa.ts'
 import type { Alphabet } from './alphabet.ts'
 import { type GrammarSymbol, type Production, Rule } from './grammar.ts'
-import { type Lexeme, literalLexeme } from './lexeme.ts'
+import { type CountBounds, type Lexeme, literalLexeme } from './lexeme.ts'
 import { type NumberBounds, numberLexeme } from './number-lexeme.ts'
 import { patternLexeme, textLexeme } from './pattern-lexeme.ts'
 import { stringLexeme } from './string-lexeme.ts'
@@ -27,13 +27,6 @@ export interface MapMember {
 	readonly value: Rule
 }
 
-/** How many items or members there may be. */
-export interface CountBounds {
-	readonly min: number
-	/** Maybe Infinity. */
-	readonly max: number
-}
-
 /**
  * JSON as grammar rules over one alphabet. White space is what no model can loop in: at most one
  * blank after a comma or colon, and where no token can write a separator one in its stead (see
@@ -44,6 +37,9 @@ export class JsonGrammar {
 	readonly #gap: Rule
 	readonly #comma: GrammarSymbol
 	readonly #free: Rule[] = []
+	/** Rules of terminals, each made once: schemas repeat them. */
+	readonly #terminals = new Map<string, Rule>()
+	readonly #patterns = new Map<Dfa, Map<string, Rule>>()
 
 	constructor(alphabet: Alphabet) {
 		this.#alphabet = alphabet
@@ -68,12 +64,18 @@ export class JsonGrammar {
 	}
 
 	string(lengthMin: number, lengthMax: number): Rule {
-		return ruleOf(stringLexeme(this.#alphabet, lengthMin, lengthMax))
+		const name = `string ${lengthMin} ${lengthMax}`
+		return this.#terminal(name, () => stringLexeme(this.#alphabet, lengthMin, lengthMax))
 	}
 
-	/** A string of an automaton's language. */
-	pattern(dfa: Dfa): Rule {
-		return ruleOf(patternLexeme(dfa, this.#alphabet))
+	/** A string of an automaton's language, of so many characters. */
+	pattern(dfa: Dfa, lengths: CountBounds): Rule {
+		const rules = this.#patterns.get(dfa) ?? new Map<string, Rule>()
+		this.#patterns.set(dfa, rules)
+		const name = `${lengths.min} ${lengths.max}`
+		const rule = rules.get(name) ?? ruleOf(patternLexeme(dfa, this.#alphabet, lengths))
+		rules.set(name, rule)
+		return rule
 	}
 
 	/** A text of an automaton's language, as it is and not as JSON. */
@@ -82,7 +84,8 @@ export class JsonGrammar {
 	}
 
 	number(kind: 'integer' | 'number', bounds: NumberBounds): Rule {
-		return ruleOf(numberLexeme(this.#alphabet, kind, bounds))
+		const name = `${kind} ${JSON.stringify(bounds)}`
+		return this.#terminal(name, () => numberLexeme(this.#alphabet, kind, bounds))
 	}
 
 	/** Any value; deeper ones are scalars from FREE_DEPTH_MAX on. */
@@ -217,6 +220,12 @@ export class JsonGrammar {
 	#separator(text: string): GrammarSymbol {
 		if (this.#alphabet.spells(text) || !this.#alphabet.spells(' ')) return this.#literal(text)
 		return new Rule(() => [[this.#literal(text)], [this.#standIn(), this.#literal(text)]])
+	}
+
+	#terminal(name: string, make: () => Lexeme | undefined): Rule {
+		const rule = this.#terminals.get(name) ?? ruleOf(make())
+		this.#terminals.set(name, rule)
+		return rule
 	}
 
 	#standIn(): Lexeme {

@@ -152,10 +152,16 @@ export class SchemaCompiler {
 		})
 		const [shortest] = lists.sort((a, b) => a.length - b.length)
 		if (shortest === undefined) return null
+		// Constants alone, which is what most lists are, need no look at each of them.
+		const others = parts.filter(({ fields }) => fields['enum'] !== shortest || !isList(fields))
 		const isLeft = (value: unknown): boolean =>
-			parts.every(({ fields, path }) => isValid(value, fields, path, this.resolve))
-		const texts = shortest.filter(isLeft).map((value) => JSON.stringify(value))
-		for (const text of texts) this.countLiteral(text)
+			others.every(({ fields, path }) => isValid(value, fields, path, this.resolve))
+		const texts: string[] = []
+		for (const value of shortest) {
+			if (!isLeft(value)) continue
+			texts.push(JSON.stringify(value))
+			this.countLiteral(texts.at(-1)!)
+		}
 		return [...new Set(texts)]
 	}
 
@@ -353,6 +359,11 @@ export class SchemaCompiler {
 const FINITE_TYPES: Partial<Record<JsonType, readonly string[]>> = {
 	null: ['null'],
 	boolean: ['true', 'false'],
+}
+
+/** A schema that lists constants and says nothing else. */
+function isList(fields: SchemaObject): boolean {
+	return Object.keys(fields).every((keyword) => keyword === 'enum' || isAnnotation(keyword))
 }
 
 function restricts(fields: SchemaObject): boolean {

@@ -1,6 +1,13 @@
 import type { Alphabet } from './alphabet.ts'
 import { codePointsOf } from './token-index.ts'
 
+/** How many characters, items or members there may be. */
+export interface CountBounds {
+	readonly min: number
+	/** Maybe Infinity. */
+	readonly max: number
+}
+
 /**
  * A place within a terminal of the grammar (a literal, a string, a number): an automaton's state.
  * Only places from which the terminal's end can be reached exist.

@@ -1,6 +1,7 @@
 import type { Dfa, DfaState } from '../regex/dfa.ts'
 import type { Alphabet } from './alphabet.ts'
-import type { Lexeme } from './lexeme.ts'
+import type { CountBounds, Lexeme } from './lexeme.ts'
+import { type PatternCosts, patternCosts } from './pattern-costs.ts'
 import { isStringContent } from './token-index.ts'
 
 const QUOTE = 0x22
@@ -15,13 +16,17 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 
 /** A text of the automaton's language as it is, or undefined where the vocabulary cannot write one. */
 export function textLexeme(dfa: Dfa, alphabet: Alphabet): Lexeme | undefined {
-	return new Pattern(dfa, alphabet, null).start
+	return new Pattern(dfa, alphabet, null, { min: 0, max: Number.POSITIVE_INFINITY }).start
 }
 
-/** The same as a JSON string, quotes included. */
-export function patternLexeme(dfa: Dfa, alphabet: Alphabet): Lexeme | undefined {
-	if (!alphabet.isSpelled(QUOTE)) return undefined
-	const inside = new Pattern(dfa, alphabet, END).start
+/** The same as a JSON string, quotes included, of so many characters. */
+export function patternLexeme(
+	dfa: Dfa,
+	alphabet: Alphabet,
+	lengths: CountBounds,
+): Lexeme | undefined {
+	if (!alphabet.isSpelled(QUOTE) || lengths.min > lengths.max) return undefined
+	const inside = new Pattern(dfa, alphabet, END, lengths).start
 	return inside && { ...MIDDLE, nextCost: 1 + inside.nextCost, next: only(QUOTE, inside) }
 }
 
@@ -59,57 +64,63 @@ class Pattern {
 	/** Place after a closing quotation mark; null: the text is no JSON string. */
 	readonly #end: Lexeme | null
 	readonly #spellings: readonly (Spelling | null)[]
-	/** Cheapest way to the end of the pattern; a state without one cannot be left. */
-	readonly #costs: ReadonlyMap<DfaState, number>
-	readonly #places = new Map<DfaState, Lexeme>()
+	/** Cheapest way to the end of the pattern; from where there is none nothing is a place. */
+	readonly #costs: PatternCosts
+	readonly #minLength: number
+	readonly #places = new Map<DfaState, Map<number, Lexeme>>()
 	readonly #escapes: ReadonlyMap<number, number>
 
-	constructor(dfa: Dfa, alphabet: Alphabet, end: Lexeme | null) {
+	constructor(dfa: Dfa, alphabet: Alphabet, end: Lexeme | null, lengths: CountBounds) {
+		this.#minLength = lengths.min
 		this.#dfa = dfa
 		this.#end = end
 		const isInString = end !== null
 		const spelledEscapes = [...ESCAPES].filter(([written]) => alphabet.isSpelled(written))
 		this.#escapes = new Map(isInString && alphabet.isSpelled(BACKSLASH) ? spelledEscapes : [])
 		this.#spellings = spellingsOf(dfa, alphabet, isInString, this.#escapes)
-		this.#costs = costsOf(dfa, this.#spellings)
-		this.start = dfa.start === null ? undefined : this.#place(dfa.start)
+		const costs = this.#spellings.map((spelling) => spelling?.cost ?? null)
+		this.#costs = patternCosts(dfa, costs, lengths)
+		this.start = dfa.start === null ? undefined : this.#place(dfa.start, 0)
 	}
 
-	#place(state: DfaState): Lexeme | undefined {
-		if (!this.#costs.has(state)) return undefined
-		let place = this.#places.get(state)
+	/** The place after so many characters. */
+	#place(state: DfaState, read: number): Lexeme | undefined {
+		const count = Math.min(read, this.#costs.countMax)
+		if (this.#costs.restOf(state, count) === Number.POSITIVE_INFINITY) return undefined
+		let places = this.#places.get(state)
+		if (places === undefined) {
+			places = new Map()
+			this.#places.set(state, places)
+		}
+		let place = places.get(count)
 		if (place === undefined) {
-			place = this.#makePlace(state)
-			this.#places.set(state, place)
+			place = this.#makePlace(state, count)
+			places.set(count, place)
 		}
 		return place
 	}
 
-	#makePlace(state: DfaState): Lexeme {
-		const end = state.accepts ? this.#end : null
+	#makePlace(state: DfaState, count: number): Lexeme {
+		const accepts = state.accepts && count >= this.#minLength
+		const end = accepts ? this.#end : null
 		let nextCost = end === null ? Number.POSITIVE_INFINITY : 1
 		let unspelledNext: number | null = null
 		let hasSpelledNext = end !== null
 		for (const [index, next] of state.next) {
 			const spelling = this.#spellings[index]!
-			const rest = this.#costs.get(next)
-			if (spelling === null || rest === undefined) continue
+			const rest = this.#costs.restOf(next, Math.min(count + 1, this.#costs.countMax))
+			if (spelling === null || rest === Number.POSITIVE_INFINITY) continue
 			hasSpelledNext ||= spelling.unspelled === null
 			const cost = spelling.cost + rest + (this.#end === null ? 0 : 1)
 			if (cost >= nextCost) continue
 			nextCost = cost
 			unspelledNext = spelling.unspelled
 		}
-		const reached = (codePoint: number): DfaState | undefined => {
-			const next = state.next.get(this.#dfa.classOf(codePoint))
-			return next && this.#costs.has(next) ? next : undefined
-		}
 		const after = (codePoint: number): Lexeme | undefined => {
-			const next = reached(codePoint)
-			return next && this.#place(next)
+			const next = state.next.get(this.#dfa.classOf(codePoint))
+			return next && this.#place(next, count + 1)
 		}
 		if (this.#end === null) {
-			const { accepts } = state
 			return { ...MIDDLE, accepts, nextCost, hasSpelledNext, unspelledNext, next: after }
 		}
 		const escaped: Lexeme = {
@@ -120,7 +131,11 @@ class Pattern {
 				return meant === undefined ? undefined : after(meant)
 			},
 		}
-		const hasEscape = [...this.#escapes.values()].some((meant) => reached(meant) !== undefined)
+		const countAfter = Math.min(count + 1, this.#costs.countMax)
+		const hasEscape = [...this.#escapes.values()].some((meant) => {
+			const next = state.next.get(this.#dfa.classOf(meant))
+			return next && this.#costs.restOf(next, countAfter) < Number.POSITIVE_INFINITY
+		})
 		const next = (codePoint: number): Lexeme | undefined => {
 			if (codePoint === QUOTE) return end ?? undefined
 			if (codePoint === BACKSLASH) return hasEscape ? escaped : undefined
@@ -150,28 +165,4 @@ function spellingsOf(
 		if (isRaw(codePoint)) spellings[dfa.classOf(codePoint)] = { cost: 1, unspelled: null }
 	}
 	return spellings
-}
-
-/** By breadth, cheapest first: steps that a token can write, and steps that are written for the model. */
-function costsOf(dfa: Dfa, spellings: readonly (Spelling | null)[]): Map<DfaState, number> {
-	const users = new Map<DfaState, [DfaState, number][]>(dfa.states.map((state) => [state, []]))
-	for (const state of dfa.states) {
-		for (const [index, next] of state.next) {
-			const spelling = spellings[index]
-			if (spelling) users.get(next)!.push([state, spelling.cost])
-		}
-	}
-	const costs = new Map<DfaState, number>()
-	const byCost: DfaState[][] = [dfa.states.filter(({ accepts }) => accepts)]
-	for (let cost = 0; cost < byCost.length; cost++) {
-		for (const state of byCost[cost] ?? []) {
-			if (costs.has(state)) continue
-			costs.set(state, cost)
-			for (const [user, step] of users.get(state)!) {
-				byCost[cost + step] ??= []
-				byCost[cost + step]!.push(user)
-			}
-		}
-	}
-	return costs
 }

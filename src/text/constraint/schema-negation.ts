@@ -97,8 +97,12 @@ const COUNTS: Readonly<Record<string, { type: string; isMin: boolean; opposite: 
 
 function negateType(fields: SchemaObject, path: string): unknown[] {
 	const types = namedTypes(fields, path)!
-	if (types.includes('integer')) throw unsupported(path, '"type": "integer" within "not"')
-	const others = ALL_TYPES.filter((type) => !types.includes(type))
+	const isInteger = types.includes('integer')
+	const isAlone = Object.keys(fields).every((it) => it === 'type' || isAnnotation(it))
+	if (isInteger && isAlone) throw unsupported(path, '"type": "integer" within "not"')
+	// Fractions, which no keyword can ask for, are left out.
+	const named = isInteger ? [...types, 'number'] : types
+	const others = ALL_TYPES.filter((type) => !named.includes(type))
 	return others.length === 0 ? [] : [{ type: others }]
 }
 

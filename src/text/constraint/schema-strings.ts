@@ -1,4 +1,4 @@
-import { ANY_CHAR, charsOf } from '../regex/char-set.ts'
+import { charsOf } from '../regex/char-set.ts'
 import { type Dfa, dfaOf } from '../regex/dfa.ts'
 import { type Language, Languages } from '../regex/language.ts'
 import { RegexError } from '../regex/regex-error.ts'
@@ -7,8 +7,6 @@ import { ConstraintError } from './constraint-error.ts'
 import { countOf, type Part, type SchemaObject, textOf, unsupported } from './schema-fields.ts'
 import { STRING_FORMATS, UNRESTRICTING_FORMATS } from './string-formats.ts'
 
-/** A string with a pattern or format has at most so many characters, unless its minimum is higher. */
-const PATTERN_LENGTH_MAX = 256
 /** Automata that are kept. */
 const KNOWN_COUNT_MAX = 64
 
@@ -61,27 +59,17 @@ export function areOnlyLengths(rules: StringRules): boolean {
 	return [patterns, wholes, excludedPatterns, excludedTexts].every(({ length }) => length === 0)
 }
 
-/** Texts that obey the rules; at most PATTERN_LENGTH_MAX long where a length is asked for. */
+/** Texts that obey the rules but for their lengths. */
 export function stringDfa(rules: StringRules, path: string): Dfa {
-	return compiled(
-		JSON.stringify([rules, rules.lengthMax === Number.POSITIVE_INFINITY]),
-		path,
-		(to) => {
-			const { lengthMin, lengthMax } = rules
-			const conditions = [
-				...rules.patterns.map((pattern) => searchOf(pattern, to)),
-				...rules.wholes.map((pattern) => matchOf(pattern, to)),
-				...rules.excludedPatterns.map((pattern) => to.not(searchOf(pattern, to))),
-				...rules.excludedTexts.map((text) => to.not(textLanguage(text, to))),
-			]
-			if (lengthMax < Number.POSITIVE_INFINITY || lengthMin > 1) {
-				const most = Math.min(lengthMax, Math.max(PATTERN_LENGTH_MAX, lengthMin))
-				conditions.push(to.repeat(to.chars(ANY_CHAR), lengthMin, most))
-			} else if (lengthMin === 1) {
-				conditions.push(to.not(to.empty))
-			}
-			return lengthMin > lengthMax ? to.none : to.and(...conditions)
-		},
+	const { patterns, wholes, excludedPatterns, excludedTexts } = rules
+	const name = JSON.stringify([patterns, wholes, excludedPatterns, excludedTexts])
+	return compiled(name, path, (to) =>
+		to.and(
+			...patterns.map((pattern) => searchOf(pattern, to)),
+			...wholes.map((pattern) => matchOf(pattern, to)),
+			...excludedPatterns.map((pattern) => to.not(searchOf(pattern, to))),
+			...excludedTexts.map((text) => to.not(textLanguage(text, to))),
+		),
 	)
 }
 
@@ -95,7 +83,7 @@ export function matchDfa(pattern: string, path: string): Dfa {
 	return compiled(`match ${pattern}`, path, (to) => matchOf(pattern, to))
 }
 
-/** Keys that match some patterns, match none of others and obey the rules of their names. */
+/** Keys that match some patterns, match none of others and obey the rules of their names but for lengths. */
 export function keyDfa(
 	{ some, none, names }: { some: readonly string[]; none: readonly string[]; names: StringRules },
 	path: string,

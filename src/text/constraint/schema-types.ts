@@ -1,6 +1,7 @@
 /** Parts of a schema that hold together → the rule of the values of one type. */
 import type { Rule } from './grammar.ts'
-import type { CountBounds, JsonGrammar, MapMember } from './json-grammar.ts'
+import type { JsonGrammar, MapMember } from './json-grammar.ts'
+import type { CountBounds } from './lexeme.ts'
 import { isDivisor, type NumberBounds } from './number-lexeme.ts'
 import {
 	countOf,
@@ -50,8 +51,9 @@ export class TypeRules {
 				return grammar.constants(['true', 'false'])
 			case 'string': {
 				const rules = stringRulesOf(parts)
-				if (areOnlyLengths(rules)) return grammar.string(rules.lengthMin, rules.lengthMax)
-				return grammar.pattern(stringDfa(rules, parts[0]!.path))
+				const { lengthMin: min, lengthMax: max } = rules
+				if (areOnlyLengths(rules)) return grammar.string(min, max)
+				return grammar.pattern(stringDfa(rules, parts[0]!.path), { min, max })
 			}
 			case 'integer':
 			case 'number':
@@ -160,9 +162,13 @@ export class TypeRules {
 					: additionalSchema(part)
 			})
 			const isFree = patterns.length === 0 && areOnlyLengths(nameRules)
+			const { lengthMin, lengthMax } = nameRules
 			const key = isFree
-				? grammar.string(nameRules.lengthMin, nameRules.lengthMax)
-				: grammar.pattern(keyDfa({ some, none, names: nameRules }, path))
+				? grammar.string(lengthMin, lengthMax)
+				: grammar.pattern(keyDfa({ some, none, names: nameRules }, path), {
+						min: lengthMin,
+						max: lengthMax,
+					})
 			return { key, value: this.#context.compile(given) }
 		})
 		const isUnbounded = bounds.max === Number.POSITIVE_INFINITY

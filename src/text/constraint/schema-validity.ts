@@ -18,7 +18,7 @@ import {
 	stringsOf,
 	unsupported,
 } from './schema-fields.ts'
-import { searchDfa, stringDfa, stringRulesOf } from './schema-strings.ts'
+import { areOnlyLengths, searchDfa, stringDfa, stringRulesOf } from './schema-strings.ts'
 
 /** The schema that a `$ref` means. */
 export type Resolve = (reference: unknown, path: string) => unknown
@@ -102,14 +102,17 @@ function holdsTyped(value: unknown, part: Part, resolve: Resolve): boolean {
 	if (listed !== undefined && !canonicalTexts(listed).has(canonicalText(value))) return false
 	const isConstant = Object.hasOwn(fields, 'const')
 	if (isConstant && canonicalText(fields['const']) !== canonicalText(value)) return false
-	if (typeof value === 'string') return matches(stringDfaOf(part), value)
+	if (typeof value === 'string') return holdsString(value, part)
 	if (typeof value === 'number') return holdsNumber(value, part)
 	if (Array.isArray(value)) return holdsArray(value, part, resolve)
 	return isRecord(value) ? holdsObject(value, part, resolve) : true
 }
 
-function stringDfaOf(part: Part) {
-	return stringDfa(stringRulesOf([part]), part.path)
+function holdsString(value: string, part: Part): boolean {
+	const rules = stringRulesOf([part])
+	const length = Array.from(value).length
+	if (length < rules.lengthMin || length > rules.lengthMax) return false
+	return areOnlyLengths(rules) || matches(stringDfa(rules, part.path), value)
 }
 
 function holdsNumber(value: number, { fields, path }: Part): boolean {

@@ -13,10 +13,10 @@ const TIME_SPAN =
 	'(?:[0-9]{1,4}H(?:[0-9]{1,4}M(?:[0-9]{1,4}S)?)?|[0-9]{1,4}M(?:[0-9]{1,4}S)?|[0-9]{1,4}S)'
 const DATE_SPAN =
 	'(?:[0-9]{1,4}Y(?:[0-9]{1,4}M(?:[0-9]{1,4}D)?)?|[0-9]{1,4}M(?:[0-9]{1,4}D)?|[0-9]{1,4}D)'
-const LABEL = '[A-Za-z0-9]{1,20}(?:-[A-Za-z0-9]{1,20}){0,2}'
-const HOST = `${LABEL}(?:\\.${LABEL}){0,4}`
-const MAILBOX = '[A-Za-z0-9_+]{1,20}(?:[.-][A-Za-z0-9_+]{1,20}){0,2}'
-const EMAIL = `${MAILBOX}@(?:${LABEL}\\.){1,3}[A-Za-z]{2,20}`
+const LABEL = '[A-Za-z0-9]{1,12}(?:-[A-Za-z0-9]{1,12})?'
+const HOST = `${LABEL}(?:\\.${LABEL}){0,2}`
+const MAILBOX = '[A-Za-z0-9_+]{1,12}(?:[.-][A-Za-z0-9_+]{1,12}){0,2}'
+const EMAIL = `${MAILBOX}@(?:${LABEL}\\.){1,2}[A-Za-z]{2,6}`
 const BYTE = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
 const IPV4 = `(?:${BYTE}\\.){3}${BYTE}`
 const GROUP = '[0-9A-Fa-f]{1,4}'

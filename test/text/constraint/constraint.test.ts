@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { compileConstraint } from '../../../src/text/constraint/constraint.ts'
+import { stateAfter } from '../../../src/engine/token-state.ts'
+import { type ConstraintSpec, compileConstraint } from '../../../src/text/constraint/constraint.ts'
 import { ConstraintError } from '../../../src/text/constraint/constraint-error.ts'
 import type { Tokenizer } from '../../../src/tokenizer/tokenizer.ts'
 import { loadTokenizer, loadTokenizerFixtures } from '../../tokenizer/fixture-tokenizers.ts'
 import { anySchema } from './any-schema.ts'
 import { isValid } from './validate.ts'
-import { idsOf, optionsOf, seededRandom, tokenizerOf, walk } from './walk.ts'
+import { idsOf, optionsOf, seededRandom, tokenizerOf, walk, walkSpec } from './walk.ts'
 
 const END_OF_TEXT = '<|end_of_text|>'
 const ascii = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index))
@@ -315,4 +316,88 @@ describe('masks', () => {
 		one.push(full.spec.vocab.indexOf('true'))
 		expect([one.isFinished, two.isFinished]).toEqual([true, false])
 	})
+})
+
+describe('a text that is no JSON', () => {
+	const texts = (spec: ConstraintSpec, tokenizer: Tokenizer) =>
+		Array.from({ length: 40 }, (_, seed) => {
+			const session = compileConstraint(spec, tokenizer, optionsOf(tokenizer)).start()
+			const random = seededRandom(seed)
+			let text = ''
+			while (!session.isFinished && !(session.isComplete && random() < 0.5)) {
+				const ids = idsOf(session.state.row.mask)
+				const { stopTokenIds } = optionsOf(tokenizer)
+				const open = ids.filter((id) => !stopTokenIds.includes(id))
+				text += session.push(open[Math.floor(random() * open.length)]!)
+			}
+			return text + session.flush()
+		})
+
+	test('is one of the choices, in any tokens', () => {
+		const choices = ['true', 'truth', 'null\n', 'é🙂']
+		expect(new Set(texts({ kind: 'choice', choices }, withEnd))).toEqual(new Set(choices))
+	})
+
+	test('matches a pattern as a whole', () => {
+		for (const text of texts({ kind: 'regex', pattern: '(?:the |[a-c]{2})\\d+' }, withEnd)) {
+			expect(text).toMatch(/^(?:the |[a-c]{2})\d+$/)
+		}
+	})
+
+	test('is written for the model where only one character can come and no token writes it', () => {
+		const session = compileConstraint(
+			{ kind: 'regex', pattern: '<[ab]>' },
+			tokenizerOf(['a', 'b']),
+			{ vocabSize: 2, stopTokenIds: [] },
+		).start()
+		expect([session.push(1), session.isFinished]).toEqual(['<b>', true])
+	})
+
+	test('is refused where the model can write none of it', () => {
+		const tokenizer = tokenizerOf(['a'])
+		const compile = (spec: ConstraintSpec) => () =>
+			compileConstraint(spec, tokenizer, optionsOf(tokenizer))
+		expect(compile({ kind: 'regex', pattern: '[0-9]+' })).toThrow('no text can match the pattern')
+		expect(compile({ kind: 'choice', choices: ['x'.repeat(70_000)] })).toThrow('65536 characters')
+		expect(compile({ kind: 'regex', pattern: 'a'.repeat(5000) })).toThrow('2048 characters')
+	})
+})
+
+test('calls of functions are a JSON array, each with arguments of its own schema', () => {
+	const functions = [
+		{ name: 'add', parameters: { $ref: '#/$defs/n', $defs: { n: { required: ['n'] } } } },
+		{ name: 'stop', parameters: { type: 'object', additionalProperties: false } },
+	]
+	const spec = { kind: 'calls', functions, countMax: 2 } as const
+	for (let seed = 0; seed < 30; seed++) {
+		const text = walkSpec(spec, withEnd, { randomTokens: seed * 2, random: seededRandom(seed) })
+		const calls: { name: string; arguments: object }[] = JSON.parse(text)
+		expect(calls.length).toBeWithin(1, 3)
+		for (const call of calls) {
+			if (call.name === 'add') expect(call.arguments).toHaveProperty('n')
+			else expect(call).toEqual({ name: 'stop', arguments: {} })
+		}
+	}
+})
+
+test('a format that was compiled before is not compiled again', () => {
+	const compile = (schema: object) =>
+		compileConstraint({ kind: 'schema', schema }, full, optionsOf(full))
+	expect(compile({ const: 'cached' })).toBe(compile({ const: 'cached' }))
+	expect(compile({ const: 'cached' })).not.toBe(compile({ const: 'other' }))
+})
+
+test('the state after a token is the one that its row says', () => {
+	const schemas = [person, { type: 'string' }, { type: 'object' }]
+	for (const schema of schemas) {
+		const session = compileConstraint({ kind: 'schema', schema }, full, optionsOf(full)).start()
+		const random = seededRandom(3)
+		for (let count = 0; count < 200 && !session.isFinished; count++) {
+			const { mask, next } = session.state.row
+			const ids = idsOf(mask)
+			const id = ids[Math.floor(random() * ids.length)]!
+			session.push(id)
+			if (next !== null) expect(stateAfter(next, id)).toBe(session.state.id)
+		}
+	}
 })

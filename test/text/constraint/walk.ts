@@ -1,5 +1,6 @@
 import {
 	type ConstraintOptions,
+	type ConstraintSpec,
 	compileConstraint,
 } from '../../../src/text/constraint/constraint.ts'
 import { createTokenizer } from '../../../src/tokenizer/create-tokenizer.ts'
@@ -50,11 +51,13 @@ export interface WalkOptions {
 
 /** Generates a text as a model would, with random choices; throws when it finds no end. */
 export function walk(schema: unknown, tokenizer: Tokenizer, options: WalkOptions): string {
+	return walkSpec({ kind: 'schema', schema }, tokenizer, options)
+}
+
+/** The same under any constraint whose texts are JSON. */
+export function walkSpec(spec: ConstraintSpec, tokenizer: Tokenizer, options: WalkOptions): string {
 	const { stopTokenIds, vocabSize } = optionsOf(tokenizer)
-	const session = compileConstraint({ kind: 'schema', schema }, tokenizer, {
-		stopTokenIds,
-		vocabSize,
-	}).start()
+	const session = compileConstraint(spec, tokenizer, { stopTokenIds, vocabSize }).start()
 	let text = ''
 	for (let count = 0; !session.isFinished; count++) {
 		if (count > options.randomTokens + 3000) throw new Error(`no end after ${text.slice(-200)}`)
