@@ -1,9 +1,12 @@
 /** `alpha generate` and `POST /api/generate` are one loop: same model, settings and seed, same text. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { join } from 'node:path'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { fixtureRuns } from '../helpers/fixtures.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
+
+// A process of its own for each text takes its time on a busy machine.
+setDefaultTimeout(60_000)
 
 const fixtures = join(import.meta.dir, '../fixtures')
 const seeds = [1, 2, 3]

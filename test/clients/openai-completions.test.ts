@@ -86,7 +86,8 @@ describe('openai: completions', () => {
 			logprobs: 0,
 			max_tokens: 0,
 		})
-		expect(choices[0]?.logprobs?.text_offset).toEqual([3, 9])
+		expect(choices[0]?.logprobs?.tokens).toEqual(['C', ' G'])
+		expect(choices[0]?.logprobs?.text_offset).toEqual([3, 8])
 	})
 
 	test('scores as many tokens as the context holds', async () => {

@@ -1,8 +1,11 @@
 /** The `openai` package against the compiled server: functions that must be called. */
-import { afterAll, describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import OpenAI from 'openai'
 import type { ResponseInput } from 'openai/resources/responses/responses'
 import { startAlpha } from '../helpers/alpha-server.ts'
+
+// Answers of calls are long.
+setDefaultTimeout(60_000)
 
 /** Its vocabulary has quotation marks, which texts within arguments need. */
 const model = 'novels-austen'
