@@ -19,7 +19,7 @@ const TAIL_BYTES_MAX = 2 ** 26
 /** Bytes of the training text that are shown. */
 const TEXT_BYTES_MAX = 2 ** 20
 
-/** The last `count` lines of a run's metrics, by step ascending; the later one of a step counts. */
+/** The last `count` lines of a run's metrics, by step ascending; of a step, what was told last counts. */
 export async function readLastMetrics(path: string, count: number): Promise<readonly JsonObject[]> {
 	const lines = await readLastLines(join(path, TRAINING_LOG_NAME), count, TAIL_BYTES_MAX)
 	const points: JsonObject[] = []
@@ -43,8 +43,7 @@ export async function readMetrics(path: string, pointsMax: number): Promise<read
 		for (const line of lines) {
 			const point = parsePoint(line)
 			if (point === null) continue
-			const isRewind: boolean = bucket !== null && stepOf(point) <= stepOf(bucket)
-			bucket = isRewind ? point : preferred(bucket, point)
+			bucket = joined(bucket, point)
 			if (++bucketed < stride) continue
 			pushPoint(points, bucket)
 			bucket = null
@@ -137,10 +136,21 @@ function stepOf(point: JsonObject): number {
 	return point['step'] as number
 }
 
-/** A training that went on from an older checkpoint writes its steps again. */
+/**
+ * A training that went on from an older checkpoint writes its steps again. Of the same step, each line
+ * adds to what is known: some trainers tell loss and validation loss in two.
+ */
 function pushPoint(points: JsonObject[], point: JsonObject): void {
-	while (points.length > 0 && stepOf(points[points.length - 1]!) >= stepOf(point)) points.pop()
-	points.push(point)
+	while (points.length > 0 && stepOf(points[points.length - 1]!) > stepOf(point)) points.pop()
+	const last = points.at(-1)
+	if (last === undefined || stepOf(last) < stepOf(point)) points.push(point)
+	else points[points.length - 1] = { ...last, ...point }
+}
+
+/** The point that stands for neighbours so far and the next one. */
+function joined(earlier: JsonObject | null, point: JsonObject): JsonObject {
+	if (earlier === null || stepOf(earlier) > stepOf(point)) return point
+	return stepOf(earlier) === stepOf(point) ? { ...earlier, ...point } : preferred(earlier, point)
 }
 
 function halve(points: readonly JsonObject[]): JsonObject[] {

@@ -9,6 +9,7 @@ import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'
@@ -387,12 +388,14 @@ async function toMetricsLines(
 	return { lines, first }
 }
 
-/** Null for what no reader would take: too long, or nested too deeply for JSON.stringify. */
+/** Null for what no reader would take: too long, or nested too deeply. */
 function toLine(value: object): string | null {
 	try {
 		const line = JSON.stringify(value)
-		return Buffer.byteLength(line) < LINE_BYTES_MAX ? line : null
+		const isFit = Buffer.byteLength(line) < LINE_BYTES_MAX && !nestsDeeperThan(line, JSON_DEPTH_MAX)
+		return isFit ? line : null
 	} catch {
+		// Too deep even for JSON.stringify.
 		return null
 	}
 }

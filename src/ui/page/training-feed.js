@@ -182,13 +182,15 @@ export class TrainingFeed {
 }
 
 /**
- * Adds a point; a step that comes again replaces what was from there on.
+ * Adds a point; a step that comes again replaces what came behind it, and adds to what is known of it.
  * @param {Point[]} points
  * @param {Point} point
  */
 function push(points, point) {
-	while (points.length > 0 && (points.at(-1)?.step ?? 0) >= point.step) points.pop()
-	points.push(point)
+	while (points.length > 0 && (points.at(-1)?.step ?? 0) > point.step) points.pop()
+	const last = points.at(-1)
+	if (last?.step === point.step) points[points.length - 1] = { ...last, ...point }
+	else points.push(point)
 	if (points.length < POINTS_MAX) return
 	// The newest stay; of the older ones every other goes, unless it was an evaluation.
 	const kept = points.filter((each, i) => i % 2 === 1 || number(each['valLoss']) !== null)

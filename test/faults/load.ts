@@ -1,0 +1,150 @@
+/*
+ * Streams of text beside trainers: do those who report slow down those who read? Bounded in time; prints
+ * its figures. `bun test/faults/load.ts [seconds]` (default 20 for each phase), against dist/alpha.
+ *
+ * First 8 streams alone; then the same beside 50 trainers that report every step, one whose batches have
+ * 10 MB, and one with a wrong secret that asks again without pause.
+ */
+import { startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+
+const STREAMS = 8
+const TRAINERS = 50
+/** Between two steps of a trainer, milliseconds. */
+const STEP_MS = 250
+const LARGE_BATCH_BYTES = 10_000_000
+/** Between two large batches: as many as a trainer of 5,000 traced steps sends. */
+const LARGE_BATCH_MS = 10_000
+
+interface Load {
+	/** Tokens a second, all streams together. */
+	readonly rate: number
+	/** Longest time between two tokens of a stream, milliseconds. */
+	readonly longestGapMs: number
+}
+
+const [seconds = '20'] = process.argv.slice(2)
+const phaseMs = Number(seconds) * 1000
+
+await using server = await startAlpha({ runs: [] })
+
+/** Streams one text after another until the time is over. */
+async function stream(until: number): Promise<Load> {
+	let tokens = 0
+	let longestGapMs = 0
+	while (performance.now() < until) {
+		const response = await fetch(`${server.url}/api/inference?query=She&steps=500`)
+		let last = performance.now()
+		for await (const bytes of response.body ?? []) {
+			const now = performance.now()
+			if (tokens > 0) longestGapMs = Math.max(longestGapMs, now - last)
+			last = now
+			tokens += new TextDecoder().decode(bytes).split('data: ').length - 1
+			if (now > until) break
+		}
+	}
+	return { rate: tokens / (phaseMs / 1000), longestGapMs }
+}
+
+async function streams(): Promise<Load> {
+	const until = performance.now() + phaseMs
+	const all = await Promise.all(Array.from({ length: STREAMS }, () => stream(until)))
+	return {
+		rate: all.reduce((sum, { rate }) => sum + rate, 0),
+		longestGapMs: Math.max(...all.map(({ longestGapMs }) => longestGapMs)),
+	}
+}
+
+const counts = { reports: 0, failures: 0, largeBatches: 0, refusals: 0 }
+let isOver = false
+
+async function post(body: string, secret: string): Promise<number> {
+	const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` }
+	const answer = await fetch(`${server.url}/api/ingest`, { method: 'POST', headers, body })
+	await answer.body?.cancel()
+	return answer.status
+}
+
+function point(step: number, width = 0) {
+	const trace = width === 0 ? {} : { trace: 'x'.repeat(width) }
+	return {
+		step,
+		loss: 4 + 1 / step,
+		lr: 0.0003,
+		gradNorm: 1,
+		tokens_per_sec: 900,
+		ms_per_iter: 250,
+		...trace,
+	}
+}
+
+async function trainer(runId: string): Promise<void> {
+	for (let step = 1; !isOver; step++) {
+		const status = await post(
+			JSON.stringify({ type: 'metrics', runId, metrics: [point(step)] }),
+			uploadSecret,
+		)
+		counts.reports++
+		if (status !== 200) counts.failures++
+		await Bun.sleep(STEP_MS)
+	}
+}
+
+async function largeTrainer(): Promise<void> {
+	const steps = 5000
+	for (let batch = 0; !isOver; batch++) {
+		const points = Array.from({ length: steps }, (_, i) =>
+			point(batch * steps + i + 1, LARGE_BATCH_BYTES / steps - 120),
+		)
+		const body = JSON.stringify({ type: 'metrics', runId: 'large', metrics: points })
+		if ((await post(body, uploadSecret)) !== 200) counts.failures++
+		counts.largeBatches++
+		await Bun.sleep(LARGE_BATCH_MS)
+	}
+}
+
+async function endlessLoop(): Promise<void> {
+	while (!isOver) {
+		await post(JSON.stringify({ type: 'metrics', runId: 'x', metrics: [point(1)] }), 'wrong')
+		counts.refusals++
+	}
+}
+
+async function residentBytes(): Promise<number> {
+	const status = await Bun.file(`/proc/${server.pid}/status`).text()
+	return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
+
+// Caches and compilers are warm from here on.
+await fetch(`${server.url}/api/inference?query=She&steps=200`).then((response) => response.text())
+const before = await streams()
+const memoryBefore = await residentBytes()
+const logBefore = server.log().length
+
+const startedAt = performance.now()
+const reporting = [
+	...Array.from({ length: TRAINERS }, (_, i) => trainer(`run ${i}`)),
+	largeTrainer(),
+	endlessLoop(),
+]
+const beside = await streams()
+isOver = true
+await Promise.all(reporting)
+const elapsedSeconds = (performance.now() - startedAt) / 1000
+const after = await streams()
+
+const logPerHour = ((server.log().length - logBefore) / elapsedSeconds) * 3600
+const undisturbed = (before.rate + after.rate) / 2
+console.log(
+	`streams alone: ${before.rate.toFixed(0)} and ${after.rate.toFixed(0)} tokens/s, longest gap ${before.longestGapMs.toFixed(0)} ms`,
+)
+console.log(
+	`beside trainers: ${beside.rate.toFixed(0)} tokens/s (${((beside.rate / undisturbed - 1) * 100).toFixed(1)} %), longest gap ${beside.longestGapMs.toFixed(0)} ms`,
+)
+console.log(
+	`${counts.reports} reports (${(counts.reports / elapsedSeconds).toFixed(0)} a second), ${counts.largeBatches} of 10 MB, ${counts.failures} failed, ${counts.refusals} refusals (${(counts.refusals / elapsedSeconds).toFixed(1)} a second)`,
+)
+console.log(
+	`memory ${megabytes(memoryBefore)} before, ${megabytes(await residentBytes())} after; log ${megabytes(logPerHour)} an hour, requests of the streams included`,
+)
