@@ -15,13 +15,20 @@ process.stderr.on('error', () => {})
 
 const stopRequested = new Promise<number>((resolve) => {
 	let signals = 0
-	const statuses = { SIGINT: exitStatus.interrupted, SIGTERM: exitStatus.terminated } as const
-	for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+	// A terminal that goes away stops the server as a supervisor does.
+	const statuses = {
+		SIGINT: exitStatus.interrupted,
+		SIGTERM: exitStatus.terminated,
+		SIGHUP: exitStatus.terminated,
+	} as const
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 		process.on(signal, () => {
 			if (++signals > 1) process.exit(statuses[signal])
 			resolve(statuses[signal])
 		})
 	}
+	// Sent by tools that take us for another program; by default it would end us.
+	process.on('SIGUSR1', () => {})
 	void output.failed.then((error) => resolve(outputStatus(error)))
 })
 

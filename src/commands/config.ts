@@ -1,8 +1,10 @@
+import { KV_BYTES_MAX } from '../engine/memory.ts'
 import { instructionSets, threadsMax } from '../kernels/binding.ts'
 import { isSubnet } from '../server/clients.ts'
 import {
 	bytesOption,
 	choiceOption,
+	formatBytes,
 	integerOption,
 	listOption,
 	switchOption,
@@ -209,6 +211,10 @@ export function parseConfig(
 	const values = { ...given, host: withoutBrackets(given.host), apiKeys: toKeys(given, env) }
 	if (values.uploadSecret !== null) checkSecret('UPLOAD_SECRET', values.uploadSecret)
 	for (const key of values.apiKeys) checkSecret('ALPHA_API_KEYS', key)
+	if (values.kvMemoryBytes > KV_BYTES_MAX) {
+		const [max, got] = [KV_BYTES_MAX, values.kvMemoryBytes].map(formatBytes)
+		throw new UsageError(`--kv-memory: expected at most ${max}, got ${got}`)
+	}
 	for (const proxy of values.trustedProxies) {
 		if (isSubnet(proxy)) continue
 		throw new UsageError(`--trusted-proxies: expected an address or ADDRESS/BITS, got "${proxy}"`)

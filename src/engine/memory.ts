@@ -1,5 +1,6 @@
 /** What a loaded model takes beside its weights; known before it is loaded. */
 import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
+import { Fault } from '../lib/fault.ts'
 import { networkOf } from '../model/families.ts'
 import type { ModelConfig } from '../model/model-config.ts'
 import { bufferFloats } from '../model/network.ts'
@@ -14,9 +15,22 @@ export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: Runn
 	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
 }
 
-/** Most memory that a model's keys, values and activations take beside its weights, in bytes. */
+/** Most bytes that keys and values of one model take: they are one array. */
+export const KV_BYTES_MAX = 4 * 2 ** 30
+
+/**
+ * Most memory that a model's keys, values and activations take beside its weights, in bytes. Throws Fault
+ * `no-room` for a model of which not even one context fits.
+ */
 export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
 	const network = networkOf(config)
 	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, network)
+	if (kv * 4 > KV_BYTES_MAX) {
+		const [needed, max] = [kv * 4, KV_BYTES_MAX].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`)
+		throw new Fault(
+			'no-room',
+			`One context of the model needs ${needed}, at most ${max} can be had.`,
+		)
+	}
 	return (kv + bufferFloats(network, limits.rowsMax)) * 4
 }

@@ -17,6 +17,9 @@ const unloggedPaths = new Set([
 /** Asked for by trainers at every step: only what fails is worth a line. */
 const reportPaths = new Set(['/api/ingest', '/api/upload/chunk'])
 
+/** What a client may be told thousands of times a second. */
+const refusals = new Set([401, 403, 429, 503])
+
 /** A client that fails again and again in the same way gets one line in this time, milliseconds. */
 const REPEAT_MS = 60_000
 
@@ -39,7 +42,7 @@ export function requestLog({ log, metrics, connections }: ServerContext, table: 
 		const isReport = reportPaths.has(path)
 		if (unloggedPaths.has(path) || (isReport && status < 400)) return response
 		let unloggedBefore = 0
-		if (status === 401 || status === 403 || isReport) {
+		if (refusals.has(status) || isReport) {
 			const failure = `${method} ${route} ${status} ${connections.addressOf(request)}`
 			const count = repeats.take(failure)
 			if (count === null) return response

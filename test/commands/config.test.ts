@@ -49,6 +49,10 @@ describe('the settings of the server', () => {
 		expect(fromFile('# mine\na-key\n')).toEqual(['a-key'])
 	})
 
+	test('refuse more memory for keys and values than one array can have', () => {
+		expect(() => parse(['--kv-memory', '5G'])).toThrow('--kv-memory: expected at most 4G, got 5G')
+	})
+
 	test('take proxies as addresses and subnets only', () => {
 		const proxies = ['--trusted-proxies', '10.0.0.0/8,::1']
 		expect(parse(proxies).trustedProxies).toEqual(['10.0.0.0/8', '::1'])

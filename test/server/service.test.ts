@@ -216,6 +216,11 @@ describe('documentation', () => {
 		}
 	})
 
+	test('the page may load nothing from elsewhere', async () => {
+		const policy = (await testApp().get('/swagger')).headers.get('content-security-policy')
+		expect(policy).toContain("default-src 'none'; script-src 'self';")
+	})
+
 	test('the document lists every route that is not a page', async () => {
 		const app = testApp()
 		const { openapi, paths } = await (await app.get('/swagger/json')).json()
