@@ -14,6 +14,8 @@ export interface BatchLimits {
  */
 export class Batch {
 	rowCount = 0
+	/** The highest position of a row. */
+	lastPosition = 0
 	/** Token id of each row. */
 	readonly tokenIds: Int32Array
 	/** Position of each row in its sequence's window. */
@@ -42,6 +44,7 @@ export class Batch {
 
 	clear(): void {
 		this.rowCount = 0
+		this.lastPosition = 0
 		this.spanCount = 0
 		this.logitRowCount = 0
 		this.#tableLength = 0
@@ -63,6 +66,7 @@ export class Batch {
 		const row = this.rowCount++
 		this.tokenIds[row] = tokenId
 		this.positions[row] = position
+		if (position > this.lastPosition) this.lastPosition = position
 		this.slots[row] = slot
 	}
 

@@ -78,15 +78,20 @@ export interface RowBuffer {
 	readonly columns: number
 }
 
-/** Rows `firstRow` … of a tensor and where the first of them goes: to which output, or to which number. */
+/**
+ * Rows `firstRow` … of a tensor, and where the first of them begins: at which output of a packed slot, at
+ * which number of a plain one.
+ */
 export interface RowMove {
 	readonly firstRow: number
 	readonly rows: number
 	readonly at: number
 }
 
-export interface Placement extends RowMove {
+/** A tensor's rows in a slot; lists of moves are shared between layers. */
+export interface Placement {
 	readonly slot: Slot
+	readonly moves: readonly RowMove[]
 }
 
 /** A parameter as checkpoints name it; shape [out, in], or [n]. */
@@ -161,10 +166,9 @@ export class NetworkBuilder {
 		const added = bias ? this.#plainSlot(outputs) : null
 		let at = 0
 		for (const [name, rows] of names) {
-			for (const move of moves ?? [{ firstRow: 0, rows, at }]) {
-				this.#place(`${name}.weight`, [rows, inputs], { slot: weight, ...move })
-				if (added) this.#place(`${name}.bias`, [rows], { slot: added, ...move })
-			}
+			const placed = moves ?? [{ firstRow: 0, rows, at }]
+			this.#place(`${name}.weight`, [rows, inputs], weight, placed)
+			if (added) this.#place(`${name}.bias`, [rows], added, placed)
 			at += rows
 		}
 		return { weight, bias: added }
@@ -183,7 +187,7 @@ export class NetworkBuilder {
 		for (const stacked of alternatives) {
 			let at = 0
 			for (const [name, rows] of Object.entries(stacked)) {
-				this.#place(name, [rows, inputs], { slot: weight, firstRow: 0, rows, at })
+				this.#place(name, [rows, inputs], weight, [{ firstRow: 0, rows, at }])
 				at += rows
 			}
 		}
@@ -202,7 +206,7 @@ export class NetworkBuilder {
 		const stride = Math.ceil(width / PARAMETER_STRIDE) * PARAMETER_STRIDE
 		const slot = this.#plainSlot(stride * parameters.length)
 		for (const [i, name] of parameters.entries()) {
-			this.#place(name, [1, width], { slot, firstRow: 0, rows: 1, at: i * stride })
+			this.#place(name, [1, width], slot, [{ firstRow: 0, rows: 1, at: i * stride }])
 		}
 		return { kind, width, parameters: slot, program }
 	}
@@ -244,7 +248,7 @@ export class NetworkBuilder {
 
 	#plain(name: string, shape: readonly [number, ...number[]]): PlainSlot {
 		const slot = this.#plainSlot(shape.reduce((product, size) => product * size, 1))
-		this.#place(name, shape, { slot, firstRow: 0, rows: shape[0], at: 0 })
+		this.#place(name, shape, slot, [{ firstRow: 0, rows: shape[0], at: 0 }])
 		return slot
 	}
 
@@ -260,8 +264,9 @@ export class NetworkBuilder {
 		return slot
 	}
 
-	#place(name: string, shape: readonly number[], placement: Placement): void {
-		const placements = [...(this.#tensors.get(name)?.placements ?? []), placement]
+	/** A name that is there already, as that of a table which is also the head, goes to both slots. */
+	#place(name: string, shape: readonly number[], slot: Slot, moves: readonly RowMove[]): void {
+		const placements = [...(this.#tensors.get(name)?.placements ?? []), { slot, moves }]
 		this.#tensors.set(name, { name, shape, placements })
 	}
 }

@@ -151,7 +151,7 @@ export class Ops {
 			rows.address,
 			rows.stride,
 			this.#rows.positions,
-			rotary.table().address,
+			rotary.tableUpTo(this.#batch.lastPosition),
 			this.#batch.rowCount,
 			heads + kvHeads,
 			headDim,

@@ -2,46 +2,51 @@
  * Rotary position embeddings: queries and keys are turned by angles that grow with their position, so
  * that scores depend on distances. Su et al. 2021, "RoFormer".
  */
+import type { Address } from '../kernels/binding.ts'
 import { type Pinned, pinned } from '../kernels/buffer.ts'
 import type { ConfigFields } from './config-fields.ts'
 import type { RotaryConfig, RotaryScaling } from './model-config.ts'
 
-/** What the operation needs: the table is made when it is used first. */
-export interface Rotary {
+/**
+ * The angles of a network. The table of a long context takes a moment to compute, so it grows with the
+ * positions that are met.
+ */
+export class Rotary {
 	readonly channels: number
+	/** Channel 2i turns with 2i + 1, instead of i with i + channels / 2. */
 	readonly isPaired: boolean
-	/** [contextLength, channels]: the cosines of a position, then its sines. */
-	readonly table: () => Pinned<Float32Array>
-}
+	readonly #frequencies: Float32Array
+	readonly #contextLength: number
+	/** [contextLength, channels]: the cosines of a position, then its sines; made when it is used first. */
+	#table: Pinned<Float32Array> | null = null
+	#positions = 0
 
-export function rotaryOf(config: RotaryConfig, contextLength: number): Rotary {
-	let table: Pinned<Float32Array> | null = null
-	return {
-		channels: config.channels,
-		isPaired: config.pairing === 'neighbours',
-		table: () => {
-			table ??= pinned(rotaryTable(config, contextLength))
-			return table
-		},
+	constructor({ channels, pairing, theta, scaling }: RotaryConfig, contextLength: number) {
+		const half = channels / 2
+		this.channels = channels
+		this.isPaired = pairing === 'neighbours'
+		this.#contextLength = contextLength
+		// Rounded to f32 as the original implementations round them.
+		this.#frequencies = Float32Array.from({ length: half }, (_, i) =>
+			scaled(Math.fround(1 / Math.fround(theta ** (i / half))), scaling),
+		)
 	}
-}
 
-/** Angles are rounded to f32 as the original implementations round them. */
-function rotaryTable(config: RotaryConfig, contextLength: number): Float32Array {
-	const half = config.channels / 2
-	const frequencies = Float32Array.from({ length: half }, (_, i) =>
-		scaled(Math.fround(1 / Math.fround(config.theta ** (i / half))), config.scaling),
-	)
-	const table = new Float32Array(contextLength * config.channels)
-	for (let position = 0; position < contextLength; position++) {
-		const row = position * config.channels
-		for (let i = 0; i < half; i++) {
-			const angle = Math.fround(position * frequencies[i]!)
-			table[row + i] = Math.cos(angle)
-			table[row + half + i] = Math.sin(angle)
+	/** Address of the table, whose rows up to a position are filled. */
+	tableUpTo(position: number): Address {
+		this.#table ??= pinned(new Float32Array(this.#contextLength * this.channels))
+		const { array, address } = this.#table
+		const half = this.channels / 2
+		for (; this.#positions <= position; this.#positions++) {
+			const row = this.#positions * this.channels
+			for (let i = 0; i < half; i++) {
+				const angle = Math.fround(this.#positions * this.#frequencies[i]!)
+				array[row + i] = Math.cos(angle)
+				array[row + half + i] = Math.sin(angle)
+			}
 		}
+		return address
 	}
-	return table
 }
 
 function scaled(frequency: number, scaling: RotaryScaling): number {

@@ -54,29 +54,24 @@ export function packTensor(
 	const spec = layout.network.tensors.get(name)
 	assert(spec, `tensor ${name} belongs to the model`)
 	const base = arenaBase(arena)
+	const arenaStart = pointerOf(new Uint8Array(arena))
 	const rowLength = spec.shape.slice(1).reduce((product, size) => product * size, 1)
 	const endRow = firstRow + data.length / rowLength
-	for (const placement of spec.placements) {
-		const { slot } = placement
-		const from = Math.max(firstRow, placement.firstRow)
-		const to = Math.min(endRow, placement.firstRow + placement.rows)
-		if (from >= to) continue
-		const rows = data.subarray((from - firstRow) * rowLength, (to - firstRow) * rowLength)
-		const skipped = from - placement.firstRow
+	for (const { slot, moves } of spec.placements) {
 		const address = base + layout.offsets[slot.index]!
-		if (slot.kind === 'plain') {
-			const floats = placement.at + skipped * rowLength
-			const start = address - pointerOf(new Uint8Array(arena)) + floats * 4
-			new Float32Array(arena, start, rows.length).set(rows)
-		} else {
-			kernels.pack(
-				kernelDtypes[layout.dtype],
-				address,
-				pointerOf(rows),
-				placement.at + skipped,
-				to - from,
-				slot.inputs,
-			)
+		for (const move of moves) {
+			const from = Math.max(firstRow, move.firstRow)
+			const to = Math.min(endRow, move.firstRow + move.rows)
+			if (from >= to) continue
+			const rows = data.subarray((from - firstRow) * rowLength, (to - firstRow) * rowLength)
+			const skipped = from - move.firstRow
+			if (slot.kind === 'packed') {
+				const dtype = kernelDtypes[layout.dtype]
+				kernels.pack(dtype, address, pointerOf(rows), move.at + skipped, to - from, slot.inputs)
+			} else {
+				const start = address - arenaStart + (move.at + skipped * rowLength) * 4
+				new Float32Array(arena, start, rows.length).set(rows)
+			}
 		}
 	}
 }

@@ -141,6 +141,16 @@ test('GPT-Neo attends by turns to everything and to its last positions', () => {
 	expect(() => windowsOf(short)).toThrow('config.attention_types: expected lists of words')
 })
 
+test('a network of the largest sizes that a config may name is described at once', () => {
+	const largest = { num_attention_heads: 4096, hidden_size: 65_536, num_hidden_layers: 512 }
+	const config = parseForeignConfig({ ...readConfig('neox-parallel'), ...largest }, 'huggingface')
+	const { tensors } = networkOf(config)
+	const qkv = [...tensors.values()].filter(({ name }) => name.includes('query_key_value'))
+	const lists = new Set(qkv.flatMap(({ placements }) => placements.map(({ moves }) => moves)))
+	expect(qkv).toHaveLength(2 * 512)
+	expect(lists.size).toBe(1)
+})
+
 describe('the parts of a network', () => {
 	const directories = readdirSync(fixtures).filter((name) =>
 		existsSync(join(fixtures, name, 'model.safetensors')),
@@ -168,7 +178,8 @@ describe('the parts of a network', () => {
 			const filled = slots.map(() => 0)
 			for (const { shape, placements } of tensors.values()) {
 				const rowLength = shape.slice(1).reduce((product, size) => product * size, 1)
-				for (const { slot, rows } of placements) {
+				for (const { slot, moves } of placements) {
+					const rows = moves.reduce((sum, move) => sum + move.rows, 0)
 					filled[slot.index]! += slot.kind === 'plain' ? rows * rowLength : rows
 				}
 			}

@@ -165,8 +165,8 @@ export class Sequence {
 	}
 
 	/**
-	 * Positions are learned, so a full window cannot grow: keep its last half, to be read again from
-	 * position 0. Its blocks go back; the scheduler takes new ones before the next step.
+	 * No position beyond the context was trained, so a full window cannot grow: keep its last half, to be
+	 * read again from position 0. Its blocks go back; the scheduler takes new ones before the next step.
 	 */
 	roll(cache: KvCache): void {
 		const kept = Math.floor(this.window.length / 2)

@@ -7,7 +7,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { LlamaConfig } from '../model-config.ts'
 import { NetworkBuilder } from '../network.ts'
-import { parseRotary, rotaryOf } from '../rotary.ts'
+import { parseRotary, Rotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 
 export const llama: Family<LlamaConfig> = {
@@ -119,7 +119,7 @@ function llamaNetwork(config: LlamaConfig): Network {
 	const { vocabSize, contextLength, nLayer, nEmbd, nHead, nKvHead, headDim, ffnDim } = config
 	const { normEpsilon: epsilon, hasQkvBias, hasAttentionOutBias, hasMlpBias, tiesHead } = config
 	const [q, kv] = [nHead * headDim, nKvHead * headDim]
-	const rotary = rotaryOf(config.rotary, contextLength)
+	const rotary = new Rotary(config.rotary, contextLength)
 
 	const build = new NetworkBuilder()
 	const wte = build.table('embed_tokens.weight', vocabSize, nEmbd)

@@ -6,7 +6,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { NeoxConfig } from '../model-config.ts'
 import { NetworkBuilder, type RowMove } from '../network.ts'
-import { parseRotary, rotaryOf } from '../rotary.ts'
+import { parseRotary, Rotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 import { GPT2_ACTIVATIONS } from './gpt2.ts'
 
@@ -62,7 +62,8 @@ function neoxNetwork(config: NeoxConfig): Network {
 	const headDim = nEmbd / nHead
 	const norm = { bias: true, epsilon: config.normEpsilon }
 	const bias = config.hasAttentionBias
-	const rotary = rotaryOf(config.rotary, contextLength)
+	const rotary = new Rotary(config.rotary, contextLength)
+	const moves = headsToParts(nHead, headDim)
 
 	const build = new NetworkBuilder()
 	const wte = build.table('embed_in.weight', vocabSize, nEmbd)
@@ -71,11 +72,7 @@ function neoxNetwork(config: NeoxConfig): Network {
 		const mlp = `layers.${i}.mlp`
 		return {
 			ln1: build.layerNorm(`layers.${i}.input_layernorm`, nEmbd, norm),
-			qkv: build.linear(
-				nEmbd,
-				{ [`${attn}.query_key_value`]: 3 * nEmbd },
-				{ bias, moves: headsToParts(nHead, headDim) },
-			),
+			qkv: build.linear(nEmbd, { [`${attn}.query_key_value`]: 3 * nEmbd }, { bias, moves }),
 			attention: build.attention({ heads: nHead, kvHeads: nHead, headDim }),
 			attentionOut: build.linear(nEmbd, { [`${attn}.dense`]: nEmbd }, { bias }),
 			ln2: build.layerNorm(`layers.${i}.post_attention_layernorm`, nEmbd, norm),
