@@ -306,6 +306,29 @@ describe('limits', () => {
 		},
 	)
 
+	test('a config that nests 100,000 deep is 400, in the body and in a header', async () => {
+		using door = await UploadDoor.open()
+		const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+		expect(await door.send(jsonBody({ config: deep }))).toMatchObject({
+			status: 400,
+			param: 'config',
+		})
+		const answer = await door.send(new Uint8Array(8), {
+			'content-type': 'application/octet-stream',
+			'x-checkpoint-name': 'run',
+			'x-checkpoint-step': '1',
+			'x-checkpoint-config': btoa(deep),
+		})
+		expect(answer).toMatchObject({ status: 400, param: 'config' })
+		expect(door.files()).toEqual([])
+	})
+
+	test('a byte order mark before the body is none of it', async () => {
+		using door = await UploadDoor.open()
+		const body = Buffer.concat([Buffer.from('\ufeff'), jsonBody()])
+		expect(await door.send(inPieces(body, 1))).toMatchObject({ isNew: true })
+	})
+
 	test('more uploads at once than allowed get 503', async () => {
 		using door = await UploadDoor.open({ uploadsMax: 1 })
 		const [first, second] = await Promise.all([
