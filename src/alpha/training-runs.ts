@@ -1,5 +1,5 @@
 /** Training runs in the shapes of the trainer's own dashboard. */
-import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
+import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 import type { News } from '../runs/live-feed.ts'
 import type { JsonObject, SampleSet } from '../runs/report.ts'
 import type { EventRow } from '../runs/training-run.ts'

@@ -2,7 +2,9 @@
  * The parts of a server without HTTP, put together from a configuration: kernels, engine, loader,
  * checkpoints directory, registry.
  */
+
 import { Loader } from '../checkpoint/load/loader.ts'
+import { locationOf } from '../checkpoint/store/checkpoint-version.ts'
 import { InspectionIndex } from '../checkpoint/store/inspection-index.ts'
 import { CheckpointStore } from '../checkpoint/store/store.ts'
 import { Engine } from '../engine/engine.ts'
@@ -75,8 +77,7 @@ export async function startRuntime(
 		directory: checkpoints,
 		log,
 		index: new InspectionIndex(checkpoints, `${context.version} ${dtype}`),
-		inspect: ({ path, identity }) =>
-			loader.inspect({ location: { type: 'file', path, identity }, dtype }),
+		inspect: (version) => loader.inspect({ location: locationOf(version), dtype }),
 	})
 	// Nobody waits for it here: requests do, where they need the whole picture.
 	void recoverInterruptedUploads(checkpoints, log).then(() => store.rescan())

@@ -1,5 +1,5 @@
 /* What one try of an upload sends: a checkpoint, and around it what belongs to it. */
-import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
+import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
 export class UploadError extends Error {

@@ -1,4 +1,5 @@
-import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
+import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
+import { type CheckpointVersion, locationOf } from '../checkpoint/store/checkpoint-version.ts'
 import type { RunSummary, UnservedRun } from '../checkpoint/store/run-judgement.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { ModelCard } from './catalog.ts'
@@ -39,6 +40,9 @@ export class StoredRuns implements ModelSource {
 		const run = this.#store.find(id)
 		if (run === undefined) return undefined
 		if (trainingStep === undefined) return this.#current(run)
+		if (trainingStep === stepOf(run.served, run.info)) {
+			return this.#model(run, run.served, `${id}@${trainingStep}`)
+		}
 		const version = this.#store.checkpoint(id, trainingStep)
 		return version && this.#model(run, version, `${id}@${trainingStep}`)
 	}
@@ -73,13 +77,13 @@ export class StoredRuns implements ModelSource {
 
 	#model(run: RunSummary, version: CheckpointVersion, id: string): SourceModel {
 		const { name, lastLoss, domain, trainConfig, steps, fault } = run
-		const { step, path, identity, mtimeMs, sizeBytes } = version
+		const { identity, mtimeMs, sizeBytes } = version
 		const info = version === run.served ? run.info : null
 		return {
 			key: identity,
 			card: {
 				id,
-				trainingStep: step,
+				trainingStep: stepOf(version, info),
 				mtimeMs,
 				lastLoss,
 				domain,
@@ -92,12 +96,17 @@ export class StoredRuns implements ModelSource {
 			},
 			checkpointBytes: sizeBytes,
 			info,
-			locate: async () => ({ type: 'file', path, identity }),
+			locate: async () => locationOf(version),
 			reportDamage: (reason) => this.#store.reportDamage(name, version, reason),
 			refresh: () => this.#store.rescan(name),
 			lossSeries: (pointsMax) => this.#store.lossSeries(name, pointsMax),
 		}
 	}
+}
+
+/** By the file's name; a file whose name tells no step may tell it inside. */
+function stepOf({ step }: CheckpointVersion, info: CheckpointInfo | null): number {
+	return step === 0 ? (info?.step ?? 0) : step
 }
 
 /** As config.json has it, but what the served checkpoint says of itself goes first. */

@@ -4,8 +4,8 @@
  */
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
-import type { CheckpointVersion } from '../checkpoint/store/run-directory.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'

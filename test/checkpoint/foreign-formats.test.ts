@@ -90,7 +90,7 @@ describe('a safetensors file', () => {
 		['st-beyond', 'data_offsets'],
 		['st-dup', 'expected once'],
 		['st-dtype', 'expected a dtype'],
-		['st-int-weight', 'found I32'],
+		['st-int-weight', 'got I32'],
 		['st-shape', 'by its shape'],
 		['st-overflow', 'by its shape'],
 		['st-negative', 'data_offsets'],
@@ -145,7 +145,7 @@ describe('a file of torch.save', () => {
 		['pt-binunicode8/ckpt.pt', 'pickle'],
 		['pt-memo-huge/ckpt.pt', 'memo'],
 		['pt-billion-laughs/ckpt.pt', 'expected a dict of tensors'],
-		['pt-big-endian/ckpt.pt', 'expected little, found "big"'],
+		['pt-big-endian/ckpt.pt', 'expected little, got "big"'],
 		['pt-traversal/ckpt.pt', 'expected all entries in "archive/"'],
 		['pt-zip-bomb/ckpt.pt', 'at most 16777216 bytes'],
 	])('%s is refused: %s', (path, reason) => {

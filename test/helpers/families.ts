@@ -27,6 +27,8 @@ export interface FamilyAnswers {
 		readonly prompt_ids: readonly number[]
 		readonly ids: readonly number[]
 		readonly min_top_gap: number
+		/** Index of the first id that ends a text, if one came. */
+		readonly eos_at: number | null
 		readonly text: string
 		readonly text_incremental: string
 	}[]

@@ -11,19 +11,12 @@ import type { ModelDirectory } from './model-directory.ts'
 import { openSafetensors } from './safetensors.ts'
 import { openTorch, stateDictTensors } from './torch.ts'
 import type { CheckpointFile, StoredTensor } from './types.ts'
+import { WEIGHT_FILES } from './weight-files.ts'
 
 const CONFIG_BYTES_MAX = 2 ** 22
 const INDEX_BYTES_MAX = 2 ** 24
 const TOKENIZER_BYTES_MAX = 2 ** 26
 const SHARDS_MAX = 1024
-
-/** Where weights may be, best first: of several, the first is read and the others are not opened. */
-export const WEIGHT_FILES = [
-	'model.safetensors',
-	'model.safetensors.index.json',
-	'pytorch_model.bin',
-	'pytorch_model.bin.index.json',
-] as const
 
 export function isHuggingFace(directory: ModelDirectory): boolean {
 	return WEIGHT_FILES.some((name) => directory.has(name))

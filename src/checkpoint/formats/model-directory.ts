@@ -21,9 +21,8 @@ export class ModelDirectory implements Disposable {
 		return this.#names.has(name)
 	}
 
-	/** Names that match, in order. */
-	matching(pattern: RegExp): string[] {
-		return [...this.#names].filter((name) => pattern.test(name)).sort()
+	get names(): readonly string[] {
+		return [...this.#names]
 	}
 
 	/**

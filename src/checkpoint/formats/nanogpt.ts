@@ -13,19 +13,23 @@ import { PICKLE_BYTES_MAX, type PickleValue, readPickle } from './pickle.ts'
 import { openTorch, stateDictTensors } from './torch.ts'
 import type { CheckpointFile } from './types.ts'
 
-const CHECKPOINT_NAME = /^ckpt.*\.pt$/
-const META_NAME = 'meta.pkl'
+/** Characters of the data set that the model was trained on. */
+export const NANOGPT_META = 'meta.pkl'
+
+export function isNanoGptCheckpoint(name: string): boolean {
+	return /^ckpt[\w.-]*\.pt$/.test(name)
+}
 
 /** GPT-2's vocabulary with the rows that nanoGPT adds for speed. */
 const GPT2_PADDED_SIZE = 50_304
 
 export function isNanoGpt(directory: ModelDirectory): boolean {
-	return directory.matching(CHECKPOINT_NAME).length > 0
+	return directory.names.some(isNanoGptCheckpoint)
 }
 
 /** Reads the structure of a model: all of it but the numbers. Throws CheckpointError. */
 export function openNanoGpt(directory: ModelDirectory): CheckpointFile {
-	const name = directory.matching(CHECKPOINT_NAME)[0]!
+	const name = directory.names.filter(isNanoGptCheckpoint).sort()[0]!
 	const saved = openTorch(directory.open(name))
 	const args = saved instanceof Map ? toRecord(saved.get('model_args')) : undefined
 	if (!(saved instanceof Map) || args === undefined) {
@@ -42,11 +46,11 @@ export function openNanoGpt(directory: ModelDirectory): CheckpointFile {
 }
 
 function parseTokenizer(directory: ModelDirectory, vocabSize: unknown): TokenizerSpec {
-	const bytes = directory.readBytes(META_NAME, PICKLE_BYTES_MAX)
+	const bytes = directory.readBytes(NANOGPT_META, PICKLE_BYTES_MAX)
 	if (bytes !== undefined) return parseMeta(readPickle(bytes, { calls: new Map() }), vocabSize)
 	if (vocabSize === GPT2_VOCAB_SIZE || vocabSize === GPT2_PADDED_SIZE) return gpt2Tokenizer()
 	throw new CheckpointError(
-		`tokenizer: expected ${META_NAME} beside the checkpoint, since a vocabulary of ` +
+		`tokenizer: expected ${NANOGPT_META} beside the checkpoint, since a vocabulary of ` +
 			`${describeValue(vocabSize)} is not GPT-2's (${GPT2_VOCAB_SIZE} or ${GPT2_PADDED_SIZE})`,
 	)
 }
@@ -55,18 +59,18 @@ function parseTokenizer(directory: ModelDirectory, vocabSize: unknown): Tokenize
 function parseMeta(meta: PickleValue, vocabSize: unknown): TokenizerSpec {
 	const itos = meta instanceof Map ? meta.get('itos') : undefined
 	if (!(itos instanceof Map)) {
-		throw new CheckpointError(`${META_NAME}: itos: expected a dict of characters, got none`)
+		throw new CheckpointError(`${NANOGPT_META}: itos: expected a dict of characters, got none`)
 	}
 	if (itos.size !== vocabSize) {
 		throw new CheckpointError(
-			`${META_NAME}: expected the vocab_size of model_args, ${describeValue(vocabSize)}, ` +
+			`${NANOGPT_META}: expected the vocab_size of model_args, ${describeValue(vocabSize)}, ` +
 				`got ${itos.size} characters`,
 		)
 	}
 	const vocab = Array.from({ length: itos.size }, (_, id) => {
 		const text = itos.get(id)
 		if (typeof text !== 'string') {
-			throw new CheckpointError(`${META_NAME}: itos[${id}]: expected a character, got none`)
+			throw new CheckpointError(`${NANOGPT_META}: itos[${id}]: expected a character, got none`)
 		}
 		return text
 	})

@@ -2,11 +2,12 @@
 import { isBinaryForm, openBinary } from './binary.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
-import { isHuggingFace, openHuggingFace, WEIGHT_FILES } from './huggingface.ts'
+import { isHuggingFace, openHuggingFace } from './huggingface.ts'
 import { openJson } from './json.ts'
 import type { ModelDirectory } from './model-directory.ts'
 import { isNanoGpt, openNanoGpt } from './nanogpt.ts'
 import type { CheckpointFile } from './types.ts'
+import { WEIGHT_FILES } from './weight-files.ts'
 
 /** Bytes by which the form is told; the file's name says nothing. */
 const SNIFFED_BYTES = 4

@@ -352,5 +352,5 @@ function kindOf(value: PickleValue): string {
 }
 
 function refuse(expected: string, found: string): CheckpointError {
-	return new CheckpointError(`pickle: expected ${expected}, found ${found}`)
+	return new CheckpointError(`pickle: expected ${expected}, got ${found}`)
 }

@@ -82,9 +82,9 @@ export function openSafetensors(source: ByteSource): ReadonlyMap<string, StoredT
 			header.skipValue(name)
 			return
 		}
-		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, found twice`)
+		if (tensors.has(name)) throw new CheckpointError(`${name}: expected once, got twice`)
 		if (tensors.size === TENSOR_COUNT_MAX) {
-			throw new CheckpointError(`header: expected at most ${TENSOR_COUNT_MAX} tensors, found more`)
+			throw new CheckpointError(`header: expected at most ${TENSOR_COUNT_MAX} tensors, got more`)
 		}
 		const entry = parseEntry(name, header.readValue(name, ENTRY_BYTES_MAX))
 		entries.push(entry)
@@ -97,14 +97,14 @@ export function openSafetensors(source: ByteSource): ReadonlyMap<string, StoredT
 
 function headerLength(source: ByteSource): number {
 	if (source.size < PREAMBLE_BYTES) {
-		throw new CheckpointError(`expected a safetensors file, found ${source.size} bytes`)
+		throw new CheckpointError(`expected a safetensors file, got ${source.size} bytes`)
 	}
 	const preamble = new Uint8Array(PREAMBLE_BYTES)
 	source.read(preamble, 0)
 	const length = new DataView(preamble.buffer).getBigUint64(0, true)
 	const max = Math.min(HEADER_BYTES_MAX, source.size - PREAMBLE_BYTES)
 	if (length > max) {
-		throw new CheckpointError(`header length: expected at most ${max} bytes, found ${length}`)
+		throw new CheckpointError(`header length: expected at most ${max} bytes, got ${length}`)
 	}
 	return Number(length)
 }
@@ -119,17 +119,17 @@ function parseEntry(name: string, json: unknown): Entry {
 	if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype)) {
 		const known = Object.keys(DTYPE_BYTES).join(', ')
 		throw new CheckpointError(
-			`${name}: expected a dtype of ${known}, found ${describeValue(dtype)}`,
+			`${name}: expected a dtype of ${known}, got ${describeValue(dtype)}`,
 		)
 	}
 	if (!isList(shape, RANK_MAX)) {
 		throw new CheckpointError(
-			`${name}: expected a shape of at most ${RANK_MAX} sizes, found ${describeValue(shape)}`,
+			`${name}: expected a shape of at most ${RANK_MAX} sizes, got ${describeValue(shape)}`,
 		)
 	}
 	if (!isList(offsets, 2) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
 		throw new CheckpointError(
-			`${name}: expected data_offsets [begin, end], found ${describeValue(offsets)}`,
+			`${name}: expected data_offsets [begin, end], got ${describeValue(offsets)}`,
 		)
 	}
 	const [begin, end] = offsets as [number, number]
@@ -137,7 +137,7 @@ function parseEntry(name: string, json: unknown): Entry {
 	if (bytes !== end - begin) {
 		throw new CheckpointError(
 			`${name}: expected ${bytes} bytes by its shape [${shape.join(', ')}] of ${dtype}, ` +
-				`found data_offsets of ${end - begin}`,
+				`got data_offsets of ${end - begin}`,
 		)
 	}
 	return { name, dtype, shape, begin, end }
@@ -159,19 +159,19 @@ function checkCoverage(entries: readonly Entry[], dataBytes: number): void {
 			const problem =
 				entry.begin < end ? 'it overlaps another tensor' : 'bytes before it are unused'
 			throw new CheckpointError(
-				`${entry.name}: expected data_offsets from ${end} on, found ${entry.begin}: ${problem}`,
+				`${entry.name}: expected data_offsets from ${end} on, got ${entry.begin}: ${problem}`,
 			)
 		}
 		end = entry.end
 		if (end > dataBytes) {
 			throw new CheckpointError(
-				`${entry.name}: expected data up to byte ${end}, found the end of the file at ${dataBytes}`,
+				`${entry.name}: expected data up to byte ${end}, got the end of the file at ${dataBytes}`,
 			)
 		}
 	}
 	if (end !== dataBytes) {
 		throw new CheckpointError(
-			`expected the file to end behind its last tensor, found ${dataBytes - end} more bytes`,
+			`expected the file to end behind its last tensor, got ${dataBytes - end} more bytes`,
 		)
 	}
 }
@@ -189,7 +189,7 @@ function toStoredTensor(source: ByteSource, entry: Entry, dataStart: number): St
 		open() {
 			if (format === undefined) {
 				const known = Object.keys(NUMBER_FORMATS).join(', ')
-				throw new CheckpointError(`${name}: expected numbers of ${known}, found ${dtype}`)
+				throw new CheckpointError(`${name}: expected numbers of ${known}, got ${dtype}`)
 			}
 			return numberReader(source, format, dataStart + begin)
 		},

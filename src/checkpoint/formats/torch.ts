@@ -86,11 +86,11 @@ export class TorchTensor {
 	#open(name: string) {
 		const { format, className } = this.#storage
 		if (format === null) {
-			throw new CheckpointError(`${name}: expected f32, f16 or bf16 numbers, found ${className}`)
+			throw new CheckpointError(`${name}: expected f32, f16 or bf16 numbers, got ${className}`)
 		}
 		if (!this.#isContiguous()) {
 			const strides = `[${this.#strides.join(', ')}]`
-			throw new CheckpointError(`${name}: expected row-major strides, found ${strides}`)
+			throw new CheckpointError(`${name}: expected row-major strides, got ${strides}`)
 		}
 		return this.#storage.read(this.#offset, this.elements, format)
 	}
@@ -120,7 +120,7 @@ class Storage {
 		if (length * bytes !== entry.size) {
 			throw new CheckpointError(
 				`storage ${entry.name.slice(0, 80)}: expected ${length * bytes} bytes ` +
-					`by its size, found ${entry.size}`,
+					`by its size, got ${entry.size}`,
 			)
 		}
 		this.className = className
@@ -164,29 +164,29 @@ class Storage {
 export function openTorch(source: ByteSource): PickleValue {
 	const start = new Uint8Array(4)
 	if (source.size < start.length) {
-		throw new CheckpointError(`expected a file of torch.save, found ${source.size} bytes`)
+		throw new CheckpointError(`expected a file of torch.save, got ${source.size} bytes`)
 	}
 	source.read(start, 0)
 	if (LEGACY_START.every((byte, i) => start[i] === byte)) {
 		throw new CheckpointError(
-			'expected the zip format of torch.save, found the one before PyTorch 1.6: save it again',
+			'expected the zip format of torch.save, got the one before PyTorch 1.6: save it again',
 		)
 	}
 	if (!isZip(start)) {
-		throw new CheckpointError('expected a zip archive as torch.save writes, found other bytes')
+		throw new CheckpointError('expected a zip archive as torch.save writes, got other bytes')
 	}
 	const entries = openZip(source)
 	const prefix = archivePrefix(entries)
 	const entryOf = (name: string) => {
 		const entry = entries.get(`${prefix}${name}`)
-		if (entry === undefined) throw new CheckpointError(`zip: expected an entry ${name}, found none`)
+		if (entry === undefined) throw new CheckpointError(`zip: expected an entry ${name}, got none`)
 		return entry
 	}
 	if (entries.has(`${prefix}byteorder`)) {
 		const bytes = readEntryBytes(source, entryOf('byteorder'), BYTE_ORDER_BYTES_MAX)
 		const order = Buffer.from(bytes).toString('latin1')
 		if (order !== 'little') {
-			throw new CheckpointError(`byteorder: expected little, found ${JSON.stringify(order)}`)
+			throw new CheckpointError(`byteorder: expected little, got ${JSON.stringify(order)}`)
 		}
 	}
 	const storages = new Map<string, Storage>()
@@ -210,15 +210,15 @@ export function openTorch(source: ByteSource): PickleValue {
 export function stateDictTensors(value: PickleValue, what: string): Map<string, StoredTensor> {
 	if (!(value instanceof Map)) throw new CheckpointError(`${what}: expected a dict of tensors`)
 	if (value.size > TENSOR_COUNT_MAX) {
-		throw new CheckpointError(`${what}: expected at most ${TENSOR_COUNT_MAX} tensors, found more`)
+		throw new CheckpointError(`${what}: expected at most ${TENSOR_COUNT_MAX} tensors, got more`)
 	}
 	const tensors = new Map<string, StoredTensor>()
 	for (const [name, tensor] of value) {
 		if (typeof name !== 'string' || name.length > TENSOR_NAME_LENGTH_MAX) {
-			throw new CheckpointError(`${what}: expected names of tensors, found another key`)
+			throw new CheckpointError(`${what}: expected names of tensors, got another key`)
 		}
 		if (!(tensor instanceof TorchTensor)) {
-			throw new CheckpointError(`${what}.${name}: expected a tensor, found another value`)
+			throw new CheckpointError(`${what}.${name}: expected a tensor, got another value`)
 		}
 		tensors.set(name, tensor.named(name))
 	}
@@ -229,14 +229,14 @@ export function stateDictTensors(value: PickleValue, what: string): Map<string, 
 function archivePrefix(entries: ReadonlyMap<string, ZipEntry>): string {
 	const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name))
 	if (pickles.length !== 1) {
-		throw new CheckpointError(`zip: expected one data.pkl in a directory, found ${pickles.length}`)
+		throw new CheckpointError(`zip: expected one data.pkl in a directory, got ${pickles.length}`)
 	}
 	const prefix = pickles[0]!.slice(0, -'data.pkl'.length)
 	const stray = [...entries.keys()].find((name) => !name.startsWith(prefix) || name.includes('..'))
 	if (stray !== undefined) {
 		throw new CheckpointError(
 			`zip: expected all entries in ${JSON.stringify(prefix)}, ` +
-				`found ${JSON.stringify(stray.slice(0, 80))}`,
+				`got ${JSON.stringify(stray.slice(0, 80))}`,
 		)
 	}
 	return prefix
@@ -271,7 +271,7 @@ function rebuildTensor([storage, offset, shape, strides]: readonly PickleValue[]
 	}
 	if (!isCount(offset) || !isCounts(shape) || !isCounts(strides)) {
 		throw new CheckpointError(
-			'tensor: expected offset, size and stride to be counts, found a negative or other value',
+			'tensor: expected offset, size and stride to be counts, got a negative or other value',
 		)
 	}
 	if (shape.length !== strides.length) {

@@ -51,7 +51,7 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 	if (count > ENTRIES_MAX || size > DIRECTORY_BYTES_MAX || offset + size > source.size) {
 		throw new CheckpointError(
 			`zip: expected a directory of at most ${ENTRIES_MAX} entries within the file, ` +
-				`found ${count} entries in ${size} bytes at ${offset}`,
+				`got ${count} entries in ${size} bytes at ${offset}`,
 		)
 	}
 	const directory = viewOf(source, offset, size)
@@ -60,7 +60,7 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 	for (let i = 0; i < count; i++) {
 		const { entry, length } = readEntry(directory, at)
 		if (entries.has(entry.name)) {
-			throw new CheckpointError(`zip: expected each entry once, found ${quote(entry.name)} twice`)
+			throw new CheckpointError(`zip: expected each entry once, got ${quote(entry.name)} twice`)
 		}
 		if (entry.headerOffset + LOCAL_HEADER_BYTES + entry.compressedSize > offset) {
 			throw new CheckpointError(
@@ -77,7 +77,7 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 export function storedOffset(source: ByteSource, entry: ZipEntry): number {
 	if (entry.isCompressed) {
 		throw new CheckpointError(
-			`zip: expected ${quote(entry.name)} to be stored, found it compressed`,
+			`zip: expected ${quote(entry.name)} to be stored, got it compressed`,
 		)
 	}
 	return contentOffset(source, entry)
@@ -87,7 +87,7 @@ export function storedOffset(source: ByteSource, entry: ZipEntry): number {
 export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: number): Uint8Array {
 	if (entry.size > bytesMax) {
 		throw new CheckpointError(
-			`zip: expected ${quote(entry.name)} of at most ${bytesMax} bytes, found ${entry.size}`,
+			`zip: expected ${quote(entry.name)} of at most ${bytesMax} bytes, got ${entry.size}`,
 		)
 	}
 	// A compressed entry is never larger than its content by more than a few bytes per block.
@@ -96,7 +96,7 @@ export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: nu
 	const bytes = entry.isCompressed ? inflate(packed, entry) : packed
 	if (bytes.byteLength !== entry.size) {
 		throw new CheckpointError(
-			`zip: expected ${entry.size} bytes in ${quote(entry.name)}, found ${bytes.byteLength}`,
+			`zip: expected ${entry.size} bytes in ${quote(entry.name)}, got ${bytes.byteLength}`,
 		)
 	}
 	checkSum(entry, Bun.hash.crc32(bytes))
@@ -107,7 +107,7 @@ export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: nu
 export function checkSum(entry: ZipEntry, crc: number): void {
 	if (crc === entry.crc) return
 	throw new CheckpointError(
-		`zip: expected CRC ${hex(entry.crc)} of ${quote(entry.name)}, found ${hex(crc)}`,
+		`zip: expected CRC ${hex(entry.crc)} of ${quote(entry.name)}, got ${hex(crc)}`,
 	)
 }
 
@@ -143,7 +143,7 @@ function findDirectory(source: ByteSource): Directory {
 		)
 	}
 	throw new CheckpointError(
-		'zip: expected a directory at the end, found none: is the file cut off?',
+		'zip: expected a directory at the end, got none: is the file cut off?',
 	)
 }
 
@@ -175,7 +175,7 @@ function readEntry(directory: DataView, at: number): { entry: ZipEntry; length: 
 	const method = directory.getUint16(at + 10, true)
 	if ((flags & ENCRYPTED_FLAG) !== 0 || (method !== STORED && method !== DEFLATED)) {
 		throw new CheckpointError(
-			`zip: expected ${quote(name)} stored or deflated, found method ${method}, flags ${flags}`,
+			`zip: expected ${quote(name)} stored or deflated, got method ${method}, flags ${flags}`,
 		)
 	}
 	const extra = new Zip64Extra(directory, at + DIRECTORY_ENTRY_BYTES + nameLength, extraLength)
@@ -185,7 +185,7 @@ function readEntry(directory: DataView, at: number): { entry: ZipEntry; length: 
 	const headerOffset = extra.resolve(directory.getUint32(at + 42, true))
 	if (method === STORED && size !== compressedSize) {
 		throw new CheckpointError(
-			`zip: expected ${quote(name)} to have one size, found ${size} and ${compressedSize}`,
+			`zip: expected ${quote(name)} to have one size, got ${size} and ${compressedSize}`,
 		)
 	}
 	const crc = directory.getUint32(at + 16, true)
@@ -244,13 +244,13 @@ function viewOf(source: ByteSource, offset: number, length: number): DataView {
 function number64(view: DataView, at: number): number {
 	const value = view.getBigUint64(at, true)
 	if (value > Number.MAX_SAFE_INTEGER) {
-		throw new CheckpointError(`zip: expected an offset within the file, found ${value}`)
+		throw new CheckpointError(`zip: expected an offset within the file, got ${value}`)
 	}
 	return Number(value)
 }
 
 function directoryTooShort(): CheckpointError {
-	return new CheckpointError('zip: expected more entries, found the end of the directory')
+	return new CheckpointError('zip: expected more entries, got the end of the directory')
 }
 
 function quote(name: string): string {

@@ -1,8 +1,8 @@
 import { isFault } from '../../lib/fault.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { CheckpointVersion } from './checkpoint-version.ts'
 import type { InspectionIndex } from './inspection-index.ts'
-import type { CheckpointVersion } from './run-directory.ts'
 import type { Verdict } from './run-judgement.ts'
 
 /**

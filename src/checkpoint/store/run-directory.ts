@@ -3,32 +3,19 @@
  * Everything is a matter of file names and stat; contents are read again only when a file has changed.
  * What cannot be read at the moment stays as it was known: only what is seen to be gone is gone.
  */
+
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
+import type { CheckpointVersion } from './checkpoint-version.ts'
 import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
 import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
+import { findModelFiles, findStepModels, lookAtModel, type ModelFiles } from './model-files.ts'
 import { CONFIG_NAME, checkpointName, stepOfName, TRAINING_LOG_NAME } from './names.ts'
+import { hasSettled, restOf } from './rest.ts'
 import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
 import type { RunFault } from './run-fault.ts'
 import { readLastLoss } from './training-log.ts'
-
-/** One state of a checkpoint file. The object stays the same for as long as the file does. */
-export interface CheckpointVersion {
-	readonly step: number
-	readonly path: string
-	/** Changes whenever the file's bytes may have changed. */
-	readonly identity: string
-	readonly sizeBytes: number
-	/** Epoch milliseconds with fraction. */
-	readonly mtimeMs: number
-	/** When this state of the file was first seen, by `performance.now()`. */
-	readonly seenSince: number
-	/** Why the file has not arrived whole, by its ends and length; null when it has. */
-	readonly fault: RunFault | null
-	/** Somebody has it open for writing. */
-	readonly isBeingWritten: boolean
-}
 
 /** What is in a run directory. The object stays the same while nothing changes. */
 export interface RunDirectory {
@@ -45,9 +32,6 @@ export interface RunDirectory {
 	/** Some file changed a moment ago: look again after `SETTLE_MS`. */
 	readonly isSettling: boolean
 }
-
-/** A file is at rest when it has not changed for this long. */
-export const SETTLE_MS = 1000
 
 interface Cached<T> {
 	readonly identity: string
@@ -85,8 +69,15 @@ export class RunReader {
 	async glance(): Promise<number> {
 		const names = await readdir(this.#path).catch((): string[] => [])
 		const highest = names.reduce((best, name) => Math.max(best, stepOfName(name) ?? -1), -1)
-		if (highest === -1) return 0
+		if (highest === -1) return await this.#glanceAtModel(names)
 		const state = await lookAt(join(this.#path, checkpointName(highest)))
+		return state.type === 'file' ? state.mtimeMs : 0
+	}
+
+	async #glanceAtModel(names: readonly string[]): Promise<number> {
+		const files = findModelFiles(names)
+		if (files === null) return 0
+		const state = await lookAt(join(this.#path, files.weights[0]!))
 		return state.type === 'file' ? state.mtimeMs : 0
 	}
 
@@ -103,6 +94,8 @@ export class RunReader {
 			const step = stepOfName(name)
 			return step === undefined ? [] : [{ name, step }]
 		})
+		const model = candidates.length === 0 ? await this.#readModel(names, resting) : null
+		if (model !== null) return this.#keep(model)
 		if (candidates.length === 0 && !names.includes(CONFIG_NAME)) return this.#keep(null)
 
 		const versions = new Map<string, KnownVersion>()
@@ -137,6 +130,37 @@ export class RunReader {
 			unreadable,
 			isSettling: isSettling || config.isSettling === true,
 		})
+	}
+
+	/** What another trainer's tools have put here: one model, or one in each of several step directories. */
+	async #readModel(names: readonly string[], resting: boolean): Promise<RunDirectory | null> {
+		const own = findModelFiles(names)
+		const places: { path: string; step: number; files: ModelFiles }[] = []
+		if (own !== null) places.push({ path: this.#path, step: 0, files: own })
+		for (const { name, step, files } of await findStepModels(this.#path, names)) {
+			places.push({ path: join(this.#path, name), step, files })
+		}
+		if (places.length === 0) return null
+		const checkpoints: CheckpointVersion[] = []
+		let isSettling = false
+		for (const { path, step, files } of places) {
+			const known = this.#last?.checkpoints.find((version) => version.path === path)
+			const seen = await lookAtModel(path, files, { step, resting, known })
+			if (seen === null) continue
+			checkpoints.push(seen.version)
+			isSettling ||= seen.isSettling
+		}
+		const needsConfig = own?.needsConfig ?? false
+		const config = needsConfig ? await this.#readConfig(resting) : { config: NO_CONFIG }
+		return {
+			name: this.name,
+			config: config.config,
+			lastLoss: await this.#readLastLoss(),
+			checkpoints: checkpoints.sort((a, b) => a.step - b.step),
+			strangers: [],
+			unreadable: config.unreadable === undefined ? [] : [config.unreadable],
+			isSettling: isSettling || config.isSettling === true,
+		}
 	}
 
 	/** Remembers what was seen, as the same object where it is the same. A string is why nothing was. */
@@ -191,6 +215,7 @@ export class RunReader {
 		const version: CheckpointVersion = {
 			step,
 			path,
+			files: null,
 			identity: state.identity,
 			sizeBytes: state.sizeBytes,
 			mtimeMs: state.mtimeMs,
@@ -244,6 +269,9 @@ export class RunReader {
 	}
 }
 
+/** Of models whose configuration stands elsewhere than in config.json. */
+const NO_CONFIG: RunConfig = { modelConfig: {}, trainConfig: {}, domain: null, runId: null }
+
 const CHANGED_A_MOMENT_AGO: RunFault = {
 	kind: 'incomplete',
 	reason: 'still arriving: it changed a moment ago',
@@ -285,19 +313,6 @@ function isSameDirectory(a: RunDirectory, b: RunDirectory): boolean {
 /** True for lists of the very same items. */
 export function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
 	return a.length === b.length && a.every((item, i) => item === b[i])
-}
-
-/** Milliseconds for which a file has not changed: by ctime where the clock is sound, else as we saw it. */
-function restOf({ ctimeMs }: FileState, seenSince: number): number {
-	return Math.max(Date.now() - ctimeMs, performance.now() - seenSince)
-}
-
-/**
- * Nothing was written for a while. Or the last change was none of its bytes, as of whoever writes
- * elsewhere and then gives the file its name or its times.
- */
-function hasSettled(state: FileState, seenSince: number): boolean {
-	return !state.endsWithWrite || restOf(state, seenSince) >= SETTLE_MS
 }
 
 /** Time alone may make it whole, or will tell whether it is. */

@@ -2,8 +2,9 @@
  * What a run serves, decided from what is on disk and what reading its files has shown. No I/O.
  */
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { CheckpointVersion } from './checkpoint-version.ts'
 import type { RunConfig } from './run-config.ts'
-import type { CheckpointVersion, RunDirectory } from './run-directory.ts'
+import type { RunDirectory } from './run-directory.ts'
 import { joinFaults, type RunFault } from './run-fault.ts'
 
 /** A run that can be served. */

@@ -5,25 +5,22 @@
  * writes, and may be refused); reading it costs nothing. What cannot be read at the moment stays as it
  * was known. Files are never opened by names that a client sent.
  */
+
 import { join } from 'node:path'
 import { messageOf } from '../../lib/errors.ts'
 import { Fault } from '../../lib/fault.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
+import type { CheckpointVersion } from './checkpoint-version.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { lookAt } from './files.ts'
 import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, trainingLogPath } from './names.ts'
+import { SETTLE_MS } from './rest.ts'
 import { RootDirectory } from './root-directory.ts'
-import {
-	type CheckpointVersion,
-	isSameList,
-	type RunDirectory,
-	RunReader,
-	SETTLE_MS,
-} from './run-directory.ts'
+import { isSameList, type RunDirectory, RunReader } from './run-directory.ts'
 import { isUsable, judgeRun, type RunSummary, type UnservedRun } from './run-judgement.ts'
 import { RunLog } from './run-log.ts'
 import { type LossSeries, LossSeriesReader } from './training-log.ts'

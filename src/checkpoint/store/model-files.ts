@@ -1,0 +1,106 @@
+/*
+ * Models of other trainers as the store sees them: a directory is one checkpoint, told by the names in
+ * it, and changes when one of its files does.
+ */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
+import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
+import type { CheckpointVersion } from './checkpoint-version.ts'
+import { lookAt } from './files.ts'
+import { CONFIG_NAME } from './names.ts'
+import { hasSettled } from './rest.ts'
+
+/** Files beside the weights that Hugging Face's libraries write. */
+const HUGGING_FACE_FILES = [
+	CONFIG_NAME,
+	'generation_config.json',
+	'tokenizer.json',
+	'tokenizer_config.json',
+	'vocab.json',
+	'merges.txt',
+]
+
+/** Directories of Hugging Face's Trainer. */
+const STEP_DIRECTORY = /^checkpoint-(\d{1,15})$/
+
+/** The files of one model: its weights first. */
+export interface ModelFiles {
+	readonly weights: readonly string[]
+	readonly others: readonly string[]
+	/** nanoGPT keeps its configuration with the weights. */
+	readonly needsConfig: boolean
+}
+
+/** The files that make a model of another trainer, by the names of a directory; null when none do. */
+export function findModelFiles(names: readonly string[]): ModelFiles | null {
+	const present = new Set(names)
+	const weights = WEIGHT_FILES.find((name) => present.has(name))
+	if (weights !== undefined) {
+		const shards = weights.endsWith('.index.json') ? names.filter((n) => SHARD_NAME.test(n)) : []
+		const others = HUGGING_FACE_FILES.filter((name) => present.has(name))
+		return { weights: [weights, ...shards.sort()], others, needsConfig: true }
+	}
+	const checkpoint = names.filter(isNanoGptCheckpoint).sort()[0]
+	if (checkpoint === undefined) return null
+	const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []
+	return { weights: [checkpoint], others, needsConfig: false }
+}
+
+export interface ModelVersion {
+	readonly version: CheckpointVersion
+	/** Some file changed a moment ago. */
+	readonly isSettling: boolean
+}
+
+/**
+ * Looks at a model's files; null when its weights are gone, unreadable or no regular files. `known` is
+ * what was seen last.
+ */
+export async function lookAtModel(
+	path: string,
+	{ weights, others }: ModelFiles,
+	at: { step: number; resting: boolean; known: CheckpointVersion | undefined },
+): Promise<ModelVersion | null> {
+	const files = [...weights, ...others]
+	const states = await Promise.all(files.map((name) => lookAt(join(path, name))))
+	const found = states.flatMap((state) => (state.type === 'file' ? [state] : []))
+	if (found.length < states.length) return null
+	const identity = found.map((state) => state.identity).join('|')
+	const { known, resting, step } = at
+	const isKnown = known?.identity === identity && known.step === step
+	const seenSince = isKnown ? known.seenSince : performance.now()
+	const isSettling = !resting && found.some((state) => !hasSettled(state, seenSince))
+	if (isKnown && (known.fault !== null) === isSettling) return { version: known, isSettling }
+	const version: CheckpointVersion = {
+		step,
+		path,
+		files,
+		identity,
+		sizeBytes: found.slice(0, weights.length).reduce((sum, state) => sum + state.sizeBytes, 0),
+		mtimeMs: Math.max(...found.slice(0, weights.length).map((state) => state.mtimeMs)),
+		seenSince,
+		fault: isSettling
+			? { kind: 'incomplete', reason: 'still arriving: it changed a moment ago' }
+			: null,
+		isBeingWritten: false,
+	}
+	return { version, isSettling }
+}
+
+/** Models in the step directories of a training, by their directory's name. */
+export async function findStepModels(
+	path: string,
+	names: readonly string[],
+): Promise<{ name: string; step: number; files: ModelFiles }[]> {
+	const found = await Promise.all(
+		names.map(async (name) => {
+			const step = Number(STEP_DIRECTORY.exec(name)?.[1] ?? Number.NaN)
+			if (!Number.isSafeInteger(step)) return []
+			if ((await lookAt(join(path, name))).type !== 'directory') return []
+			const files = findModelFiles(await readdir(join(path, name)).catch((): string[] => []))
+			return files === null ? [] : [{ name, step, files }]
+		}),
+	)
+	return found.flat()
+}

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import OpenAI from 'openai'
+import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { families, familyAnswers, familyDirectories } from '../helpers/families.ts'
+
+/** Gap of the two best logits below which two correct implementations may disagree. */
+const NEAR_TIE = 1e-3
+
+const UNNAMED = 'nanogpt-nometa-char'
+const names = familyDirectories('gpt2', 'nanogpt').filter((name) => name !== UNNAMED)
+
+let server: AlphaServer
+let client: OpenAI
+
+beforeAll(async () => {
+	server = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
+	client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 })
+	for (const name of [...names, UNNAMED]) copy(name, name)
+	const trainer = join(server.checkpoints, 'trainer')
+	mkdirSync(trainer)
+	copy('gpt2', 'trainer/checkpoint-50')
+	copy('gpt2-fp16', 'trainer/checkpoint-100')
+	copy('hostile/pt-os-system', 'evil')
+	await eventually(async () => (await listed()).length === names.length + 1)
+})
+
+afterAll(() => server.stop())
+
+function copy(fixture: string, name: string): void {
+	cpSync(join(families, fixture), join(server.checkpoints, name), { recursive: true })
+}
+
+async function listed(): Promise<string[]> {
+	const { data } = await client.models.list()
+	return data.map(({ id }) => id)
+}
+
+/** Greedy continuation of token ids, whole or streamed. */
+async function complete(model: string, prompt: readonly number[], tokens: number, stream = false) {
+	const body = { model, prompt: [...prompt], max_tokens: tokens, temperature: 0 }
+	if (!stream) return (await client.completions.create(body)).choices[0]!.text
+	let text = ''
+	for await (const chunk of await client.completions.create({ ...body, stream: true })) {
+		text += chunk.choices[0]?.text ?? ''
+	}
+	return text
+}
+
+describe.each(names)('a directory of another trainer, %s', (name) => {
+	const greedy = familyAnswers(name).greedy.filter(({ min_top_gap: gap }) => gap > NEAR_TIE)
+
+	test('is served as it lies there, with the text of its own tools, whole and streamed', async () => {
+		expect(greedy.length).toBeGreaterThan(0)
+		for (const { prompt_ids: prompt, ids, eos_at: end, text_incremental: text } of greedy) {
+			// The window rolls where the original code stops.
+			if (prompt.length + ids.length > familyAnswers(name).context) continue
+			const whole = await complete(name, prompt, ids.length)
+			if (end === null) expect(whole).toBe(text)
+			else expect(text.startsWith(whole)).toBeTrue()
+			expect(await complete(name, prompt, ids.length, true)).toBe(whole)
+		}
+	})
+
+	test('encodes texts', async () => {
+		const response = await fetch(`${server.url}/tokenize`, {
+			method: 'POST',
+			body: JSON.stringify({ model: name, prompt: 'The light of the Sun' }),
+		})
+		const { count } = (await response.json()) as { count: number }
+		expect(count).toBeGreaterThan(3)
+	})
+})
+
+test("steps of Hugging Face's Trainer are addressed as name@step, the highest is served", async () => {
+	const prompt = familyAnswers('gpt2').greedy[0]!.prompt_ids
+	const last = await complete('trainer', prompt, 8)
+	expect(last).toBe(await complete('trainer@100', prompt, 8))
+	expect(last).toBe(await complete('gpt2-fp16', prompt, 8))
+	expect(await complete('trainer@50', prompt, 8)).toBe(await complete('gpt2', prompt, 8))
+})
+
+test('a model that cannot be served is listed with its reason, and runs nothing', async () => {
+	const response = await fetch(`${server.url}/api/models`)
+	const models = (await response.json()) as { id: string; state?: string; reason?: string }[]
+	const reasonOf = (id: string) => models.find((model) => model.id === id)?.reason
+	expect(reasonOf('evil')).toContain('posix system')
+	expect(reasonOf(UNNAMED)).toContain('meta.pkl')
+})
+
+test('new weights that are moved into place are served by the next request', async () => {
+	copy('gpt2', 'swapped')
+	await eventually(async () => (await listed()).includes('swapped'))
+	const prompt = familyAnswers('gpt2').greedy[0]!.prompt_ids
+	const path = join(server.checkpoints, 'swapped')
+	for (const file of ['tokenizer.json', 'model.safetensors']) {
+		cpSync(join(families, 'gpt2-fp16', file), join(path, '.incoming'))
+		renameSync(join(path, '.incoming'), join(path, file))
+	}
+	const expected = await complete('gpt2-fp16', prompt, 8)
+	expect(await complete('gpt2', prompt, 8)).not.toBe(expected)
+	await eventually(async () => (await complete('swapped', prompt, 8)) === expected)
+	rmSync(path, { recursive: true })
+	await eventually(async () => !(await listed()).includes('swapped'))
+})
+
+test('a directory that is damaged later keeps its neighbours served', async () => {
+	copy('gpt2', 'later')
+	await eventually(async () => (await listed()).includes('later'))
+	writeFileSync(join(server.checkpoints, 'later/model.safetensors'), 'nothing')
+	await eventually(async () => !(await listed()).includes('later'))
+	expect(await listed()).toContain('gpt2')
+})
