@@ -16,7 +16,7 @@ function verify(path: string) {
 	const names = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isFile())
 	using directory = new ModelDirectory(
 		path,
-		names.map(({ name }) => name),
+		names.map(({ name }) => ({ name })),
 	)
 	const file = openDirectory(directory)
 	const checkpoint = verifyStructure(file)

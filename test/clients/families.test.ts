@@ -95,7 +95,7 @@ test('new weights that are moved into place are served by the next request', asy
 	await eventually(async () => (await listed()).includes('swapped'))
 	const prompt = familyAnswers('gpt2').greedy[0]!.prompt_ids
 	const path = join(server.checkpoints, 'swapped')
-	for (const file of ['tokenizer.json', 'model.safetensors']) {
+	for (const file of ['config.json', 'tokenizer.json', 'model.safetensors']) {
 		cpSync(join(families, 'gpt2-fp16', file), join(path, '.incoming'))
 		renameSync(join(path, '.incoming'), join(path, file))
 	}

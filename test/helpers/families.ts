@@ -49,7 +49,10 @@ export function familyDirectories(...wanted: readonly string[]): string[] {
 /** A directory's network without its tokenizer, which may be of a kind that is not read. */
 export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
 	const path = join(families, name)
-	using directory = new ModelDirectory(path, readdirSync(path))
+	using directory = new ModelDirectory(
+		path,
+		readdirSync(path).map((name) => ({ name })),
+	)
 	const file = openDirectory(directory)
 	const config = file.parseConfig()
 	const stored = file.tensorsOf(config)
@@ -66,7 +69,10 @@ export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
 /** Loads a directory as the loader does. Throws CheckpointError. */
 export function loadFamily(kernels: Kernels, name: string, dtype: Dtype): LoadedCheckpoint {
 	const path = join(families, name)
-	using directory = new ModelDirectory(path, readdirSync(path))
+	using directory = new ModelDirectory(
+		path,
+		readdirSync(path).map((name) => ({ name })),
+	)
 	const file = openDirectory(directory)
 	return loadCheckpoint(kernels, file, dtype, (bytes) => new SharedArrayBuffer(bytes))
 }

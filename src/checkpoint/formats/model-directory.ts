@@ -4,25 +4,32 @@ import { type ByteSource, openFileSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { parseJson } from './json-cursor.ts'
 
+export interface ModelFile {
+	readonly name: string
+	/** The state that is meant (`identityOf`): another one is `unreadable`. */
+	readonly identity?: string
+}
+
 export class ModelDirectory implements Disposable {
 	readonly #path: string
-	readonly #names: ReadonlySet<string>
+	/** Names with the states that are meant, where one is. */
+	readonly #files: ReadonlyMap<string, string | undefined>
 	/** Files that stay open while tensors are read. */
 	readonly #open = new DisposableStack()
 	readonly #sources: ByteSource[] = []
 
-	/** `names` are the files of the directory that may be read. */
-	constructor(path: string, names: readonly string[]) {
+	/** `files` are those of the directory that may be read. */
+	constructor(path: string, files: readonly ModelFile[]) {
 		this.#path = path
-		this.#names = new Set(names)
+		this.#files = new Map(files.map(({ name, identity }) => [name, identity]))
 	}
 
 	has(name: string): boolean {
-		return this.#names.has(name)
+		return this.#files.has(name)
 	}
 
 	get names(): readonly string[] {
-		return [...this.#names]
+		return [...this.#files.keys()]
 	}
 
 	/**
@@ -30,11 +37,11 @@ export class ModelDirectory implements Disposable {
 	 * in it, so none that a file mentions leads out of it.
 	 */
 	open(name: string): ByteSource {
-		if (!this.#names.has(name)) {
+		if (!this.#files.has(name)) {
 			const shown = JSON.stringify(name.slice(0, 120))
 			throw new CheckpointError(`expected a file ${shown} in the directory, got none`)
 		}
-		const source = this.#open.use(openFileSource(join(this.#path, name)))
+		const source = this.#open.use(openFileSource(join(this.#path, name), this.#files.get(name)))
 		this.#sources.push(source)
 		return source
 	}
@@ -46,8 +53,8 @@ export class ModelDirectory implements Disposable {
 
 	/** A whole file of at most `bytesMax`; undefined when it is not there. Throws CheckpointError. */
 	readBytes(name: string, bytesMax: number): Uint8Array | undefined {
-		if (!this.#names.has(name)) return undefined
-		using source = openFileSource(join(this.#path, name))
+		if (!this.#files.has(name)) return undefined
+		using source = openFileSource(join(this.#path, name), this.#files.get(name))
 		if (source.size > bytesMax) {
 			throw new CheckpointError(`${name}: expected at most ${bytesMax} bytes, got ${source.size}`)
 		}

@@ -118,9 +118,7 @@ function parseEntry(name: string, json: unknown): Entry {
 	const { dtype, shape, data_offsets: offsets } = (json ?? {}) as Readonly<Record<string, unknown>>
 	if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype)) {
 		const known = Object.keys(DTYPE_BYTES).join(', ')
-		throw new CheckpointError(
-			`${name}: expected a dtype of ${known}, got ${describeValue(dtype)}`,
-		)
+		throw new CheckpointError(`${name}: expected a dtype of ${known}, got ${describeValue(dtype)}`)
 	}
 	if (!isList(shape, RANK_MAX)) {
 		throw new CheckpointError(

@@ -76,9 +76,7 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 /** Where the content of a stored entry begins. Throws CheckpointError when it is compressed. */
 export function storedOffset(source: ByteSource, entry: ZipEntry): number {
 	if (entry.isCompressed) {
-		throw new CheckpointError(
-			`zip: expected ${quote(entry.name)} to be stored, got it compressed`,
-		)
+		throw new CheckpointError(`zip: expected ${quote(entry.name)} to be stored, got it compressed`)
 	}
 	return contentOffset(source, entry)
 }
@@ -142,9 +140,7 @@ function findDirectory(source: ByteSource): Directory {
 			}
 		)
 	}
-	throw new CheckpointError(
-		'zip: expected a directory at the end, got none: is the file cut off?',
-	)
+	throw new CheckpointError('zip: expected a directory at the end, got none: is the file cut off?')
 }
 
 function findEnd64(source: ByteSource, endOffset: number): Directory | undefined {

@@ -1,17 +1,17 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
 import type { FaultKind } from '../../lib/fault.ts'
 import type { Dtype } from '../../model/model-config.ts'
+import type { ModelFile } from '../formats/model-directory.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 
 /**
-/**
- * Where a checkpoint's bytes are: in a file, which is `unreadable` in another state than that of
- * `identity`, in a directory of another trainer with the named files, or in memory, best shared, for the
- * built-in one.
+ * Where a checkpoint's bytes are: in a file, in some files of another trainer's directory, or in memory,
+ * best shared, for the built-in one. A file in another state than that of its `identity` is
+ * `unreadable`.
  */
 export type CheckpointLocation =
 	| { readonly type: 'file'; readonly path: string; readonly identity?: string }
-	| { readonly type: 'directory'; readonly path: string; readonly names: readonly string[] }
+	| { readonly type: 'directory'; readonly path: string; readonly files: readonly ModelFile[] }
 	| { readonly type: 'memory'; readonly bytes: Uint8Array }
 
 export interface LoadRequest {

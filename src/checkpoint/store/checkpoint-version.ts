@@ -20,9 +20,16 @@ export interface CheckpointVersion {
 	readonly isBeingWritten: boolean
 }
 
+/** Between the identities of a directory's files. */
+export const IDENTITY_SEPARATOR = '|'
+
 /** Where the loader finds a version. */
 export function locationOf({ path, files, identity }: CheckpointVersion): CheckpointLocation {
 	return files === null
 		? { type: 'file', path, identity }
-		: { type: 'directory', path, names: files }
+		: { type: 'directory', path, files: zip(files, identity.split(IDENTITY_SEPARATOR)) }
+}
+
+function zip(names: readonly string[], identities: readonly string[]) {
+	return names.map((name, i) => ({ name, identity: identities[i]! }))
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
+import { IDENTITY_SEPARATOR } from './checkpoint-version.ts'
 import { lookAt } from './files.ts'
 import { CONFIG_NAME } from './names.ts'
 import { hasSettled } from './rest.ts'
@@ -66,7 +67,7 @@ export async function lookAtModel(
 	const states = await Promise.all(files.map((name) => lookAt(join(path, name))))
 	const found = states.flatMap((state) => (state.type === 'file' ? [state] : []))
 	if (found.length < states.length) return null
-	const identity = found.map((state) => state.identity).join('|')
+	const identity = found.map((state) => state.identity).join(IDENTITY_SEPARATOR)
 	const { known, resting, step } = at
 	const isKnown = known?.identity === identity && known.step === step
 	const seenSince = isKnown ? known.seenSince : performance.now()

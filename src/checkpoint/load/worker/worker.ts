@@ -97,7 +97,7 @@ function open(
 			return { file: openCheckpoint(source), expectUnchanged: () => {} }
 		}
 		case 'directory': {
-			const directory = held.use(new ModelDirectory(location.path, location.names))
+			const directory = held.use(new ModelDirectory(location.path, location.files))
 			const file = unchanged(directory, () => openDirectory(directory))
 			return { file, expectUnchanged: () => directory.expectUnchanged() }
 		}
