@@ -1,5 +1,5 @@
-import { Type } from '@sinclair/typebox'
-import { oneOf, optional, wireObject } from '../../wire/fields.ts'
+import { type TSchema, Type } from '@sinclair/typebox'
+import { oneOf, wireObject } from '../../wire/fields.ts'
 import { AnyObject } from './runs.ts'
 
 const runId = Type.String({
@@ -9,61 +9,66 @@ const runId = Type.String({
 	example: 'my run 7',
 })
 
-const step = optional(Type.Integer({ example: 100 }))
+/** Content is described, and taken as it comes: what cannot be used is left out, never refused. */
+function taken(schema: TSchema) {
+	return Type.Optional(Type.Union([schema, Type.Unknown()]))
+}
 
-const EventBody = wireObject({
+const step = taken(Type.Integer({ example: 100 }))
+
+const EventBody = Type.Object({
 	step,
-	level: optional(oneOf(['debug', 'info', 'warn', 'error'], { default: 'info' })),
-	kind: optional(Type.String({ example: 'checkpoint_saved' })),
-	message: optional(Type.String({ example: 'checkpoint saved at step 100' })),
+	level: taken(oneOf(['debug', 'info', 'warn', 'error'], { default: 'info' })),
+	kind: taken(Type.String({ example: 'checkpoint_saved' })),
+	message: taken(Type.String({ example: 'checkpoint saved at step 100' })),
 	payload: Type.Optional(Type.Unknown()),
-	timestamp: optional(Type.String({ description: 'ISO 8601. Default: now.' })),
+	timestamp: taken(Type.String({ description: 'ISO 8601. Default: now.' })),
 })
 
-/** Body of POST /api/ingest. For the document only: content is taken as it comes. */
+const TrainConfig = Type.Object(
+	{ iters: taken(Type.Integer({ description: 'Steps that the training shall have.' })) },
+	{ additionalProperties: true, description: 'run_start: any settings.' },
+)
+
+const Machine = Type.Object(
+	{ hostname: taken(Type.String()), gpuName: taken(Type.String()) },
+	{ additionalProperties: true, description: 'run_start: the machine that trains.' },
+)
+
+const Metrics = Type.Array(
+	Type.Object(
+		{
+			step: Type.Integer(),
+			loss: taken(Type.Number()),
+			valLoss: taken(Type.Number()),
+			lr: taken(Type.Number()),
+		},
+		{ additionalProperties: true },
+	),
+	{
+		description:
+			'metrics: an object for each step, with any further numbers. A batch may be sent again.',
+	},
+)
+
+const Samples = Type.Array(Type.Object({ prompt: Type.String(), output: Type.String() }), {
+	description: 'samples: what the model wrote.',
+})
+
+/** Body of POST /api/ingest. For the document only. */
 export const IngestBody = wireObject(
 	{
 		type: oneOf(['run_start', 'metrics', 'event', 'events', 'samples', 'heartbeat']),
 		runId,
-		domain: optional(Type.String({ description: 'run_start: what kind of text it learns.' })),
-		modelConfig: optional(AnyObject),
-		trainConfig: optional(
-			Type.Object(
-				{ iters: optional(Type.Integer({ description: 'Steps that the training shall have.' })) },
-				{ additionalProperties: true, description: 'run_start: any settings.' },
-			),
-		),
-		totalParams: optional(Type.Integer()),
-		infra: optional(
-			Type.Object(
-				{ hostname: optional(Type.String()), gpuName: optional(Type.String()) },
-				{ additionalProperties: true, description: 'run_start: the machine that trains.' },
-			),
-		),
-		metrics: optional(
-			Type.Array(
-				Type.Object(
-					{
-						step: Type.Integer(),
-						loss: optional(Type.Number()),
-						valLoss: optional(Type.Number()),
-						lr: optional(Type.Number()),
-					},
-					{ additionalProperties: true },
-				),
-				{
-					description:
-						'metrics: an object for each step, with any further numbers. A batch may be sent again.',
-				},
-			),
-		),
-		event: optional(EventBody),
-		events: optional(Type.Array(EventBody)),
-		samples: optional(
-			Type.Array(wireObject({ prompt: Type.String(), output: Type.String() }), {
-				description: 'samples: what the model wrote.',
-			}),
-		),
+		domain: taken(Type.String({ description: 'run_start: what kind of text it learns.' })),
+		modelConfig: taken(AnyObject),
+		trainConfig: taken(TrainConfig),
+		totalParams: taken(Type.Integer()),
+		infra: taken(Machine),
+		metrics: taken(Metrics),
+		event: taken(EventBody),
+		events: taken(Type.Array(EventBody)),
+		samples: taken(Samples),
 		trend: Type.Optional(Type.Unknown({ description: 'samples: where the loss is going.' })),
 		step,
 	},
@@ -80,10 +85,10 @@ export const IngestBody = wireObject(
 export const CompleteBody = wireObject(
 	{
 		runId,
-		finalStep: optional(Type.Integer()),
-		failed: optional(Type.Boolean({ description: 'The training has broken off.' })),
+		finalStep: taken(Type.Integer()),
+		failed: taken(Type.Boolean({ description: 'The training has broken off.' })),
 	},
 	{ example: { runId: 'my run 7', finalStep: 5000 } },
 )
 
-export const Accepted = Type.Object({ ok: Type.Literal(true) })
+export const Accepted = Type.Object({ ok: Type.Boolean() })

@@ -165,4 +165,4 @@ export const LiveQuery = Type.Object({
 /** Query of DELETE /api/models. */
 export const DeleteQuery = Type.Object({ name: Type.String({ minLength: 1 }) })
 
-export const Deleted = Type.Object({ ok: Type.Literal(true), deleted: Type.String() })
+export const Deleted = Type.Object({ ok: Type.Boolean(), deleted: Type.String() })

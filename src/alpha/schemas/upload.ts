@@ -28,9 +28,17 @@ export const UploadBody = Type.Object({
 
 /** Headers of POST /api/upload/chunk. */
 export const PieceHeaders = Type.Object({
-	'X-Upload-Id': Type.String({ description: 'Any text, the same for all pieces of an upload.' }),
-	'X-Chunk-Index': Type.Integer({ minimum: 0 }),
-	'X-Total-Chunks': Type.Integer({ minimum: 1, description: 'Pieces that the upload has.' }),
+	'X-Upload-Id': Type.String({
+		minLength: 1,
+		maxLength: 1024,
+		description: 'Any text, the same for all pieces of an upload.',
+	}),
+	'X-Chunk-Index': Type.Integer({ minimum: 0, maximum: 65_535 }),
+	'X-Total-Chunks': Type.Integer({
+		minimum: 1,
+		maximum: 65_536,
+		description: 'Pieces that the upload has.',
+	}),
 })
 
 /** Answer of POST /api/upload/chunk. */
@@ -43,10 +51,15 @@ export const PieceAnswer = Type.Object({
 
 /** JSON body of POST /api/upload/assemble. For the document only. */
 export const AssembleBody = Type.Object({
-	uploadId: Type.String(),
-	name: Type.String({ description: 'Run id. The model id is made of it.', example: 'my run 7' }),
+	uploadId: Type.String({ minLength: 1, maxLength: 1024 }),
+	name: Type.String({
+		minLength: 1,
+		maxLength: 1024,
+		description: 'Run id. The model id is made of it.',
+		example: 'my run 7',
+	}),
 	step: UploadBody.properties.step,
-	totalChunks: Type.Integer({ minimum: 1 }),
+	totalChunks: Type.Integer({ minimum: 1, maximum: 65_536 }),
 	config: UploadBody.properties.config,
 	metrics: UploadBody.properties.metrics,
 	trainingData,

@@ -36,6 +36,8 @@ REFUSALS = [
     (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
     ("checkpoint", "invalid_checkpoint"),
     ("config", "invalid_value"),
+    ("X-Chunk-Index", "invalid_value"),  # beyond X-Total-Chunks
+    ("totalChunks", "invalid_value"),  # pieces that have not arrived
 ]
 
 # What must never leave the process: paths and stack frames.
