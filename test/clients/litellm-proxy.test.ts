@@ -8,7 +8,7 @@ import { tempDir } from '../helpers/temp-dir.ts'
 import { pythonExecutable } from './python-environment.ts'
 
 // It imports for half a minute on a busy machine.
-setDefaultTimeout(240_000)
+setDefaultTimeout(600_000)
 
 const executable = pythonExecutable('python-clients', 'litellm')
 const note = executable === null ? ' (skipped: litellm is not installed)' : ''

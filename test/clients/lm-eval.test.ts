@@ -9,7 +9,8 @@ import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { pythonExecutable } from './python-environment.ts'
 
-setDefaultTimeout(120_000)
+// Python imports slowly on a busy machine.
+setDefaultTimeout(600_000)
 
 const harness = pythonExecutable('python-clients', 'lm_eval')
 const python = pythonExecutable('python-clients', 'python')
