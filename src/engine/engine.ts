@@ -88,8 +88,8 @@ const EXPIRY_MS = 100
 
 export class Engine {
 	readonly #options: EngineOptions
-	/** Messages sent, and what the worker is doing. */
-	readonly #inbox = new Int32Array(new SharedArrayBuffer(8))
+	/** Messages sent, what the worker is doing, and reports that were read. */
+	readonly #inbox = new Int32Array(new SharedArrayBuffer(12))
 	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
 	readonly #streams = new Map<number, GenerationStream>()
 	/** Where the choices of constrained requests are, by request. */
@@ -403,6 +403,7 @@ export class Engine {
 		switch (message.type) {
 			case 'steps':
 				for (const step of message.steps) this.#deliver(decodeStep(step))
+				Atomics.add(this.#inbox, 2, 1)
 				for (const queue of this.#queues.values()) if (queue.waiting > 0) queue.admit()
 				return
 			case 'pong':

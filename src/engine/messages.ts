@@ -46,8 +46,8 @@ export type ToWorker =
 			readonly isa: string
 			readonly threads: number
 			/**
-			 * Two counters: messages sent to the worker so far, at which it looks between two steps; and
-			 * what it is doing, an index of `ACTIVITIES`.
+			 * Three numbers: messages sent to the worker so far, at which it looks between two steps; what
+			 * it is doing, an index of `ACTIVITIES`; and reports of steps that the main thread has read.
 			 */
 			readonly inbox: SharedArrayBuffer
 			/** `EngineStats` as float64, in the order of `STATS_FIELDS`. */

@@ -27,9 +27,13 @@ declare const self: {
  */
 const GATHER_MS = 8
 
+/** Reports under way to the main thread before the next step waits for it. */
+const UNREAD_REPORTS_MAX = 4
+const PAUSE_MS = 1
+
 class EngineWorker {
 	#kernels: Kernels | null = null
-	#inbox: Int32Array = new Int32Array(2)
+	#inbox: Int32Array = new Int32Array(3)
 	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
 	#received = 0
 	readonly #runners = new Map<number, ModelRunner>()
@@ -39,6 +43,8 @@ class EngineWorker {
 	/** Steps that the main thread has not been told. */
 	#untold: StepReport[] = []
 	#toldAt = 0
+	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
+	#reports = 0
 
 	receive(message: ToWorker): void {
 		// The shared counter is an int32, which overflows in the same way.
@@ -156,6 +162,8 @@ class EngineWorker {
 		if (this.#isRunning) return
 		this.#isRunning = true
 		while (this.#stepAll()) {
+			// Reports go before sockets on the main thread: more of them than it can read would starve these.
+			while (this.#unreadReports > UNREAD_REPORTS_MAX) await pause()
 			// Messages are handled by the event loop, so let it turn whenever one is under way.
 			while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
 		}
@@ -187,8 +195,13 @@ class EngineWorker {
 	#tellSteps(): void {
 		if (this.#untold.length === 0) return
 		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
+		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
 		this.#toldAt = performance.now()
+	}
+
+	get #unreadReports(): number {
+		return (this.#reports - Atomics.load(this.#inbox, 2)) | 0
 	}
 
 	/** For who watches this thread. */
@@ -201,6 +214,10 @@ class EngineWorker {
 		for (const runner of this.#runners.values()) addStats(totals, runner.stats)
 		this.#stats.set(totals)
 	}
+}
+
+function pause(): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
 }
 
 function eventLoopTurn(): Promise<void> {
