@@ -18,6 +18,7 @@ import { measureLimits } from './machine-limits.ts'
 import { type BenchOptions, type Group, parseOptions, USAGE } from './options.ts'
 import { measureQuality } from './quality.ts'
 import { Report } from './report.ts'
+import { measureStalls } from './stalls.ts'
 import { measureStart } from './start-time.ts'
 
 const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => Promise<void>]>> = {
@@ -25,6 +26,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	engine: ['Engine, in this process', measureEngine],
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
 	constraints: ['Texts held to a format, over HTTP', measureConstraints],
+	stalls: ['Longest pause of four streams beside one heavy request', measureStalls],
 	start: ['Start', measureStart],
 	load: ['Checkpoints', measureLoad],
 	quality: ['Quality', measureQuality],

@@ -20,6 +20,8 @@ export interface ClientTask {
 	 * Empty: the streams run once.
 	 */
 	readonly probes: readonly string[]
+	/** The streams run again and again for so many seconds instead of once. */
+	readonly seconds?: number
 }
 
 export interface ClientResult {
@@ -30,6 +32,7 @@ export interface ClientResult {
 	/** Between tokens of one stream, milliseconds. */
 	readonly gapP50: number
 	readonly gapP99: number
+	readonly gapMax: number
 	/** From request to first token of each probe, milliseconds. */
 	readonly firstTokenMs: readonly number[]
 }
@@ -148,6 +151,7 @@ async function run(task: ClientTask): Promise<ClientResult> {
 	const start = performance.now()
 	const firstTokenMs: number[] = []
 	if (task.probes.length > 0) firstTokenMs.push(...(await probe(task, clients)))
+	else if (task.seconds !== undefined) await repeat(task, clients, start + task.seconds * 1000)
 	else await Promise.all(clients.map((client) => client.request(STREAM_PROMPT, task.maxTokens)))
 	const seconds = (performance.now() - start) / 1000
 	for (const client of clients) client.close()
@@ -157,8 +161,21 @@ async function run(task: ClientTask): Promise<ClientResult> {
 		tokens: clients.reduce((sum, client) => sum + client.tokens, 0),
 		gapP50: quantile(gaps, 0.5),
 		gapP99: quantile(gaps, 0.99),
+		gapMax: quantile(gaps, 1),
 		firstTokenMs,
 	}
+}
+
+/** Streams again and again until `end`, a time of performance.now(). */
+async function repeat(
+	task: ClientTask,
+	clients: readonly StreamClient[],
+	end: number,
+): Promise<void> {
+	const load = clients.map(async (client) => {
+		while (performance.now() < end) await client.request(STREAM_PROMPT, task.maxTokens)
+	})
+	await Promise.all(load)
 }
 
 /** Times to first token while the clients keep the server busy. */

@@ -6,6 +6,7 @@ export const GROUPS = [
 	'engine',
 	'http',
 	'constraints',
+	'stalls',
 	'start',
 	'load',
 	'quality',
