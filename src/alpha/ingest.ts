@@ -5,8 +5,8 @@ import { RUN_ID_LENGTH_MAX } from '../runs/run-name.ts'
 import { invalidJson, invalidType, invalidValue, missingParameter } from '../wire/errors.ts'
 
 /** Longest message of an event that is kept, characters. */
-const MESSAGE_LENGTH_MAX = 4096
-const KIND_LENGTH_MAX = 128
+const messageLengthMax = 4096
+const kindLengthMax = 128
 
 const TYPES = 'run_start, metrics, event, events, samples or heartbeat'
 
@@ -76,8 +76,8 @@ function toEvent(event: JsonObject, now: string): TrainingEvent {
 	return {
 		step: numberOrNull(event['step']),
 		level: isLevel(level) ? level : 'info',
-		kind: (textOrNull(kind)?.trim() || 'generic').slice(0, KIND_LENGTH_MAX),
-		message: (textOrNull(message) ?? '').slice(0, MESSAGE_LENGTH_MAX),
+		kind: (textOrNull(kind)?.trim() || 'generic').slice(0, kindLengthMax),
+		message: (textOrNull(message) ?? '').slice(0, messageLengthMax),
 		payload: payload ?? null,
 		timestamp: isTime(timestamp) ? timestamp : now,
 	}

@@ -15,7 +15,7 @@ const isExecutable = import.meta.dir.startsWith('/$bunfs/')
 const checkout = join(import.meta.dir, '../..')
 
 const builtinId = 'novels-austen'
-const builtinStep = 5600
+const BUILTIN_STEP = 5600
 
 /** The run directory of the built-in model; its files have no descriptor, only `Bun.file` reads them. */
 const builtinDirectory = isExecutable
@@ -48,10 +48,10 @@ export async function openBuiltinModel(): Promise<BuiltinFiles> {
 	const file = (name: string) => Bun.file(join(builtinDirectory, name))
 	const config = parseRunConfig(await file(CONFIG_NAME).text())
 	if (typeof config === 'string') throw new Error(`built-in model: ${config}`)
-	const checkpoint = file(checkpointName(builtinStep))
+	const checkpoint = file(checkpointName(BUILTIN_STEP))
 	return {
 		id: builtinId,
-		trainingStep: builtinStep,
+		trainingStep: BUILTIN_STEP,
 		// Files inside the executable have no time of their own.
 		mtimeMs: isExecutable ? statSync(process.execPath).mtimeMs : checkpoint.lastModified,
 		config,

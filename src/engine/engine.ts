@@ -18,9 +18,8 @@ import {
 	type ToWorker,
 } from './messages.ts'
 import { PlaceQueue, type Waiter } from './place-queue.ts'
-import { SentRows } from './sent-rows.ts'
+import { RowSender } from './row-sender.ts'
 import { type EngineStats, readStats, STATS_FIELDS } from './stats.ts'
-import type { TokenState } from './token-state.ts'
 
 export interface EngineOptions {
 	/** Freshly spawned `worker.ts`: only the composition root spawns workers. */
@@ -44,17 +43,6 @@ export interface EngineOptions {
 interface PendingEmbedding {
 	resolve(mean: Float32Array): void
 	reject(error: unknown): void
-}
-
-interface ChoiceKey {
-	readonly requestId: number
-	readonly modelKey: number
-	readonly choice: number
-}
-
-interface StateOfChoice {
-	readonly modelKey: number
-	readonly state: TokenState
 }
 
 interface PendingLoad {
@@ -92,10 +80,7 @@ export class Engine {
 	readonly #inbox = new Int32Array(new SharedArrayBuffer(12))
 	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
 	readonly #streams = new Map<number, GenerationStream>()
-	/** Where the choices of constrained requests are, by request. */
-	readonly #tokenStates = new Map<number, Map<number, StateOfChoice>>()
-	/** By model key. */
-	readonly #sentRows = new Map<number, SentRows>()
+	readonly #rows = new RowSender((message) => this.#post(message))
 	readonly #embeddings = new Map<number, PendingEmbedding>()
 	readonly #loads = new Map<number, PendingLoad>()
 	readonly #unloads = new Map<number, () => void>()
@@ -179,7 +164,7 @@ export class Engine {
 	async unload(modelKey: number): Promise<void> {
 		if (this.#failure) return
 		this.#queues.delete(modelKey)
-		this.#sentRows.delete(modelKey)
+		this.#rows.forgetModel(modelKey)
 		await new Promise<void>((resolve) => {
 			this.#unloads.set(modelKey, resolve)
 			this.#post({ type: 'unload', modelKey })
@@ -255,7 +240,7 @@ export class Engine {
 		let parked = 0
 		const control: GenerationControl = {
 			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, modelKey, choice }),
-			moveTo: (choice, state) => this.#moveTo({ requestId, modelKey, choice }, state),
+			moveTo: (choice, state) => this.#rows.moveTo({ requestId, modelKey, choice }, state),
 			abort: () => this.#post({ type: 'abort', requestId, modelKey }),
 			park: (choices) => {
 				parked = choices
@@ -271,7 +256,7 @@ export class Engine {
 				signal?.removeEventListener('abort', onAbort)
 				this.#streams.delete(requestId)
 				places?.release(request.n - parked)
-				this.#tokenStates.delete(requestId)
+				this.#rows.forgetRequest(requestId)
 			},
 		}
 		const stream = new GenerationStream(request.n, control, this.#backlog)
@@ -364,34 +349,6 @@ export class Engine {
 			clearInterval(this.#expiryTimer)
 			this.#expiryTimer = null
 		}, EXPIRY_MS)
-	}
-
-	/** Sends what the worker needs to draw the next token of a choice and does not have. */
-	#moveTo(choice: ChoiceKey, state: TokenState): void {
-		const { requestId, modelKey } = choice
-		const states = this.#tokenStates.get(requestId) ?? new Map<number, StateOfChoice>()
-		this.#tokenStates.set(requestId, states)
-		const before = states.get(choice.choice)?.state
-		states.set(choice.choice, { modelKey, state })
-		this.#sendRows(modelKey, state)
-		// After the first state the worker moves on by itself, as far as rows say where to.
-		if (before === undefined || before.row.next === null) {
-			this.#post({ type: 'move-to', ...choice, stateId: state.id })
-		}
-	}
-
-	#sendRows(modelKey: number, state: TokenState): void {
-		const sent = this.#sentRows.get(modelKey) ?? new SentRows()
-		this.#sentRows.set(modelKey, sent)
-		const missing = sent.has(state) ? [] : sent.missing([state, ...state.near])
-		if (missing.length === 0) return
-		this.#post({ type: 'rows', modelKey, rows: missing })
-		if (!sent.isFull) return
-		sent.clear()
-		this.#post({ type: 'forget-rows', modelKey })
-		const choices = [...this.#tokenStates.values()].flatMap((states) => [...states.values()])
-		const running = choices.filter((it) => it.modelKey === modelKey).map((it) => it.state)
-		this.#post({ type: 'rows', modelKey, rows: sent.missing(running) })
 	}
 
 	#post(message: ToWorker): void {

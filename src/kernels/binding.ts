@@ -349,7 +349,7 @@ interface Libc {
 let libc: Libc | null = null
 
 /** Opens the C library, once; like the kernels, before other threads open libraries. */
-export function openLibc(): Libc {
+function openLibc(): Libc {
 	libc ??= dlopen('libc.so.6', {
 		memfd_create: { args: ['ptr', 'u32'], returns: 'i32' },
 		flock: { args: ['i32', 'i32'], returns: 'i32' },

@@ -63,7 +63,7 @@ export class ModelRegistry implements ModelCatalog {
 			bytesMax: options.memoryBytesMax,
 			unload: (model) => options.engine.unload(model.modelKey),
 		})
-		for (const source of options.sources) source.onChange(() => this.#dropReplaced())
+		for (const source of options.sources) source.onChange(() => this.#dropOutdated())
 	}
 
 	list(): ModelCard[] {
@@ -230,7 +230,7 @@ export class ModelRegistry implements ModelCatalog {
 	}
 
 	/** Old weights leave memory when their run has a newer step or is gone. */
-	#dropReplaced(): void {
+	#dropOutdated(): void {
 		for (const [key, { source, id, trainingStep }] of this.#askedFor) {
 			const isCurrent = source.find(id)?.key === key
 			const isKept = trainingStep !== undefined && source.find(id, trainingStep)?.key === key

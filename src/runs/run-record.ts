@@ -23,7 +23,7 @@ export interface RunRecord {
 	readonly trainConfig: JsonObject
 }
 
-export const RECORD_NAME = 'run.json'
+const RECORD_NAME = 'run.json'
 const TEMPORARY_NAME = '.run.json.tmp'
 const RECORD_BYTES_MAX = 2 ** 22
 

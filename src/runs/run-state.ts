@@ -7,7 +7,7 @@
 export type RunState = 'training' | 'active' | 'stale' | 'completed' | 'failed'
 
 /** A run that is silent for longer is stale, milliseconds. */
-export const STALE_MS = 5 * 60_000
+const STALE_MS = 5 * 60_000
 
 export interface RunEvidence {
 	/** What its trainer said last; null where none has reported. */

@@ -6,7 +6,7 @@ import { syncDirectory } from '../checkpoint/store/files.ts'
 const TRASH = '.trash'
 
 /** Deleted runs can be moved back for this long, milliseconds. */
-export const TRASH_MS = 24 * 3_600_000
+const TRASH_MS = 24 * 3_600_000
 
 /** Moves a run out of sight; its directory is `.trash/<name>-<milliseconds>` from then on. */
 export async function moveToTrash(root: string, name: string, nowMs: number): Promise<void> {

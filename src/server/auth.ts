@@ -74,7 +74,7 @@ export function bearerToken(headers: Headers): string | null {
 	return match?.[1]?.trimEnd() || null
 }
 
-const retryAfterSeconds = 1
+const RETRY_AFTER_SECONDS = 1
 
 /** How many generations the holders of one API key may have under way. */
 export class KeyLimit {
@@ -91,7 +91,7 @@ export class KeyLimit {
 		const count = this.#underWay.get(key) ?? 0
 		if (count >= this.#generationsMax) {
 			const message = `This API key has ${count} generations under way, which is the limit.`
-			throw rateLimitExceeded(message, retryAfterSeconds)
+			throw rateLimitExceeded(message, RETRY_AFTER_SECONDS)
 		}
 		this.#underWay.set(key, count + 1)
 		return () => this.#leave(key)

@@ -8,7 +8,7 @@ export interface BodyBytes extends Disposable {
 
 /** One client may hold this part of all. */
 const CLIENT_SHARE = 0.5
-const retrySeconds = 2
+const RETRY_SECONDS = 2
 
 /**
  * What all bodies together may take of the memory: many requests of allowed sizes are too much
@@ -38,7 +38,7 @@ export class BodyBudget {
 					this.#bytes + bytes > this.#bytesMax || ofClient + bytes > this.#bytesMax * CLIENT_SHARE
 				if (isTooMuch) {
 					const message = 'The server is overloaded: too many bytes of requests are under way.'
-					throw new Fault('overloaded', message, { retrySeconds })
+					throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
 				}
 				held += bytes
 				this.#bytes += bytes

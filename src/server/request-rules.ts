@@ -7,7 +7,7 @@ const saneRequestId = /^[\x21-\x7e]{1,128}$/
 
 const exposedHeaders = 'x-request-id, retry-after, retry-after-ms, x-alpha-truncated-prompt-tokens'
 const allowedMethods = 'GET, POST, DELETE, OPTIONS'
-const preflightSecondsMax = 86_400
+const PREFLIGHT_SECONDS_MAX = 86_400
 
 export function requestRules() {
 	return new Elysia()
@@ -37,7 +37,7 @@ function cors() {
 		const asked = request.headers.get('access-control-request-headers')
 		set.headers['access-control-allow-methods'] = allowedMethods
 		set.headers['access-control-allow-headers'] = asked ?? 'authorization, content-type'
-		set.headers['access-control-max-age'] = String(preflightSecondsMax)
+		set.headers['access-control-max-age'] = String(PREFLIGHT_SECONDS_MAX)
 		set.headers.vary = 'access-control-request-headers'
 		return new Response(null, { status: 204 })
 	})

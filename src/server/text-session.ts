@@ -1,5 +1,5 @@
 /**
- * One request's hold on a model: its place, the lease, the generations that it starts, and their
+ * One request's hold on a model: the lease, its places, the generations that it starts, and their
  * common end.
  */
 import { type GenerationRequest, readableTokens } from '../engine/generation.ts'
@@ -14,8 +14,8 @@ import type { ServerContext } from './deps.ts'
 import { freshSeed } from './ids.ts'
 
 /**
- * Takes a place, reads what is asked, and loads the model if need be: in this order, so that who finds
- * no place costs nothing. Throws ApiError and Fault, and then nothing is held.
+ * Refuses who would find no place, reads what is asked, and loads the model if need be: in this order,
+ * so that a refusal costs nothing. Throws ApiError and Fault, and then nothing is held.
  */
 export async function openSession<T extends { readonly model?: string | undefined }>(
 	context: ServerContext,

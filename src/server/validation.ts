@@ -33,13 +33,13 @@ export function validator(schema: TSchema): (value: unknown) => void {
 }
 
 function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
-	const first = take(complaints, complaintsMax)
+	const first = take(complaints, COMPLAINTS_MAX)
 	const chosen = first.find(({ schema }) => schema['x-unsupported'] === true) ?? first[0]
 	return chosen && faultOf(chosen)
 }
 
 /** Complaints that are looked through for the one that says most. */
-const complaintsMax = 16
+const COMPLAINTS_MAX = 16
 
 function faultOf(error: ValueError): ApiError {
 	const { schema, value } = error
@@ -102,7 +102,7 @@ const structured = new Set(['Union', 'Array', 'Object'])
 
 /** Complaints of the variant that the client most likely meant, else that none fits. */
 function faultOfUnion(error: ValueError): ApiError {
-	const variants = error.errors.map((complaints) => take(complaints, complaintsMax))
+	const variants = error.errors.map((complaints) => take(complaints, COMPLAINTS_MAX))
 	const choice = faultOfChoices(variants)
 	if (choice !== undefined) return choice
 	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))

@@ -1,6 +1,6 @@
 import { END_OF_TEXT } from '../tokenizer/bpe.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { type Prompt, promptCharactersMax } from './prompt.ts'
+import { PROMPT_CHARACTERS_MAX, type Prompt } from './prompt.ts'
 
 export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
 
@@ -12,7 +12,7 @@ export interface ChatMessage {
 const USER = '<|user|>'
 const ASSISTANT = '<|assistant|>'
 
-/** The prompt of a conversation; only as much of its end is read as `promptCharactersMax` allows. */
+/** The prompt of a conversation; only as much of its end is read as `PROMPT_CHARACTERS_MAX` allows. */
 export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer): Prompt {
 	return renderChat(endOfMessages(messages), tokenizer)
 }
@@ -99,7 +99,7 @@ const JINJA_TEMPLATE = [
 
 /** The last messages, the first of them cut if need be. */
 function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
-	let room = promptCharactersMax
+	let room = PROMPT_CHARACTERS_MAX
 	for (let i = messages.length - 1; i >= 0; i--) {
 		const message = messages[i]!
 		room -= message.content.length

@@ -17,11 +17,11 @@ export interface Prompt {
  * so the model reads the same tokens as if all had been encoded. Encoding runs on the thread that
  * serves sockets, and a longer text would block it.
  */
-export const promptCharactersMax = 128 * 1024
+export const PROMPT_CHARACTERS_MAX = 128 * 1024
 
 /** The part of a text that is encoded. */
 export function endOfText(text: string): string {
-	return text.length <= promptCharactersMax ? text : text.slice(-promptCharactersMax)
+	return text.length <= PROMPT_CHARACTERS_MAX ? text : text.slice(-PROMPT_CHARACTERS_MAX)
 }
 
 /** A text to be continued, behind what the tokenizer puts first. Reserved tokens in it are read as such. */

@@ -17,6 +17,8 @@ const CONFIG_BYTES_MAX = 2 ** 22
 const INDEX_BYTES_MAX = 2 ** 24
 const TOKENIZER_BYTES_MAX = 2 ** 26
 const SHARDS_MAX = 1024
+/** Ids that may end a text. */
+const END_TOKENS_MAX = 64
 
 export function isHuggingFace(directory: ModelDirectory): boolean {
 	return WEIGHT_FILES.some((name) => directory.has(name))
@@ -106,7 +108,10 @@ function endTokenIds(config: Readonly<Record<string, unknown>>): readonly number
 	const value = config['eos_token_id']
 	if (value === undefined || value === null) return undefined
 	const ids: readonly unknown[] = Array.isArray(value) ? value : [value]
-	if (ids.length > 64 || !ids.every((id) => Number.isInteger(id) && (id as number) >= 0)) {
+	if (
+		ids.length > END_TOKENS_MAX ||
+		!ids.every((id) => Number.isInteger(id) && (id as number) >= 0)
+	) {
 		throw new CheckpointError(`eos_token_id: expected token ids, got ${describeValue(value)}`)
 	}
 	return ids as readonly number[]

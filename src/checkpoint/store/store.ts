@@ -18,10 +18,11 @@ import { lookAt } from './files.ts'
 import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, trainingLogPath } from './names.ts'
+import { Picture } from './picture.ts'
 import { SETTLE_MS } from './rest.ts'
 import { RootDirectory } from './root-directory.ts'
-import { isSameList, type RunDirectory, RunReader } from './run-directory.ts'
-import { isUsable, judgeRun, type RunSummary, type UnservedRun } from './run-judgement.ts'
+import { RunReader } from './run-directory.ts'
+import type { RunSummary, UnservedRun } from './run-judgement.ts'
 import { RunLog } from './run-log.ts'
 import { type LossSeries, LossSeriesReader } from './training-log.ts'
 
@@ -70,13 +71,6 @@ const STORED_LOOKS = 50
 const STORED_LOOK_MS = 100
 const STORED_RETRY_SECONDS = 2
 
-interface RunState {
-	readonly reader: RunReader
-	directory: RunDirectory
-	summary: RunSummary | null
-	unserved: UnservedRun | null
-}
-
 export class CheckpointStore {
 	readonly directory: string
 	readonly #options: StoreOptions
@@ -84,18 +78,13 @@ export class CheckpointStore {
 	readonly #root: RootDirectory
 	readonly #watch: DirectoryWatch
 	readonly #inspections: Inspections
+	readonly #picture: Picture
 	readonly #series = new LossSeriesReader()
-	readonly #listeners = new Set<() => void>()
 	readonly #lookListeners = new Set<(names: readonly string[]) => void>()
-	readonly #states = new Map<string, RunState>()
 	/** Runs that an upload is putting into place: they keep their picture until it is done. */
 	readonly #writing = new Set<string>()
 	/** Runs that somebody who missed them has us look for. */
 	readonly #lookingFor = new Map<string, Promise<void>>()
-	#runs: readonly RunSummary[] = []
-	#unserved: readonly UnservedRun[] = []
-	/** Some state is not visible yet. */
-	#isDirty = false
 	#publishing: Timer | null = null
 	readonly #scans = new SerialQueue()
 	#changedNames = new Set<string>()
@@ -111,11 +100,13 @@ export class CheckpointStore {
 	#isClosed = false
 
 	constructor(options: StoreOptions) {
-		const { directory, log, inspect, index, rescanMs = RESCAN_MS } = options
+		const { directory, log, inspect, index } = options
+		const { rescanMs = RESCAN_MS, overwriteMsMax = OVERWRITE_MS_MAX } = options
 		this.#options = options
 		this.directory = directory
 		this.#log = new RunLog(log)
 		this.#inspections = new Inspections(inspect, index)
+		this.#picture = new Picture(this.#inspections, this.#log, overwriteMsMax)
 		this.#root = new RootDirectory(directory)
 		this.#watch = new DirectoryWatch(directory, (name) => this.#noteChange(name))
 		this.#timers = [
@@ -137,30 +128,27 @@ export class CheckpointStore {
 
 	/** Runs that can be served, newest checkpoint first, equal times by name. */
 	runs(): readonly RunSummary[] {
-		return this.#runs
+		return this.#picture.runs
 	}
 
 	/** Runs that are damaged or incomplete, by name. */
 	unserved(): readonly UnservedRun[] {
-		return this.#unserved
+		return this.#picture.unserved
 	}
 
 	/** The run of that name, if it can be served. */
 	find(name: string): RunSummary | undefined {
-		return this.#states.get(name)?.summary ?? undefined
+		return this.#picture.find(name)
 	}
 
 	/** The run of that name, if it cannot be served. */
 	findUnserved(name: string): UnservedRun | undefined {
-		return this.#states.get(name)?.unserved ?? undefined
+		return this.#picture.findUnserved(name)
 	}
 
 	/** The newest run with that run id in its config; a damaged one first, so that none stands in for it. */
 	findByRunId(runId: string): { readonly name: string } | undefined {
-		const damaged = this.#unserved.find(
-			({ fault, config }) => fault.kind === 'damaged' && config?.runId === runId,
-		)
-		return damaged ?? this.#runs.find((run) => run.runId === runId)
+		return this.#picture.findByRunId(runId)
 	}
 
 	/** A checkpoint that can be loaded: of `step`, or the one that the run serves. */
@@ -177,8 +165,7 @@ export class CheckpointStore {
 
 	/** Calls `listener` after each change of `runs()` or `unserved()`; returns how to stop it. */
 	onChange(listener: () => void): () => void {
-		this.#listeners.add(listener)
-		return () => this.#listeners.delete(listener)
+		return this.#picture.onChange(listener)
 	}
 
 	/**
@@ -192,8 +179,7 @@ export class CheckpointStore {
 
 	/** Checkpoints of a run that can be loaded as far as anybody knows, by step. */
 	checkpoints(name: string): readonly CheckpointVersion[] {
-		const checkpoints = this.#states.get(name)?.directory.checkpoints ?? []
-		return checkpoints.filter((each) => isUsable(each, this.#inspections.verdictOf(each)))
+		return this.#picture.checkpoints(name)
 	}
 
 	/** Resolves when every checkpoint that was there has been inspected. */
@@ -232,7 +218,7 @@ export class CheckpointStore {
 		await this.#scans.run(async () => {
 			this.#inspections.note(version, { fault: { kind: 'damaged', reason } })
 			await this.#scan([name])
-			this.#judge(name)
+			this.#picture.judge(name, this.#hasScanned)
 			this.#publish()
 		})
 	}
@@ -307,7 +293,7 @@ export class CheckpointStore {
 
 	async #scanAll(): Promise<void> {
 		const root = await this.#look()
-		const names = [...new Set([...this.#states.keys(), ...this.#names])]
+		const names = [...new Set([...this.#picture.names, ...this.#names])]
 		if (this.#hasScanned) {
 			if (root !== 'unreadable') await this.#scan(names)
 			return
@@ -327,7 +313,7 @@ export class CheckpointStore {
 		})
 		glances.sort((a, b) => b.mtimeMs - a.mtimeMs)
 		let at = 0
-		const knowsNewest = () => (this.#runs[0]?.mtimeMs ?? -1) >= (glances[at]?.mtimeMs ?? -1)
+		const knowsNewest = () => (this.runs()[0]?.mtimeMs ?? -1) >= (glances[at]?.mtimeMs ?? -1)
 		for (; at < glances.length && !knowsNewest(); at += LOOKS_AT_ONCE) {
 			await this.#lookAtRuns(glances.slice(at, at + LOOKS_AT_ONCE).map(({ name }) => name))
 			this.#publish()
@@ -370,7 +356,7 @@ export class CheckpointStore {
 		if (root.type === 'missing') {
 			this.#names = []
 			this.#watch.close()
-			return this.#states.size > 0 ? 'replaced' : 'same'
+			return this.#picture.names.length > 0 ? 'replaced' : 'same'
 		}
 		this.#names = root.names
 		const isReplaced = this.#hasScanned && this.#watch.follow(root.identity)
@@ -398,25 +384,13 @@ export class CheckpointStore {
 	}
 
 	async #scanRun(name: string, resting: boolean): Promise<void> {
-		const known = this.#states.get(name)
-		const reader = known?.reader ?? new RunReader(this.directory, name)
+		const reader = this.#picture.readerOf(name) ?? new RunReader(this.directory, name)
 		const directory = await reader.read(resting)
-		const present = new Set(directory?.checkpoints.map(({ identity }) => identity))
-		for (const version of known?.directory.checkpoints ?? []) {
-			if (!present.has(version.identity)) this.#inspections.forget(version)
-		}
 		if (directory === null) {
-			if (this.#states.delete(name)) this.#isDirty = true
-			this.#log.removed(name)
+			this.#picture.remove(name)
 			return
 		}
-		const state = known ?? { reader, directory, summary: null, unserved: null }
-		const isSame = known?.directory === directory
-		state.directory = directory
-		this.#states.set(name, state)
-		// What is incomplete is judged by the time for which it has been so, too.
-		const fault = state.summary?.fault ?? state.unserved?.fault
-		if (!isSame || fault?.kind === 'incomplete') this.#judge(name)
+		this.#picture.see(name, reader, directory, this.#hasScanned)
 		if (directory.isSettling) {
 			setTimeout(() => this.#noteChange(name), SETTLE_MS).unref()
 		}
@@ -425,36 +399,13 @@ export class CheckpointStore {
 	/** Looks at what an upload has stored; false when it cannot be read at the moment. */
 	async #seeStored(name: string, step: number, info: CheckpointInfo): Promise<boolean> {
 		await this.#scanRun(name, true)
-		const { directory } = this.#states.get(name) ?? {}
+		const directory = this.#picture.directoryOf(name)
 		const version = directory?.checkpoints.find((each) => each.step === step)
 		if (version !== undefined) this.#inspections.note(version, { info })
-		this.#judge(name)
+		this.#picture.judge(name, this.#hasScanned)
 		this.#publish()
 		const isGone = directory === undefined
 		return isGone || (version !== undefined && directory.unreadable.length === 0)
-	}
-
-	/** Decides what a run serves. */
-	#judge(name: string): void {
-		const state = this.#states.get(name)
-		if (state === undefined) return
-		const judgement = judgeRun({
-			directory: state.directory,
-			previous: state.summary,
-			verdictOf: (version) => this.#inspections.verdictOf(version),
-			waitsForInspection: this.#inspections.isEnabled,
-			overwriteMsMax: this.#options.overwriteMsMax ?? OVERWRITE_MS_MAX,
-		})
-		this.#log.judged(name, judgement, this.#hasScanned)
-		const { summary, unserved } = judgement
-		if (!Bun.deepEquals(summary, state.summary)) {
-			state.summary = summary
-			this.#isDirty = true
-		}
-		if (!Bun.deepEquals(unserved, state.unserved)) {
-			state.unserved = unserved
-			this.#isDirty = true
-		}
 	}
 
 	#inspectBest(name: string): void {
@@ -462,7 +413,7 @@ export class CheckpointStore {
 		if (version === undefined) return
 		this.#inspections.request(version, () => {
 			if (this.#isClosed) return
-			this.#judge(name)
+			this.#picture.judge(name, this.#hasScanned)
 			this.#inspectBest(name)
 			this.#publishing ??= setTimeout(
 				() => this.#scanLater(async () => this.#publish()),
@@ -472,22 +423,11 @@ export class CheckpointStore {
 		})
 	}
 
-	/** Makes the current states visible. */
+	/** Makes the current picture visible. */
 	#publish(): void {
 		if (this.#publishing !== null) clearTimeout(this.#publishing)
 		this.#publishing = null
-		if (!this.#isDirty) return
-		this.#isDirty = false
-		const states = [...this.#states.values()]
-		const runs = states.flatMap(({ summary }) => summary ?? [])
-		runs.sort((a, b) => b.mtimeMs - a.mtimeMs || (a.name < b.name ? -1 : 1))
-		const unserved = states.flatMap((state) => state.unserved ?? [])
-		unserved.sort((a, b) => (a.name < b.name ? -1 : 1))
-		const isSame = isSameList(runs, this.#runs) && isSameList(unserved, this.#unserved)
-		if (isSame) return
-		this.#runs = runs
-		this.#unserved = unserved
-		for (const listener of this.#listeners) listener()
+		this.#picture.publish()
 	}
 }
 

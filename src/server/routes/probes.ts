@@ -13,7 +13,7 @@ const Health = Type.Object({
 	waiting: Type.Integer({ description: 'Sequences that wait for room.' }),
 })
 
-const drainingRetrySeconds = 5
+const DRAINING_RETRY_SECONDS = 5
 
 /** Alive, ready, and what is running. Open to all. */
 export function probes(context: ServerContext) {
@@ -48,7 +48,7 @@ export function probes(context: ServerContext) {
 function readyState({ isDraining, engineStats, catalog, version, isaName }: ServerContext) {
 	if (isDraining()) {
 		const message = 'The server is shutting down.'
-		throw new Fault('shutting-down', message, { retrySeconds: drainingRetrySeconds })
+		throw new Fault('shutting-down', message, { retrySeconds: DRAINING_RETRY_SECONDS })
 	}
 	const { running, waiting } = engineStats()
 	const models = catalog.list().length

@@ -7,7 +7,7 @@ import bundle from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
 import type { ServerContext } from '../deps.ts'
 import { ErrorSchema, openPage } from '../openapi.ts'
 
-const assetSecondsMax = 86_400
+const ASSET_SECONDS_MAX = 86_400
 
 const page = `<!doctype html>
 <html lang="en">
@@ -82,6 +82,6 @@ function text(body: string, contentType: string): Response {
 
 function asset(path: string, contentType: string): Response {
 	return new Response(Bun.file(path), {
-		headers: { 'content-type': contentType, 'cache-control': `max-age=${assetSecondsMax}` },
+		headers: { 'content-type': contentType, 'cache-control': `max-age=${ASSET_SECONDS_MAX}` },
 	})
 }

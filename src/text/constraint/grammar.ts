@@ -43,7 +43,7 @@ export function symbolCost(symbol: GrammarSymbol): number {
 	return symbol instanceof Rule ? symbol.cost : lexemeCost(symbol)
 }
 
-export function productionCost(production: Production): number {
+function productionCost(production: Production): number {
 	let sum = 0
 	for (const symbol of production) sum += symbolCost(symbol)
 	return sum

@@ -30,7 +30,7 @@ export interface Lexeme {
 }
 
 /** One of several fixed texts: a node of their trie. */
-export class LiteralLexeme implements Lexeme {
+class LiteralLexeme implements Lexeme {
 	accepts = false
 	nextCost = Number.POSITIVE_INFINITY
 	hasSpelledNext = false

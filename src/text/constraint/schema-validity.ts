@@ -24,7 +24,7 @@ import { areOnlyLengths, searchDfa, stringDfa, stringRulesOf } from './schema-st
 export type Resolve = (reference: unknown, path: string) => unknown
 
 /** JSON text in which the order of keys makes no difference: equal for equal values. */
-export function canonicalText(value: unknown): string {
+function canonicalText(value: unknown): string {
 	if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`
 	if (!isRecord(value)) return JSON.stringify(value)
 	const members = Object.keys(value).sort()
@@ -42,7 +42,7 @@ function canonicalTexts(list: readonly unknown[]): ReadonlySet<string> {
 	return texts
 }
 
-export function isOfTypes(value: unknown, types: readonly JsonType[]): boolean {
+function isOfTypes(value: unknown, types: readonly JsonType[]): boolean {
 	if (value === null) return types.includes('null')
 	if (Array.isArray(value)) return types.includes('array')
 	if (typeof value === 'number' && Number.isInteger(value) && types.includes('integer')) return true

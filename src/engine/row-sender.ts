@@ -1,0 +1,66 @@
+import type { ToWorker } from './messages.ts'
+import { SentRows } from './sent-rows.ts'
+import type { TokenState } from './token-state.ts'
+
+/** A choice of a request that runs on a model. */
+interface ChoiceKey {
+	readonly requestId: number
+	readonly modelKey: number
+	readonly choice: number
+}
+
+interface StateOfChoice {
+	readonly modelKey: number
+	readonly state: TokenState
+}
+
+/** Constrained decoding: sends the worker rows before it needs them, and says where choices are. */
+export class RowSender {
+	readonly #post: (message: ToWorker) => void
+	/** Where the choices of constrained requests are, by request and choice. */
+	readonly #states = new Map<number, Map<number, StateOfChoice>>()
+	/** By model key. */
+	readonly #sentRows = new Map<number, SentRows>()
+
+	constructor(post: (message: ToWorker) => void) {
+		this.#post = post
+	}
+
+	/** Sends what the worker needs to draw the next token of a choice and does not have. */
+	moveTo(choice: ChoiceKey, state: TokenState): void {
+		const { requestId, modelKey } = choice
+		const states = this.#states.get(requestId) ?? new Map<number, StateOfChoice>()
+		this.#states.set(requestId, states)
+		const before = states.get(choice.choice)?.state
+		states.set(choice.choice, { modelKey, state })
+		this.#sendRows(modelKey, state)
+		// After the first state the worker moves on by itself, as far as rows say where to.
+		if (before === undefined || before.row.next === null) {
+			this.#post({ type: 'move-to', ...choice, stateId: state.id })
+		}
+	}
+
+	/** A request has ended. */
+	forgetRequest(requestId: number): void {
+		this.#states.delete(requestId)
+	}
+
+	/** A model is unloaded, and its rows with it. */
+	forgetModel(modelKey: number): void {
+		this.#sentRows.delete(modelKey)
+	}
+
+	#sendRows(modelKey: number, state: TokenState): void {
+		const sent = this.#sentRows.get(modelKey) ?? new SentRows()
+		this.#sentRows.set(modelKey, sent)
+		const missing = sent.has(state) ? [] : sent.missing([state, ...state.near])
+		if (missing.length === 0) return
+		this.#post({ type: 'rows', modelKey, rows: missing })
+		if (!sent.isFull) return
+		sent.clear()
+		this.#post({ type: 'forget-rows', modelKey })
+		const choices = [...this.#states.values()].flatMap((states) => [...states.values()])
+		const running = choices.filter((it) => it.modelKey === modelKey).map((it) => it.state)
+		this.#post({ type: 'rows', modelKey, rows: sent.missing(running) })
+	}
+}
