@@ -20,6 +20,14 @@ export function describeValue(value: unknown): string {
 	return text.length > 100 ? `${text.slice(0, 100)}…` : text
 }
 
+/** Characters of a name that a message quotes. */
+const QUOTED_LENGTH_MAX = 80
+
+/** A name as a message quotes it, cut for hostile input. */
+export function quoted(name: string): string {
+	return JSON.stringify(name.slice(0, QUOTED_LENGTH_MAX))
+}
+
 /** A text without the mark that some editors put before it. */
 export function withoutByteOrderMark(text: string): string {
 	return text.startsWith('\ufeff') ? text.slice(1) : text

@@ -9,8 +9,12 @@ import { parseTokenizerSpec } from '../../tokenizer/tokenizer-spec.ts'
 import { type ByteSource, memorySource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { JsonCursor, parseJson } from './json-cursor.ts'
-import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { CheckpointFile, StoredTensor } from './types.ts'
+import {
+	type CheckpointFile,
+	type StoredTensor,
+	TENSOR_COUNT_MAX,
+	TENSOR_NAME_LENGTH_MAX,
+} from './types.ts'
 
 const MAGIC = [0x41, 0x4c, 0x50, 0x48]
 

@@ -11,8 +11,13 @@ import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { CLOSE_BRACKET, COMMA, isJsonSpace, OPEN_BRACKET } from './json-bytes.ts'
 import { type ByteRange, JsonCursor } from './json-cursor.ts'
-import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { CheckpointFile, StoredTensor, TensorReader } from './types.ts'
+import {
+	type CheckpointFile,
+	type StoredTensor,
+	TENSOR_COUNT_MAX,
+	TENSOR_NAME_LENGTH_MAX,
+	type TensorReader,
+} from './types.ts'
 
 /** Text held at a time. Large enough for few system calls, small enough for the processor's cache. */
 const WINDOW_BYTES = 2 ** 20

@@ -8,8 +8,12 @@ import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { JsonCursor } from './json-cursor.ts'
 import { numberReader } from './number-format.ts'
-import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { NumberFormat, StoredTensor } from './types.ts'
+import {
+	type NumberFormat,
+	type StoredTensor,
+	TENSOR_COUNT_MAX,
+	TENSOR_NAME_LENGTH_MAX,
+} from './types.ts'
 
 /** Length of the header. */
 const PREAMBLE_BYTES = 8

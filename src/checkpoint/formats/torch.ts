@@ -2,6 +2,7 @@
  * What `torch.save` writes since PyTorch 1.6: a zip archive with `data.pkl`, a pickle of the saved value,
  * and the bytes of each tensor storage as `data/<key>`. Only tensors and plain data are read.
  */
+import { quoted } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { NUMBER_BYTES, numberReader } from './number-format.ts'
@@ -12,8 +13,12 @@ import {
 	type PickleValue,
 	readPickle,
 } from './pickle.ts'
-import { TENSOR_COUNT_MAX, TENSOR_NAME_LENGTH_MAX } from './tensor-limits.ts'
-import type { NumberFormat, StoredTensor } from './types.ts'
+import {
+	type NumberFormat,
+	type StoredTensor,
+	TENSOR_COUNT_MAX,
+	TENSOR_NAME_LENGTH_MAX,
+} from './types.ts'
 import { checkSum, isZip, openZip, readEntryBytes, storedOffset, type ZipEntry } from './zip.ts'
 
 /** Number formats by storage class; null = numbers that cannot be weights. */
@@ -235,8 +240,7 @@ function archivePrefix(entries: ReadonlyMap<string, ZipEntry>): string {
 	const stray = [...entries.keys()].find((name) => !name.startsWith(prefix) || name.includes('..'))
 	if (stray !== undefined) {
 		throw new CheckpointError(
-			`zip: expected all entries in ${JSON.stringify(prefix)}, ` +
-				`got ${JSON.stringify(stray.slice(0, 80))}`,
+			`zip: expected all entries in ${JSON.stringify(prefix)}, got ${quoted(stray)}`,
 		)
 	}
 	return prefix

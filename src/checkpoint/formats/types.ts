@@ -8,6 +8,12 @@ import type { ModelConfig } from '../../model/model-config.ts'
 import type { TrainerForm } from '../../model/parse-model-config.ts'
 import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
 
+/** Longest name of a tensor that is looked at. */
+export const TENSOR_NAME_LENGTH_MAX = 256
+
+/** Most tensors of a file, optimizer buffers included; a model of 512 layers has some 20,000. */
+export const TENSOR_COUNT_MAX = 65_536
+
 /** Number formats that are read as weights. */
 export type NumberFormat = 'f32' | 'f16' | 'bf16'
 

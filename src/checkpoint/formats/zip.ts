@@ -3,7 +3,9 @@
  * zip64 fields where they are large. Names are only compared, never used as paths. The layout is in
  * APPNOTE.TXT of PKWARE, sections 4.3 and 4.5.3.
  */
+
 import { inflateRawSync } from 'node:zlib'
+import { quoted } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 
@@ -60,11 +62,11 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 	for (let i = 0; i < count; i++) {
 		const { entry, length } = readEntry(directory, at)
 		if (entries.has(entry.name)) {
-			throw new CheckpointError(`zip: expected each entry once, got ${quote(entry.name)} twice`)
+			throw new CheckpointError(`zip: expected each entry once, got ${quoted(entry.name)} twice`)
 		}
 		if (entry.headerOffset + LOCAL_HEADER_BYTES + entry.compressedSize > offset) {
 			throw new CheckpointError(
-				`zip: expected ${quote(entry.name)} to lie before the directory at ${offset}`,
+				`zip: expected ${quoted(entry.name)} to lie before the directory at ${offset}`,
 			)
 		}
 		entries.set(entry.name, entry)
@@ -76,7 +78,7 @@ export function openZip(source: ByteSource): ReadonlyMap<string, ZipEntry> {
 /** Where the content of a stored entry begins. Throws CheckpointError when it is compressed. */
 export function storedOffset(source: ByteSource, entry: ZipEntry): number {
 	if (entry.isCompressed) {
-		throw new CheckpointError(`zip: expected ${quote(entry.name)} to be stored, got it compressed`)
+		throw new CheckpointError(`zip: expected ${quoted(entry.name)} to be stored, got it compressed`)
 	}
 	return contentOffset(source, entry)
 }
@@ -85,7 +87,7 @@ export function storedOffset(source: ByteSource, entry: ZipEntry): number {
 export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: number): Uint8Array {
 	if (entry.size > bytesMax) {
 		throw new CheckpointError(
-			`zip: expected ${quote(entry.name)} of at most ${bytesMax} bytes, got ${entry.size}`,
+			`zip: expected ${quoted(entry.name)} of at most ${bytesMax} bytes, got ${entry.size}`,
 		)
 	}
 	// A compressed entry is never larger than its content by more than a few bytes per block.
@@ -94,7 +96,7 @@ export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: nu
 	const bytes = entry.isCompressed ? inflate(packed, entry) : packed
 	if (bytes.byteLength !== entry.size) {
 		throw new CheckpointError(
-			`zip: expected ${entry.size} bytes in ${quote(entry.name)}, got ${bytes.byteLength}`,
+			`zip: expected ${entry.size} bytes in ${quoted(entry.name)}, got ${bytes.byteLength}`,
 		)
 	}
 	checkSum(entry, Bun.hash.crc32(bytes))
@@ -105,7 +107,7 @@ export function readEntryBytes(source: ByteSource, entry: ZipEntry, bytesMax: nu
 export function checkSum(entry: ZipEntry, crc: number): void {
 	if (crc === entry.crc) return
 	throw new CheckpointError(
-		`zip: expected CRC ${hex(entry.crc)} of ${quote(entry.name)}, got ${hex(crc)}`,
+		`zip: expected CRC ${hex(entry.crc)} of ${quoted(entry.name)}, got ${hex(crc)}`,
 	)
 }
 
@@ -113,7 +115,7 @@ function inflate(packed: Uint8Array, entry: ZipEntry): Uint8Array {
 	try {
 		return inflateRawSync(packed, { maxOutputLength: entry.size + 1 })
 	} catch (cause) {
-		throw new CheckpointError(`zip: ${quote(entry.name)} cannot be inflated`, { cause })
+		throw new CheckpointError(`zip: ${quoted(entry.name)} cannot be inflated`, { cause })
 	}
 }
 
@@ -171,7 +173,7 @@ function readEntry(directory: DataView, at: number): { entry: ZipEntry; length: 
 	const method = directory.getUint16(at + 10, true)
 	if ((flags & ENCRYPTED_FLAG) !== 0 || (method !== STORED && method !== DEFLATED)) {
 		throw new CheckpointError(
-			`zip: expected ${quote(name)} stored or deflated, got method ${method}, flags ${flags}`,
+			`zip: expected ${quoted(name)} stored or deflated, got method ${method}, flags ${flags}`,
 		)
 	}
 	const extra = new Zip64Extra(directory, at + DIRECTORY_ENTRY_BYTES + nameLength, extraLength)
@@ -181,7 +183,7 @@ function readEntry(directory: DataView, at: number): { entry: ZipEntry; length: 
 	const headerOffset = extra.resolve(directory.getUint32(at + 42, true))
 	if (method === STORED && size !== compressedSize) {
 		throw new CheckpointError(
-			`zip: expected ${quote(name)} to have one size, got ${size} and ${compressedSize}`,
+			`zip: expected ${quoted(name)} to have one size, got ${size} and ${compressedSize}`,
 		)
 	}
 	const crc = directory.getUint32(at + 16, true)
@@ -225,7 +227,7 @@ class Zip64Extra {
 function contentOffset(source: ByteSource, entry: ZipEntry): number {
 	const local = viewOf(source, entry.headerOffset, LOCAL_HEADER_BYTES)
 	if (local.getUint32(0, true) !== LOCAL_SIGNATURE) {
-		throw new CheckpointError(`zip: expected ${quote(entry.name)} at byte ${entry.headerOffset}`)
+		throw new CheckpointError(`zip: expected ${quoted(entry.name)} at byte ${entry.headerOffset}`)
 	}
 	const lengths = local.getUint16(26, true) + local.getUint16(28, true)
 	return entry.headerOffset + LOCAL_HEADER_BYTES + lengths
@@ -247,10 +249,6 @@ function number64(view: DataView, at: number): number {
 
 function directoryTooShort(): CheckpointError {
 	return new CheckpointError('zip: expected more entries, got the end of the directory')
-}
-
-function quote(name: string): string {
-	return JSON.stringify(name.slice(0, 80))
 }
 
 function hex(crc: number): string {

@@ -6,7 +6,7 @@
  * leaves a choice (`anyOf`, `if`, `not` …) becomes one list of parts per alternative, until only
  * keywords about values themselves are left; those are merged (`schema-types.ts`).
  */
-import { isRecord } from '../../lib/json.ts'
+import { isRecord, quoted } from '../../lib/json.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { Rule } from './grammar.ts'
 import type { JsonGrammar } from './json-grammar.ts'
@@ -127,7 +127,7 @@ export class SchemaCompiler {
 	readonly resolve = (reference: unknown, path: string): unknown => {
 		if (typeof reference !== 'string') throw invalid(`${path}/$ref`, 'a string', reference)
 		if (reference !== '#' && !reference.startsWith('#/')) {
-			throw unsupported(path, `"$ref" to ${JSON.stringify(reference.slice(0, 80))}`)
+			throw unsupported(path, `"$ref" to ${quoted(reference)}`)
 		}
 		this.#countSchemas(1)
 		let target: unknown = this.#root

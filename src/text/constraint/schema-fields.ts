@@ -1,4 +1,4 @@
-import { isRecord } from '../../lib/json.ts'
+import { isRecord, quoted } from '../../lib/json.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { NUMBER_FORMATS, UNRESTRICTING_FORMATS } from './string-formats.ts'
 
@@ -116,7 +116,7 @@ export function schemaObject(schema: unknown, path: string): SchemaObject {
 	for (const key of Object.keys(schema)) {
 		const isKnown =
 			isAnnotation(key) || GENERAL_KEYWORDS.has(key) || Object.hasOwn(KEYWORDS_BY_TYPE, key)
-		if (!isKnown) throw unsupported(path, `the keyword ${JSON.stringify(key.slice(0, 80))}`)
+		if (!isKnown) throw unsupported(path, `the keyword ${quoted(key)}`)
 	}
 	return schema
 }

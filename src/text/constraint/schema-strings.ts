@@ -1,3 +1,4 @@
+import { quoted } from '../../lib/json.ts'
 import { charsOf } from '../regex/char-set.ts'
 import { type Dfa, dfaOf } from '../regex/dfa.ts'
 import { type Language, Languages } from '../regex/language.ts'
@@ -104,7 +105,7 @@ function formatPattern(fields: SchemaObject, path: string): string | null {
 	if (pattern !== undefined) return pattern
 	// Generators of schemas name patterns like this.
 	if (Object.hasOwn(fields, 'pattern')) return null
-	throw unsupported(path, `the format ${JSON.stringify(format.slice(0, 80))}`)
+	throw unsupported(path, `the format ${quoted(format)}`)
 }
 
 function textLanguage(text: string, to: Languages): Language {
