@@ -70,14 +70,14 @@ describe('openai: errors by class', () => {
 		['empty messages', { messages: [] }, 'messages', 'empty_array'],
 		['no messages', { messages: undefined }, 'messages', 'missing_required_parameter'],
 		['stream of another type', { stream: 'yes' }, 'stream', 'invalid_type'],
-		['five stop texts', { stop: [...'abcde'] }, 'stop', 'array_above_max_length'],
+		['65 stop texts', { stop: Array(65).fill('a') }, 'stop', 'array_above_max_length'],
 		[
 			'an unknown role',
 			{ messages: [{ role: 'robot', content: 'x' }] },
 			'messages[0].role',
 			'invalid_value',
 		],
-		['a tool that must be called', { tool_choice: 'required' }, 'tool_choice', 'unsupported_value'],
+		['a call without tools', { tool_choice: 'required' }, 'tools', 'invalid_value'],
 		[
 			'an image',
 			{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },

@@ -13,12 +13,18 @@ REFUSALS = [
     ("stop_token_ids", "invalid_value"),
     ("logit_bias", "invalid_value"),
     ("input", "missing_required_parameter"),  # embeddings of a text without tokens
+    ("prompt|content|messages", "unsupported_parameter"),  # two texts to tokenize
+    (r"input\[\d+\]", "unsupported_value"),  # items that are not stored here
+    (r"tools\[\d+\]", "invalid_type"),  # tools are anything until one of them must be called
     ("prompt", "missing_required_parameter"),  # in neither of query and body, or of two names
     ("dimensions", "unsupported_value"),  # another width than the model's
     ("prompt|messages|input", "context_length_exceeded"),
     ("top_logprobs", "invalid_value"),  # without logprobs
     ("prompt_logprobs", "unsupported_parameter"),  # with a stream
-    ("best_of", "invalid_value|unsupported_value|unsupported_parameter|integer_below_min_value"),
+    (
+        "best_of",
+        "invalid_value|unsupported_value|unsupported_parameter|integer_(below_min|above_max)_value",
+    ),
     ("n", "invalid_value|integer_above_max_value"),  # times the number of prompts
     ("max_tokens", "invalid_value|integer_below_min_value"),  # 0 without echo
     # A JSON schema beyond the supported subset, or beyond what the model's vocabulary can write.
