@@ -191,9 +191,9 @@ async function* wholeLines(
 	}
 }
 
-/** Text that ends with a line end, as lines. */
+/** Text that ends with a line end, as lines. Carriage returns, which are blanks to JSON, become blanks. */
 function splitLines(text: Buffer): string[] {
-	const lines = text.toString('utf8').split('\n')
+	const lines = text.toString('utf8').replaceAll('\r', ' ').split('\n')
 	lines.pop()
 	return lines
 }

@@ -27,6 +27,9 @@ const RECORD_NAME = 'run.json'
 const TEMPORARY_NAME = '.run.json.tmp'
 const RECORD_BYTES_MAX = 2 ** 22
 
+/** Characters of a value that a record over its size keeps. */
+const VALUE_LENGTH_MAX = 256
+
 /** The run.json of a run directory; null where there is none, or none of ours. Throws what the system says. */
 export async function readRecord(directory: string): Promise<RunRecord | null> {
 	try {
@@ -39,12 +42,15 @@ export async function readRecord(directory: string): Promise<RunRecord | null> {
 	}
 }
 
-/** Replaces run.json; whole and on disk when this resolves. */
+/**
+ * Replaces run.json; whole and on disk when this resolves. Long values are left out of a record that
+ * would be too large to be read again.
+ */
 export async function writeRecord(directory: string, record: RunRecord): Promise<void> {
 	const temporary = join(directory, TEMPORARY_NAME)
 	try {
 		await using file = await open(temporary, 'w', 0o644)
-		await file.writeFile(`${JSON.stringify(record, null, '\t')}\n`)
+		await file.writeFile(recordText(record))
 		await file.sync()
 	} catch (error) {
 		await rm(temporary, { force: true }).catch(() => {})
@@ -52,6 +58,31 @@ export async function writeRecord(directory: string, record: RunRecord): Promise
 	}
 	await rename(temporary, join(directory, RECORD_NAME))
 	await syncDirectory(directory)
+}
+
+function recordText(record: RunRecord): string {
+	const { domain, machine, modelConfig, trainConfig } = record
+	const withShortValues = () => ({
+		...record,
+		domain: isShort(domain) ? domain : null,
+		machine: shortValues(machine),
+		modelConfig: shortValues(modelConfig),
+		trainConfig: shortValues(trainConfig),
+	})
+	const bare = { domain: null, machine: {}, modelConfig: {}, trainConfig: {} }
+	for (const attempt of [() => record, withShortValues]) {
+		const text = `${JSON.stringify(attempt(), null, '\t')}\n`
+		if (Buffer.byteLength(text) <= RECORD_BYTES_MAX) return text
+	}
+	return `${JSON.stringify({ ...record, ...bare }, null, '\t')}\n`
+}
+
+function shortValues(values: JsonObject): JsonObject {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => isShort(value)))
+}
+
+function isShort(value: unknown): boolean {
+	return (JSON.stringify(value) ?? '').length <= VALUE_LENGTH_MAX
 }
 
 /** Removes what a crash in the middle of `writeRecord` has left. */

@@ -286,7 +286,8 @@ export class TrainingRun {
 		}
 		for await (const { lines } of this.#samples.readNew()) {
 			for (const line of lines) {
-				if (isJsonObject(line)) this.#tell('samples', line.slice(1, -1))
+				const samples = parseObject(line)
+				if (samples !== null) this.#tell('samples', fieldsOf(samples))
 			}
 		}
 		if (this.#record === null) await this.#hearFiles()
@@ -408,10 +409,6 @@ function withoutTime(line: string): string {
 /** The inside of an object's JSON. */
 function fieldsOf(value: JsonObject): string {
 	return JSON.stringify(value).slice(1, -1)
-}
-
-function isJsonObject(line: string): boolean {
-	return parseObject(line) !== null
 }
 
 function numberOrNull(value: unknown): number | null {

@@ -109,6 +109,33 @@ describe('what a trainer reports', () => {
 		expect(at.runs.find('run')).toMatchObject({ state: 'training', latestStep: 20 })
 	})
 
+	test('may be larger than run.json can be: what is short stays', async () => {
+		using at = await RunsFixture.open()
+		const big = 'x'.repeat(2 ** 22)
+		const own = { type: 'run_start', runId: 'run', totalParams: 7 } as const
+		await at.report({
+			...own,
+			domain: 'novels',
+			modelConfig: { nLayer: 2 },
+			trainConfig: { iters: 50, prompt: big },
+			infra: { hostname: 'shed' },
+		})
+		await at.restart()
+		expect(at.runs.find('run')).toMatchObject({
+			domain: 'novels',
+			totalSteps: 50,
+			totalParams: 7,
+			modelConfig: { nLayer: 2 },
+			machine: { hostname: 'shed' },
+		})
+		const many = Object.fromEntries(
+			Array.from({ length: 100_000 }, (_, i) => [`key ${i}`, 'long'.repeat(20)]),
+		)
+		await at.report({ ...own, domain: big, modelConfig: {}, trainConfig: many, infra: {} })
+		await at.restart()
+		expect(at.runs.find('run')).toMatchObject({ runId: 'run', totalParams: 7, domain: null })
+	})
+
 	test('is stored once, however often it is sent', async () => {
 		using at = await RunsFixture.open()
 		const events = { type: 'events', runId: 'run', events: [event(), event({ step: 2 })] } as const
@@ -237,11 +264,40 @@ describe('a run that a trainer writes here without reporting', () => {
 		writeFileSync(at.pathOf('run', 'metrics.jsonl'), '{"step":1,"loss":3}\n')
 		at.nowMs = Date.now()
 		await eventually(() => at.runs.find('run')?.latestStep === 1)
+		await at.runs.ready()
 		expect(at.runs.find('run')?.state).toBe('training')
 		const watcher = at.runs.feed.watch('run')
 		appendFileSync(at.pathOf('run', 'metrics.jsonl'), '{"step":2,"loss":2.5}\n{"step":3')
 		expect((await watcher.next()).value).toEqual([
 			{ run: 'run', runId: 'run', type: 'metrics', fields: '"metrics":[{"step":2,"loss":2.5}]' },
+		])
+		await watcher.return()
+	})
+
+	test('is told as JSON on one line, however its lines end and begin', async () => {
+		using at = await RunsFixture.open()
+		mkdirSync(join(at.path, 'run'))
+		writeFileSync(at.pathOf('run', 'metrics.jsonl'), '{"step":1,"loss":3}\r\n')
+		await eventually(() => at.runs.find('run')?.latestStep === 1)
+		await at.runs.ready()
+		const watcher = at.runs.feed.watch('run')
+		appendFileSync(at.pathOf('run', 'metrics.jsonl'), ' {"step":2,\r"loss":2}\r\n{"step":3}\r\n')
+		const samples = '{"step":3,"samples":[]}\r\n { "step": 4, "samples": [] } \n{ }\n'
+		writeFileSync(at.pathOf('run', 'samples.jsonl'), samples)
+		const told: unknown[] = []
+		while (told.length < 4) {
+			const { value = [] } = await watcher.next()
+			if (value === 'missed') throw new Error('nothing was missed')
+			for (const { fields } of value) {
+				expect(fields).not.toMatch(/[\r\n]/)
+				told.push(JSON.parse(`{${fields}}`))
+			}
+		}
+		expect(told).toEqual([
+			{ metrics: [{ step: 2, loss: 2 }, { step: 3 }] },
+			{ step: 3, samples: [] },
+			{ step: 4, samples: [] },
+			{},
 		])
 		await watcher.return()
 	})
