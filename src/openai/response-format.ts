@@ -33,21 +33,20 @@ export function toConstraint(
 	body: ConstraintFields & { readonly response_format?: ResponseFormat },
 	context: ConstraintContext,
 ): Constraint | null {
-	const format = body.response_format
-	const param = 'response_format'
-	const wrapped = format?.json_schema?.schema ?? format?.schema
-	const needed = `${param}.json_schema.schema`
-	return compile([...formatOf(format?.type, wrapped, param, needed), ...askedBy(body)], context)
+	return compile([...responseFormatOf(body.response_format), ...askedBy(body)], context)
 }
 
-/** Of /v1/responses. */
+/** Of /v1/responses, which takes the field of chats as well. */
 export function toResponsesConstraint(
-	body: ConstraintFields & { readonly text?: { readonly format?: TextFormat } },
+	body: ConstraintFields & {
+		readonly text?: { readonly format?: TextFormat }
+		readonly response_format?: ResponseFormat
+	},
 	context: ConstraintContext,
 ): Constraint | null {
 	const format = body.text?.format
 	const asked = formatOf(format?.type, format?.schema, 'text.format', 'text.format.schema')
-	return compile([...asked, ...askedBy(body)], context)
+	return compile([...asked, ...responseFormatOf(body.response_format), ...askedBy(body)], context)
 }
 
 function compile(
@@ -65,6 +64,12 @@ function compile(
 		if (!(error instanceof ConstraintError)) throw error
 		throw unenforceableFormat(param, error.code, error.message)
 	}
+}
+
+function responseFormatOf(format: ResponseFormat | undefined): AskedFormat[] {
+	const param = 'response_format'
+	const schema = format?.json_schema?.schema ?? format?.schema
+	return formatOf(format?.type, schema, param, `${param}.json_schema.schema`)
 }
 
 /** `needed`: where the schema has to be. */

@@ -86,7 +86,15 @@ function toFunctions(tool: unknown, index: number): CallableFunction[] {
 	if (name === '' || name.length > toolNameLengthMax) {
 		throw invalidValue(`${place}.name`, `1 to ${toolNameLengthMax} characters`, name)
 	}
-	if (parameters === undefined || parameters === null) return [{ name, parameters: {} }]
+	if (parameters === undefined || parameters === null) return [{ name, parameters: noArguments }]
 	if (!isRecord(parameters)) throw invalidType(`${place}.parameters`, 'an object', parameters)
-	return [{ name, parameters }]
+	const { type = 'object' } = parameters
+	if (type !== 'object' && !(Array.isArray(type) && type.includes('object'))) {
+		throw invalidValue(`${place}.parameters.type`, '"object"', type)
+	}
+	// A schema that leaves the type open would allow arguments that are no object.
+	return [{ name, parameters: { ...parameters, type: 'object' } }]
 }
+
+/** What a function takes that declares no parameters. */
+const noArguments = { type: 'object', properties: {}, additionalProperties: false }

@@ -111,6 +111,8 @@ describe('/api/generate', () => {
 		const app = testApp()
 		await app.post('/api/generate', { prompt: 'a' })
 		await app.post('/api/generate', { prompt: 'a', max_tokens: 99_999 })
+		await app.post('/api/generate', { prompt: 'a', max_tokens: -1 })
+		await app.get('/api/generate?prompt=a&max_tokens=-1')
 		for (const run of app.catalog.runs) {
 			expect(run.request).toMatchObject({
 				maxTokens: 2048,

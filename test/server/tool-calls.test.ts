@@ -241,3 +241,35 @@ describe('a response', () => {
 		expect(error.message).toContain('store: false')
 	})
 })
+
+describe('arguments are one JSON object', () => {
+	const declarations = [
+		{},
+		{ parameters: null },
+		{ parameters: {} },
+		{ parameters: { properties: { at: { type: 'boolean' } }, required: ['at'] } },
+		{ parameters: { type: ['object', 'null'] } },
+		{ parameters: { anyOf: [{ type: 'object' }, { type: 'array' }] } },
+		{ parameters: { $ref: '#/$defs/at', $defs: { at: { enum: [[], {}] } } } },
+	]
+	test.each(declarations.map((each) => [each]))('of a function with %j', async (declaration) => {
+		const named = [{ type: 'function', function: { name: 'go', ...declaration } }]
+		const { calls } = await complete({ tools: named, tool_choice: 'required', max_tokens: 200 })
+		for (const { function: called } of calls) {
+			expect(JSON.parse(called.arguments)).toBeInstanceOf(Object)
+			expect(called.arguments).toStartWith('{')
+		}
+		expect(calls.length).toBeGreaterThan(0)
+	})
+
+	test('so parameters of another type are refused', async () => {
+		const parameters = { type: 'string' }
+		const response = await testApp().post('/v1/chat/completions', {
+			messages,
+			tools: [{ type: 'function', function: { name: 'go', parameters } }],
+			tool_choice: 'required',
+		})
+		const { error } = await response.json()
+		expect([response.status, error.param]).toEqual([400, 'tools[0].function.parameters.type'])
+	})
+})

@@ -10,7 +10,8 @@ const settings = {
 		Type.Integer({
 			minimum: 1,
 			default: generateMaxTokensDefault,
-			description: maxTokensDescription(completionTokensMax),
+			'x-absent': -1,
+			description: `${maxTokensDescription(completionTokensMax)} -1 is as many as allowed.`,
 		}),
 	),
 	temperature: temperatureField(generateTemperatureDefault),

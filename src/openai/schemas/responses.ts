@@ -3,7 +3,7 @@ import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../w
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
-import { constraintFields, TextFormat } from './format.ts'
+import { constraintFields, responseFormatField, TextFormat } from './format.ts'
 import { maxTokensField, samplingFields } from './sampling.ts'
 import {
 	FunctionCallItem,
@@ -59,6 +59,7 @@ export const ResponsesRequest = wireObject(
 		max_output_tokens: maxTokensField(1, { default: chatMaxTokensDefault }),
 		temperature: temperatureField(chatTemperatureDefault),
 		...samplingFields,
+		response_format: responseFormatField,
 		...constraintFields,
 		top_logprobs: optional(
 			Type.Integer({
