@@ -20,11 +20,11 @@ import type { InferenceQuery } from './schemas/inference.ts'
  * POST and GET /api/generate. As the first server had it, the answer is a text of its own, also where
  * it continues a word: whoever joins it to the prompt of a word model adds the blank.
  */
-export function toGenerateTextRequest(
+export async function toGenerateTextRequest(
 	request: GenerateRequest,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
-): TextRequest {
-	const prompt = { ...textPrompt(request.prompt, tokenizer), textBefore: '' }
+): Promise<TextRequest> {
+	const prompt = { ...(await textPrompt(request.prompt, tokenizer)), textBefore: '' }
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, completionTokensMax),
 		sampling: {
@@ -36,11 +36,12 @@ export function toGenerateTextRequest(
 }
 
 /** GET /api/inference. */
-export function toInferenceTextRequest(
+export async function toInferenceTextRequest(
 	query: InferenceQuery,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
-): TextRequest {
-	return textRequest(textPrompt(query.query ?? '', tokenizer), tokenizer, {
+): Promise<TextRequest> {
+	const prompt = await textPrompt(query.query ?? '', tokenizer)
+	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(query.steps ?? streamTokensDefault, streamTokensMax),
 		sampling: {
 			temperature: query.temp ?? streamTemperatureDefault,
@@ -51,11 +52,12 @@ export function toInferenceTextRequest(
 }
 
 /** POST /api/chat. */
-export function toApiChatTextRequest(
+export async function toApiChatTextRequest(
 	body: ApiChatRequest,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
-): TextRequest {
-	return textRequest(chatPrompt(fromUiMessages(body.messages), tokenizer), tokenizer, {
+): Promise<TextRequest> {
+	const prompt = await chatPrompt(fromUiMessages(body.messages), tokenizer)
+	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(body.maxTokens ?? streamTokensDefault, streamTokensMax),
 		sampling: {
 			temperature: body.temperature ?? streamTemperatureDefault,

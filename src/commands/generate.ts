@@ -75,7 +75,7 @@ export const generateCommand: Command = {
 		using lease = await runtime.catalog.acquire(model)
 		const prompt = words.join(' ')
 		context.print(prompt)
-		return await printText(lease, toRequest(lease, prompt, values), context)
+		return await printText(lease, await toRequest(lease, prompt, values), context)
 	},
 }
 
@@ -102,14 +102,14 @@ async function printText(
 	return status
 }
 
-function toRequest(
+async function toRequest(
 	{ tokenizer }: ModelLease,
 	prompt: string,
 	{ maxTokens, temperature, topK, topP, seed }: Values<typeof samplingOptions>,
-): TextRequest {
+): Promise<TextRequest> {
 	const asked = { prompt, max_tokens: maxTokens, temperature, topk: topK, topp: topP }
 	const freshSeed = crypto.getRandomValues(new Uint32Array(1))[0]!
-	const request = toGenerateTextRequest(asked, { tokenizer, seed: seed ?? freshSeed })
+	const request = await toGenerateTextRequest(asked, { tokenizer, seed: seed ?? freshSeed })
 	// Printed behind the prompt.
 	return { ...request, textBefore: prompt }
 }

@@ -26,6 +26,39 @@ export function nestsDeeperThan(text: string, depthMax: number): boolean {
 	return false
 }
 
+/** Names of members, and commas between values, that a JSON text may have. */
+export interface JsonCounts {
+	readonly names: number
+	readonly commas: number
+}
+
+/**
+ * Whether a JSON text has more names or commas than it may, without parsing it: each costs the parser
+ * time and memory, of which a text of the same length with long strings takes little.
+ */
+export function hasMoreThan(text: string, { names, commas }: JsonCounts): boolean {
+	if (text.length <= Math.min(names, commas)) return false
+
+	let nameCount = 0
+	let commaCount = 0
+	for (let at = 0; at < text.length; at++) {
+		switch (text.charCodeAt(at)) {
+			case QUOTE:
+				at = endOfString(text, at)
+				break
+			case COLON:
+				if (++nameCount > names) return true
+				break
+			case COMMA:
+				if (++commaCount > commas) return true
+				break
+		}
+	}
+	return false
+}
+
+const COLON = 0x3a
+const COMMA = 0x2c
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const ARRAY_OPEN = 0x5b

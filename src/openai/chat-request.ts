@@ -16,15 +16,15 @@ import type { ChatCompletionRequest } from './schemas/chat.ts'
 import { toCallConstraint, toForcedCalls } from './tools.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
-export function toChatCompletionTextRequest(
+export async function toChatCompletionTextRequest(
 	body: ChatCompletionRequest,
 	context: RequestContext,
-): TextRequest {
+): Promise<TextRequest> {
 	if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true) {
 		throw invalidValue('top_logprobs', 'logprobs to be true as well', body.top_logprobs)
 	}
 	const { tokenizer, vocabSize } = context
-	const prompt = chatPrompt(fromWireMessages(body.messages), tokenizer)
+	const prompt = await chatPrompt(fromWireMessages(body.messages), tokenizer)
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, prompt.stopTokenIds, vocabSize)

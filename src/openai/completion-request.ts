@@ -1,3 +1,4 @@
+import { encodeTexts } from '../text/encode.ts'
 import { endOfText, tokenPrompt } from '../text/prompt.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -36,17 +37,17 @@ export interface PromptContext extends Pick<RequestContext, 'tokenizer' | 'vocab
 }
 
 /** Prompts in any of their forms. Throws ApiError 400 for ids that the model does not have. */
-export function toPrompts(
+export async function toPrompts(
 	prompt: CompletionRequest['prompt'],
 	{ tokenizer, vocabSize, param }: PromptContext,
-): CompletionPrompt[] {
-	if (typeof prompt === 'string') return [fromText(prompt, tokenizer)]
+): Promise<CompletionPrompt[]> {
+	if (typeof prompt === 'string') return fromTexts([prompt], tokenizer)
 	if (isTexts(prompt)) {
 		const characters = prompt.reduce((sum, text) => sum + text.length, 0)
 		if (characters > promptsCharactersMax) {
 			throw invalidValue(param, `at most ${promptsCharactersMax} characters`, characters)
 		}
-		return prompt.map((text) => fromText(text, tokenizer))
+		return fromTexts(prompt, tokenizer)
 	}
 	const lists = isIds(prompt) ? [prompt] : prompt
 	const tokens = lists.reduce((sum, { length }) => sum + length, 0)
@@ -112,10 +113,16 @@ function choicesPerPrompt({ n = 1, best_of, stream }: CompletionRequest): number
 	return best_of
 }
 
-function fromText(text: string, tokenizer: Tokenizer): CompletionPrompt {
+async function fromTexts(
+	texts: readonly string[],
+	tokenizer: Tokenizer,
+): Promise<CompletionPrompt[]> {
 	const { promptPrefix } = tokenizer
-	const tokenIds = [...promptPrefix, ...tokenizer.encode(endOfText(text))]
-	return { text, tokenIds, prefixTokens: promptPrefix.length }
+	const encoded = await encodeTexts(texts.map(endOfText), tokenizer, 'read')
+	return texts.map((text, i) => {
+		const tokenIds = [...promptPrefix, ...encoded[i]!]
+		return { text, tokenIds, prefixTokens: promptPrefix.length }
+	})
 }
 
 type PromptList = Exclude<CompletionRequest['prompt'], string>

@@ -12,14 +12,15 @@ export interface EmbeddingContext extends Pick<RequestContext, 'tokenizer' | 'vo
 }
 
 /** Token ids of each input; an empty text is embedded as the start token. */
-export function toEmbeddingInputs(
+export async function toEmbeddingInputs(
 	{ input, dimensions }: EmbeddingsRequest,
 	context: EmbeddingContext,
-): (readonly number[])[] {
+): Promise<(readonly number[])[]> {
 	if (dimensions !== undefined && dimensions !== context.width) {
 		throw unsupportedValue('dimensions', `this model's embeddings have ${context.width}`)
 	}
-	return toPrompts(input, { ...context, param: 'input' }).map(({ tokenIds }) => {
+	const prompts = await toPrompts(input, { ...context, param: 'input' })
+	return prompts.map(({ tokenIds }) => {
 		if (tokenIds.length > context.contextLength) {
 			throw contextLengthExceeded('input', context.contextLength, tokenIds.length)
 		}

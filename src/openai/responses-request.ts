@@ -10,13 +10,13 @@ import type { ResponsesRequest } from './schemas/responses.ts'
 import { toCallConstraint, toForcedCalls } from './tools.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
-export function toResponsesTextRequest(
+export async function toResponsesTextRequest(
 	body: ResponsesRequest,
 	context: RequestContext,
-): TextRequest {
+): Promise<TextRequest> {
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
-	const prompt = chatPrompt(toMessages(body), tokenizer)
+	const prompt = await chatPrompt(toMessages(body), tokenizer)
 	const calls = toForcedCalls(body)
 	const { stopTokenIds } = prompt
 	return textRequest(prompt, tokenizer, {

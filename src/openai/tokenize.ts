@@ -1,5 +1,6 @@
 /** Requests and answers of /tokenize, /detokenize and /tokenizer_info. */
 import { jinjaChatTemplate, renderChat } from '../text/chat-template.ts'
+import { encodeText } from '../text/encode.ts'
 import { tokenLabel } from '../text/token-label.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { invalidValue, missingParameter, unsupportedParameter } from '../wire/errors.ts'
@@ -9,12 +10,12 @@ import { checkTokenIds } from './sampling.ts'
 import type { Detokenized, Tokenized, TokenizeRequest, TokenizerInfo } from './schemas/tokenize.ts'
 
 /** Token ids of a text or a conversation. Throws ApiError 400. */
-export function toTokenized(
+export async function toTokenized(
 	body: TokenizeRequest,
 	tokenizer: Tokenizer,
 	contextLength: number,
-): Tokenized {
-	const tokens = [...tokenize(body, tokenizer)]
+): Promise<Tokenized> {
+	const tokens = [...(await tokenize(body, tokenizer))]
 	return {
 		count: tokens.length,
 		max_model_len: contextLength,
@@ -58,14 +59,14 @@ export function toDetokenized(
 	return { prompt, content: prompt }
 }
 
-function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[] {
+async function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): Promise<readonly number[]> {
 	const [field, other] = (['prompt', 'content', 'messages'] as const).filter(
 		(name) => body[name] !== undefined,
 	)
 	if (field === undefined) throw missingParameter('prompt')
 	if (other !== undefined) throw unsupportedParameter(field, `It does not go with '${other}'.`)
 	if (body.messages === undefined) {
-		const ids = tokenizer.encode(body.prompt ?? body.content ?? '')
+		const ids = await encodeText(body.prompt ?? body.content ?? '', tokenizer, 'read')
 		return (body.add_special_tokens ?? true) ? [...tokenizer.promptPrefix, ...ids] : ids
 	}
 	const messages = fromWireMessages(body.messages)
@@ -73,5 +74,6 @@ function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): readonly number[
 	if (characters > tokenizeCharactersMax) {
 		throw invalidValue('messages', `at most ${tokenizeCharactersMax} characters`, characters)
 	}
-	return renderChat(messages, tokenizer).tokenIds
+	const { tokenIds } = await renderChat(messages, tokenizer)
+	return tokenIds
 }

@@ -1,7 +1,7 @@
 /** JSON request bodies: bounded, whatever the content type says as long as it is JSON, never coerced. */
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
 import { describeValue, isRecord } from '../lib/json.ts'
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
+import { hasMoreThan, JSON_DEPTH_MAX, type JsonCounts, nestsDeeperThan } from '../lib/json-depth.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { foldedField } from '../wire/integer64.ts'
 import type { BodyBytes } from './body-budget.ts'
@@ -57,10 +57,17 @@ function foldIntegers(schema: TSchema, body: Record<string, unknown>, json: stri
 	}
 }
 
+/** What is parsed within some milliseconds, on the thread that serves sockets. */
+const COUNTS_MAX: JsonCounts = { names: 2 ** 15, commas: 2 ** 18 }
+
 function parseObject(text: string, headers: Headers): Record<string, unknown> {
 	if (text.trim() === '') throw invalidJson('it is empty')
 	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
 		throw invalidJson(`it nests more than ${JSON_DEPTH_MAX} arrays and objects`)
+	}
+	if (hasMoreThan(text, COUNTS_MAX)) {
+		const { names, commas } = COUNTS_MAX
+		throw invalidJson(`it has more than ${names} names of properties or ${commas} commas`)
 	}
 	let body: unknown
 	try {

@@ -1,5 +1,6 @@
 import { END_OF_TEXT } from '../tokenizer/bpe.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { encodeText, encodeTexts } from './encode.ts'
 import { PROMPT_CHARACTERS_MAX, type Prompt } from './prompt.ts'
 
 export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
@@ -13,7 +14,10 @@ const USER = '<|user|>'
 const ASSISTANT = '<|assistant|>'
 
 /** The prompt of a conversation; only as much of its end is read as `PROMPT_CHARACTERS_MAX` allows. */
-export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenizer): Prompt {
+export function chatPrompt(
+	messages: readonly ChatMessage[],
+	tokenizer: Tokenizer,
+): Promise<Prompt> {
 	return renderChat(endOfMessages(messages), tokenizer)
 }
 
@@ -37,13 +41,16 @@ export function chatPrompt(messages: readonly ChatMessage[], tokenizer: Tokenize
  * Contents are encoded as ordinary characters, so that no message can forge a turn. Whoever wants to
  * write reserved tokens uses a text completion.
  */
-export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenizer): Prompt {
+export async function renderChat(
+	messages: readonly ChatMessage[],
+	tokenizer: Tokenizer,
+): Promise<Prompt> {
 	const user = tokenizer.specialTokenId(USER)
 	const assistant = tokenizer.specialTokenId(ASSISTANT)
 	const end = tokenizer.specialTokenId(END_OF_TEXT)
 	if (user === undefined || assistant === undefined || end === undefined) {
 		const text = messages.map(({ content }) => content).join('\n')
-		const tokenIds = tokenizer.encodePlain(text)
+		const tokenIds = await encodeText(text, tokenizer, 'plain')
 		const { endTokenIds, promptPrefix } = tokenizer
 		return {
 			tokenIds: [...promptPrefix, ...tokenIds],
@@ -57,12 +64,14 @@ export function renderChat(messages: readonly ChatMessage[], tokenizer: Tokenize
 	const last = turns.at(-1)
 	const isContinued = last?.side === ASSISTANT && last.text !== ''
 	if (last?.side !== ASSISTANT) turns.push({ side: ASSISTANT, text: '' })
+	const contents = turns.map(({ text }, index) =>
+		index === turns.length - 1 ? openText(text) : closedText(text),
+	)
+	const encoded = await encodeTexts(contents, tokenizer, 'plain')
 	const tokenIds: number[] = []
-	for (const [index, turn] of turns.entries()) {
-		const isOpen = index === turns.length - 1
-		const content = isOpen ? openText(turn.text) : closedText(turn.text)
-		tokenIds.push(turn.side === USER ? user : assistant)
-		for (const id of tokenizer.encodePlain(content)) tokenIds.push(id)
+	for (const [index, { side }] of turns.entries()) {
+		tokenIds.push(side === USER ? user : assistant)
+		for (const id of encoded[index]!) tokenIds.push(id)
 	}
 	const stopTokenIds = [end, user, assistant]
 	return { tokenIds, stopTokenIds, textBefore: '', skipsLeadingBlank: !isContinued }

@@ -1,4 +1,5 @@
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { encodeText } from './encode.ts'
 
 /** What a model reads, and what that means for the text that follows. */
 export interface Prompt {
@@ -14,8 +15,7 @@ export interface Prompt {
 
 /**
  * Characters of a prompt that are encoded: its last ones. They are far more than any context holds,
- * so the model reads the same tokens as if all had been encoded. Encoding runs on the thread that
- * serves sockets, and a longer text would block it.
+ * so the model reads the same tokens as if all had been encoded.
  */
 export const PROMPT_CHARACTERS_MAX = 128 * 1024
 
@@ -25,8 +25,9 @@ export function endOfText(text: string): string {
 }
 
 /** A text to be continued, behind what the tokenizer puts first. Reserved tokens in it are read as such. */
-export function textPrompt(text: string, tokenizer: Tokenizer): Prompt {
-	const tokenIds = [...tokenizer.promptPrefix, ...tokenizer.encode(endOfText(text))]
+export async function textPrompt(text: string, tokenizer: Tokenizer): Promise<Prompt> {
+	const ids = await encodeText(endOfText(text), tokenizer, 'read')
+	const tokenIds = [...tokenizer.promptPrefix, ...ids]
 	return tokenPrompt(tokenIds, text, tokenizer)
 }
 

@@ -1,3 +1,4 @@
+import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
 import { MergeQueue } from './merge-queue.ts'
 import { SpecialTokenMatcher } from './special-token-matcher.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
@@ -21,12 +22,18 @@ export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const merges = new MergeTable(spec)
 	const scan = createScanner(spec, vocabulary)
+	const encodeSteps = function* (text: string, reserved: 'read' | 'plain'): EncodeSteps {
+		const ids = scan(text, reserved === 'read')
+		yield
+		return yield* merges.apply(ids)
+	}
 	const end = spec.specialTokens.includes(END_OF_TEXT) ? vocabulary.idOf(END_OF_TEXT) : undefined
 
 	return {
 		spec,
-		encode: (text) => merges.apply(scan(text, true)),
-		encodePlain: (text) => merges.apply(scan(text, false)),
+		encode: (text) => finishSteps(encodeSteps(text, 'read')),
+		encodePlain: (text) => finishSteps(encodeSteps(text, 'plain')),
+		encodeSteps,
 		decode: (ids) => vocabulary.join(ids),
 		tokenText: (id) => vocabulary.textOf(id),
 		tokenBytes: (id) => vocabulary.bytesOf(id),
@@ -87,7 +94,7 @@ class MergeTable {
 	}
 
 	/** Ids after all merges; `ids` is used up. */
-	apply(ids: number[]): number[] {
+	*apply(ids: number[]): EncodeSteps {
 		if (this.#ranks.size === 0 || ids.length < 2) return ids
 		const tokens = Int32Array.from(ids)
 		const next = new Int32Array(tokens.length)
@@ -97,8 +104,10 @@ class MergeTable {
 			next[at] = at + 1
 			previous[at] = at - 1
 			this.#queuePair(queue, tokens, at, at + 1)
+			if (at % STEP_UNITS === 0) yield
 		}
-		while (!queue.isEmpty) {
+		for (let unit = 1; !queue.isEmpty; unit++) {
+			if (unit % STEP_UNITS === 0) yield
 			const rank = queue.topRank
 			const at = queue.pop()
 			const right = next[at]!

@@ -3,6 +3,7 @@
  * what lies between is normalised and cut into pieces, and within each piece pairs merge by rank.
  */
 import { AddedTokenFinder } from './added-tokens.ts'
+import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
 import { MergeQueue } from './merge-queue.ts'
 import { createPreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
 import type { ByteBpeSpec, IncrementalDecoder, Tokenizer } from './tokenizer.ts'
@@ -46,11 +47,31 @@ class ByteBpeTokenizer implements Tokenizer {
 	}
 
 	encode(text: string): number[] {
-		return this.#encode(text, this.#all)
+		return finishSteps(this.encodeSteps(text, 'read'))
 	}
 
 	encodePlain(text: string): number[] {
-		return this.#encode(text, this.#ordinary)
+		return finishSteps(this.encodeSteps(text, 'plain'))
+	}
+
+	*encodeSteps(text: string, reserved: 'read' | 'plain'): EncodeSteps {
+		const finder = reserved === 'read' ? this.#all : this.#ordinary
+		const ids: number[] = []
+		let unit = 0
+		for (const segment of finder.segments(text.toWellFormed())) {
+			if ('id' in segment) {
+				ids.push(segment.id)
+				continue
+			}
+			const { normalization } = this.spec
+			const normal = normalization === 'none' ? segment.text : segment.text.normalize('NFC')
+			for (const piece of this.#split(normal)) {
+				for (const id of this.#cache.get(piece) ?? (yield* this.#encodePiece(piece))) ids.push(id)
+				// A piece that is not known yet costs some microseconds.
+				if (++unit % (STEP_UNITS / 16) === 0) yield
+			}
+		}
+		return ids
 	}
 
 	decode(ids: readonly number[]): string {
@@ -91,26 +112,8 @@ class ByteBpeTokenizer implements Tokenizer {
 		}
 	}
 
-	#encode(text: string, finder: AddedTokenFinder): number[] {
-		const ids: number[] = []
-		for (const segment of finder.segments(text.toWellFormed())) {
-			if ('id' in segment) {
-				ids.push(segment.id)
-				continue
-			}
-			const { normalization } = this.spec
-			const normal = normalization === 'none' ? segment.text : segment.text.normalize('NFC')
-			for (const piece of this.#split(normal)) {
-				for (const id of this.#encodePiece(piece)) ids.push(id)
-			}
-		}
-		return ids
-	}
-
-	#encodePiece(piece: string): readonly number[] {
-		const known = this.#cache.get(piece)
-		if (known !== undefined) return known
-		const ids = this.#merger.merge(Buffer.from(piece, 'utf8'))
+	*#encodePiece(piece: string): EncodeSteps {
+		const ids = yield* this.#merger.merge(Buffer.from(piece, 'utf8'))
 		if (piece.length <= CACHED_LENGTH_MAX) {
 			if (this.#cache.size === CACHED_PIECES_MAX) this.#cache.clear()
 			this.#cache.set(piece, ids)
@@ -148,7 +151,7 @@ class PieceMerger {
 		this.#whole = ignoresMerges ? ids : null
 	}
 
-	merge(bytes: Buffer): number[] {
+	*merge(bytes: Buffer): EncodeSteps {
 		const whole = this.#whole?.get(bytes.toString('latin1'))
 		if (whole !== undefined) return [whole]
 		const tokens: number[] = []
@@ -156,10 +159,10 @@ class PieceMerger {
 			const id = this.#byteIds[byte]!
 			if (id >= 0) tokens.push(id)
 		}
-		return tokens.length < 2 ? tokens : this.#mergeAll(tokens)
+		return tokens.length < 2 ? tokens : yield* this.#mergeAll(tokens)
 	}
 
-	#mergeAll(tokens: number[]): number[] {
+	*#mergeAll(tokens: number[]): EncodeSteps {
 		const next = new Int32Array(tokens.length)
 		const previous = new Int32Array(tokens.length)
 		// Each merge takes one entry and adds two at most.
@@ -173,8 +176,10 @@ class PieceMerger {
 			next[at] = at + 1
 			previous[at] = at - 1
 			offer(at, at + 1)
+			if ((at + 1) % STEP_UNITS === 0) yield
 		}
-		while (!queue.isEmpty) {
+		for (let unit = 1; !queue.isEmpty; unit++) {
+			if (unit % STEP_UNITS === 0) yield
 			const rank = queue.topRank
 			const at = queue.pop()
 			const right = next[at]!

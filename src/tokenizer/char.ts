@@ -1,3 +1,4 @@
+import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -6,21 +7,24 @@ export function createCharTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const idByCodePoint = vocabulary.codePointIds()
 
-	const encode = (text: string): number[] => {
+	const encodeSteps = function* (text: string): EncodeSteps {
 		const ids: number[] = []
 		for (let at = 0; at < text.length; ) {
 			const codePoint = text.codePointAt(at)!
 			at += codePoint > 0xffff ? 2 : 1
 			const id = idByCodePoint[codePoint] ?? -1
 			if (id >= 0) ids.push(id)
+			if (at % STEP_UNITS === 0) yield
 		}
 		return ids
 	}
+	const encode = (text: string) => finishSteps(encodeSteps(text))
 
 	return {
 		spec,
 		encode,
 		encodePlain: encode,
+		encodeSteps,
 		decode: (ids) => vocabulary.join(ids),
 		tokenText: (id) => vocabulary.textOf(id),
 		tokenBytes: (id) => vocabulary.bytesOf(id),

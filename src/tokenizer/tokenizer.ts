@@ -4,6 +4,7 @@
  * checkpoint holds. Nothing here knows models, requests or HTTP.
  */
 import type { AddedToken } from './added-tokens.ts'
+import type { EncodeSteps } from './encode-steps.ts'
 import type { PreTokenizerStage } from './pre-tokenizer.ts'
 
 /** A tokenizer as stored with a checkpoint, verified. Plain data: crosses threads. */
@@ -50,6 +51,8 @@ export interface Tokenizer {
 	encode(text: string): number[]
 	/** As `encode`, but a reserved token's text is read as ordinary characters: for untrusted parts. */
 	encodePlain(text: string): number[]
+	/** Both of them in steps, for texts that would keep others waiting. */
+	encodeSteps(text: string, reserved: 'read' | 'plain'): EncodeSteps
 	/** Text of all ids at once; ids outside the vocabulary add nothing. */
 	decode(ids: readonly number[]): string
 	/**

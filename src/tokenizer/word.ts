@@ -1,3 +1,4 @@
+import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
 import type { IncrementalDecoder, Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -11,19 +12,23 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const newlineId = vocabulary.idOf('\n')
 
-	const encode = (text: string): number[] => {
+	const encodeSteps = function* (text: string): EncodeSteps {
 		const ids: number[] = []
+		let unit = 0
 		for (const [index, line] of text.split('\n').entries()) {
+			if (++unit % STEP_UNITS === 0) yield
 			if (index > 0 && newlineId !== undefined) ids.push(newlineId)
 			const trimmed = line.trim()
 			if (trimmed === '') continue
 			for (const word of trimmed.split(/\s+/)) {
 				const id = vocabulary.idOf(word)
 				if (id !== undefined) ids.push(id)
+				if (++unit % STEP_UNITS === 0) yield
 			}
 		}
 		return ids
 	}
+	const encode = (text: string) => finishSteps(encodeSteps(text))
 
 	const isWord = (id: number) => spec.vocab[id] !== undefined && spec.vocab[id] !== '\n'
 	const tokenText = (id: number, isAfterWord = false) =>
@@ -48,6 +53,7 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 		spec,
 		encode,
 		encodePlain: encode,
+		encodeSteps,
 		decode(ids) {
 			const decoder = createDecoder()
 			let text = ''

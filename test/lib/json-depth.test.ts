@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { nestsDeeperThan } from '../../src/lib/json-depth.ts'
+import { hasMoreThan, nestsDeeperThan } from '../../src/lib/json-depth.ts'
 
 function depthOf(value: unknown): number {
 	if (typeof value !== 'object' || value === null) return 0
@@ -35,4 +35,14 @@ test('a body of 8 MB takes milliseconds', () => {
 		nestsDeeperThan(text, 256)
 		expect(performance.now() - start).toBeLessThan(200)
 	}
+})
+
+test.each([
+	['{"a":1,"b":{"c":2}}', 3, 1],
+	['[1,2,3,[4,5]]', 0, 4],
+	['{"a:,":"\\",:,"}', 1, 0],
+])('%s has %i names and %i commas', (text, names, commas) => {
+	expect(hasMoreThan(text, { names, commas })).toBe(false)
+	if (names > 0) expect(hasMoreThan(text, { names: names - 1, commas })).toBe(true)
+	if (commas > 0) expect(hasMoreThan(text, { names, commas: commas - 1 })).toBe(true)
 })

@@ -37,7 +37,7 @@ test('a token without a visible text stands where the one before it ends', () =>
 	expect(choices[0]!.logprobs!.text_offset).toEqual([0, 2, 2, 5])
 })
 
-test('what the tokenizer puts before a text is among the tokens of an echo, not in its text', () => {
+test('what the tokenizer puts before a text is among the tokens of an echo, not in its text', async () => {
 	const spec = {
 		type: 'char',
 		vocab: ['a', 'b', '^'],
@@ -46,7 +46,7 @@ test('what the tokenizer puts before a text is among the tokens of an echo, not 
 		mergeOrder: 'plain',
 	} as const
 	const tokenizer = { ...createTokenizer(spec), promptPrefix: [2] }
-	const prompts = toPrompts('ab', { tokenizer, vocabSize: 3, param: 'prompt' })
+	const prompts = await toPrompts('ab', { tokenizer, vocabSize: 3, param: 'prompt' })
 	const choice = {
 		text: 'b',
 		tokens: [

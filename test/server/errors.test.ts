@@ -7,6 +7,10 @@ import { testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
 const tools = [{ type: 'function', function: { name: 'f' } }]
+const manyNames = JSON.stringify(
+	Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [i, i])),
+)
+const manyIds = JSON.stringify({ prompt: Array.from({ length: 300_000 }, () => 1) })
 const deepIn = (field: string) => `{"${field}":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
 
 const jsonSchema = (schema: unknown) => ({ type: 'json_schema', json_schema: { schema } })
@@ -532,6 +536,8 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'invalid_value',
 		'prompt',
 	],
+	['too many names', '/v1/completions', manyNames, 400, 'invalid_json', null],
+	['too many values', '/v1/completions', manyIds, 400, 'invalid_json', null],
 	['a deep prompt', '/v1/completions', deepIn('prompt'), 400, 'invalid_json', null],
 	['deep metadata', '/v1/responses', deepIn('metadata'), 400, 'invalid_json', null],
 	['a deep text format', '/v1/responses', deepIn('text'), 400, 'invalid_json', null],
@@ -692,17 +698,17 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'prompt',
 	],
 	[
-		'a schema of a million alternatives',
+		'a schema of 250,000 alternatives',
 		'/v1/chat/completions',
-		{ ...chat, response_format: jsonSchema({ anyOf: Array(1_000_000).fill(true) }) },
+		{ ...chat, response_format: jsonSchema({ anyOf: Array(250_000).fill(true) }) },
 		400,
 		'unsupported_value',
 		'response_format',
 	],
 	[
-		'a choice of one among 100,000 schemas',
+		'a choice of one among 30,000 schemas',
 		'/v1/chat/completions',
-		{ ...chat, response_format: jsonSchema({ oneOf: Array(100_000).fill({ const: 1 }) }) },
+		{ ...chat, response_format: jsonSchema({ oneOf: Array(30_000).fill({ const: 1 }) }) },
 		400,
 		'unsupported_value',
 		'response_format',

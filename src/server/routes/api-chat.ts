@@ -43,7 +43,7 @@ async function reply(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	return answerText(
-		await opening.start([toApiChatTextRequest(opening.asked, opening.requestContext)], {
+		await opening.start([await toApiChatTextRequest(opening.asked, opening.requestContext)], {
 			isStreamed: true,
 		}),
 	)

@@ -40,7 +40,7 @@ async function complete(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const textRequest = toChatCompletionTextRequest(asked, requestContext)
+	const textRequest = await toChatCompletionTextRequest(asked, requestContext)
 	const session = await opening.start([textRequest], {
 		promptField: 'messages',
 		isStreamed: asked.stream ?? false,

@@ -34,7 +34,7 @@ async function complete(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const prompts = toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
+	const prompts = await toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
 	const n = asked.n ?? 1
 	const echoed = asked.echo ? prompts.reduce((sum, { text }) => sum + text.length * n, 0) : 0
 	const session = await opening.start(toCompletionTextRequests(asked, prompts, requestContext), {

@@ -36,7 +36,7 @@ async function embed(
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
 	const { tokenizer, config } = lease
-	const inputs = toEmbeddingInputs(body, {
+	const inputs = await toEmbeddingInputs(body, {
 		tokenizer,
 		vocabSize: config.vocabSize,
 		width: config.nEmbd,

@@ -48,7 +48,7 @@ async function complete(context: ServerContext, request: Request, read: Reader):
 	if (request.method === 'HEAD') return headResponse('application/json')
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = await opening.start([toGenerateTextRequest(asked, requestContext)])
+	const session = await opening.start([await toGenerateTextRequest(asked, requestContext)])
 	const response = await answerWhole(session, ([result]) => toGenerated(lease.id, result!))
 	response.headers.set('cache-control', 'no-store')
 	return response

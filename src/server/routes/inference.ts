@@ -32,7 +32,7 @@ async function stream(context: ServerContext, request: Request): Promise<Respons
 	if (request.method === 'HEAD') return headResponse('text/event-stream; charset=utf-8')
 	using opening = await openSession(context, request, readQuery)
 	const { asked, requestContext } = opening
-	const session = await opening.start([toInferenceTextRequest(asked, requestContext)], {
+	const session = await opening.start([await toInferenceTextRequest(asked, requestContext)], {
 		isStreamed: true,
 	})
 	return answerStream(session, inferenceFormat(asked.query ?? ''))

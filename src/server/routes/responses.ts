@@ -34,7 +34,7 @@ async function respond(
 ): Promise<Response> {
 	using opening = await openSession(context, request, read)
 	const { asked, lease, requestContext } = opening
-	const session = await opening.start([toResponsesTextRequest(asked, requestContext)], {
+	const session = await opening.start([await toResponsesTextRequest(asked, requestContext)], {
 		promptField: 'input',
 		isStreamed: asked.stream ?? false,
 	})

@@ -62,7 +62,7 @@ async function encode(
 	using held = bodies.open(clients.of(request))
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
-	return toTokenized(body, lease.tokenizer, lease.config.contextLength)
+	return await toTokenized(body, lease.tokenizer, lease.config.contextLength)
 }
 
 async function decode(
