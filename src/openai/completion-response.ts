@@ -107,12 +107,13 @@ interface Echo {
 
 const nothing: Echo = { text: '', tokens: [] }
 
-/** The prompt as part of the answer. The model may have read only its end. */
+/** The prompt as part of the answer, its tokens where they are told. The model may have read only its end. */
 function echoOf(
 	{ text, tokenIds, prefixTokens }: CompletionPrompt,
 	read: { promptTokens: number; logprobs?: Logprobs; promptLogprobs?: Logprobs },
 	options: Pick<CompletionOptions, 'tokenizer' | 'logprobs'>,
 ): Echo {
+	if (options.logprobs === null) return { text, tokens: [] }
 	const { tokenizer } = options
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
