@@ -344,7 +344,7 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		},
 		400,
 		'invalid_value',
-		'tools',
+		'tools[0].function.parameters.type',
 	],
 	[
 		'a tool without a name',
