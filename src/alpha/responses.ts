@@ -18,6 +18,8 @@ export function toRun(card: ModelCard): RunSchema {
 		domain: card.domain,
 		modelConfig: card.modelConfig,
 		trainConfig: card.trainConfig,
+		format: card.format,
+		family: card.family,
 	}
 }
 

@@ -1,3 +1,4 @@
+import { checkCommand } from './check.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { eventsCommand } from './events.ts'
 import { generateCommand } from './generate.ts'
@@ -12,6 +13,7 @@ const commands: readonly Command[] = [
 	serveCommand,
 	generateCommand,
 	modelsCommand,
+	checkCommand,
 	uploadCommand,
 	runsCommand,
 	watchCommand,

@@ -1,3 +1,4 @@
+import type { CheckpointForm } from '../checkpoint/formats/types.ts'
 import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
 import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { PlaceRequest, Places } from '../engine/engine.ts'
@@ -28,6 +29,10 @@ export interface ModelCard {
 	readonly reason: string | null
 	/** Context length if known without loading. */
 	readonly contextLength: number | null
+	/** Who wrote the checkpoint, and how; null until it has been inspected. */
+	readonly format: CheckpointForm | null
+	/** Architecture; null until the checkpoint has been inspected. */
+	readonly family: ModelConfig['family'] | null
 	/** True for the model inside the executable. */
 	readonly isBuiltin: boolean
 }

@@ -240,9 +240,15 @@ export class ModelRegistry implements ModelCatalog {
 		}
 	}
 
-	#card({ key, card }: SourceModel): ModelCard {
+	#card({ key, card, info }: SourceModel): ModelCard {
 		const resident = this.#residency.find(key)
-		return { ...card, state: resident ? (resident.model ? 'loaded' : 'loading') : 'available' }
+		const known = resident?.model?.checkpoint ?? info
+		return {
+			...card,
+			state: resident ? (resident.model ? 'loaded' : 'loading') : 'available',
+			format: known?.form ?? null,
+			family: known?.config.family ?? null,
+		}
 	}
 
 	#notFound(name: string | undefined) {

@@ -22,8 +22,8 @@ export interface SourceModel {
 	lossSeries(pointsMax: number): Promise<LossSeries>
 }
 
-/** A card without what only the registry knows: whether the model is in memory. */
-export type SourceCard = Omit<ModelCard, 'state'>
+/** A card without what the registry knows: whether the model is in memory, and what was read of it. */
+export type SourceCard = Omit<ModelCard, 'state' | 'format' | 'family'>
 
 /**
  * Where models come from: runs in the checkpoints directory, the built-in model, or files of other

@@ -129,6 +129,8 @@ function unservedCard({ name, step, mtimeMs, config, fault }: UnservedRun): Mode
 		state: fault.kind,
 		reason: fault.reason,
 		contextLength: null,
+		format: null,
+		family: null,
 		isBuiltin: false,
 	}
 }

@@ -43,6 +43,8 @@ describe('GET /api/models', () => {
 			domain: 'super_chat',
 			modelConfig: { vocabSize: 300, blockSize: 64 },
 			trainConfig: { iters: 400, batchSize: 4 },
+			format: expect.stringMatching(/^(json|binary)$/),
+			family: 'alpha',
 		})
 	})
 })

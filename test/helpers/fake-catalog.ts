@@ -67,6 +67,8 @@ export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard
 		state: 'available',
 		reason: null,
 		contextLength: fakeContextLength,
+		format: 'json',
+		family: 'alpha',
 		isBuiltin: false,
 		...fields,
 	}

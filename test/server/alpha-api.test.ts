@@ -19,6 +19,8 @@ describe('/api/models', () => {
 			domain: 'novels',
 			modelConfig: { vocabSize: 51, blockSize: 64 },
 			trainConfig: { iters: 3000, batchSize: 4 },
+			format: 'json',
+			family: 'alpha',
 		})
 	})
 

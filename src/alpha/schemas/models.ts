@@ -17,6 +17,16 @@ export const RunSchema = Type.Object({
 	domain: nullable(Type.String()),
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,
+	format: nullable(
+		oneOf(['json', 'binary', 'huggingface', 'nanogpt'], {
+			description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
+		}),
+	),
+	family: nullable(
+		oneOf(['alpha', 'gpt2', 'llama', 'neo', 'neox'], {
+			description: 'Architecture; null: not looked into yet, or not servable.',
+		}),
+	),
 	state: Type.Optional(Type.String({ description: 'Only of a run that cannot be served.' })),
 	reason: Type.Optional(nullable(Type.String({ description: 'Why it cannot be served.' }))),
 })

@@ -59,6 +59,11 @@ function isVerdict(verdict: unknown): boolean {
 	const { info, fault } = verdict
 	if (isRecord(fault)) return fault['kind'] === 'damaged' && typeof fault['reason'] === 'string'
 	if (!isRecord(info)) return false
-	const { config, tokenizer, parameterCount } = info
-	return isRecord(config) && isRecord(tokenizer) && Number.isSafeInteger(parameterCount)
+	const { form, config, tokenizer, parameterCount } = info
+	return (
+		typeof form === 'string' &&
+		isRecord(config) &&
+		isRecord(tokenizer) &&
+		Number.isSafeInteger(parameterCount)
+	)
 }

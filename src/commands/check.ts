@@ -1,0 +1,115 @@
+import { stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
+import { Loader } from '../checkpoint/load/loader.ts'
+import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
+import { locationOf } from '../checkpoint/store/checkpoint-version.ts'
+import { RunReader } from '../checkpoint/store/run-directory.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { Command, CommandContext } from './command.ts'
+import { serveOptions } from './config.ts'
+import { readMachine } from './machine.ts'
+import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { kernelLibraryPath } from './packaged-files.ts'
+import { printable } from './training-client.ts'
+
+function checkOptions() {
+	const { checkpoints, dtype } = serveOptions(readMachine())
+	return { checkpoints, dtype }
+}
+
+/** Something to load, under the path that its line begins with, or why there is nothing. */
+interface Subject {
+	readonly path: string
+	readonly found: CheckpointLocation | string
+}
+
+export const checkCommand: Command = {
+	name: 'check',
+	usage: 'PATH…',
+	summary: 'verify checkpoints, runs and model directories to their last number',
+	optionsHelp: () => formatHelp(checkOptions()),
+	async run(context) {
+		const { values, positionals } = parseOptions(checkOptions(), context)
+		if (positionals.length === 0) throw new UsageError('expected PATH: alpha check PATH…')
+		const libraryPath = kernelLibraryPath({ env: context.env, checkpoints: values.checkpoints })
+		const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa: '' })
+		try {
+			return await checkAll(positionals, loader, values.dtype, context)
+		} finally {
+			loader.close()
+		}
+	},
+}
+
+async function checkAll(
+	paths: readonly string[],
+	loader: Loader,
+	dtype: 'f32' | 'bf16' | 'int8',
+	{ print, stopRequested }: CommandContext,
+): Promise<number> {
+	let stopStatus = 0
+	void stopRequested.then((status) => {
+		stopStatus = status
+		loader.close()
+	})
+	let isAllFine = true
+	for (const given of paths) {
+		for (const { path, found } of await subjectsOf(given)) {
+			const line = await verdictOn(found, loader, dtype)
+			if (stopStatus !== 0) return stopStatus
+			if (line.isRefused) isAllFine = false
+			print(`${printable(`${path}: ${line.text}`)}\n`)
+		}
+	}
+	return isAllFine ? 0 : 1
+}
+
+async function verdictOn(
+	found: Subject['found'],
+	loader: Loader,
+	dtype: 'f32' | 'bf16' | 'int8',
+): Promise<{ text: string; isRefused: boolean }> {
+	if (typeof found === 'string') return { text: `refused: ${found}`, isRefused: true }
+	try {
+		return { text: describe(await loader.verify({ location: found, dtype })), isRefused: false }
+	} catch (error) {
+		return { text: `refused: ${messageOf(error)}`, isRefused: true }
+	}
+}
+
+function describe({ form, config, tokenizer, step, parameterCount }: CheckpointInfo): string {
+	return [
+		`${form} ${config.family}`,
+		`${parameterCount} parameters`,
+		`context ${config.contextLength}`,
+		`${tokenizer.type} tokenizer of ${tokenizer.vocabSize} entries`,
+		...(step === null ? [] : [`step ${step}`]),
+	].join(', ')
+}
+
+/** A file is one checkpoint; a directory has those that a server would find in it. */
+async function subjectsOf(given: string): Promise<readonly Subject[]> {
+	const path = resolve(given)
+	const state = await stat(path).catch(() => null)
+	if (state === null) return [{ path: given, found: 'no such file or directory' }]
+	if (!state.isDirectory()) return [{ path: given, found: { type: 'file', path } }]
+	const directory = await new RunReader(dirname(path), basename(path)).read(true)
+	if (directory === null) return [{ path: given, found: 'expected a checkpoint in it, got none' }]
+	const { config, checkpoints, strangers, unreadable } = directory
+	const faults = [...strangers, ...unreadable]
+	if (typeof config === 'string') faults.push(config)
+	if (config === null) faults.push('expected config.json, got none')
+	if (checkpoints.length === 0 && faults.length === 0) {
+		faults.push('expected a checkpoint in it, got none')
+	}
+	return [
+		...faults.map((reason): Subject => ({ path: given, found: reason })),
+		...checkpoints.map((version): Subject => {
+			return {
+				path: join(given, relative(path, version.path)),
+				found: version.fault?.reason ?? locationOf(version),
+			}
+		}),
+	]
+}
