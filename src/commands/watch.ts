@@ -76,7 +76,9 @@ async function after(
 	watched: Watched | null,
 	readAgain: () => Promise<Watched>,
 ): Promise<Watched> {
-	if (watched === null || TURNS.includes(type)) return await readAgain()
+	// A run that had fallen silent, and is heard again, is in another state.
+	const isTurn = TURNS.includes(type) || watched?.run.status === 'stale'
+	if (watched === null || isTurn) return await readAgain()
 	if (!isRecord(data)) return watched
 	if (type === 'metrics') return withMetrics(watched, data['metrics'])
 	const event = type === 'event' ? toEventRow(data['event']) : null

@@ -128,6 +128,8 @@ export class TrainingRun {
 		return this.exclusively(async () => {
 			await this.#makeDirectory()
 			await this.#read()
+			// Before anybody is told: whoever looks then must not find it silent.
+			this.#lastHeardMs = nowMs
 			await this.#store(report, nowMs)
 		})
 	}
@@ -213,6 +215,10 @@ export class TrainingRun {
 		if (isSame && nowMs - this.#recordWrittenMs < RECORD_INTERVAL_MS) return
 		const lastHeardAt = new Date(nowMs).toISOString()
 		await this.#write({ ...record, state: state ?? record.state, lastHeardAt })
+		// Its metrics were told while it still counted as ended.
+		if (this.#record?.state !== record.state) {
+			this.#tell('heartbeat', `"step":${JSON.stringify(this.#progress.latestStep)}`)
+		}
 	}
 
 	async #write(record: RunRecord): Promise<void> {

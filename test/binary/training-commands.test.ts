@@ -1,6 +1,9 @@
 /** alpha runs, watch and events against the executable. */
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
 
 setDefaultTimeout(30_000)
@@ -88,6 +91,20 @@ test('alpha watch follows a training to its end', async () => {
 	await report({ runId: 'war & peace', finalStep: 40 }, '/api/ingest/complete')
 	await watching.until('completed')
 	expect(await watching.child.exited).toBe(0)
+})
+
+test('alpha watch shows that a training goes on that had fallen silent', async () => {
+	const directory = join(server.checkpoints, 'silent')
+	mkdirSync(directory)
+	const record = { runId: 'silent', state: 'active', lastHeardAt: '2026-01-01T00:00:00.000Z' }
+	writeFileSync(join(directory, 'run.json'), JSON.stringify(record))
+	await eventually(async () => (await fetch(`${server.url}/api/runs/silent`)).ok, 20_000)
+	const watching = follow(['watch', 'silent'])
+	await watching.until('silent  stale')
+	await report({ type: 'metrics', runId: 'silent', metrics: [{ step: 7, loss: 2 }] })
+	expect(await watching.until('step 7')).toContain('silent  training')
+	watching.child.kill('SIGINT')
+	expect(await watching.child.exited).toBe(130)
 })
 
 test('what cannot be asked is said', async () => {

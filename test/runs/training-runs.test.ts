@@ -334,6 +334,19 @@ describe('a watcher', () => {
 		expect((await watcher.next()).value).toMatchObject([{ run: 'b' }])
 	})
 
+	test('hears of a training that goes on when it counts as going on', async () => {
+		using at = await RunsFixture.open()
+		await at.report(metrics('run', 1, 2))
+		await at.report({ type: 'complete', runId: 'run', finalStep: 2, isFailed: false })
+		const watcher = at.runs.feed.watch('run')
+		await at.report(metrics('run', 3, 4))
+		expect((await watcher.next()).value).toMatchObject([
+			{ type: 'metrics' },
+			{ type: 'heartbeat', fields: '"step":4' },
+		])
+		expect(at.runs.find('run')?.state).toBe('training')
+	})
+
 	test('that falls behind is told so, and costs no memory', async () => {
 		using at = await RunsFixture.open()
 		const watcher = at.runs.feed.watch(null)

@@ -206,6 +206,18 @@ describe.skipIf(chromiumPath === null)(`the Training view in Chromium${chromiumN
 		await page.close()
 	})
 
+	test('shows that a training goes on that had ended', async () => {
+		const page = await open('/training')
+		await report({ type: 'metrics', runId: 'resumed', metrics: points(1, 2) })
+		await report({ runId: 'resumed', finalStep: 2 }, '/api/ingest/complete')
+		await row(page, 'resumed').locator('.state', { hasText: 'completed' }).waitFor()
+		await report({ type: 'metrics', runId: 'resumed', metrics: points(3, 4) })
+		await row(page, 'resumed').locator('.state', { hasText: 'training' }).waitFor()
+		await row(page, 'step 4').waitFor()
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
 	test('finds its way back when the server was away', async () => {
 		const page = await open('/training')
 		await page.route('**/api/training/live', (route) => route.abort())

@@ -26,6 +26,9 @@ const POINTS_READ = 2000
 /** A run is stale when nothing has been heard for so long. */
 const STALE_MS = 300_000
 
+/** News that say all there is to know of them. */
+const SMALL_NEWS = ['metrics', 'heartbeat', 'event']
+
 export class TrainingFeed {
 	/** @type {Map<string, TrainingRun>} */
 	#runs = new Map()
@@ -127,10 +130,13 @@ export class TrainingFeed {
 			return
 		}
 		const run = this.#runs.get(data.run)
-		if (type === 'metrics' && run !== undefined) this.#takeMetrics(run, data.metrics)
-		else if (type === 'heartbeat' && run !== undefined) run.updated_at = new Date().toISOString()
-		else if (type === 'run_removed') this.#runs.delete(data.run)
-		else if (type !== 'event') this.#readRun(data.run)
+		if (type === 'run_removed') this.#runs.delete(data.run)
+		else if (run === undefined || !isRunning(run) || !SMALL_NEWS.includes(type)) {
+			// Also one that had fallen silent or ended, and is heard again.
+			this.#readRun(data.run)
+		}
+		if (run !== undefined) run.updated_at = new Date().toISOString()
+		if (run !== undefined && type === 'metrics') this.#takeMetrics(run, data.metrics)
 		this.#onNews({ type, run: data.run, data })
 	}
 
@@ -152,11 +158,9 @@ export class TrainingFeed {
 		run.last_loss = number(last['valLoss']) ?? number(last['loss'])
 		run.last_metrics = last
 		run.metric_count += metrics.length
-		run.updated_at = new Date().toISOString()
 		if (stepMs !== null && run.total_iters !== null) {
 			run.seconds_left = ((run.total_iters - run.latest_step) * stepMs) / 1000
 		}
-		if (run.status === 'stale') this.#readRun(run.id)
 	}
 
 	/** @param {string} id */
@@ -175,10 +179,14 @@ export class TrainingFeed {
 	 * @returns {TrainingRun}
 	 */
 	#aged(run) {
-		const isLive = run.status === 'training' || run.status === 'active'
 		const isSilent = Date.now() - Date.parse(run.updated_at) > STALE_MS
-		return isLive && isSilent ? { ...run, status: 'stale', seconds_left: null } : run
+		return isRunning(run) && isSilent ? { ...run, status: 'stale', seconds_left: null } : run
 	}
+}
+
+/** @param {TrainingRun} run */
+function isRunning({ status }) {
+	return status === 'training' || status === 'active'
 }
 
 /**
