@@ -1,8 +1,10 @@
 /** Bodies and queries of the /api endpoints → generations. */
+import { isRecord } from '../lib/json.ts'
 import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
 import { textPrompt } from '../text/prompt.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
 import { completionTokensMax, topKDefault } from '../wire/limits.ts'
+import { refuseUnlessEmpty } from '../wire/refusals.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
 import {
 	generateMaxTokensDefault,
@@ -24,6 +26,7 @@ export async function toGenerateTextRequest(
 	request: GenerateRequest,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): Promise<TextRequest> {
+	refuseFormats(request)
 	const prompt = { ...(await textPrompt(request.prompt, tokenizer)), textBefore: '' }
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, completionTokensMax),
@@ -40,6 +43,7 @@ export async function toInferenceTextRequest(
 	query: InferenceQuery,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): Promise<TextRequest> {
+	refuseFormats(query)
 	const prompt = await textPrompt(query.query ?? '', tokenizer)
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(query.steps ?? streamTokensDefault, streamTokensMax),
@@ -56,6 +60,7 @@ export async function toApiChatTextRequest(
 	body: ApiChatRequest,
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): Promise<TextRequest> {
+	refuseFormats(body)
 	const prompt = await chatPrompt(fromUiMessages(body.messages), tokenizer)
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(body.maxTokens ?? streamTokensDefault, streamTokensMax),
@@ -65,6 +70,31 @@ export async function toApiChatTextRequest(
 			seed: body.seed ?? seed,
 		},
 	})
+}
+
+/** What other servers hold a text to; here /v1 does. */
+const FORMAT_FIELDS = [
+	'format',
+	'json_schema',
+	'guided_json',
+	'guided_choice',
+	'guided_regex',
+	'regex',
+	'structured_outputs',
+	'guided_grammar',
+	'structural_tag',
+	'grammar',
+	'ebnf',
+	'bad_words',
+	'use_beam_search',
+	'allowed_token_ids',
+]
+
+/** A text that ignores its format would pass for one that has it. Throws ApiError 400. */
+function refuseFormats(fields: Readonly<Record<string, unknown>>): void {
+	for (const name of FORMAT_FIELDS) refuseUnlessEmpty(name, fields[name])
+	const format = fields['response_format']
+	if (!isRecord(format) || format['type'] !== 'text') refuseUnlessEmpty('response_format', format)
 }
 
 /** The aliases first: they have no default that could hide the other spelling. */

@@ -109,10 +109,13 @@ function startServer(
 			connections,
 		})
 	} catch (error) {
-		const reason =
-			errorCode(error) === 'EADDRINUSE'
-				? 'another program listens there; choose one with --port, 0 for any free port'
-				: messageOf(error)
+		let reason = messageOf(error)
+		// Bun tells of hosts that it cannot find, too, that they are in use.
+		if (errorCode(error) === 'EADDRINUSE') {
+			reason = ownHosts().includes(config.host)
+				? 'another program listens there; choose a port with --port or ALPHA_PORT, 0 for any free one'
+				: 'the host is no address of this machine; choose one with --host or ALPHA_HOST'
+		}
 		throw new Error(`cannot listen on ${config.host} port ${config.port}: ${reason}`)
 	}
 }

@@ -14,6 +14,7 @@ import {
 	unenforceableFormat,
 	unsupportedParameter,
 } from '../wire/errors.ts'
+import { isEmpty, refuseUnlessEmpty } from '../wire/refusals.ts'
 import type { ConstraintFields, ResponseFormat, TextFormat } from './schemas/format.ts'
 
 /** A format and the field that asks for it. */
@@ -92,9 +93,9 @@ const ANY_OBJECT = { type: 'object' }
 /** What the fields of other servers ask for. Throws for those that this one does not know how to honour. */
 function askedBy(body: ConstraintFields): AskedFormat[] {
 	const { structured_outputs: outputs = {} } = body
-	for (const name of REFUSED) refuse(name, body[name])
-	refuse('structured_outputs.grammar', outputs.grammar)
-	refuse('structured_outputs.structural_tag', outputs.structural_tag)
+	for (const name of REFUSED) refuseUnlessEmpty(name, body[name])
+	refuseUnlessEmpty('structured_outputs.grammar', outputs.grammar)
+	refuseUnlessEmpty('structured_outputs.structural_tag', outputs.structural_tag)
 	return [
 		...schemaOf('json_schema', body.json_schema),
 		...schemaOf('format', body.format === 'json' ? ANY_OBJECT : body.format),
@@ -120,16 +121,6 @@ const REFUSED = [
 	'use_beam_search',
 	'allowed_token_ids',
 ] as const
-
-function refuse(param: string, value: unknown): void {
-	if (!isEmpty(value)) throw unsupportedParameter(param, 'This server cannot enforce it.')
-}
-
-/** A value that asks for nothing. */
-function isEmpty(value: unknown): boolean {
-	if (value === undefined || value === null || value === false || value === '') return true
-	return typeof value === 'object' && Object.keys(value).length === 0
-}
 
 function schemaOf(param: string, given: unknown): AskedFormat[] {
 	const schema = typeof given === 'string' ? parseSchema(param, given) : given

@@ -181,6 +181,12 @@ describe('alpha serve', () => {
 		expect(errors).toContain('another program listens there')
 	})
 
+	test('tells a host that is not this machine from a port that is taken', async () => {
+		const { status, errors } = await runAlpha(['serve', '--host', 'nosuch.invalid', '--port', '0'])
+		expect(status).toBe(1)
+		expect(errors).toContain('the host is no address of this machine; choose one with --host')
+	})
+
 	test('refuses an instruction set that this machine does not have', async () => {
 		const foreign = process.arch === 'arm64' ? 'avx2' : 'neon'
 		const { status, errors } = await runAlpha(['serve', '--isa', foreign])

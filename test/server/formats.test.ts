@@ -90,3 +90,21 @@ test('prompts of one completion share their format', async () => {
 	expect(body.choices).toHaveLength(2)
 	for (const { text } of body.choices) expect(isChoice(text)).toBe(true)
 })
+
+describe.each(['/api/generate', '/api/chat'])('%s holds a text to no format', (path) => {
+	const prompt = { prompt: 'once', messages: [{ role: 'user', content: 'once' }] }
+
+	test.each(spellings)('and refuses %j by name', async (field) => {
+		const response = await testApp().post(path, { ...prompt, ...field })
+		const { error } = await response.json()
+		expect([response.status, error.param]).toEqual([400, Object.keys(field)[0]!])
+	})
+
+	test.each([
+		{ format: '' },
+		{ response_format: { type: 'text' } },
+		{ guided_json: {}, bad_words: [] },
+	])('but takes %j, which asks for none', async (field) => {
+		expect((await testApp().post(path, { ...prompt, ...field })).status).toBe(200)
+	})
+})
