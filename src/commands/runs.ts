@@ -60,6 +60,9 @@ async function readRuns(directory: string): Promise<readonly TrainingRunRow[]> {
 	return rows
 }
 
+/** A longer cell moves the rest of its own row only, characters. */
+const CELL_WIDTH_MAX = 64
+
 /** A table of runs, the one that was heard of last first. */
 export function formatRuns(runs: readonly TrainingRunRow[]): string {
 	const rows = [
@@ -74,7 +77,9 @@ export function formatRuns(runs: readonly TrainingRunRow[]): string {
 			printable(run.hostname ?? '-'),
 		]),
 	]
-	const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+	const widths = rows[0]!.map((_, column) =>
+		Math.min(CELL_WIDTH_MAX, Math.max(...rows.map((row) => row[column]!.length))),
+	)
 	const lines = rows.map((row) =>
 		row
 			.map((cell, i) => cell.padEnd(widths[i]!))

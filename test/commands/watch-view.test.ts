@@ -52,6 +52,13 @@ test('alpha runs lists what is known of each', async () => {
 	])
 })
 
+test('alpha runs shows an endless name whole, and the other rows as they were', async () => {
+	const run = await row()
+	const [, short, long] = formatRuns([run, { ...run, name: 'x'.repeat(500) }]).split('\n')
+	expect(short).toMatch(/^war & peace {55}training {2}20\/100/)
+	expect(long).toMatch(/^x{500} {2}training {2}20\/100/)
+})
+
 test('an event is one line, whatever its trainer wrote', () => {
 	const line = formatEvent({
 		id: 1,
