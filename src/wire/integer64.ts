@@ -4,14 +4,10 @@
  * 11. Different integers less than 2^53 apart stay different.
  */
 
-/** Bounds of the field: signed and unsigned integers of 64 bits. */
-export const integer64Min = -(2 ** 63)
-export const integer64Max = 2 ** 64
-
-/** The number for decimal digits; what is not within the bounds stays as it is, to be refused. */
+/** The number for decimal digits; beyond 64 bits only the lowest 64 count. */
 export function foldInteger64(digits: string): number {
 	const value = Number(digits)
-	if (Number.isSafeInteger(value) || value < integer64Min || value > integer64Max) return value
+	if (Number.isSafeInteger(value) || !Number.isFinite(value)) return value
 	const bits = BigInt.asUintN(64, BigInt(digits))
 	return Number(BigInt.asUintN(53, bits ^ (bits >> 53n)))
 }
@@ -21,7 +17,9 @@ export function foldedField(json: string, name: string): number | undefined {
 	const sources = new Map<unknown, string>()
 	const root: unknown = JSON.parse(json, readSource)
 	const source = sources.get(root)
-	return source !== undefined && /^-?\d+$/.test(source) ? foldInteger64(source) : undefined
+	if (source === undefined) return undefined
+	// Written with a fraction or an exponent, it is what JSON.parse has read.
+	return foldInteger64(/^-?\d+$/.test(source) ? source : BigInt(Number(source)).toString())
 
 	function readSource(this: unknown, key: string, value: unknown, context?: { source?: string }) {
 		if (key === name && context?.source !== undefined) sources.set(this, context.source)

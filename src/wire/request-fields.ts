@@ -2,7 +2,6 @@
 import { Type } from '@sinclair/typebox'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { optional } from './fields.ts'
-import { integer64Max, integer64Min } from './integer64.ts'
 import { int32Max, temperatureMax, topKDefault } from './limits.ts'
 
 /** What a request is read against. */
@@ -24,13 +23,11 @@ export const modelField = optional(
 /** -1 is what clients send that cannot leave the field out. */
 export const seedField = optional(
 	Type.Integer({
-		minimum: integer64Min,
-		maximum: integer64Max,
 		'x-absent': -1,
 		'x-integer64': true,
 		description:
-			'Same seed and same request give the same text. Any integer of 64 bits; one beyond 53 bits is ' +
-			'folded into them. Default, and -1: random.',
+			'Same seed and same request give the same text. Any integer; of one beyond 53 bits the lowest ' +
+			'64 are folded into them. Default, and -1: random.',
 		example: 42,
 	}),
 )

@@ -37,6 +37,11 @@ describe.each(endpoints)('%s', (path, fields) => {
 		expect(await seedOf(path, fields, digits[1]!)).toBe(seeds[1]!)
 	})
 
+	test('other spellings of a large integer are read as well', async () => {
+		expect(await seedOf(path, fields, '1e19')).toBe(await seedOf(path, fields, '1'.padEnd(20, '0')))
+		expect(Number.isSafeInteger(await seedOf(path, fields, '9'.repeat(300)))).toBe(true)
+	})
+
 	test.each(['-1', 'null'])('%s is random', async (digits) => {
 		const seeds = [await seedOf(path, fields, digits), await seedOf(path, fields, digits)]
 		expect(seeds[0]).not.toBe(seeds[1]!)

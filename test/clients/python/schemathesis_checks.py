@@ -20,6 +20,10 @@ REFUSALS = [
     ("dimensions", "unsupported_value"),  # another width than the model's
     ("prompt|messages|input", "context_length_exceeded"),
     ("top_logprobs", "invalid_value"),  # without logprobs
+    ("prompt|content", "unsupported_parameter"),  # two texts to tokenize
+    ("tools", "invalid_value"),  # none, and one must be called
+    ("n", "answer_too_large"),
+    (r"input\[\d+\]", "unsupported_value"),  # a reference to an item that was never stored
     ("prompt_logprobs", "unsupported_parameter"),  # with a stream
     (
         "best_of",
