@@ -3,6 +3,7 @@ import { isRecord } from '../lib/json.ts'
 import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
 import { textPrompt } from '../text/prompt.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { belowMin } from '../wire/errors.ts'
 import { completionTokensMax, topKDefault } from '../wire/limits.ts'
 import { refuseUnlessEmpty } from '../wire/refusals.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
@@ -27,6 +28,7 @@ export async function toGenerateTextRequest(
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): Promise<TextRequest> {
 	refuseFormats(request)
+	if (request.max_tokens === 0) throw belowMin('max_tokens', 1, 0, 'integer')
 	const prompt = { ...(await textPrompt(request.prompt, tokenizer)), textBefore: '' }
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(request.max_tokens ?? generateMaxTokensDefault, completionTokensMax),

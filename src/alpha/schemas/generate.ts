@@ -8,7 +8,7 @@ import { drawFields } from './fields.ts'
 const settings = {
 	max_tokens: optional(
 		Type.Integer({
-			minimum: 1,
+			minimum: -1,
 			default: generateMaxTokensDefault,
 			'x-absent': -1,
 			description: `${maxTokensDescription(completionTokensMax)} -1 is as many as allowed.`,
