@@ -4,8 +4,8 @@
  * What is appended here is on disk when `append` resolves. A crash in mid-write leaves half a line at the
  * end: it is never read as a line, and cut off before the next one is appended.
  */
-import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, lstat, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openRegularFile, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
@@ -50,14 +50,19 @@ export class LineFile {
 
 	/** The whole lines that have not been read yet. A file that does not exist has none. */
 	async *readNew(): AsyncGenerator<LineBatch> {
+		// Most looks find nothing new, and a look costs less than opening.
+		const look = await lstat(this.path).catch(() => null)
+		const isSame = look !== null && identityOf(look) === this.#identity
+		if (isSame ? look.size === this.#sizeSeen : look === null && this.#identity === '') return
 		const file = await openOrNull(this.path)
 		if (file === null) {
 			if (this.#identity !== '') yield this.#restart('')
 			return
 		}
 		await using closing = file
-		const { dev, ino, size } = await closing.stat()
-		const identity = `${dev}:${ino}`
+		const stat = await closing.stat()
+		const { size } = stat
+		const identity = identityOf(stat)
 		if (identity !== this.#identity || size < this.#offset) {
 			const isFirst = this.#identity === ''
 			const restart = this.#restart(identity)
@@ -83,7 +88,7 @@ export class LineFile {
 		const stat = await file.stat()
 		if (!stat.isFile()) throw new Error('expected a regular file')
 		const isNew = this.#identity === ''
-		if (isNew ? stat.size > 0 : this.#identity !== `${stat.dev}:${stat.ino}`) return false
+		if (isNew ? stat.size > 0 : this.#identity !== identityOf(stat)) return false
 		if (stat.size < this.#offset) return false
 		const text = lines.map((line) => `${line}\n`).join('')
 		try {
@@ -205,6 +210,10 @@ function isJson(text: string): boolean {
 	} catch {
 		return false
 	}
+}
+
+function identityOf({ dev, ino }: Stats): string {
+	return `${dev}:${ino}`
 }
 
 async function openOrNull(path: string): Promise<FileHandle | null> {

@@ -1,5 +1,6 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { lstat, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { identityOf } from '../checkpoint/formats/byte-source.ts'
 import { readSmallFile, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
@@ -29,6 +30,12 @@ const RECORD_BYTES_MAX = 2 ** 22
 
 /** Characters of a value that a record over its size keeps. */
 const VALUE_LENGTH_MAX = 256
+
+/** Changes whenever run.json may have; null where it cannot be looked at. */
+export async function recordIdentity(directory: string): Promise<string | null> {
+	const stat = await lstat(join(directory, RECORD_NAME), { bigint: true }).catch(() => null)
+	return stat && identityOf(stat)
+}
 
 /** The run.json of a run directory; null where there is none, or none of ours. Throws what the system says. */
 export async function readRecord(directory: string): Promise<RunRecord | null> {

@@ -14,7 +14,13 @@ import { SerialQueue } from '../lib/serial-queue.ts'
 import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'
 import type { EventLevel, JsonObject, Report, RunStart } from './report.ts'
-import { type RunRecord, readRecord, sweepRecord, writeRecord } from './run-record.ts'
+import {
+	type RunRecord,
+	readRecord,
+	recordIdentity,
+	sweepRecord,
+	writeRecord,
+} from './run-record.ts'
 
 export const EVENTS_NAME = 'events.jsonl'
 export const SAMPLES_NAME = 'samples.jsonl'
@@ -71,6 +77,8 @@ export class TrainingRun {
 	readonly #events: LineFile
 	readonly #samples: LineFile
 	#record: RunRecord | null = null
+	/** State of run.json that was read last; null for none. */
+	#recordIdentity: string | null = null
 	#recordWrittenMs = 0
 	#progress = NO_PROGRESS
 	#endsInError = false
@@ -253,6 +261,7 @@ export class TrainingRun {
 	}
 
 	async #makeDirectory(): Promise<void> {
+		if ((await lstat(this.path).catch(() => null))?.isDirectory()) return
 		try {
 			await mkdir(this.path)
 		} catch (error) {
@@ -268,7 +277,7 @@ export class TrainingRun {
 
 	/** Reads on in all files and tells what is new. */
 	async #read(): Promise<void> {
-		this.#record = await readRecord(this.path)
+		await this.#readRecord()
 		const heard = Date.parse(this.#record?.lastHeardAt ?? '')
 		this.#lastHeardMs = Math.max(this.#lastHeardMs, Number.isNaN(heard) ? 0 : heard)
 		let toldStep = Number.NEGATIVE_INFINITY
@@ -298,6 +307,13 @@ export class TrainingRun {
 		}
 		if (this.#record === null) await this.#hearFiles()
 		this.#isKnown = true
+	}
+
+	async #readRecord(): Promise<void> {
+		const identity = await recordIdentity(this.path)
+		if (identity !== null && identity === this.#recordIdentity) return
+		this.#record = await readRecord(this.path)
+		this.#recordIdentity = identity
 	}
 
 	/** Of a run that does not report, the files tell when it was at work. */
