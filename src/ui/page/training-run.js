@@ -41,6 +41,8 @@ export class RunPage {
 	#level = create('select', { 'aria-label': 'Lowest level' })
 	#facts = create('details', { class: 'run-card' })
 	#isDrawing = false
+	/** How often each part of the run has been asked for. */
+	#turns = /** @type {Map<string, number>} */ (new Map())
 
 	/**
 	 * @param {string} id
@@ -209,8 +211,25 @@ export class RunPage {
 			.catch(() => null)
 	}
 
+	/**
+	 * As `#read`; undefined when the same has been asked again meanwhile, since answers may overtake
+	 * each other.
+	 * @param {string} what
+	 * @returns {Promise<any>}
+	 */
+	async #readLatest(what) {
+		const turn = (this.#turns.get(what) ?? 0) + 1
+		this.#turns.set(what, turn)
+		const answer = await this.#read(what)
+		return this.#turns.get(what) === turn ? answer : undefined
+	}
+
 	async #readEvents() {
-		this.#events = (await this.#read(`events?last=${EVENTS_MAX}`)) ?? []
+		/** @type {LogEvent[]} */
+		const events = (await this.#read(`events?last=${EVENTS_MAX}`)) ?? []
+		// What the stream told meanwhile may be newer than the answer.
+		const lastId = events.at(-1)?.id ?? 0
+		this.#events = [...events, ...this.#events.filter(({ id }) => id > lastId)]
 		this.#drawLog()
 	}
 
@@ -238,8 +257,10 @@ export class RunPage {
 	}
 
 	async #readSamples() {
-		/** @type {Sample[]} */
-		const samples = (await this.#read('samples')) ?? []
+		/** @type {Sample[] | null | undefined} */
+		const answer = await this.#readLatest('samples')
+		if (answer === undefined) return
+		const samples = answer ?? []
 		this.#samples.hidden = samples.length === 0
 		this.#samples.replaceChildren(
 			create('h3', {}, 'Samples'),
@@ -249,8 +270,10 @@ export class RunPage {
 	}
 
 	async #readCheckpoints() {
-		/** @type {Checkpoint[]} */
-		const checkpoints = (await this.#read('checkpoints')) ?? []
+		/** @type {Checkpoint[] | null | undefined} */
+		const answer = await this.#readLatest('checkpoints')
+		if (answer === undefined) return
+		const checkpoints = answer ?? []
 		this.#checkpoints.hidden = checkpoints.length === 0
 		this.#checkpoints.replaceChildren(
 			create('h3', {}, 'Checkpoints'),
