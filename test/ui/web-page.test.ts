@@ -42,7 +42,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 	async function write(page: Page, prompt: string): Promise<void> {
 		await page.fill('#prompt', prompt)
 		await page.keyboard.press('Control+Enter')
-		await page.locator('.token').first().waitFor()
+		await page.locator('.token').first().waitFor({ state: 'attached' })
 		await page.locator('#continue').waitFor()
 	}
 
