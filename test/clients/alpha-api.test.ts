@@ -1,6 +1,7 @@
 /** The seed's own endpoints under /api, by fetch against the compiled server. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { startAlpha } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 const server = await startAlpha({ runs: ['v2-bpe-chat', 'v1-bpe', 'v2-relu-char'] })
 afterAll(() => server.stop())
@@ -31,7 +32,10 @@ function get(path: string, query: Record<string, string> = {}): Promise<Response
 
 describe('GET /api/models', () => {
 	test('is an array of runs with their training metadata, in the order of /v1/models', async () => {
-		const runs = (await (await get('/api/models')).json()) as Record<string, unknown>[]
+		const list = async () => (await (await get('/api/models')).json()) as Record<string, unknown>[]
+		// What a checkpoint is shows when it has been looked into, in the background.
+		await eventually(async () => (await list()).every(({ format, embedded }) => embedded || format))
+		const runs = await list()
 		const { data } = (await (await get('/v1/models')).json()) as { data: { id: string }[] }
 		expect(runs.map(({ id }) => id)).toEqual(data.map(({ id }) => id))
 		expect(runs[0]).toMatchObject({

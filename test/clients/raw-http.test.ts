@@ -112,7 +112,8 @@ describe('a plain text stream on the wire', () => {
 		connection.send(post('/api/chat', { messages, model: 'novels-austen', maxTokens: 500 }))
 		const { headers, chunks } = await connection.receive()
 		expect(headers.get('transfer-encoding')).toBe('chunked')
-		expect(chunks).toBeGreaterThan(10)
+		// Tokens are told every 8 ms, and the answer may take no more than 60.
+		expect(chunks).toBeGreaterThan(4)
 	})
 
 	test('reports errors in JSON with their status before the first byte', async () => {
