@@ -3,28 +3,15 @@
  * `bun report-process.ts DIRECTORY`, then `report N` or `assemble N`; it answers `done N`, or
  * `failed STATUS CODE`.
  */
-import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
-import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
-import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openStore } from '../../src/checkpoint/store/store.ts'
-import { openKernels } from '../../src/kernels/binding.ts'
 import { TrainingRuns } from '../../src/runs/training-runs.ts'
 import { toApiError } from '../../src/server/error-handler.ts'
 import { recoverInterruptedUploads, UploadReceiver } from '../../src/upload/upload.ts'
-import { libraryPath } from '../helpers/test-engine.ts'
 import { toBinaryForm } from '../helpers/tiny-checkpoint.ts'
-import { inPieces, versioned } from '../upload/upload-fixture.ts'
+import { inPieces, verifyFile, versioned } from '../upload/upload-fixture.ts'
 import { reportsOf } from './reports.ts'
 
 const [directory = ''] = process.argv.slice(2)
-const kernels = openKernels(libraryPath)
-kernels.select('')
-
-async function verify(path: string) {
-	using source = openFileSource(path)
-	return verifyCheckpoint(kernels, openCheckpoint(source), 'f32')
-}
-
 const log = () => {}
 await recoverInterruptedUploads(directory, log)
 // No timer of ours: which call is the n-th must not depend on how long something took.
@@ -34,7 +21,7 @@ await runs.ready()
 const limits = { bytesMax: 2 ** 30, inflatedBytesMax: 2 ** 30 }
 const receiver = new UploadReceiver({
 	store,
-	verify,
+	verify: verifyFile,
 	log,
 	...limits,
 	commit: (name, staged, move) => runs.aroundCommit(name, staged, move),
