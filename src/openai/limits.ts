@@ -13,7 +13,7 @@ export const promptsMax = 64
 export const promptsCharactersMax = 512 * 1024
 /** Token ids of the prompts of one request together: each is looked up, and decoded for an echo. */
 export const promptsTokensMax = 128 * 1024
-/** Characters that /tokenize encodes. */
+/** Code points that /tokenize encodes. */
 export const tokenizeCharactersMax = 512 * 1024
 /** Prompts times choices of one completion request. */
 export const sequencesMax = 128
@@ -21,11 +21,11 @@ export const sequencesMax = 128
 export const embeddingInputsMax = 256
 export const logitBiasEntriesMax = 1024
 export const stopSequencesMax = 64
-/** Characters of one stop text. */
+/** Code points of one stop text. */
 export const stopCharactersMax = 1024
 export const topLogprobsMax = TOP_LOGPROBS_MAX
 export const logitBiasMax = 100
-export const stopTokenIdsMax = 128
+export const stopTokenIdsMax = 64
 /** Calls of one answer, where it may have several. */
 export const parallelCallsMax = 8
 /** Characters of a function's name. */

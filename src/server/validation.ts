@@ -6,6 +6,7 @@ import { Kind, type TSchema } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { type ValueError, ValueErrorType } from '@sinclair/typebox/errors'
 import { describeValue } from '../lib/json.ts'
+import { codePointCount } from '../text/code-points.ts'
 import {
 	type ApiError,
 	aboveMax,
@@ -18,6 +19,7 @@ import {
 	unsupportedParameter,
 	unsupportedValue,
 } from '../wire/errors.ts'
+import { BOUNDED_TEXT } from '../wire/fields.ts'
 
 /**
  * A check that throws the ApiError for what is wrong with a value, if anything is. Compiles the
@@ -56,14 +58,18 @@ function faultOf(error: ValueError): ApiError {
 		case ValueErrorType.NumberMaximum:
 			return aboveMax(param, schema['maximum'], value, numberKind(schema))
 		case ValueErrorType.ArrayMinItems:
-			return arrayLengthOutOfRange(param, 'min', schema['minItems'], lengthOf(value))
+			return arrayLengthOutOfRange(param, 'min', schema['minItems'], (value as unknown[]).length)
 		case ValueErrorType.ArrayMaxItems:
-			return arrayLengthOutOfRange(param, 'max', schema['maxItems'], lengthOf(value))
+			return arrayLengthOutOfRange(param, 'max', schema['maxItems'], (value as unknown[]).length)
 		case ValueErrorType.StringPattern:
 			return faultOfPattern(param, schema, value)
-		case ValueErrorType.StringMaxLength:
-			if (schema['x-unsupported'] === true) break
-			return invalidValue(param, `at most ${schema['maxLength']} characters`, lengthOf(value))
+		case ValueErrorType.StringMinLength:
+			return invalidValue(param, 'a text that is not empty', value)
+		case ValueErrorType.Kind: {
+			if (typeof value !== 'string') break
+			const expected = `at most ${schema['maxLength']} characters`
+			return invalidValue(param, expected, codePointCount(value))
+		}
 		case ValueErrorType.ObjectMaxProperties:
 			return invalidValue(param, `at most ${schema['maxProperties']} entries`, value)
 		case ValueErrorType.Never:
@@ -135,7 +141,11 @@ function depth(error: ValueError | undefined): number {
 }
 
 function isWrongTypeAt(error: ValueError, path: string): boolean {
-	return error.path === path && typeErrors.has(error.type)
+	return error.path === path && isWrongType(error)
+}
+
+function isWrongType({ type, value }: ValueError): boolean {
+	return type === ValueErrorType.Kind ? typeof value !== 'string' : typeErrors.has(type)
 }
 
 /** The complaint is about a field that the object at `path` does not have at all. */
@@ -144,9 +154,9 @@ function isMissingAt({ type, path: field }: ValueError, path: string): boolean {
 }
 
 /** The complaint is not about the JSON type of the value, integers being numbers. */
-function hasJsonTypeOf({ type, value }: ValueError): boolean {
-	if (type === ValueErrorType.Integer) return typeof value === 'number'
-	return !typeErrors.has(type)
+function hasJsonTypeOf(error: ValueError): boolean {
+	if (error.type === ValueErrorType.Integer) return typeof error.value === 'number'
+	return !isWrongType(error)
 }
 
 const typeErrors = new Set([
@@ -189,6 +199,8 @@ function describe(schema: TSchema): string {
 			return `an array of ${describe(schema['items']).replace(/^an? (\w+)/, '$1s')}`
 		case 'String':
 			return schema['x-expected'] ?? 'a string'
+		case BOUNDED_TEXT:
+			return 'a string'
 		case 'Object':
 			return 'an object'
 		case 'Integer':
@@ -204,10 +216,6 @@ function describe(schema: TSchema): string {
 
 function numberKind(schema: TSchema): NumberKind {
 	return schema[Kind] === 'Integer' ? 'integer' : 'decimal'
-}
-
-function lengthOf(value: unknown): number {
-	return Array.isArray(value) || typeof value === 'string' ? value.length : 0
 }
 
 function take<T>(items: Iterable<T>, count: number): T[] {

@@ -1,5 +1,6 @@
 /** Building blocks of the wire schemas; all of them are also what the OpenAPI document shows. */
 import {
+	Kind,
 	type Static,
 	type TObject,
 	type TOptional,
@@ -7,7 +8,9 @@ import {
 	type TSchema,
 	type TUnknown,
 	Type,
+	TypeRegistry,
 } from '@sinclair/typebox'
+import { codePointCount } from '../text/code-points.ts'
 import { int32Max } from './limits.ts'
 
 /**
@@ -56,6 +59,20 @@ export function oneOf<const T extends string>(
 		}),
 	)
 }
+
+/** Kind of the schemas that `boundedText` makes. */
+export const BOUNDED_TEXT = 'BoundedText'
+
+/** A string of up to `maxLength` characters: code points, as JSON Schema counts; TypeBox counts UTF-16 units. */
+export function boundedText(options: { maxLength: number; description?: string }) {
+	return Type.Unsafe<string>({ [Kind]: BOUNDED_TEXT, type: 'string', ...options })
+}
+
+TypeRegistry.Set<{ maxLength: number }>(BOUNDED_TEXT, ({ maxLength }, value) => {
+	if (typeof value !== 'string') return false
+	if (value.length <= maxLength) return true
+	return value.length <= 2 * maxLength && codePointCount(value) <= maxLength
+})
 
 /** What clients of other servers send and this one can ignore without changing the answer. */
 export function ignored(description = 'Accepted and ignored.'): TOptional<TUnknown> {

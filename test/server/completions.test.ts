@@ -69,9 +69,10 @@ test.each([
 	expect(app.catalog.runs[0]!.request.maxTokens).toBe(expected)
 })
 
-test('takes 64 choices and 64 stop texts of 1,024 characters', async () => {
-	const stop = Array.from({ length: 64 }, (_, i) => String(i).padStart(1024, '.'))
-	const { app, choices } = await complete({ prompt: 'a', n: 64, stop })
+test('takes 64 choices, 64 stop texts of 1,024 characters outside of the BMP, and 64 stop tokens', async () => {
+	const stop = Array.from({ length: 64 }, (_, i) => `${'🙂'.repeat(1022)}${i + 10}`)
+	const ids = Array.from({ length: 64 }, (_, i) => i)
+	const { app, choices } = await complete({ prompt: 'a', n: 64, stop, stop_token_ids: ids })
 	expect(choices).toHaveLength(64)
 	expect(app.catalog.runs[0]!.request.n).toBe(64)
 })

@@ -228,6 +228,22 @@ const bodies: [string, string, unknown, number, string, string | null][] = [
 		'stop[0]',
 	],
 	[
+		'a stop of 1,025 characters outside of the BMP',
+		'/v1/completions',
+		{ prompt: 'once', stop: '🙂'.repeat(1025) },
+		400,
+		'invalid_value',
+		'stop',
+	],
+	[
+		'65 stop tokens',
+		'/v1/chat/completions',
+		{ ...chat, stop_token_ids: Array(65).fill(1) },
+		400,
+		'array_above_max_length',
+		'stop_token_ids',
+	],
+	[
 		'a number among the stops',
 		'/v1/chat/completions',
 		{ ...chat, stop: ['a', 5] },

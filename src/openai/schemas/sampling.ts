@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { boundedText, oneOf, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { completionTokensMax } from '../../wire/limits.ts'
 import { maxTokensDescription, seedField, topKField, topPField } from '../../wire/request-fields.ts'
 import {
@@ -81,7 +81,7 @@ export const samplingFields = {
 const SamplingObject = Type.Object(samplingFields)
 export type SamplingFields = Static<typeof SamplingObject>
 
-const stopText = Type.String({ maxLength: stopCharactersMax })
+const stopText = boundedText({ maxLength: stopCharactersMax })
 
 /** Fields that say when a choice ends, and how many there are. */
 export const stoppingFields = {
@@ -100,7 +100,10 @@ export const stoppingFields = {
 		}),
 	),
 	stop_token_ids: optional(
-		tokenIds({ maxItems: stopTokenIdsMax, description: 'Token ids that end a choice.' }),
+		tokenIds({
+			maxItems: stopTokenIdsMax,
+			description: `Up to ${stopTokenIdsMax} token ids that end a choice.`,
+		}),
 	),
 	include_stop_str_in_output: optional(
 		Type.Boolean({ default: false, description: 'Keep the stop text at the end of the choice.' }),

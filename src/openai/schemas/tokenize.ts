@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { nullable, optional, tokenIds, wireObject } from '../../wire/fields.ts'
+import { boundedText, nullable, optional, tokenIds, wireObject } from '../../wire/fields.ts'
 import { modelField } from '../../wire/request-fields.ts'
 import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
@@ -9,10 +9,10 @@ export const TokenizeRequest = wireObject(
 	{
 		model: modelField,
 		prompt: optional(
-			Type.String({ maxLength: tokenizeCharactersMax, description: 'Text to encode.' }),
+			boundedText({ maxLength: tokenizeCharactersMax, description: 'Text to encode.' }),
 		),
 		content: optional(
-			Type.String({
+			boundedText({
 				maxLength: tokenizeCharactersMax,
 				description: "llama.cpp's name of `prompt`.",
 			}),
@@ -54,10 +54,7 @@ export type DetokenizeRequest = Static<typeof DetokenizeRequest>
 
 export const Detokenized = wireObject({
 	prompt: Type.String(),
-	content: Type.String({
-		maxLength: tokenizeCharactersMax,
-		description: 'Same as `prompt`.',
-	}),
+	content: Type.String({ description: 'Same as `prompt`.' }),
 })
 export type Detokenized = Static<typeof Detokenized>
 
