@@ -1,3 +1,4 @@
+import { escapeControls } from '../lib/log.ts'
 import type { ModelCard } from '../models/catalog.ts'
 import { formatBytes } from './option-kinds.ts'
 
@@ -16,21 +17,41 @@ export interface BannerFacts {
 	readonly isOpenToAll: boolean
 }
 
-/** Models that the banner names; the rest is counted. */
+/** Models of each kind that the banner names; the rest is counted. */
 const NAMED_MODELS_MAX = 5
+
+/** The banner for collectors of logs: the same facts, with models counted where the banner counts them. */
+export function bannerFields({ served, unserved, ...facts }: BannerFacts) {
+	return {
+		...facts,
+		models: served.length,
+		modelNames: served.slice(0, NAMED_MODELS_MAX).map(({ id }) => id),
+		unserved: unserved
+			.slice(0, NAMED_MODELS_MAX)
+			.map(({ id, state, reason }) => ({ id, state, reason })),
+	}
+}
 
 /** What a person wants to know when the server has started. */
 export function formatBanner(facts: BannerFacts): string {
 	const { served, unserved } = facts
 	const names = served.slice(0, NAMED_MODELS_MAX).map(({ id }) => id)
 	if (served.length > names.length) names.push(`and ${served.length - names.length} more`)
+	const reasons = unserved
+		.slice(0, NAMED_MODELS_MAX)
+		.map(({ id, state, reason }) => `  ${state.padEnd(10)} ${id}: ${reason}`)
+	if (unserved.length > reasons.length) {
+		reasons.push(
+			`  and ${unserved.length - reasons.length} more that are not served: see alpha models`,
+		)
+	}
 	const lines = [
 		`Alpha ${facts.version}`,
 		`  web page   ${facts.url}`,
 		`  OpenAI API ${facts.url}/v1`,
 		`  API docs   ${facts.url}/swagger`,
 		`  models     ${served.length === 0 ? `none yet: copy a run directory into ${facts.checkpoints}` : names.join(', ')}`,
-		...unserved.map(({ id, state, reason }) => `  ${state.padEnd(10)} ${id}: ${reason}`),
+		...reasons,
 		`  compute    ${facts.isaName}, ${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}, ${facts.dtype}, up to ${formatBytes(facts.memoryBytesMax)} for models`,
 	]
 	if (!facts.acceptsUploads) lines.push('  uploads    off: set UPLOAD_SECRET to accept them')
@@ -39,5 +60,5 @@ export function formatBanner(facts: BannerFacts): string {
 			'  warning    everybody who can reach this address can use the server: set ALPHA_API_KEYS',
 		)
 	}
-	return `${lines.join('\n')}\n`
+	return `${lines.map(escapeControls).join('\n')}\n`
 }

@@ -6,7 +6,7 @@ import { Connections } from '../server/connections.ts'
 import { defaultLimits } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
-import { formatBanner } from './banner.ts'
+import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
 import { type Config, parseConfig, serveOptions } from './config.ts'
 import { ownHosts, readMachine } from './machine.ts'
@@ -42,7 +42,7 @@ export const serveCommand: Command = {
 			isDraining: () => isDraining,
 		})
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
-		announce(config, runtime, `http://${host}:${server.port}`, context)
+		announce(config, runtime, `http://${host}:${server.port}`, context, log)
 
 		const failure = await Promise.race([
 			context.stopRequested.then(() => null),
@@ -120,26 +120,32 @@ function startServer(
 	}
 }
 
-/** The one line that scripts wait for goes to standard output, what people read to standard error. */
-function announce(config: Config, runtime: Runtime, url: string, context: CommandContext): void {
-	context.print(`listening on ${url}\n`)
-	void runtime.catalog.lookFor().then(() =>
-		context.warn(
-			formatBanner({
-				version: context.version,
-				url,
-				isaName: runtime.isaName,
-				threads: config.threads,
-				dtype: config.dtype,
-				memoryBytesMax: config.modelMemoryBytes,
-				checkpoints: config.checkpoints,
-				served: runtime.catalog.list(),
-				unserved: runtime.catalog.listUnserved(),
-				acceptsUploads: config.uploadSecret !== null,
-				isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
-			}),
-		),
-	)
+/** The one line that scripts wait for goes to standard output; the rest is for people, or for the log's collector. */
+function announce(
+	config: Config,
+	runtime: Runtime,
+	url: string,
+	{ version, print, warn }: CommandContext,
+	log: Log,
+): void {
+	print(`listening on ${url}\n`)
+	void runtime.catalog.lookFor().then(() => {
+		const facts: BannerFacts = {
+			version,
+			url,
+			isaName: runtime.isaName,
+			threads: config.threads,
+			dtype: config.dtype,
+			memoryBytesMax: config.modelMemoryBytes,
+			checkpoints: config.checkpoints,
+			served: runtime.catalog.list(),
+			unserved: runtime.catalog.listUnserved(),
+			acceptsUploads: config.uploadSecret !== null,
+			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
+		}
+		if (config.logFormat === 'text') warn(formatBanner(facts))
+		else log('info', 'serving', bannerFields(facts))
+	})
 }
 
 /** Takes no new connections, lets streams finish, then ends those that are left with an error. */

@@ -22,7 +22,8 @@ export function createLog(format: 'text' | 'json', write: (line: string) => void
 	}
 }
 
-function escapeControls(text: string): string {
+/** Control and direction characters as `\\u001b`: what others named must not drive a terminal. */
+export function escapeControls(text: string): string {
 	return text.replace(
 		// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 		/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,

@@ -78,13 +78,23 @@ export function errorHandler(log: Log, table: RouteTable) {
 				cause: stackOf(fault.cause),
 			})
 		}
-		return errorResponse(fault)
+		return errorResponse(fault, request.headers)
 	})
 }
 
+/** What is left of a refused body up to here is read and dropped, so that the connection can be used again. */
+const DROPPED_BODY_BYTES_MAX = 64 * 2 ** 10
+
+/** Whether a refused body may have so much left that reading it would cost more than a new connection. */
+function leavesMuchUnread(headers: Headers): boolean {
+	if (headers.has('transfer-encoding')) return true
+	return Number(headers.get('content-length') ?? 0) > DROPPED_BODY_BYTES_MAX
+}
+
 /** The HTTP answer for an error; general headers are added by the app. */
-function errorResponse(error: ApiError): Response {
+function errorResponse(error: ApiError, asked: Headers): Response {
 	const headers = new Headers(error.headers)
+	if (leavesMuchUnread(asked)) headers.set('connection', 'close')
 	if (error.retryAfterSeconds !== undefined) {
 		headers.set('retry-after', String(Math.ceil(error.retryAfterSeconds)))
 	}

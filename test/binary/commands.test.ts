@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
@@ -172,6 +173,18 @@ describe('alpha serve', () => {
 		expect(text).toContain('shutting_down')
 		expect(text).not.toContain('"finish_reason":"stop"')
 		expect(await stopped).toBe(0)
+	})
+
+	test('writes only JSON to standard error when it is asked to, the facts of its start too', async () => {
+		await using server = await startAlpha({ args: ['--log-format=json'], runs: ['v1-char'] })
+		await eventually(() => server.log().includes('"serving"'))
+		const lines = server.log().trimEnd().split('\n')
+		const records = lines.map((line) => JSON.parse(line))
+		expect(records.find(({ message }) => message === 'serving')).toMatchObject({
+			url: server.url,
+			models: 2,
+			modelNames: ['v1-char', expect.any(String)],
+		})
 	})
 
 	test('says what to do when the port is taken', async () => {

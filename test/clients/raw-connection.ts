@@ -16,11 +16,14 @@ export interface RawConnection extends Disposable {
 	send(text: string): void
 	/** Reads the next response to its end. Throws when the server closes before. */
 	receive(): Promise<RawResponse>
+	/** Resolves when the server has closed the connection. */
+	readonly closed: Promise<void>
 }
 
 /** Opens a connection to a port of this machine. */
 export async function openRawConnection(port: number): Promise<RawConnection> {
 	const socket = connect(port, '127.0.0.1')
+	const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
 	const pieces = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>
 	let received = Buffer.alloc(0)
 
@@ -56,6 +59,7 @@ export async function openRawConnection(port: number): Promise<RawConnection> {
 	}
 
 	return {
+		closed,
 		send: (text) => void socket.write(text),
 		async receive() {
 			const [statusLine = '', ...lines] = (await takeThrough('\r\n\r\n')).trimEnd().split('\r\n')

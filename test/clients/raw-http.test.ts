@@ -174,3 +174,30 @@ describe('x-request-id', () => {
 		expect(response.headers.get('x-request-id')).toMatch(expected)
 	})
 })
+
+describe('a refused body', () => {
+	const bodyBytes = 64 * 2 ** 20
+	const head = (path: string) =>
+		`POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`
+
+	test.each([
+		['401 without the secret', `${head('/api/upload')}Content-Length: ${bodyBytes}`, 401],
+		['413 of a declared length', `${head('/v1/completions')}Content-Length: ${bodyBytes}`, 413],
+		['401 of unknown length', `${head('/api/upload')}Transfer-Encoding: chunked`, 401],
+	])('ends the connection instead of being read: %s', async (_name, request, status) => {
+		using connection = await openRawConnection(server.port)
+		connection.send(`${request}\r\n\r\n`)
+		const response = await connection.receive()
+		expect(response.status).toBe(status)
+		expect(response.headers.get('connection')?.toLowerCase()).toBe('close')
+		await connection.closed
+	})
+
+	test('that is small leaves the connection to the next request', async () => {
+		using connection = await openRawConnection(server.port)
+		connection.send(post('/api/upload', {}))
+		expect((await connection.receive()).status).toBe(401)
+		connection.send('GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n')
+		expect((await connection.receive()).status).toBe(200)
+	})
+})
