@@ -74,7 +74,9 @@ export function locateLibrary(search: LibrarySearch): string {
 		[
 			'cannot open the kernel library: no place was found from which code can be loaded.',
 			...refusals,
-			'Set TMPDIR to a directory that this user can write to and that is not mounted noexec.',
+			refusals.some((refusal) => /GLIBC_|symbol not found/.test(refusal))
+				? "This system's C library lacks what the kernels need: take a build for this system."
+				: 'Set TMPDIR to a directory that this user can write to and that is not mounted noexec.',
 		].join('\n'),
 	)
 }

@@ -17,6 +17,21 @@
 #include <stdbool.h>
 #include <time.h>
 
+/*
+ * glibc 2.32 and 2.34 moved these from libpthread into libc under new versions of the same code.
+ * The first versions are in every glibc, so that the library opens wherever Bun itself runs.
+ */
+#if defined(__GLIBC__) && defined(__x86_64__)
+#define FIRST_VERSION(name) __asm__(".symver " #name ", " #name "@GLIBC_2.2.5")
+#elif defined(__GLIBC__) && defined(__aarch64__)
+#define FIRST_VERSION(name) __asm__(".symver " #name ", " #name "@GLIBC_2.17")
+#endif
+#ifdef FIRST_VERSION
+FIRST_VERSION(pthread_create);
+FIRST_VERSION(pthread_join);
+FIRST_VERSION(pthread_sigmask);
+#endif
+
 #define JOB_SHIFT 32
 #define OPEN (1ull << 31)
 #define INSIDE (OPEN - 1)

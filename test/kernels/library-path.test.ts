@@ -105,6 +105,16 @@ describe('locateLibrary', () => {
 		expect(readdirSync(place)).toEqual([])
 		expect(readdirSync('/proc/self/fd').length).toBe(descriptors)
 	})
+
+	test('blames the C library and no directory when symbols are missing', () => {
+		const options = search({ accepts: () => false })
+		const open = () => {
+			throw new Error("libc.so.6: version `GLIBC_2.34' not found")
+		}
+		const attempt = () => locateLibrary({ ...options, open })
+		expect(attempt).toThrow("This system's C library lacks what the kernels need")
+		expect(attempt).not.toThrow('TMPDIR')
+	})
 })
 
 describe('libraryDirectories', () => {
