@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { openRegularFile } from '../checkpoint/store/files.ts'
 import { TRAINING_LOG_NAME, TRAINING_TEXT_NAME } from '../checkpoint/store/names.ts'
+import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { isRecord } from '../lib/json.ts'
 import { readAllLines, readLastLines } from './line-file.ts'
 import type { EventLevel, JsonObject, SampleSet } from './report.ts'
@@ -19,10 +20,25 @@ const TAIL_BYTES_MAX = 2 ** 26
 /** Bytes of the training text that are shown. */
 const TEXT_BYTES_MAX = 2 ** 20
 
-/** The last `count` lines of a run's metrics, by step ascending; of a step, what was told last counts. */
-export async function readLastMetrics(path: string, count: number): Promise<readonly JsonObject[]> {
-	const lines = await readLastLines(join(path, TRAINING_LOG_NAME), count, TAIL_BYTES_MAX)
+/** Where the metrics of a run are. */
+export interface MetricsSource {
+	/** Its directory. */
+	readonly path: string
+	/** What Hugging Face's Trainer tells, where no training log does. */
+	readonly trainerState: TrainerState | null
+}
+
+/** The last `count` points of a run's metrics, by step ascending; of a step, what was told last counts. */
+export async function readLastMetrics(
+	{ path, trainerState }: MetricsSource,
+	count: number,
+): Promise<readonly JsonObject[]> {
 	const points: JsonObject[] = []
+	if (trainerState !== null) {
+		for (const point of await readTrainerPoints(trainerState)) pushPoint(points, point)
+		return points.slice(-count)
+	}
+	const lines = await readLastLines(join(path, TRAINING_LOG_NAME), count, TAIL_BYTES_MAX)
 	for (const line of lines) {
 		const point = parsePoint(line)
 		if (point !== null) pushPoint(points, point)
@@ -34,15 +50,16 @@ export async function readLastMetrics(path: string, count: number): Promise<read
  * All metrics of a run, by step ascending, thinned to at most `pointsMax`; of neighbours the one with a
  * validation loss stays, else the later one. Constant memory, in slices.
  */
-export async function readMetrics(path: string, pointsMax: number): Promise<readonly JsonObject[]> {
+export async function readMetrics(
+	source: MetricsSource,
+	pointsMax: number,
+): Promise<readonly JsonObject[]> {
 	let points: JsonObject[] = []
 	let stride = 1
 	let bucket: JsonObject | null = null
 	let bucketed = 0
-	for await (const lines of readAllLines(join(path, TRAINING_LOG_NAME))) {
-		for (const line of lines) {
-			const point = parsePoint(line)
-			if (point === null) continue
+	for await (const batch of pointsOf(source)) {
+		for (const point of batch) {
 			bucket = joined(bucket, point)
 			if (++bucketed < stride) continue
 			pushPoint(points, bucket)
@@ -56,6 +73,19 @@ export async function readMetrics(path: string, pointsMax: number): Promise<read
 	if (bucket !== null) pushPoint(points, bucket)
 	while (points.length > pointsMax) points = halve(points)
 	return points
+}
+
+async function* pointsOf({
+	path,
+	trainerState,
+}: MetricsSource): AsyncGenerator<readonly JsonObject[]> {
+	if (trainerState !== null) {
+		yield await readTrainerPoints(trainerState)
+		return
+	}
+	for await (const lines of readAllLines(join(path, TRAINING_LOG_NAME))) {
+		yield lines.map(parsePoint).filter((point) => point !== null)
+	}
 }
 
 export interface EventQuery {

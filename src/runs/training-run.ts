@@ -6,6 +6,7 @@ import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncDirectory } from '../checkpoint/store/files.ts'
 import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
@@ -68,6 +69,15 @@ export interface EventRow {
 	readonly timestamp: string
 }
 
+export interface TrainingRunOptions {
+	/** The checkpoints directory. */
+	readonly root: string
+	readonly name: string
+	readonly publish: (news: News) => void
+	/** What Hugging Face's Trainer tells at present, where no training log does. */
+	readonly trainerState: () => TrainerState | null
+}
+
 export class TrainingRun {
 	/** Its directory. */
 	readonly name: string
@@ -81,6 +91,9 @@ export class TrainingRun {
 	#recordIdentity: string | null = null
 	#recordWrittenMs = 0
 	#progress = NO_PROGRESS
+	readonly #trainerState: () => TrainerState | null
+	/** The state whose log the progress is of. */
+	#stateRead: TrainerState | null = null
 	#endsInError = false
 	#lastHeardMs = 0
 	/** Its files have been read once: what comes now is news. */
@@ -89,10 +102,11 @@ export class TrainingRun {
 	readonly #turns = new SerialQueue()
 
 	/** The directory need not exist yet. */
-	constructor(root: string, name: string, publish: (news: News) => void) {
+	constructor({ root, name, publish, trainerState }: TrainingRunOptions) {
 		this.name = name
 		this.path = join(root, name)
 		this.#publish = publish
+		this.#trainerState = trainerState
 		this.#metrics = new LineFile(join(this.path, TRAINING_LOG_NAME))
 		this.#events = new LineFile(join(this.path, EVENTS_NAME))
 		this.#samples = new LineFile(join(this.path, SAMPLES_NAME))
@@ -280,6 +294,7 @@ export class TrainingRun {
 		await this.#readRecord()
 		const heard = Date.parse(this.#record?.lastHeardAt ?? '')
 		this.#lastHeardMs = Math.max(this.#lastHeardMs, Number.isNaN(heard) ? 0 : heard)
+		await this.#readTrainerState()
 		let toldStep = Number.NEGATIVE_INFINITY
 		for await (const { isRestart, lines } of this.#metrics.readNew()) {
 			if (isRestart) {
@@ -309,6 +324,20 @@ export class TrainingRun {
 		this.#isKnown = true
 	}
 
+	/** Hugging Face's Trainer writes all that it has logged anew with each checkpoint. */
+	async #readTrainerState(): Promise<void> {
+		const state = this.#trainerState()
+		if (state === this.#stateRead) return
+		this.#stateRead = state
+		const toldStep = this.#progress.latestStep
+		this.#progress = NO_PROGRESS
+		if (state === null) return
+		const points = (await readTrainerPoints(state)).filter(
+			(point) => this.#followPoint(point) && this.#progress.latestStep > toldStep,
+		)
+		if (points.length > 0) this.#tell('metrics', `"metrics":${JSON.stringify(points)}`)
+	}
+
 	async #readRecord(): Promise<void> {
 		const identity = await recordIdentity(this.path)
 		if (identity !== null && identity === this.#recordIdentity) return
@@ -327,8 +356,12 @@ export class TrainingRun {
 	/** Takes a line of metrics into account; false when it is none. */
 	#follow(line: string): boolean {
 		const point = parseObject(line)
-		const step = point?.['step']
-		if (point === null || typeof step !== 'number') return false
+		return point !== null && this.#followPoint(point)
+	}
+
+	#followPoint(point: JsonObject): boolean {
+		const { step } = point
+		if (typeof step !== 'number') return false
 		const { bestValLoss, metricCount } = this.#progress
 		const valLoss = numberOrNull(point['valLoss'] ?? point['val_loss'])
 		this.#progress = {

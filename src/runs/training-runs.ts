@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
+import type { TrainerState } from '../checkpoint/store/trainer-state.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LiveFeed, type News } from './live-feed.ts'
@@ -40,6 +41,8 @@ export interface RunOverview {
 	/** What people call it: the run id that was reported, else the directory. */
 	readonly title: string
 	readonly path: string
+	/** Where its metrics are, if not in a training log. */
+	readonly trainerState: TrainerState | null
 	readonly state: RunState
 	readonly domain: string | null
 	readonly modelConfig: JsonObject
@@ -163,8 +166,13 @@ export class TrainingRuns {
 	#runOf(name: string): TrainingRun {
 		const known = this.#runs.get(name)
 		if (known !== undefined) return known
-		const publish = (news: News) => this.feed.publish(news)
-		const run = new TrainingRun(this.#options.store.directory, name, publish)
+		const { store } = this.#options
+		const run = new TrainingRun({
+			root: store.directory,
+			name,
+			publish: (news: News) => this.feed.publish(news),
+			trainerState: () => store.trainerState(name),
+		})
 		this.#runs.set(name, run)
 		return run
 	}
@@ -227,6 +235,7 @@ export class TrainingRuns {
 			runId: record?.runId ?? config?.runId ?? name,
 			title: record?.runId ?? name,
 			path: run.path,
+			trainerState: store.trainerState(name),
 			state: judgeState(evidence, this.#now()),
 			domain: record?.domain ?? config?.domain ?? null,
 			modelConfig: record === null ? (config?.modelConfig ?? {}) : record.modelConfig,

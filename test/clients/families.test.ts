@@ -26,6 +26,8 @@ beforeAll(async () => {
 	mkdirSync(trainer)
 	copy('gpt2', 'trainer/checkpoint-50')
 	copy('gpt2-fp16', 'trainer/checkpoint-100')
+	const state = join(import.meta.dir, '../fixtures/trainer-state/step-8.json')
+	cpSync(state, join(trainer, 'checkpoint-100/trainer_state.json'))
 	copy('hostile/pt-os-system', 'evil')
 	await eventually(async () => (await listed()).length === names.length + 1, 20_000)
 }, 30_000)
@@ -83,6 +85,15 @@ test("steps of Hugging Face's Trainer are addressed as name@step, the highest is
 	expect(last).toBe(await complete('trainer@100', prompt, 8))
 	expect(last).toBe(await complete('gpt2-fp16', prompt, 8))
 	expect(await complete('trainer@50', prompt, 8)).toBe(await complete('gpt2', prompt, 8))
+})
+
+test('what its Trainer logged is told with the model and with the training', async () => {
+	const get = async (path: string) => (await fetch(server.url + path)).json()
+	const models = (await get('/api/models')) as { id: string; lastLoss: number | null }[]
+	expect(models.find(({ id }) => id === 'trainer')?.lastLoss).toBe(3.35577392578125)
+	expect(await get('/api/runs/trainer')).toMatchObject({ latest_step: 100, total_iters: 16 })
+	const metrics = (await get('/api/runs/trainer/metrics')) as { step: number; val_loss: number }[]
+	expect(metrics.at(-1)).toMatchObject({ step: 8, val_loss: 3.35577392578125, lr: 0.005625 })
 })
 
 test('a model that cannot be served is listed with its reason, and runs nothing', async () => {

@@ -13,7 +13,9 @@ export const RunSchema = Type.Object({
 	name: Type.String({ description: 'Same as `id`.' }),
 	step: Type.Integer({ description: 'Training step of the checkpoint that is served.' }),
 	mtime: Type.Number({ description: 'Time of the checkpoint, milliseconds since 1970.' }),
-	lastLoss: nullable(Type.Number({ description: 'Last loss of metrics.jsonl.' })),
+	lastLoss: nullable(
+		Type.Number({ description: 'Last loss of metrics.jsonl or trainer_state.json.' }),
+	),
 	domain: nullable(Type.String()),
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,

@@ -9,7 +9,7 @@ import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { IDENTITY_SEPARATOR } from './checkpoint-version.ts'
 import { lookAt } from './files.ts'
-import { CONFIG_NAME } from './names.ts'
+import { CONFIG_NAME, TRAINER_STATE_NAME } from './names.ts'
 import { hasSettled } from './rest.ts'
 
 /** Files beside the weights that Hugging Face's libraries write. */
@@ -89,19 +89,31 @@ export async function lookAtModel(
 	return { version, isSettling }
 }
 
-/** Models in the step directories of a training, by their directory's name. */
+/** A model in a step directory of a training. */
+export interface StepModel {
+	/** Of its directory. */
+	readonly name: string
+	readonly step: number
+	readonly files: ModelFiles
+	/** Trainer tells beside it what was logged. */
+	readonly hasTrainerState: boolean
+}
+
+/** Models in the step directories of a training, by step. */
 export async function findStepModels(
 	path: string,
 	names: readonly string[],
-): Promise<{ name: string; step: number; files: ModelFiles }[]> {
+): Promise<readonly StepModel[]> {
 	const found = await Promise.all(
 		names.map(async (name) => {
 			const step = Number(STEP_DIRECTORY.exec(name)?.[1] ?? Number.NaN)
 			if (!Number.isSafeInteger(step)) return []
 			if ((await lookAt(join(path, name))).type !== 'directory') return []
-			const files = findModelFiles(await readdir(join(path, name)).catch((): string[] => []))
-			return files === null ? [] : [{ name, step, files }]
+			const inside = await readdir(join(path, name)).catch((): string[] => [])
+			const files = findModelFiles(inside)
+			const hasTrainerState = inside.includes(TRAINER_STATE_NAME)
+			return files === null ? [] : [{ name, step, files, hasTrainerState }]
 		}),
 	)
-	return found.flat()
+	return found.flat().sort((a, b) => a.step - b.step)
 }

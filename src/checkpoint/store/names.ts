@@ -3,6 +3,8 @@ import { join } from 'node:path'
 
 export const CONFIG_NAME = 'config.json'
 export const TRAINING_LOG_NAME = 'metrics.jsonl'
+/** Where Hugging Face's Trainer tells the same. */
+export const TRAINER_STATE_NAME = 'trainer_state.json'
 /** The beginning of what a run was trained on. */
 export const TRAINING_TEXT_NAME = 'training-data.txt'
 

@@ -10,11 +10,24 @@ import { errorCode } from '../../lib/errors.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
 import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
-import { findModelFiles, findStepModels, lookAtModel, type ModelFiles } from './model-files.ts'
-import { CONFIG_NAME, checkpointName, stepOfName, TRAINING_LOG_NAME } from './names.ts'
+import {
+	findModelFiles,
+	findStepModels,
+	lookAtModel,
+	type ModelFiles,
+	type StepModel,
+} from './model-files.ts'
+import {
+	CONFIG_NAME,
+	checkpointName,
+	stepOfName,
+	TRAINER_STATE_NAME,
+	TRAINING_LOG_NAME,
+} from './names.ts'
 import { hasSettled, restOf } from './rest.ts'
 import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
 import type { RunFault } from './run-fault.ts'
+import { readTrainerState, type TrainerState } from './trainer-state.ts'
 import { readLastLoss } from './training-log.ts'
 
 /** What is in a run directory. The object stays the same while nothing changes. */
@@ -23,6 +36,8 @@ export interface RunDirectory {
 	/** null: config.json has not arrived. A string says what is wrong with it. */
 	readonly config: RunConfig | string | null
 	readonly lastLoss: number | null
+	/** What Hugging Face's Trainer tells of the training, where it and no training log does. */
+	readonly trainerState: TrainerState | null
 	/** By step, ascending. */
 	readonly checkpoints: readonly CheckpointVersion[]
 	/** Entries that have a checkpoint's name but are no regular files, with the reason. */
@@ -54,6 +69,15 @@ export class RunReader {
 	/** A config that could not be read, and when it was first seen so. */
 	#badConfig: Cached<number> | undefined
 	#lastLoss: Cached<number | null> = { identity: '', value: null }
+	/** Of the directory itself, and of its highest step directory. */
+	#rootState: TrainerState | null = null
+	#stepState: TrainerState | null = null
+	/** What was told last of a training, for as long as it is the same. */
+	#told: {
+		readonly config: RunConfig
+		readonly state: TrainerState
+		readonly value: RunConfig
+	} | null = null
 	/** By file name. */
 	#versions = new Map<string, KnownVersion>()
 
@@ -75,10 +99,14 @@ export class RunReader {
 	}
 
 	async #glanceAtModel(names: readonly string[]): Promise<number> {
-		const files = findModelFiles(names)
-		if (files === null) return 0
-		const state = await lookAt(join(this.#path, files.weights[0]!))
-		return state.type === 'file' ? state.mtimeMs : 0
+		const own = findModelFiles(names)
+		const highest = (await findStepModels(this.#path, names)).at(-1)
+		const weights = [
+			...(own === null ? [] : [own.weights[0]!]),
+			...(highest === undefined ? [] : [join(highest.name, highest.files.weights[0]!)]),
+		]
+		const states = await Promise.all(weights.map((name) => lookAt(join(this.#path, name))))
+		return Math.max(0, ...states.map((state) => (state.type === 'file' ? state.mtimeMs : 0)))
 	}
 
 	/**
@@ -124,7 +152,8 @@ export class RunReader {
 		return this.#keep({
 			name: this.name,
 			config: config.config,
-			lastLoss: await this.#readLastLoss(),
+			lastLoss: (await this.#readLastLoss()) ?? null,
+			trainerState: null,
 			checkpoints: oneByStep(versions),
 			strangers,
 			unreadable,
@@ -132,15 +161,23 @@ export class RunReader {
 		})
 	}
 
-	/** What another trainer's tools have put here: one model, or one in each of several step directories. */
+	/**
+	 * What another trainer's tools have put here: one model, and one in each of several step directories.
+	 * The one in the directory itself is the end of the training: it is of the step that the state beside
+	 * it tells, else of the highest, and stands for that step.
+	 */
 	async #readModel(names: readonly string[], resting: boolean): Promise<RunDirectory | null> {
 		const own = findModelFiles(names)
+		const steps = await findStepModels(this.#path, names)
+		if (own === null && steps.length === 0) return null
+		await this.#readTrainerStates(names, steps)
 		const places: { path: string; step: number; files: ModelFiles }[] = []
-		if (own !== null) places.push({ path: this.#path, step: 0, files: own })
-		for (const { name, step, files } of await findStepModels(this.#path, names)) {
+		const ownStep = this.#rootState?.globalStep ?? steps.at(-1)?.step ?? 0
+		if (own !== null) places.push({ path: this.#path, step: ownStep, files: own })
+		for (const { name, step, files } of steps) {
+			if (own !== null && step === ownStep) continue
 			places.push({ path: join(this.#path, name), step, files })
 		}
-		if (places.length === 0) return null
 		const checkpoints: CheckpointVersion[] = []
 		let isSettling = false
 		for (const { path, step, files } of places) {
@@ -152,15 +189,50 @@ export class RunReader {
 		}
 		const needsConfig = own?.needsConfig ?? false
 		const config = needsConfig ? await this.#readConfig(resting) : { config: NO_CONFIG }
+		const logged = await this.#readLastLoss()
+		const state = logged === undefined ? this.#newestState() : null
 		return {
 			name: this.name,
-			config: config.config,
-			lastLoss: await this.#readLastLoss(),
+			config: this.#withSettings(config.config, state),
+			lastLoss: logged ?? state?.lastLoss ?? null,
+			trainerState: state,
 			checkpoints: checkpoints.sort((a, b) => a.step - b.step),
 			strangers: [],
 			unreadable: config.unreadable === undefined ? [] : [config.unreadable],
 			isSettling: isSettling || config.isSettling === true,
 		}
+	}
+
+	/** Each state tells the whole training up to its step. */
+	async #readTrainerStates(names: readonly string[], steps: readonly StepModel[]): Promise<void> {
+		const isInRoot = names.includes(TRAINER_STATE_NAME)
+		this.#rootState = isInRoot ? await readTrainerState(this.#path, this.#rootState) : null
+		const highest = steps.findLast(({ hasTrainerState }) => hasTrainerState)
+		this.#stepState =
+			highest === undefined
+				? null
+				: await readTrainerState(join(this.#path, highest.name), this.#stepState)
+	}
+
+	/** That of the directory itself also tells how the training ended. */
+	#newestState(): TrainerState | null {
+		const [root, step] = [this.#rootState, this.#stepState]
+		return root !== null && root.globalStep >= (step?.globalStep ?? 0) ? root : step
+	}
+
+	/** The config, with the settings of the training that a state tells. The same object for the same. */
+	#withSettings(config: ConfigLook['config'], state: TrainerState | null): ConfigLook['config'] {
+		if (config === null || typeof config === 'string' || state === null) return config
+		if (this.#told?.config === config && this.#told.state === state) return this.#told.value
+		const { maxSteps, batchSize } = state
+		const trainConfig = {
+			...(maxSteps === null ? {} : { iters: maxSteps }),
+			...(batchSize === null ? {} : { batchSize }),
+			...config.trainConfig,
+		}
+		const value = { ...config, trainConfig }
+		this.#told = { config, state, value }
+		return value
 	}
 
 	/** Remembers what was seen, as the same object where it is the same. A string is why nothing was. */
@@ -257,10 +329,11 @@ export class RunReader {
 		return { config: known?.value ?? null, isSettling: true }
 	}
 
-	async #readLastLoss(): Promise<number | null> {
+	/** Undefined where there is no training log. */
+	async #readLastLoss(): Promise<number | null | undefined> {
 		const path = join(this.#path, TRAINING_LOG_NAME)
 		const state = await lookAt(path)
-		if (state.type !== 'file' && state.type !== 'unreadable') return null
+		if (state.type !== 'file' && state.type !== 'unreadable') return undefined
 		if (state.type === 'file' && this.#lastLoss.identity !== state.identity) {
 			const value = await readLastLoss(path)
 			if (value !== undefined) this.#lastLoss = { identity: state.identity, value }
@@ -282,6 +355,7 @@ function unreadableRun(name: string, reason: string): RunDirectory {
 		name,
 		config: reason,
 		lastLoss: null,
+		trainerState: null,
 		checkpoints: [],
 		strangers: [],
 		unreadable: [],
@@ -303,6 +377,7 @@ function isSameDirectory(a: RunDirectory, b: RunDirectory): boolean {
 	return (
 		a.config === b.config &&
 		a.lastLoss === b.lastLoss &&
+		a.trainerState === b.trainerState &&
 		a.isSettling === b.isSettling &&
 		isSameList(a.checkpoints, b.checkpoints) &&
 		isSameList(a.strangers, b.strangers) &&

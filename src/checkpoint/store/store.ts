@@ -24,6 +24,7 @@ import { RootDirectory } from './root-directory.ts'
 import { RunReader } from './run-directory.ts'
 import type { RunSummary, UnservedRun } from './run-judgement.ts'
 import { RunLog } from './run-log.ts'
+import { readTrainerSeries, type TrainerState } from './trainer-state.ts'
 import { type LossSeries, LossSeriesReader } from './training-log.ts'
 
 export interface StoreOptions {
@@ -160,7 +161,14 @@ export class CheckpointStore {
 
 	/** What the run's training log tells, thinned to `pointsMax` points. */
 	lossSeries(name: string, pointsMax: number): Promise<LossSeries> {
+		const state = this.trainerState(name)
+		if (state !== null) return readTrainerSeries(state, pointsMax)
 		return this.#series.read(trainingLogPath(this.directory, name), pointsMax)
+	}
+
+	/** What Hugging Face's Trainer tells of the run's training, where it and no training log does. */
+	trainerState(name: string): TrainerState | null {
+		return this.#picture.directoryOf(name)?.trainerState ?? null
 	}
 
 	/** Calls `listener` after each change of `runs()` or `unserved()`; returns how to stop it. */

@@ -170,8 +170,8 @@ class LogFollower {
 	}
 }
 
-/** Lines to a thinned series. */
-class SeriesBuilder {
+/** Lines, or points, to a thinned series. */
+export class SeriesBuilder {
 	readonly #thinner: Thinner
 	#badLineCount = 0
 
@@ -183,7 +183,11 @@ class SeriesBuilder {
 		if (line.trim() === '') return
 		const point = parseLine(line)
 		if (point === undefined) this.#badLineCount++
-		else this.#thinner.push(point)
+		else this.pushPoint(point)
+	}
+
+	pushPoint(point: LogPoint): void {
+		this.#thinner.push(point)
 	}
 
 	/** The series so far, with a line that may only be half of one. */

@@ -82,7 +82,7 @@ async function snapshot({ trainings }: ServerContext, name: string | null): Prom
 	})
 	const pictures = []
 	for (const run of runs) {
-		pictures.push({ run, metrics: await readLastMetrics(run.path, SNAPSHOT_METRICS) })
+		pictures.push({ run, metrics: await readLastMetrics(run, SNAPSHOT_METRICS) })
 	}
 	return snapshotFrame(pictures)
 }

@@ -171,10 +171,10 @@ async function listRuns(context: ServerContext, request: Request) {
 
 async function listMetrics(context: ServerContext, id: string, request: Request) {
 	const { last, points = metricsRowsMax } = readMetricsQuery(request)
-	const { path, runId } = await findRun(context, id)
+	const run = await findRun(context, id)
 	const rows =
-		last === undefined ? await readMetrics(path, points) : await readLastMetrics(path, last)
-	return rows.map((point) => toMetricsRow(runId, point))
+		last === undefined ? await readMetrics(run, points) : await readLastMetrics(run, last)
+	return rows.map((point) => toMetricsRow(run.runId, point))
 }
 
 async function listEvents(context: ServerContext, id: string, request: Request) {
