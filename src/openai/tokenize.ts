@@ -47,6 +47,7 @@ const tokenizerClasses = {
 	char: 'CharTokenizer',
 	word: 'WordTokenizer',
 	'byte-bpe': 'ByteBpeTokenizer',
+	pieces: 'PieceTokenizer',
 } as const
 
 /** Text of token ids, under both names that clients look for. Throws ApiError 400. */

@@ -1,3 +1,5 @@
+import { skipWhiteSpace, trimWhiteSpaceEnd } from './white-space.ts'
+
 /** Tokens that are found in a text before anything else of the tokenizer looks at it. */
 export interface AddedToken {
 	readonly id: number
@@ -9,6 +11,8 @@ export interface AddedToken {
 	readonly stripsRight: boolean
 	/** Stands only where no letter, digit or underscore adjoins. */
 	readonly isWord: boolean
+	/** Is looked for in the normal form of a text, in its own normal form. Default false. */
+	readonly isNormalized?: boolean
 }
 
 /** A stretch of text between added tokens, or one of them. */
@@ -55,10 +59,10 @@ export class AddedTokenFinder {
 			}
 			const end = at + token.text.length
 			const before = text.slice(start, at)
-			const kept = token.stripsLeft ? before.trimEnd() : before
+			const kept = token.stripsLeft ? trimWhiteSpaceEnd(before) : before
 			if (kept !== '') segments.push({ text: kept })
 			segments.push({ id: token.id })
-			start = token.stripsRight ? end + leadingBlanks(text, end) : end
+			start = token.stripsRight ? skipWhiteSpace(text, end) : end
 			at = start
 		}
 		if (start < text.length) segments.push({ text: text.slice(start) })
@@ -86,9 +90,4 @@ function fits(token: AddedToken, text: string, start: number): boolean {
 
 function isWordCharacter(character: string | undefined): boolean {
 	return character !== undefined && /[\p{L}\p{N}_]/u.test(character)
-}
-
-function leadingBlanks(text: string, from: number): number {
-	const rest = text.slice(from)
-	return rest.length - rest.trimStart().length
 }

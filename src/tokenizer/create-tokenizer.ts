@@ -2,6 +2,7 @@ import { assertNever } from '../lib/assert.ts'
 import { createBpeTokenizer } from './bpe.ts'
 import { createByteBpeTokenizer } from './byte-bpe.ts'
 import { createCharTokenizer } from './char.ts'
+import { createPieceTokenizer } from './pieces.ts'
 import type { Tokenizer, TokenizerSpec } from './tokenizer.ts'
 import { createWordTokenizer } from './word.ts'
 
@@ -16,6 +17,8 @@ export function createTokenizer(spec: TokenizerSpec): Tokenizer {
 			return createWordTokenizer(spec)
 		case 'byte-bpe':
 			return createByteBpeTokenizer(spec)
+		case 'pieces':
+			return createPieceTokenizer(spec)
 		default:
 			return assertNever(spec)
 	}

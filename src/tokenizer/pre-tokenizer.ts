@@ -4,14 +4,37 @@
  * is made for it.
  */
 
+import { AddedTokenFinder } from './added-tokens.ts'
+
 /** One stage; the stages of a tokenizer cut one after another. Plain data: crosses threads. */
 export type PreTokenizerStage =
 	| { readonly type: 'split'; readonly expression: string }
+	/** Before, behind or around each `text`, which is left out where it is `removed`. */
+	| { readonly type: 'split-at'; readonly text: string; readonly delimiter: DelimiterPlace }
 	| { readonly type: 'digits' }
 	| { readonly type: 'prefix-space' }
+	/** Blanks become `▁`, one is put before the text, and each `▁` begins a piece. */
+	| {
+			readonly type: 'metaspace'
+			readonly prepends: 'each' | 'first' | 'none'
+			readonly cuts: boolean
+	  }
+	/** Runs of letters and digits, and runs of other characters; white space is left out. */
+	| { readonly type: 'words' }
+	/** What white space, left out, separates. */
+	| { readonly type: 'white-space' }
+	/** Each mark by itself. */
+	| { readonly type: 'punctuation' }
+	/** Each of these texts by itself, longer ones first. */
+	| { readonly type: 'isolate'; readonly texts: readonly string[] }
 
-/** Cuts a text without reserved tokens into pieces that, joined, are the text. */
-export type PreTokenizer = (text: string) => readonly string[]
+export type DelimiterPlace = 'removed' | 'isolated' | 'with-previous' | 'with-next'
+
+/** SentencePiece's blank. */
+export const BLANK_MARK = '\u2581'
+
+/** Cuts a stretch between reserved tokens into pieces. `isFirst`: the text starts with it. */
+export type PreTokenizer = (text: string, isFirst: boolean) => readonly string[]
 
 /** What byte-level pre-tokenizers split by when they name no expression: GPT-2's. */
 export const BYTE_LEVEL_EXPRESSION =
@@ -52,11 +75,15 @@ export function isKnownExpression(expression: string): boolean {
 /** Throws an Error for an expression that is not known. */
 export function createPreTokenizer(stages: readonly PreTokenizerStage[]): PreTokenizer {
 	const cuts = stages.map(createStage)
-	return (text) => {
+	return (text, isFirst) => {
 		let pieces: readonly string[] = [text]
 		for (const cut of cuts) {
 			const [only] = pieces
-			pieces = pieces.length === 1 ? cut(only!) : pieces.flatMap(cut)
+			if (pieces.length === 1) pieces = cut(only!, isFirst && text.startsWith(only!))
+			else
+				pieces = pieces.flatMap((piece, i) =>
+					cut(piece, isFirst && i === 0 && text.startsWith(piece)),
+				)
 		}
 		return pieces
 	}
@@ -66,10 +93,51 @@ function createStage(stage: PreTokenizerStage): PreTokenizer {
 	switch (stage.type) {
 		case 'split':
 			return splitter(toRegExp(stage.expression))
+		case 'split-at':
+			return delimited(stage.text, stage.delimiter)
 		case 'digits':
-			return splitter(/\p{Nd}|\P{Nd}+/gu)
+			return splitter(/\p{N}|\P{N}+/gu)
 		case 'prefix-space':
 			return (text) => [text.startsWith(' ') ? text : ` ${text}`]
+		case 'metaspace':
+			return (text, isFirst) => {
+				const marked = text.replaceAll(' ', BLANK_MARK)
+				const prepends = stage.prepends === 'each' || (stage.prepends === 'first' && isFirst)
+				const whole = prepends && !marked.startsWith(BLANK_MARK) ? BLANK_MARK + marked : marked
+				return stage.cuts ? (whole.match(/\u2581[^\u2581]*|[^\u2581]+/g) ?? []) : [whole]
+			}
+		case 'words':
+			return (text) => text.match(WORDS_AND_MARKS) ?? []
+		case 'white-space':
+			return (text) => text.match(/\P{White_Space}+/gu) ?? []
+		case 'punctuation':
+			return splitter(/[!-/:-@[-`{-~\p{P}]/gu)
+		case 'isolate':
+			return isolating(stage.texts)
+	}
+}
+
+/** Rust's `\w+|[^\w\s]+`. */
+const WORDS_AND_MARKS =
+	/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu
+
+function isolating(texts: readonly string[]): PreTokenizer {
+	const plain = { isSpecial: false, stripsLeft: false, stripsRight: false, isWord: false }
+	const finder = new AddedTokenFinder(texts.map((text, id) => ({ ...plain, id, text })))
+	return (text) =>
+		finder.segments(text).map((segment) => ('id' in segment ? texts[segment.id]! : segment.text))
+}
+
+function delimited(delimiter: string, place: DelimiterPlace): PreTokenizer {
+	return (text) => {
+		const parts = text.split(delimiter)
+		const last = parts.length - 1
+		const pieces = parts.flatMap((part, i) => {
+			if (place === 'with-previous') return i === last ? [part] : [part + delimiter]
+			if (place === 'with-next') return i === 0 ? [part] : [delimiter + part]
+			return place === 'removed' || i === last ? [part] : [part, delimiter]
+		})
+		return pieces.filter((piece) => piece !== '')
 	}
 }
 

@@ -5,10 +5,14 @@
  */
 import type { AddedToken } from './added-tokens.ts'
 import type { EncodeSteps } from './encode-steps.ts'
+import type { NormalizerStage } from './normalizer.ts'
 import type { PreTokenizerStage } from './pre-tokenizer.ts'
 
 /** A tokenizer as stored with a checkpoint, verified. Plain data: crosses threads. */
-export type TokenizerSpec = TrainerTokenizerSpec | ByteBpeSpec
+export type TokenizerSpec = TrainerTokenizerSpec | ForeignTokenizerSpec
+
+/** The tokenizers of other trainers. */
+export type ForeignTokenizerSpec = ByteBpeSpec | PieceSpec
 
 /** The tokenizers of our own trainer. */
 export interface TrainerTokenizerSpec {
@@ -44,6 +48,68 @@ export interface ByteBpeSpec {
 	readonly endTokenIds: readonly number[]
 }
 
+/** Tokens that are pieces of text, as SentencePiece has them, with bytes for what they lack; or whole words. */
+export interface PieceSpec {
+	readonly type: 'pieces'
+	/** The piece of each id as its file writes it; '' where there is no such token. */
+	readonly vocab: readonly string[]
+	readonly model: PieceModel
+	/** What stands for characters that no piece has; null = they are left out. */
+	readonly unknownId: number | null
+	/** Neighbouring unknown characters are one token. */
+	readonly fusesUnknown: boolean
+	/** By byte: the id that stands for it, before the unknown one is used. Empty = bytes are no tokens. */
+	readonly byteIds: readonly number[]
+	readonly addedTokens: readonly AddedToken[]
+	/** Texts of the special ones among them. */
+	readonly specialTokens: readonly string[]
+	readonly normalizer: readonly NormalizerStage[]
+	readonly preTokenizer: readonly PreTokenizerStage[]
+	readonly decoder: PieceDecoding
+	/** Ids that are put before every prompt text. */
+	readonly promptPrefix: readonly number[]
+	/** Ids that end any text. */
+	readonly endTokenIds: readonly number[]
+}
+
+export type PieceModel =
+	/** Pairs of neighbours merge, beginning with characters. */
+	| {
+			readonly type: 'bpe'
+			/** [left, right, result, rank] of each merge, one after another. */
+			readonly merges: Int32Array
+			/** Characters that are no tokens but merge: the first has the id behind the vocabulary. */
+			readonly characters: readonly string[]
+			/** A piece that is a token needs no merges to become one. */
+			readonly ignoresMerges: boolean
+	  }
+	/** The likeliest way to write a text. Kudo 2018, "Subword Regularization". */
+	| {
+			readonly type: 'unigram'
+			/** Log-probabilities by id; -Infinity: never used. */
+			readonly scores: Float64Array
+			/** Log-probability of a character that no piece has. */
+			readonly unknownScore: number
+			/** Sums are rounded to f32, as SentencePiece's own are. */
+			readonly isSinglePrecision: boolean
+	  }
+	/** A piece is a token as a whole. */
+	| { readonly type: 'word' }
+
+export interface PieceDecoding {
+	/** `▁` is written as a blank. */
+	readonly readsBlankMarks: boolean
+	/** What stands between tokens. */
+	readonly separator: '' | ' '
+	/** Blanks that are left out at the start of a text; `first-token`: all of its first token. */
+	readonly dropsAtStart: 'nothing' | 'one' | 'first-token' | 'all'
+	/**
+	 * How neighbouring byte tokens become text: all of them are valid UTF-8 or each is U+FFFD, or
+	 * character by character.
+	 */
+	readonly byteRuns: 'whole' | 'characters'
+}
+
 /** Text to token ids and back, exactly as the trainer does it. Texts that come out are well-formed. */
 export interface Tokenizer {
 	readonly spec: TokenizerSpec
@@ -51,8 +117,11 @@ export interface Tokenizer {
 	encode(text: string): number[]
 	/** As `encode`, but a reserved token's text is read as ordinary characters: for untrusted parts. */
 	encodePlain(text: string): number[]
-	/** Both of them in steps, for texts that would keep others waiting. */
-	encodeSteps(text: string, reserved: 'read' | 'plain'): EncodeSteps
+	/**
+	 * Both of them in steps, for texts that would keep others waiting. `hidden` is no part of the text: a
+	 * reserved token that it stands within is not read as one. Tokenizers of our own trainer ignore it.
+	 */
+	encodeSteps(text: string, reserved: 'read' | 'plain', hidden?: string): EncodeSteps
 	/** Text of all ids at once; ids outside the vocabulary add nothing. */
 	decode(ids: readonly number[]): string
 	/**

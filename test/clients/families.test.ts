@@ -11,9 +11,7 @@ const NEAR_TIE = 1e-3
 
 /** Without the characters of its vocabulary. */
 const UNNAMED = 'nanogpt-nometa-char'
-/** Its tokenizer falls back to bytes as SentencePiece does, which is not read. */
-const UNREAD = 'mistral-swa'
-const names = familyDirectories().filter((name) => name !== UNNAMED && name !== UNREAD)
+const names = familyDirectories().filter((name) => name !== UNNAMED)
 
 let server: AlphaServer
 let client: OpenAI
@@ -21,7 +19,7 @@ let client: OpenAI
 beforeAll(async () => {
 	server = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
 	client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 })
-	for (const name of [...names, UNNAMED, UNREAD]) copy(name, name)
+	for (const name of [...names, UNNAMED]) copy(name, name)
 	const trainer = join(server.checkpoints, 'trainer')
 	mkdirSync(trainer)
 	copy('gpt2', 'trainer/checkpoint-50')
@@ -102,7 +100,6 @@ test('a model that cannot be served is listed with its reason, and runs nothing'
 	const reasonOf = (id: string) => models.find((model) => model.id === id)?.reason
 	expect(reasonOf('evil')).toContain('posix system')
 	expect(reasonOf(UNNAMED)).toContain('meta.pkl')
-	expect(reasonOf(UNREAD)).toContain('byte_fallback')
 })
 
 test('new files that are moved into place take over, together', async () => {

@@ -98,6 +98,7 @@ function parseTokenizer(directory: ModelDirectory, config: Readonly<Record<strin
 		tokenizer: directory.readJson('tokenizer.json', TOKENIZER_BYTES_MAX),
 		vocab: directory.readJson('vocab.json', TOKENIZER_BYTES_MAX),
 		merges: directory.readText('merges.txt', TOKENIZER_BYTES_MAX),
+		model: directory.readBytes('tokenizer.model', TOKENIZER_BYTES_MAX),
 		config: directory.readJson('tokenizer_config.json', TOKENIZER_BYTES_MAX),
 		endTokenIds: endTokenIds(isRecord(generation) ? generation : {}) ?? endTokenIds(config) ?? [],
 	})

@@ -17,6 +17,7 @@ const HUGGING_FACE_FILES = [
 	CONFIG_NAME,
 	'generation_config.json',
 	'tokenizer.json',
+	'tokenizer.model',
 	'tokenizer_config.json',
 	'vocab.json',
 	'merges.txt',

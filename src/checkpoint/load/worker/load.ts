@@ -1,6 +1,7 @@
 import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
 import type { Dtype } from '../../../model/model-config.ts'
 import { packTensor, weightLayout } from '../../../model/weights.ts'
+import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
 import type { CheckpointFile } from '../../formats/types.ts'
 import type { CheckpointInfo, LoadedCheckpoint, TokenizerSummary } from '../checkpoint-info.ts'
 import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
@@ -64,10 +65,16 @@ function describe(
 	const tokenizer: TokenizerSummary = {
 		type: tokenizerSpec.type,
 		vocabSize: tokenizerSpec.vocab.length,
-		mergeCount: tokenizerSpec.merges.length,
+		mergeCount: mergeCount(tokenizerSpec),
 		specialTokens: tokenizerSpec.specialTokens,
 	}
 	return { form, config, tokenizer, step, parameterCount, arenaBytes }
+}
+
+/** Pairs of tokens that merge. */
+function mergeCount(spec: TokenizerSpec): number {
+	if (spec.type !== 'pieces') return spec.merges.length
+	return spec.model.type === 'bpe' ? spec.model.merges.length / 4 : 0
 }
 
 /** Chains xxHash64 over each tensor; independent of the order in which a file stores them. */
@@ -76,7 +83,10 @@ class ModelDigest {
 	readonly #tensors = new Map<string, bigint>()
 
 	constructor({ config, tokenizerSpec }: VerifiedCheckpoint) {
-		this.#head = JSON.stringify([config, tokenizerSpec])
+		// A list of numbers is named by its hash.
+		const replacer = (_: string, value: unknown) =>
+			ArrayBuffer.isView(value) ? `${Bun.hash(new Uint8Array(value.buffer))}` : value
+		this.#head = JSON.stringify([config, tokenizerSpec], replacer)
 	}
 
 	update(name: string, data: Float32Array): void {

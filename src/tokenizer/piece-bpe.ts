@@ -1,0 +1,126 @@
+/*
+ * Byte-pair encoding over characters. Bytes stand for characters that no token has; whether they merge
+ * is up to the merges.
+ */
+import { type EncodeSteps, STEP_UNITS } from './encode-steps.ts'
+import { PairMerger } from './pair-merger.ts'
+import { PieceCache } from './piece-cache.ts'
+import { pieceIds } from './piece-ids.ts'
+import type { PieceModel, PieceSpec } from './tokenizer.ts'
+import type { UnknownCharacters } from './unknown-characters.ts'
+
+type BpeModel = Extract<PieceModel, { type: 'bpe' }>
+
+export class PieceBpe {
+	readonly #vocabSize: number
+	readonly #characters: readonly string[]
+	readonly #ids: ReadonlyMap<string, number>
+	/** Of single characters, those without a token included. */
+	readonly #characterIds = new Map<string, number>()
+	readonly #merger: PairMerger
+	readonly #ignoresMerges: boolean
+	readonly #unknown: UnknownCharacters
+	/** Pairs of UTF-16 units that stand within some token. */
+	readonly #joints = new Set<number>()
+	readonly #cache = new PieceCache()
+
+	constructor(spec: PieceSpec, model: BpeModel, unknown: UnknownCharacters) {
+		const { merges, characters } = model
+		this.#vocabSize = spec.vocab.length
+		this.#characters = characters
+		this.#unknown = unknown
+		this.#ignoresMerges = model.ignoresMerges
+		this.#ids = pieceIds(spec)
+		for (const [piece, id] of this.#ids) {
+			if (isOneCharacter(piece)) this.#characterIds.set(piece, id)
+		}
+		for (const [i, character] of characters.entries()) {
+			this.#characterIds.set(character, this.#vocabSize + i)
+		}
+		this.#merger = new PairMerger(this.#vocabSize + characters.length + CODE_POINTS)
+		for (let i = 0; i < merges.length; i += 4) {
+			const [left, right, result, rank] = merges.subarray(i, i + 4)
+			this.#merger.add(left!, right!, result!, rank!)
+			this.#addJoints(spec.vocab[result!]!)
+		}
+	}
+
+	*encode(text: string): EncodeSteps {
+		if (this.#ignoresMerges) {
+			const whole = this.#ids.get(text)
+			if (whole !== undefined) return [whole]
+		}
+		const ids: number[] = []
+		/** The last character was unknown. */
+		let isUnknown = false
+		for (let start = 0, unit = 0; start < text.length; ) {
+			const end = this.#cut(text, start)
+			const run = text.slice(start, end)
+			start = end
+			const tokens = this.#cache.get(run) ?? (yield* this.#merge(run))
+			for (const token of tokens) {
+				const character = token < this.#vocabSize ? null : this.#characterOf(token)
+				if (character === null) ids.push(token)
+				else this.#unknown.write(ids, character, isUnknown)
+				isUnknown = character !== null
+			}
+			if (++unit % (STEP_UNITS / 16) === 0) yield
+		}
+		return ids
+	}
+
+	/** Ids of a run; characters without a token have ids behind the vocabulary. */
+	*#merge(run: string): EncodeSteps {
+		const tokens: number[] = []
+		for (const character of run)
+			tokens.push(this.#characterIds.get(character) ?? this.#codeOf(character))
+		const merged = yield* this.#merger.merge(tokens)
+		this.#cache.set(run, merged)
+		return merged
+	}
+
+	/** End of a run that merges by itself: no token reaches over it. */
+	#cut(text: string, start: number): number {
+		let at = start + 1
+		let unit = text.charCodeAt(start)
+		for (; at < text.length; at++) {
+			const next = text.charCodeAt(at)
+			const isWithinCharacter = isHighSurrogate(unit) && isLowSurrogate(next)
+			if (!isWithinCharacter && !this.#joints.has(unit * UNITS + next)) break
+			unit = next
+		}
+		return at
+	}
+
+	#addJoints(piece: string): void {
+		for (let at = 1; at < piece.length; at++) {
+			this.#joints.add(piece.charCodeAt(at - 1) * UNITS + piece.charCodeAt(at))
+		}
+	}
+
+	/** Characters that nothing knows have ids behind those that merge. */
+	#codeOf(character: string): number {
+		return this.#vocabSize + this.#characters.length + character.codePointAt(0)!
+	}
+
+	#characterOf(id: number): string {
+		const index = id - this.#vocabSize
+		return this.#characters[index] ?? String.fromCodePoint(index - this.#characters.length)
+	}
+}
+
+/** UTF-16 units, and characters of Unicode. */
+const UNITS = 2 ** 16
+const CODE_POINTS = 0x110000
+
+function isHighSurrogate(unit: number): boolean {
+	return unit >= 0xd800 && unit < 0xdc00
+}
+
+function isLowSurrogate(unit: number): boolean {
+	return unit >= 0xdc00 && unit < 0xe000
+}
+
+function isOneCharacter(piece: string): boolean {
+	return piece.length === (piece.codePointAt(0)! > 0xffff ? 2 : 1)
+}
