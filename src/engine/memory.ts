@@ -7,12 +7,16 @@ import { bufferFloats } from '../model/network.ts'
 import { kvBlockFloats } from '../model/ops.ts'
 import type { RunnerLimits } from './messages.ts'
 
-/** KV blocks of a model: what its sequences can use, within the budget, and at least one context. */
+/**
+ * KV blocks of a model: what its sequences can use, within the budget, and at least one context. A
+ * sequence uses a window, and half of one more while the next is read ahead.
+ */
 export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
 	const perSequence = Math.ceil(config.contextLength / kvBlockTokens)
 	const blockBytes = kvBlockFloats(kernels, networkOf(config)) * 4
 	const affordable = Math.floor(limits.kvBytesMax / blockBytes)
-	return Math.max(perSequence, Math.min(perSequence * limits.sequencesMax, affordable))
+	const ahead = Math.ceil(Math.floor(config.contextLength / 2) / kvBlockTokens)
+	return Math.max(perSequence, Math.min((perSequence + ahead) * limits.sequencesMax, affordable))
 }
 
 /** Most bytes that keys and values of one model take: they are one array. */

@@ -2,15 +2,15 @@
 export interface BatchLimits {
 	/** Rows (tokens) of one step. */
 	readonly rowsMax: number
-	/** Sequences of one step. */
-	readonly sequencesMax: number
+	/** Spans of one step. */
+	readonly spansMax: number
 	/** KV blocks of the longest sequence. */
 	readonly blocksPerSequence: number
 }
 
 /**
  * The rows of one step as the kernels read them: flat arrays, filled anew each step, never
- * reallocated. Rows of one sequence are consecutive and form a span.
+ * reallocated. Rows of one window are consecutive and form a span.
  */
 export class Batch {
 	rowCount = 0
@@ -35,8 +35,8 @@ export class Batch {
 		this.tokenIds = new Int32Array(limits.rowsMax)
 		this.positions = new Int32Array(limits.rowsMax)
 		this.slots = new Int32Array(limits.rowsMax)
-		this.spans = new Int32Array(limits.sequencesMax * 4)
-		this.tables = new Int32Array(limits.sequencesMax * limits.blocksPerSequence)
+		this.spans = new Int32Array(limits.spansMax * 4)
+		this.tables = new Int32Array(limits.spansMax * limits.blocksPerSequence)
 		this.logitRows = new Int32Array(limits.rowsMax)
 	}
 

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { readMachine } from '../../src/commands/machine.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import type { Bench } from './bench-context.ts'
+import { measureCliffs } from './cliffs.ts'
 import { measureConstraints } from './constraint-speed.ts'
 import { measureEngine } from './engine-speed.ts'
 import { measureHttp } from './http-speed.ts'
@@ -25,6 +26,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	limits: ['Limits of the machine', measureLimits],
 	engine: ['Engine, in this process', measureEngine],
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
+	cliffs: ['Beyond the length of the context, over HTTP', measureCliffs],
 	constraints: ['Texts held to a format, over HTTP', measureConstraints],
 	stalls: ['Longest pause of four streams beside one heavy request', measureStalls],
 	start: ['Start', measureStart],

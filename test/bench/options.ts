@@ -5,6 +5,7 @@ export const GROUPS = [
 	'limits',
 	'engine',
 	'http',
+	'cliffs',
 	'constraints',
 	'stalls',
 	'start',

@@ -55,7 +55,7 @@ interface LoadedModel {
 	readonly requests: readonly GenerationRequest[]
 }
 
-/** Greedy; sampled with everything on; several choices that roll a small window; scoring only. */
+/** Greedy; sampled with everything on; choices that roll soon, and one that rolls after a while; scoring only. */
 function requestsFor({ config }: Pick<LoadedCheckpoint, 'config'>): GenerationRequest[] {
 	const next = uniform(config.vocabSize)
 	const prompt = (length: number) =>
@@ -82,6 +82,10 @@ function requestsFor({ config }: Pick<LoadedCheckpoint, 'config'>): GenerationRe
 			maxTokens: 12,
 			logprobs: 1,
 			sampling: { ...greedy, temperature: 1, topK: 40, seed: 5 },
+		}),
+		generationRequest(prompt(5), {
+			maxTokens: config.contextLength + 10,
+			sampling: { ...greedy, temperature: 1, topK: 40, seed: 6 },
 		}),
 		generationRequest(prompt(20), { maxTokens: 0, promptLogprobs: 3 }),
 	]

@@ -14,7 +14,7 @@ export function forwardPass(
 ): (ids: readonly number[]) => Gpt {
 	const { config, dtype, arena } = model
 	const blockCount = Math.ceil(config.contextLength / kvBlockTokens)
-	const limits = { rowsMax: config.contextLength, sequencesMax: 1, blocksPerSequence: blockCount }
+	const limits = { rowsMax: config.contextLength, spansMax: 1, blocksPerSequence: blockCount }
 	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, blockCount)
 	const blocks = Int32Array.from({ length: blockCount }, (_, i) => blockCount - 1 - i)
 	return (ids) => {

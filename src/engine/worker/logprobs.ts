@@ -39,17 +39,17 @@ export class LogprobReader {
 	}
 
 	/** Scores the prompt tokens that the span's rows predict: the row at position p tells of token p + 1. */
-	scorePrompt({ sequence, logits }: Span): void {
+	scorePrompt({ sequence, window, logits }: Span): void {
 		const { promptLogprobs } = sequence.request
 		if (promptLogprobs === null || logits === null) return
 		const scores = this.#promptScores.get(sequence) ?? [null]
 		this.#promptScores.set(sequence, scores)
 		for (let i = 0; i < logits.count; i++) {
-			const next = sequence.computed + i + 1
+			const next = window.computed + i + 1
 			if (next >= sequence.promptLength) break
 			const row = logits.first + i
 			scores.push(
-				logprobOf(this.#read(row, promptLogprobs, this.#logits.row(row)), sequence.window[next]!),
+				logprobOf(this.#read(row, promptLogprobs, this.#logits.row(row)), window.tokens[next]!),
 			)
 		}
 	}

@@ -14,7 +14,7 @@ export class MeanHidden {
 	}
 
 	/** Adds the hidden states of a span's rows; the mean, [width], once the text is complete, else null. */
-	add({ sequence, firstRow, count, endsWindow }: Span): Float32Array | null {
+	add({ sequence, window, firstRow, count, endsWindow }: Span): Float32Array | null {
 		const sum = this.#sums.get(sequence) ?? new Float32Array(this.#hidden.columns)
 		this.#sums.set(sequence, sum)
 		for (let row = firstRow; row < firstRow + count; row++) {
@@ -22,7 +22,7 @@ export class MeanHidden {
 			for (let i = 0; i < sum.length; i++) sum[i]! += hidden[i]!
 		}
 		if (!endsWindow) return null
-		for (let i = 0; i < sum.length; i++) sum[i]! /= sequence.length
+		for (let i = 0; i < sum.length; i++) sum[i]! /= window.length
 		return sum
 	}
 }

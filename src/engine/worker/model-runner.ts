@@ -43,7 +43,10 @@ export class ModelRunner {
 		const blocks = kvBlockCount(kernels, config, limits)
 		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const layout = weightLayout(kernels, config, dtype)
-		this.#gpt = new Gpt(kernels, layout, arena, { ...limits, blocksPerSequence }, blocks)
+		// A window that is decoded, and one that is read ahead.
+		const spansMax = 2 * limits.sequencesMax
+		const batch = { rowsMax: limits.rowsMax, spansMax, blocksPerSequence }
+		this.#gpt = new Gpt(kernels, layout, arena, batch, blocks)
 		this.#cache = new KvCache(blocks)
 		this.#scheduler = new Scheduler(this.#cache, limits)
 		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })

@@ -1,8 +1,8 @@
 /*
  * Which rows run in the next step, and what becomes of a sequence after it: continuous batching at
  * token granularity. Decoding sequences come first, one row each; then chunks of what has to be read,
- * first come, first served: rolled windows and new prompts, half of the rows for each. Pure
- * bookkeeping: no FFI, no clock, no promises.
+ * first come, first served: windows that follow full ones and new prompts, half of the rows for each.
+ * Pure bookkeeping: no FFI, no clock, no promises.
  */
 
 import { kvBlockTokens } from '../../kernels/binding.ts'
@@ -11,25 +11,31 @@ import type { FinishReason } from '../generation.ts'
 import type { RunnerLimits } from '../messages.ts'
 import type { KvCache } from './kv-cache.ts'
 import type { Sequence } from './sequence.ts'
+import type { Window } from './window.ts'
+
+/** Rows of a next window that are read together, at least: each is cheaper beside others of its sequence. */
+const AHEAD_ROWS_MIN = 4
 
 export type SchedulerLimits = Pick<RunnerLimits, 'rowsMax' | 'readingRowsMax' | 'sequencesMax'>
 
-/** One sequence's part of a step: consecutive rows. */
+/** One window's part of a step: consecutive rows. */
 export interface Span {
 	readonly sequence: Sequence
+	/** That of the sequence, or its next one. */
+	readonly window: Window
 	/** Rows of this step. */
 	readonly count: number
 	/** Index of the first row in the batch. */
 	readonly firstRow: number
 	/** Which of the step's rows of logits are this span's, those of its last rows. */
 	readonly logits: { readonly first: number; readonly count: number } | null
-	/** Nothing of the window is left to be computed after it. */
+	/** Nothing of the sequence's window is left to be computed after it. */
 	readonly endsWindow: boolean
 	/** A token is drawn from its last row. */
 	readonly draws: boolean
 }
 
-/** What a step did to a sequence. */
+/** What a span did to its sequence. */
 export interface Committed {
 	/** The last token of the prompt has just been read. */
 	readonly hasReadPrompt: boolean
@@ -104,11 +110,11 @@ export class Scheduler {
 		batch.clear()
 		this.#admit()
 		const spans: Span[] = []
-		const ready = this.#running.filter((s) => s.hasBlocks)
+		const ready = this.#running.filter((s) => s.window.hasBlocks)
 		const decoding = ready.filter((s) => s.phase === 'decoding')
 		for (const sequence of decoding) {
 			if (batch.rowCount === this.#limits.rowsMax) break
-			if (!sequence.awaitsMask) spans.push(addSpan(batch, sequence, 1))
+			if (!sequence.awaitsMask) spans.push(addSpan(batch, sequence, sequence.window, 1))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
 		const isAlone = decoding.length === 0 && !othersWait
@@ -119,11 +125,42 @@ export class Scheduler {
 		const rolled = ready.filter((s) => s.phase === 'rolled')
 		const prompts = ready.filter((s) => s.phase === 'reading')
 		// Streams under way go on first; half of the rows are kept for prompts, so that neither starves.
-		const wanted = prompts.reduce((sum, { remaining }) => sum + remaining, 0)
+		const wanted = prompts.reduce((sum, { window }) => sum + window.remaining, 0)
 		const kept = Math.min(wanted, Math.ceil(budget / 2))
 		const begin = batch.rowCount
-		spans.push(...addChunks(batch, rolled, budget - kept))
-		spans.push(...addChunks(batch, prompts, budget - (batch.rowCount - begin)))
+		const left = () => budget - (batch.rowCount - begin)
+		spans.push(...addChunks(batch, rolled, left() - kept))
+		const ahead = this.#readAhead(batch, decoding, left() - kept, beside)
+		spans.push(...addChunks(batch, prompts, left()))
+		// A sequence may roll by its own span: what was read of its next window has to be known before.
+		return [...ahead, ...spans]
+	}
+
+	/**
+	 * Adds rows of windows that will follow soon: as many as are needed so that all is read when they
+	 * do. Begins as late as that is possible with half of the rows `beside`, for the sequence may end before.
+	 */
+	#readAhead(batch: Batch, decoding: readonly Sequence[], rows: number, beside: number): Span[] {
+		const share = Math.min(1, (2 * this.#running.length) / beside)
+		let wanted = 0
+		const filling = decoding.filter((sequence) => {
+			const { window, keptLength, willRoll } = sequence
+			if (!willRoll || window.free > share * keptLength) return false
+			if (!sequence.next && this.#withoutRoom === 0) sequence.beginNext(this.#cache)
+			if (!sequence.next) return false
+			wanted += (keptLength - sequence.next.computed) / window.free
+			return true
+		})
+		const spans: Span[] = []
+		let left = Math.min(rows, Math.ceil(wanted))
+		for (const sequence of filling.sort((a, b) => a.window.free - b.window.free)) {
+			const { window, next } = sequence
+			if (!next || next.remaining < Math.min(AHEAD_ROWS_MIN, window.free)) continue
+			const count = Math.min(next.remaining, left)
+			if (count === 0) break
+			spans.push(addSpan(batch, sequence, next, count))
+			left -= count
+		}
 		return spans
 	}
 
@@ -150,9 +187,9 @@ export class Scheduler {
 		this.#parked.push(sequence)
 	}
 
-	/** Notes that a span's rows are computed and which token was drawn from its last one, if any. */
-	commit({ sequence, count, endsWindow }: Span, tokenId: number | null): Committed {
-		sequence.advance(count, this.#cache)
+	/** Notes that a span's rows are computed and which token was drawn from its last one, if any. In order. */
+	commit({ sequence, window, count, endsWindow }: Span, tokenId: number | null): Committed {
+		window.advance(count, this.#cache)
 		if (!endsWindow) return { hasReadPrompt: false, tokenId: null, finishReason: null }
 		const hasReadPrompt = sequence.phase === 'reading'
 		if (hasReadPrompt) this.#letSiblingsShare(sequence)
@@ -184,10 +221,12 @@ export class Scheduler {
 		this.#letSiblingsShare(sequence)
 	}
 
-	/** Starts a full window anew with its last half, behind those that rolled before. */
+	/** Goes on with the next window: at once where it is read, else behind those that rolled before. */
 	#roll(sequence: Sequence): void {
-		sequence.phase = 'rolled'
 		sequence.roll(this.#cache)
+		const isRead = sequence.window.hasBlocks && sequence.window.remaining === 1
+		sequence.phase = isRead ? 'decoding' : 'rolled'
+		if (isRead) return
 		this.#running = this.#running.filter((other) => other !== sequence)
 		this.#running.push(sequence)
 	}
@@ -200,7 +239,7 @@ export class Scheduler {
 	/** Blocks first for sequences that rolled, then for the longest waiting. */
 	#admit(): void {
 		for (const sequence of this.#running) {
-			if (sequence.hasBlocks || sequence.acquireBlocks(this.#cache)) continue
+			if (sequence.window.hasBlocks || this.#acquire(sequence)) continue
 			this.#withoutRoom = this.#waiting.filter((s) => !this.#sharesLater(s)).length
 			return
 		}
@@ -221,16 +260,24 @@ export class Scheduler {
 		this.#waiting = stillWaiting
 	}
 
+	/** Blocks for a sequence, if need be those with which others read ahead. */
+	#acquire(sequence: Sequence): boolean {
+		if (sequence.acquireBlocks(this.#cache)) return true
+		const ahead = this.#running.filter(({ next }) => next !== null)
+		for (const other of ahead) other.dropNext(this.#cache)
+		return ahead.length > 0 && sequence.acquireBlocks(this.#cache)
+	}
+
 	/** The sequence waits for a sibling to read the prompt of both. */
 	#sharesLater({ choice, requestId }: Sequence): boolean {
 		return choice > 0 && this.#readingPrompt.has(requestId)
 	}
 
 	#start(sequence: Sequence): boolean {
-		if (!sequence.acquireBlocks(this.#cache)) return false
+		if (!this.#acquire(sequence)) return false
 		if (sequence.phase === 'waiting') {
 			sequence.phase = 'reading'
-			sequence.cachedTokens = sequence.computed
+			sequence.cachedTokens = sequence.window.computed
 		}
 		this.#running.push(sequence)
 		return true
@@ -242,29 +289,30 @@ function addChunks(batch: Batch, sequences: readonly Sequence[], rows: number): 
 	const spans: Span[] = []
 	let left = rows
 	for (const sequence of sequences) {
-		if (left === 0) break
-		const count = Math.min(sequence.remaining, left)
-		if (count === sequence.remaining && sequence.awaitsMask) continue
-		spans.push(addSpan(batch, sequence, count))
+		if (left <= 0) break
+		const { window } = sequence
+		const count = Math.min(window.remaining, left)
+		if (count === window.remaining && sequence.awaitsMask) continue
+		spans.push(addSpan(batch, sequence, window, count))
 		left -= count
 	}
 	return spans
 }
 
-/** Adds a sequence's next `count` tokens as one span of rows. */
-function addSpan(batch: Batch, sequence: Sequence, count: number): Span {
-	const { computed, window, blocks } = sequence
+/** Adds a window's next `count` tokens as one span of rows. */
+function addSpan(batch: Batch, sequence: Sequence, window: Window, count: number): Span {
+	const { computed, tokens, blocks } = window
 	const firstRow = batch.rowCount
 	batch.addSpan(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
-	const endsWindow = computed + count === sequence.length
+	const endsWindow = window === sequence.window && count === window.remaining
 	const draws = endsWindow && sequence.purpose === 'generate' && sequence.request.maxTokens > 0
 	const wanted = sequence.scoresPrompt ? count : draws ? 1 : 0
 	const logits = wanted > 0 ? { first: batch.logitRowCount, count: wanted } : null
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
 		const block = blocks[Math.floor(position / kvBlockTokens)]!
-		batch.addRow(window[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
+		batch.addRow(tokens[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
 		if (i >= count - wanted) batch.wantLogits()
 	}
-	return { sequence, count, firstRow, logits, endsWindow, draws }
+	return { sequence, window, count, firstRow, logits, endsWindow, draws }
 }

@@ -1,6 +1,6 @@
-import { kvBlockTokens } from '../../kernels/binding.ts'
 import { type GenerationRequest, readableTokens } from '../generation.ts'
-import { type KvCache, rootContent } from './kv-cache.ts'
+import type { KvCache } from './kv-cache.ts'
+import { Window } from './window.ts'
 
 /** What the engine computes for a sequence: continuations, or its mean hidden state. */
 export type SequencePurpose = 'generate' | 'embed'
@@ -11,33 +11,22 @@ export type SequencePurpose = 'generate' | 'embed'
  */
 export type Phase = 'waiting' | 'reading' | 'decoding' | 'rolled' | 'finished'
 
-/**
- * One choice of a request: its window of tokens, how far they are computed, and the KV blocks that
- * hold them. Bookkeeping only.
- */
+/** One choice of a request: its window of tokens, and what it has generated. Bookkeeping only. */
 export class Sequence {
 	readonly requestId: number
 	readonly choice: number
 	readonly request: GenerationRequest
 	readonly purpose: SequencePurpose
 
-	/** Tokens in the context, at most `contextLength`. */
-	readonly window: Int32Array
-	length: number
-	/** How many of them have their keys and values stored. */
-	computed = 0
+	window: Window
+	/** The window after this one, while it is read ahead; it begins with the last half of this one. */
+	next: Window | null = null
 	/** Tokens of the prompt that are read: the window begins with them until it rolls. */
 	readonly promptLength: number
 	/** Prompt tokens found in the prefix cache at admission. */
 	cachedTokens = 0
 	/** Set by the scheduler alone. */
 	phase: Phase = 'waiting'
-
-	/** Blocks held, in window order: enough for the longest window this sequence can have. */
-	readonly blocks: Int32Array
-	#blockCount = 0
-	#registeredBlocks = 0
-	#contentId = 0
 
 	generatedCount = 0
 	/** Generated tokens with their counts; null unless a penalty needs them. */
@@ -63,30 +52,29 @@ export class Sequence {
 		this.purpose = purpose
 		const readable = readableTokens(contextLength, purpose === 'embed' ? 0 : request.maxTokens)
 		const prompt = request.promptTokenIds.slice(-readable)
-		this.window = new Int32Array(contextLength)
-		this.window.set(prompt)
-		this.length = prompt.length
-		this.promptLength = prompt.length
 		const longest = Math.min(contextLength, prompt.length + request.maxTokens)
-		this.blocks = new Int32Array(Math.ceil(longest / kvBlockTokens))
+		this.window = new Window(contextLength, prompt, longest)
+		this.promptLength = prompt.length
 		const { repetitionPenalty, presencePenalty, frequencyPenalty } = request.sampling
 		const penalized = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0
 		this.generatedCounts = penalized ? new Map() : null
 		this.#seenTokens = new Set(penalized ? prompt : [])
 	}
 
-	/** Tokens of the window that are still to be computed; at least one while the sequence runs. */
-	get remaining(): number {
-		return this.length - this.computed
-	}
-
 	/** The window has no place for another token. */
 	get isFull(): boolean {
-		return this.length === this.window.length
+		return this.window.free === 0
 	}
 
-	get hasBlocks(): boolean {
-		return this.#blockCount > 0
+	/** The window will be full before the last token. */
+	get willRoll(): boolean {
+		const { maxTokens, truncation } = this.request
+		return truncation === 'auto' && maxTokens - this.generatedCount > this.window.free
+	}
+
+	/** Tokens of a full window with which the next one begins. */
+	get keptLength(): number {
+		return Math.floor(this.window.tokens.length / 2)
 	}
 
 	/** A constrained choice cannot draw before the row of its state is there. */
@@ -116,37 +104,14 @@ export class Sequence {
 		return this.purpose === 'embed' || this.scoresPrompt
 	}
 
-	/** Takes all blocks, reusing cached ones for the window's beginning; false when there are too few. */
+	/** Takes the blocks of the window, reusing cached ones for its beginning; false when there are too few. */
 	acquireBlocks(cache: KvCache): boolean {
-		const match = this.#needsEveryRow
-			? { blockCount: 0, contentId: rootContent(this.request.cacheSalt) }
-			: cache.match(this.window, this.length, this.blocks, rootContent(this.request.cacheSalt))
-		if (this.blocks.length - match.blockCount > cache.available) {
-			cache.release(this.blocks, match.blockCount)
-			return false
-		}
-		for (let i = match.blockCount; i < this.blocks.length; i++) this.blocks[i] = cache.allocate()
-		this.#blockCount = this.blocks.length
-		this.computed = match.blockCount * kvBlockTokens
-		this.#registeredBlocks = match.blockCount
-		this.#contentId = match.contentId
-		return true
+		return this.window.acquire(cache, this.request.cacheSalt, !this.#needsEveryRow)
 	}
 
 	releaseBlocks(cache: KvCache): void {
-		cache.release(this.blocks, this.#blockCount)
-		this.#blockCount = 0
-	}
-
-	/** Notes that `count` more tokens are computed and offers blocks that became full for reuse. */
-	advance(count: number, cache: KvCache): void {
-		this.computed += count
-		while ((this.#registeredBlocks + 1) * kvBlockTokens <= this.computed) {
-			const start = this.#registeredBlocks * kvBlockTokens
-			const block = this.blocks[this.#registeredBlocks]!
-			this.#contentId = cache.register(block, this.#contentId, this.window, start)
-			this.#registeredBlocks++
-		}
+		this.window.release(cache)
+		this.dropNext(cache)
 	}
 
 	/** Distinct tokens of the prompt, as read, and of the output: what the repetition penalty meets. */
@@ -154,25 +119,46 @@ export class Sequence {
 		return this.#seenTokens
 	}
 
-	/** Adds a generated token to the window; the next one needs a new mask. */
+	/** Adds a generated token to the windows; the next one needs a new mask. */
 	append(tokenId: number): void {
 		this.mask = null
-		this.window[this.length++] = tokenId
+		this.window.append(tokenId)
+		this.next?.append(tokenId)
 		this.generatedCount++
 		if (!this.generatedCounts) return
 		this.generatedCounts.set(tokenId, (this.generatedCounts.get(tokenId) ?? 0) + 1)
 		this.#seenTokens.add(tokenId)
 	}
 
+	/** Lets the next window be read beside this one, if there are blocks for it. */
+	beginNext(cache: KvCache): void {
+		const next = this.#followingWindow()
+		if (next.acquire(cache, this.request.cacheSalt, true, this.keptLength)) this.next = next
+	}
+
+	/** Gives back what was taken to read ahead. */
+	dropNext(cache: KvCache): void {
+		this.next?.release(cache)
+		this.next = null
+	}
+
 	/**
-	 * No position beyond the context was trained, so a full window cannot grow: keep its last half, to be
-	 * read again from position 0. Its blocks go back; the scheduler takes new ones before the next step.
+	 * No position beyond the context was trained, so a full window cannot grow: its last half begins a new
+	 * one at position 0. Where that was not read ahead, the scheduler takes blocks for it before the next step.
 	 */
 	roll(cache: KvCache): void {
-		const kept = Math.floor(this.window.length / 2)
-		this.window.copyWithin(0, this.length - kept, this.length)
-		this.length = kept
-		this.computed = 0
-		this.releaseBlocks(cache)
+		const next = this.next ?? this.#followingWindow()
+		this.next = null
+		this.window.release(cache)
+		this.window = next
+		// Who holds some blocks and waits for more could wait for ever.
+		if (next.hasBlocks && !next.acquireRest(cache)) next.release(cache)
+	}
+
+	/** Begins with what is known of the kept half. */
+	#followingWindow(): Window {
+		const { tokens, length } = this.window
+		const kept = tokens.subarray(tokens.length - this.keptLength, length)
+		return new Window(tokens.length, kept, tokens.length)
 	}
 }

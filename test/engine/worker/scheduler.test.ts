@@ -8,12 +8,13 @@ import { generationRequest } from '../requests.ts'
 
 const contextLength = 256
 
-/** The bookkeeping of an engine without a network: every drawn token is `token`. */
+/** The bookkeeping of an engine without a network: no token is drawn twice, so windows have no beginning in common. */
 class Bench {
 	readonly cache: KvCache
 	readonly scheduler: Scheduler
 	readonly batch: Batch
 	#lastId = 0
+	#drawn = 1e6
 
 	constructor(limits: Partial<SchedulerLimits> = {}, blocks = 64) {
 		const all = { rowsMax: 64, sequencesMax: 8, readingRowsMax: 16, ...limits }
@@ -21,7 +22,7 @@ class Bench {
 		this.scheduler = new Scheduler(this.cache, all)
 		this.batch = new Batch({
 			rowsMax: all.rowsMax,
-			sequencesMax: all.sequencesMax,
+			spansMax: 2 * all.sequencesMax,
 			blocksPerSequence: 8,
 		})
 	}
@@ -38,9 +39,9 @@ class Bench {
 		return sequences
 	}
 
-	step(token = 7): Span[] {
+	step(): Span[] {
 		const spans = this.scheduler.schedule(this.batch)
-		for (const span of spans) this.scheduler.commit(span, span.draws ? token : null)
+		for (const span of spans) this.scheduler.commit(span, span.draws ? ++this.#drawn : null)
 		return spans
 	}
 }
@@ -148,7 +149,7 @@ describe('scheduler', () => {
 			if (i > 0) expect(spans.some((span) => span.sequence.requestId === 2)).toBe(true)
 		}
 		expect(rolling!.generatedCount).toBeGreaterThan(200)
-		expect(rolling!.length).toBeLessThan(contextLength)
+		expect(rolling!.window.length).toBeLessThan(contextLength)
 	})
 
 	test('lets no stream wait long when all of them roll, nor a request that comes late', () => {
@@ -188,7 +189,7 @@ describe('scheduler', () => {
 				lastSeen.set(sequence, i)
 			}
 		}
-		expect(longestGap).toBeLessThan(32)
+		expect(longestGap).toBeLessThan(96)
 		expect(burst.every(({ generatedCount }) => generatedCount > 0)).toBe(true)
 	})
 
@@ -260,8 +261,53 @@ describe('scheduler', () => {
 		expect(sequence!.phase).toBe('finished')
 	})
 
-	test('reads the kept half of a full window before the sequence decodes again', () => {
+	test('reads the next window while the old one fills, so that no step is without a token', () => {
+		const bench = new Bench({ readingRowsMax: 64 }, 8 * 12)
+		const streams = Array.from({ length: 8 }, (_, i) => bench.submit(1 + i)[0]!)
+		bench.step()
+		for (let i = 1; i < 900; i++) expect(bench.step().filter(({ draws }) => draws).length).toBe(8)
+		for (const { generatedCount } of streams) expect(generatedCount).toBe(900)
+	})
+
+	test('reads a next window in pieces of a few rows, as late as the rows of a step allow', () => {
+		const bench = new Bench({ readingRowsMax: 64 })
+		const [sequence] = bench.submit(20)
+		const pieces: [number, number][] = []
+		while (sequence!.generatedCount < 300) {
+			const { window } = sequence!
+			const { free } = window
+			for (const span of bench.step()) if (span.window !== window) pieces.push([free, span.count])
+		}
+		expect(pieces).toEqual([
+			[4, 32],
+			[3, 32],
+			[2, 32],
+			[1, 31],
+		])
+	})
+
+	test('reads nothing ahead for a sequence that ends within its window', () => {
 		const bench = new Bench()
+		const [sequence] = bench.submit(20, { maxTokens: contextLength - 20 })
+		while (sequence!.phase !== 'finished') {
+			bench.step()
+			expect(sequence!.next).toBeNull()
+		}
+	})
+
+	test('gives up what was read ahead for a request that waits for blocks', () => {
+		const bench = new Bench({ readingRowsMax: 2 }, 16)
+		const [rolling] = bench.submit(200)
+		while (!rolling!.next) bench.step()
+		bench.submit(250)
+		expect(bench.scheduler.runningCount).toBe(1)
+		bench.step()
+		expect(bench.scheduler.runningCount).toBe(2)
+		expect(rolling!.next).toBeNull()
+	})
+
+	test('reads the kept half after a window is full where there were no blocks to do it before', () => {
+		const bench = new Bench({}, 8)
 		const [sequence] = bench.submit(contextLength - 1)
 		const phases = new Set<string>()
 		while (sequence!.generatedCount < 3) {
@@ -269,7 +315,7 @@ describe('scheduler', () => {
 			phases.add(sequence!.phase)
 		}
 		expect([...phases]).toEqual(['reading', 'rolled', 'decoding'])
-		expect(sequence!.length).toBe(contextLength / 2 + 2)
+		expect(sequence!.window.length).toBe(contextLength / 2 + 2)
 	})
 
 	test('stops at the end of the context where the window must not roll', () => {
