@@ -2,6 +2,7 @@
  * The web page as a list of files, for `server/routes/web-page.ts`. The page asks for its files and
  * for the API relative to itself, so a proxy may serve it under any prefix.
  */
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import uplotScript from 'uplot/dist/uPlot.esm.js' with { type: 'file' }
 import uplotStyle from 'uplot/dist/uPlot.min.css' with { type: 'file' }
@@ -22,37 +23,12 @@ const contentTypes: Readonly<Record<string, string>> = {
 	svg: 'image/svg+xml',
 }
 
-const files = [
-	'index.html',
-	'icon.svg',
-	'style.css',
-	'alternatives.js',
-	'api.js',
-	'app.js',
-	'chat.js',
-	'dom.js',
-	'empty-state.js',
-	'loss-chart.js',
-	'model-card.js',
-	'parameters.js',
-	'snippet.js',
-	'speed.js',
-	'storage.js',
-	'training-chart.js',
-	'training-charts.js',
-	'training-feed.js',
-	'training-format.js',
-	'training-list.js',
-	'training-run.js',
-	'training.css',
-	'training.js',
-	'writer.js',
-] as const
+const directory = join(import.meta.dir, 'page')
 
 /** All files of the page; build.ts puts their directory beside the bundle, as it is beside this file. */
-export const pageAssets: readonly PageAsset[] = files.map((name) => ({
+export const pageAssets: readonly PageAsset[] = readdirSync(directory).map((name) => ({
 	path: name === 'index.html' ? '/' : `/ui/${name}`,
-	file: join(import.meta.dir, 'page', name),
+	file: join(directory, name),
 	contentType: contentTypes[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
 }))
 

@@ -17,6 +17,7 @@ import { compareLlamaCpp } from './llama-cpp.ts'
 import { measureLoad } from './load-speed.ts'
 import { measureLimits } from './machine-limits.ts'
 import { type BenchOptions, type Group, parseOptions, USAGE } from './options.ts'
+import { measurePage } from './page-speed.ts'
 import { measureQuality } from './quality.ts'
 import { Report } from './report.ts'
 import { measureStalls } from './stalls.ts'
@@ -33,6 +34,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	load: ['Checkpoints', measureLoad],
 	quality: ['Quality', measureQuality],
 	listing: ['Listing', measureListing],
+	page: ['The web page in Chromium', measurePage],
 	'llama.cpp': ['The same weights in llama.cpp, by turns', compareLlamaCpp],
 }
 

@@ -12,6 +12,7 @@ export const GROUPS = [
 	'load',
 	'quality',
 	'listing',
+	'page',
 	'llama.cpp',
 ] as const
 

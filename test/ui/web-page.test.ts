@@ -110,6 +110,30 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await page.close()
 	})
 
+	test('draws a long text without gaps while it grows, and forgets nothing when it is taken back', async () => {
+		const page = await open()
+		await page.locator('[aria-label="Max tokens"]').fill('2048')
+		await write(page, 'A line of the user.\n'.repeat(500))
+		await page.click('#continue')
+		await page.locator('#continue').waitFor()
+		const { tokens, drawn, blocks } = await page.evaluate(() => ({
+			tokens: document.querySelectorAll('.token').length,
+			drawn: [...document.querySelectorAll('#output span')]
+				.map((span) => span.textContent)
+				.join(''),
+			blocks: document.querySelectorAll('#output .block').length,
+		}))
+		expect(tokens).toBe(2 * 2048)
+		expect(blocks).toBeGreaterThan(10)
+		expect(await page.textContent('#output')).toBe(drawn)
+		expect(drawn).toStartWith('A line of the user.\n'.repeat(500))
+		await page.click('#undo')
+		expect(await page.locator('.token').count()).toBe(2048)
+		expect(drawn).toStartWith((await page.textContent('#output')) ?? '')
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
 	test('stops at once on Escape', async () => {
 		const page = await open()
 		await page.locator('[aria-label="Max tokens"]').fill('2048')

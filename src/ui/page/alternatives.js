@@ -76,7 +76,8 @@ export class Alternatives {
 		if (this.#popover.hidden) return
 		this.#popover.hidden = true
 		this.#anchor?.classList.remove('selected')
-		this.#anchor?.parentElement?.focus({ preventScroll: true })
+		const text = this.#anchor?.closest('.text')
+		if (text instanceof HTMLElement) text.focus({ preventScroll: true })
 		this.#anchor = null
 	}
 

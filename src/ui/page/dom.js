@@ -42,6 +42,30 @@ export function createSvg(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Calls of the result call `draw` with a frame that comes soon: the next one, unless the last drawing
+ * is less than `paceMs` ago.
+ * @param {() => void} draw
+ * @param {number} [paceMs]
+ */
+export function paced(draw, paceMs = 0) {
+	let isWaiting = false
+	let lastMs = Number.NEGATIVE_INFINITY
+	const nextFrame = () =>
+		requestAnimationFrame((nowMs) => {
+			isWaiting = false
+			lastMs = nowMs
+			draw()
+		})
+	return () => {
+		if (isWaiting) return
+		isWaiting = true
+		const waitMs = lastMs + paceMs - performance.now()
+		if (waitMs > 0) setTimeout(nextFrame, waitMs)
+		else nextFrame()
+	}
+}
+
+/**
  * Puts text on the clipboard and says so on the button for a moment.
  * @param {HTMLButtonElement} button
  * @param {string} text

@@ -1,3 +1,5 @@
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+
 /** Measures one streamed answer as its reader sees it. */
 export class SpeedMeter {
 	#startMs = performance.now()
@@ -21,13 +23,12 @@ export class SpeedMeter {
 	/** `120 tokens · 1,830 tok/s · first token 4 ms` */
 	summary() {
 		if (this.#tokens === 0) return ''
-		const format = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
-		const parts = [`${format.format(this.#tokens)} ${this.#tokens === 1 ? 'token' : 'tokens'}`]
+		const parts = [`${whole.format(this.#tokens)} ${this.#tokens === 1 ? 'token' : 'tokens'}`]
 		const seconds = (this.#lastMs - this.#firstMs) / 1000
 		if (this.#tokens > 1 && seconds > 0) {
-			parts.push(`${format.format((this.#tokens - 1) / seconds)} tok/s`)
+			parts.push(`${whole.format((this.#tokens - 1) / seconds)} tok/s`)
 		}
-		parts.push(`first token ${format.format(this.#firstMs - this.#startMs)} ms`)
+		parts.push(`first token ${whole.format(this.#firstMs - this.#startMs)} ms`)
 		return parts.join(' · ')
 	}
 }

@@ -1,19 +1,17 @@
 import { Alternatives } from './alternatives.js'
 import { streamCompletion } from './api.js'
-import { byId, create } from './dom.js'
+import { byId, create, paced } from './dom.js'
 import { SpeedMeter } from './speed.js'
 import { recall, remember } from './storage.js'
+import { TokenText } from './token-text.js'
 
-/**
- * The text is a list of parts: what the user typed, and tokens of the model.
- * @typedef {{ text: string, detail: import('./api.js').TokenDetail | null, isTyped: boolean }} Part
- */
+/** @typedef {import('./token-text.js').Part} Part */
 
 /** Alternatives to ask for: a list that fits beside a token. */
 const ALTERNATIVES = 5
 
-/** Surprise, in bits, that gets the strongest of the colours 0 … 9. */
-const BITS_MAX = 9
+/** Time between two looks at the speed while it runs. */
+const STATS_PACE_MS = 250
 
 /** Beginnings for those who have none, by the domain of the run. */
 const STARTERS = new Map([
@@ -37,10 +35,13 @@ export class Writer {
 		undo: byId('undo', HTMLButtonElement),
 	}
 	#alternatives = new Alternatives()
+	#text = new TokenText(this.#output, byId('sheet', HTMLDivElement), () => this.#parts)
 	/** @type {Part[]} */
 	#parts = []
 	/** Texts before each generation, the latest last. @type {Part[][]} */
 	#history = []
+	/** The part that the keyboard is at. @type {number | null} */
+	#selected = null
 	/** @type {AbortController | null} */
 	#running = null
 	#session
@@ -120,8 +121,12 @@ export class Writer {
 		const { signal } = this.#running
 		const { seed, ...parameters } = this.#session.parameters.values()
 		const speed = new SpeedMeter()
+		const showSpeed = paced(() => {
+			if (this.#running?.signal === signal) this.#stats.textContent = speed.summary()
+		}, STATS_PACE_MS)
 		let ending = ''
 		this.#show(parts)
+		this.#text.follow()
 		this.#stats.replaceChildren()
 		this.#session.showError(null)
 		try {
@@ -133,17 +138,18 @@ export class Writer {
 				logprobs: ALTERNATIVES,
 			}
 			for await (const piece of streamCompletion(body, signal)) {
-				const added = partsOf(piece)
 				speed.add(piece.tokens?.length ?? (piece.text === '' ? 0 : 1))
 				if (piece.completionTokens !== null) speed.correct(piece.completionTokens)
 				if (piece.finishReason === 'stop') ending = 'the model ended here'
-				this.#append(added)
-				this.#stats.textContent = speed.summary()
+				this.#parts.push(...partsOf(piece))
+				this.#text.grow()
+				showSpeed()
 			}
 		} catch (error) {
 			if (!signal.aborted) this.#session.showError(error)
 		} finally {
 			this.#running = null
+			this.#text.finish()
 			this.#showStats([speed.summary(), ending], seed ?? 0)
 			this.#update()
 			// Nothing came: what is there is still the user's own text.
@@ -199,29 +205,23 @@ export class Writer {
 		this.#generate([...this.#parts.slice(0, index), { text: token, detail, isTyped: false }])
 	}
 
-	/** @param {Part[]} parts */
+	/** @param {readonly Part[]} parts */
 	#show(parts) {
-		this.#parts = []
-		this.#output.replaceChildren()
+		const old = this.#parts
+		const same = parts.findIndex((part, place) => part !== old[place])
+		this.#parts = [...parts]
+		this.#select(null)
+		this.#text.cut(same < 0 ? parts.length : same)
 		this.#output.hidden = false
 		this.#prompt.hidden = true
-		this.#append(parts)
+		this.#text.grow()
 		this.#update()
-	}
-
-	/** @param {Part[]} parts */
-	#append(parts) {
-		const sheet = this.#output.parentElement
-		const isAtEnd = sheet !== null && sheet.scrollHeight - sheet.scrollTop - sheet.clientHeight < 80
-		this.#output.append(...parts.map(partElement))
-		this.#parts = [...this.#parts, ...parts]
-		if (isAtEnd) sheet.scrollTop = sheet.scrollHeight
 	}
 
 	/** @param {EventTarget | null} target */
 	#clicked(target) {
-		if (!(target instanceof HTMLElement) || target.parentElement !== this.#output) return
-		const index = [...this.#output.children].indexOf(target)
+		if (!(target instanceof HTMLElement)) return
+		const index = this.#text.placeOf(target) ?? -1
 		const part = this.#parts[index]
 		if (part === undefined || this.#running !== null) return
 		if (part.detail !== null) {
@@ -235,19 +235,32 @@ export class Writer {
 	/** Arrow keys walk over the tokens, Enter opens one. @param {KeyboardEvent} event */
 	#moved(event) {
 		if (event.ctrlKey || event.metaKey || event.altKey) return
-		const tokens = [...this.#output.querySelectorAll('.token')]
-		const at = tokens.findIndex((token) => token.classList.contains('selected'))
+		const at = this.#selected ?? -1
 		if (event.key === 'Enter' && at >= 0) {
-			this.#clicked(tokens[at] ?? null)
+			this.#clicked(this.#text.elementAt(at) ?? null)
 		} else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
-			const next = at < 0 ? 0 : at + (event.key === 'ArrowRight' ? 1 : -1)
-			tokens[at]?.classList.remove('selected')
-			tokens[next]?.classList.add('selected')
-			tokens[next]?.scrollIntoView({ block: 'nearest' })
+			const isToken = (/** @type {Part} */ part) => part.detail !== null
+			const next =
+				event.key === 'ArrowRight'
+					? this.#parts.findIndex((part, place) => place > at && isToken(part))
+					: this.#parts.findLastIndex((part, place) => place < at && isToken(part))
+			if (next >= 0) this.#select(next)
 		} else {
 			return
 		}
 		event.preventDefault()
+	}
+
+	/** @param {number | null} place of the part that the keyboard is at */
+	#select(place) {
+		if (this.#selected !== null) {
+			this.#text.elementAt(this.#selected)?.classList.remove('selected')
+		}
+		this.#selected = place
+		if (place === null) return
+		const element = this.#text.elementAt(place)
+		element?.classList.add('selected')
+		element?.scrollIntoView({ block: 'nearest' })
 	}
 
 	#update() {
@@ -284,11 +297,4 @@ function partsOf({ text, tokens }) {
 		return [{ text, detail: null, isTyped: false }]
 	}
 	return tokens.map((detail) => ({ text: detail.token, detail, isTyped: false }))
-}
-
-/** @param {Part} part */
-function partElement({ text, detail, isTyped }) {
-	if (detail === null) return create('span', { class: isTyped ? 'typed' : 'plain' }, text)
-	const bits = Math.min(BITS_MAX, -detail.logprob / Math.LN2)
-	return create('span', { class: 'token', 'data-heat': String(Math.round(bits)) }, text)
 }
