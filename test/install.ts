@@ -11,6 +11,8 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['chromium', 'chromium'],
 	['clang-14', 'clang-14'],
 	['clang-format-14', 'clang-format-14'],
+	['clang-tidy-14', 'clang-tidy-14'],
+	['cppcheck', 'cppcheck'],
 	['libclang-rt-14-dev', '/usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.asan*.a'],
 	['gcc-aarch64-linux-gnu', 'aarch64-linux-gnu-gcc'],
 	['libc6-dev-arm64-cross', '/usr/aarch64-linux-gnu/include/stdio.h'],

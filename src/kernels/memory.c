@@ -18,11 +18,11 @@ int64_t kernels_kv_layer_floats(int32_t n_kv_head, int32_t d_head) {
 }
 
 int64_t kernels_attention_scratch_bytes(int32_t max_context) {
-    return pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
+    return (int64_t)pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
 }
 
 int64_t kernels_sample_scratch_bytes(int32_t vocab) {
-    return pool_threads() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
+    return (int64_t)pool_threads() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
 }
 
 void kernels_advise_huge_pages(void *start, int64_t bytes) {
