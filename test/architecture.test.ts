@@ -134,6 +134,14 @@ describe('the process', () => {
 		expect(offenders).toEqual([])
 	})
 
+	test('asks other servers from commands only: no request can make the server fetch what it names', () => {
+		const asking = modules.filter((path) =>
+			/(?<![.\w])(?:fetch|Bun\.connect)\((?!request, server)/.test(sourceWithoutComments(path)),
+		)
+		expect(asking.map(folderOf)).toEqual(asking.map(() => 'commands'))
+		expect(asking.length).toBeGreaterThan(0)
+	})
+
 	test('gets its workers from main.ts, the only place whose paths hold in an executable', () => {
 		const spawners = modules.filter((path) => /\bnew Worker\(/.test(sourceWithoutComments(path)))
 		expect(spawners).toEqual(['main.ts'])

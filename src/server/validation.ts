@@ -35,7 +35,7 @@ export function validator(schema: TSchema): (value: unknown) => void {
 }
 
 function faultIn(complaints: Iterable<ValueError>): ApiError | undefined {
-	const first = take(complaints, COMPLAINTS_MAX)
+	const first = takeFirst(complaints)
 	const chosen = first.find(({ schema }) => schema['x-unsupported'] === true) ?? first[0]
 	return chosen && faultOf(chosen)
 }
@@ -108,7 +108,7 @@ const structured = new Set(['Union', 'Array', 'Object'])
 
 /** Complaints of the variant that the client most likely meant, else that none fits. */
 function faultOfUnion(error: ValueError): ApiError {
-	const variants = error.errors.map((complaints) => take(complaints, COMPLAINTS_MAX))
+	const variants = error.errors.map(takeFirst)
 	const choice = faultOfChoices(variants)
 	if (choice !== undefined) return choice
 	const rightTypes = variants.filter(([first]) => first && !isWrongTypeAt(first, error.path))
@@ -218,11 +218,13 @@ function numberKind(schema: TSchema): NumberKind {
 	return schema[Kind] === 'Integer' ? 'integer' : 'decimal'
 }
 
-function take<T>(items: Iterable<T>, count: number): T[] {
-	const taken: T[] = []
-	for (const item of items) {
-		taken.push(item)
-		if (taken.length === count) break
+/** The first complaints; of an array that is too long its items are not looked at. */
+function takeFirst(complaints: Iterable<ValueError>): ValueError[] {
+	const taken: ValueError[] = []
+	for (const complaint of complaints) {
+		taken.push(complaint)
+		const isDone = complaint.type === ValueErrorType.ArrayMaxItems
+		if (isDone || taken.length === COMPLAINTS_MAX) break
 	}
 	return taken
 }
