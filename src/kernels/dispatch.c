@@ -153,6 +153,16 @@ void kernels_rms_norm(float *out, int64_t ldo, const float *x, int64_t ldx, cons
 void kernels_soft_cap(float *x, int64_t ldx, int32_t m, int32_t d, float cap) {
     active->table->soft_cap(x, ldx, m, d, cap);
 }
+void kernels_mix(float *out, int64_t ldo, const float *x, int64_t ldx, const float *y, int64_t ldy,
+                 const float *x_factor, const float *y_factor, float y_sign, int32_t m, int32_t d) {
+    active->table->mix(out, ldo, x, ldx, y, ldy, x_factor, y_factor, y_sign, m, d);
+}
+void kernels_add_gated(float *x, int64_t ldx, const float *y, int64_t ldy, const float *inputs,
+                       int64_t ldi, const float *gates, const float *factor, float scale, int32_t m,
+                       int32_t n_inputs, int32_t n_groups, int32_t d) {
+    active->table->add_gated(x, ldx, y, ldy, inputs, ldi, gates, factor, scale, m, n_inputs,
+                             n_groups, d);
+}
 void kernels_rotary(float *x, int64_t ldx, const int32_t *positions, const float *table, int32_t m,
                     int32_t n_head, int32_t d_head, int32_t n_rotary, int32_t is_interleaved) {
     active->table->rotary(x, ldx, positions, table, m, n_head, d_head, n_rotary, is_interleaved);

@@ -13,6 +13,8 @@ typedef struct {
     kernels_layer_norm_fn *layer_norm;
     kernels_rms_norm_fn *rms_norm;
     kernels_soft_cap_fn *soft_cap;
+    kernels_mix_fn *mix;
+    kernels_add_gated_fn *add_gated;
     kernels_rotary_fn *rotary;
     kernels_kv_store_fn *kv_store;
     kernels_attention_fn *attention;

@@ -121,7 +121,7 @@ typedef void kernels_matmul_fn(int32_t dtype, float *out, int64_t ldo, const flo
                                int32_t accumulate, void *scratch);
 KERNELS_API kernels_matmul_fn kernels_matmul;
 /* x[i, :] = wte[ids[i], :] + wpe[positions[i], :]; plain row-major with stride d. wpe NULL =
- * without positions. */
+ * without positions; then a negative id gives zeros. */
 typedef void kernels_embed_fn(float *x, int64_t ldx, const float *wte, const float *wpe,
                               const int32_t *ids, const int32_t *positions, int32_t m, int32_t d);
 KERNELS_API kernels_embed_fn kernels_embed;
@@ -141,6 +141,22 @@ KERNELS_API kernels_rms_norm_fn kernels_rms_norm;
 /* x = cap · tanh(x / cap), in place over x[m, d]. */
 typedef void kernels_soft_cap_fn(float *x, int64_t ldx, int32_t m, int32_t d, float cap);
 KERNELS_API kernels_soft_cap_fn kernels_soft_cap;
+
+/* out = a·x + b·y over [m, d]: a is *x_factor, b is y_sign · *y_factor; NULL = 1. out may be x or
+ * y.
+ */
+typedef void kernels_mix_fn(float *out, int64_t ldo, const float *x, int64_t ldx, const float *y,
+                            int64_t ldy, const float *x_factor, const float *y_factor, float y_sign,
+                            int32_t m, int32_t d);
+KERNELS_API kernels_mix_fn kernels_mix;
+/* x[:, group] += scale · *factor · sigmoid(inputs[:, 0…n_inputs) · gates[group]) · y[:, group], for
+ * n_groups groups of d numbers side by side; factor NULL = 1. gates[n_groups, n_inputs]. inputs may
+ * be x when there is one group. */
+typedef void kernels_add_gated_fn(float *x, int64_t ldx, const float *y, int64_t ldy,
+                                  const float *inputs, int64_t ldi, const float *gates,
+                                  const float *factor, float scale, int32_t m, int32_t n_inputs,
+                                  int32_t n_groups, int32_t d);
+KERNELS_API kernels_add_gated_fn kernels_add_gated;
 
 /*
  * Rotary positions, in place over n_head heads of d_head numbers side by side in rows of x (q and k

@@ -11,6 +11,7 @@
 #include "ops/logits.h"
 #include "ops/matmul.h"
 #include "ops/measure.h"
+#include "ops/mix.h"
 #include "ops/norm.h"
 #include "ops/pack.h"
 #include "ops/rotary.h"
@@ -28,6 +29,8 @@ const kernel_table GLUE(kernel_table, ISA) = {
     .layer_norm = FN(layer_norm),
     .rms_norm = FN(rms_norm),
     .soft_cap = FN(soft_cap),
+    .mix = FN(mix),
+    .add_gated = FN(add_gated),
     .rotary = FN(rotary),
     .kv_store = FN(kv_store),
     .attention = FN(attention),

@@ -18,6 +18,8 @@ export class Batch {
 	lastPosition = 0
 	/** Token id of each row. */
 	readonly tokenIds: Int32Array
+	/** Token id before each row's in its window; -1 at the beginning. */
+	readonly previousIds: Int32Array
 	/** Position of each row in its sequence's window. */
 	readonly positions: Int32Array
 	/** Where each row's keys and values go: block * 32 + offset. */
@@ -33,6 +35,7 @@ export class Batch {
 
 	constructor(limits: BatchLimits) {
 		this.tokenIds = new Int32Array(limits.rowsMax)
+		this.previousIds = new Int32Array(limits.rowsMax)
 		this.positions = new Int32Array(limits.rowsMax)
 		this.slots = new Int32Array(limits.rowsMax)
 		this.spans = new Int32Array(limits.spansMax * 4)
@@ -62,9 +65,11 @@ export class Batch {
 		this.spanCount++
 	}
 
-	addRow(tokenId: number, position: number, slot: number): void {
+	/** `previousId` is that of the token before, -1 at position 0. */
+	addRow(tokenId: number, previousId: number, position: number, slot: number): void {
 		const row = this.rowCount++
 		this.tokenIds[row] = tokenId
+		this.previousIds[row] = previousId
 		this.positions[row] = position
 		if (position > this.lastPosition) this.lastPosition = position
 		this.slots[row] = slot

@@ -95,6 +95,12 @@ export class ConfigFields {
 		}
 	}
 
+	/** Refuses fields that are not listed. */
+	expectOnly(known: readonly string[]): void {
+		const other = Object.keys(this.#fields).find((key) => !known.includes(key))
+		if (other !== undefined) fail(this.#path, `only ${known.join(', ')}`, other)
+	}
+
 	/** Refuses any other value of a setting that cannot be computed. */
 	mustBe(key: string, expected: string | number | boolean): void {
 		if (this.has(key) && this.#fields[key] !== expected) this.refuse(key, String(expected))

@@ -4,13 +4,14 @@ import { alpha } from './families/alpha.ts'
 import type { Family, ForeignNames, ForeignTrainer, Network } from './families/family.ts'
 import { gpt2, parseNanoGptConfig } from './families/gpt2.ts'
 import { llama } from './families/llama.ts'
+import { nanochat } from './families/nanochat.ts'
 import { neo } from './families/neo.ts'
 import { neox } from './families/neox.ts'
 import type { ModelConfig } from './model-config.ts'
 
 const FAMILIES: {
 	readonly [Name in ModelConfig['family']]: Family<Extract<ModelConfig, { family: Name }>>
-} = { alpha, gpt2, llama, neo, neox }
+} = { alpha, gpt2, llama, nanochat, neo, neox }
 
 export function networkOf(config: ModelConfig): Network {
 	return familyOf(config).network(config)

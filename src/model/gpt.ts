@@ -49,11 +49,12 @@ export class Gpt {
 
 	/** Runs the batch through the network: keys and values into their blocks, wanted logits out. */
 	forward(): void {
-		const { x, hidden, logits, finalNorm, head } = this.#network
+		const { x, hidden, logits, finalNorm, head, logitCap } = this.#network
 		this.#network.forward(this.#ops)
 		if (this.batch.logitRowCount === 0) return
 		this.#ops.normLogitRows(hidden, x, finalNorm)
 		this.#ops.linearLogitRows(logits, hidden, head)
+		if (logitCap !== undefined) this.#ops.capLogitRows(logits, logitCap)
 	}
 
 	/** Final norm of every row of the last `forward`, into `hidden`: for embeddings. */

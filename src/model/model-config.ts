@@ -10,7 +10,13 @@ export type Activation =
 	| { readonly kind: 'composed'; readonly graph: ActivationNode }
 
 /** Verified architecture of a network; every number of it is within its limit. */
-export type ModelConfig = AlphaConfig | Gpt2Config | LlamaConfig | NeoConfig | NeoxConfig
+export type ModelConfig =
+	| AlphaConfig
+	| Gpt2Config
+	| LlamaConfig
+	| NanochatConfig
+	| NeoConfig
+	| NeoxConfig
 
 /** Our trainer's decoder (families/alpha.ts). Counts are positive integers. */
 export interface AlphaConfig {
@@ -108,12 +114,44 @@ export interface NeoxConfig {
 	readonly rotary: RotaryConfig
 }
 
+/** nanochat (families/nanochat.ts). Counts are positive integers. */
+export interface NanochatConfig {
+	readonly family: 'nanochat'
+	readonly vocabSize: number
+	/** Rows of the tables: those of the vocabulary, and padding. */
+	readonly tableRows: number
+	readonly contextLength: number
+	readonly nLayer: number
+	readonly nEmbd: number
+	readonly nHead: number
+	/** Heads of keys and values: a divisor of nHead. */
+	readonly nKvHead: number
+	/** Base of the rotary frequencies. */
+	readonly theta: number
+	/** Normalized queries and keys are each multiplied by it. */
+	readonly sharpness: number
+	/** Positions that each layer attends to; 0 = all. */
+	readonly windows: readonly number[]
+	/** Alternating layers add gated embeddings of the tokens to their values; null = none does. */
+	readonly valueGate: { readonly inputs: number; readonly scale: number } | null
+	/** Each layer begins with a mix of the stream and the first embedding. */
+	readonly hasLayerFactors: boolean
+	/** Each token's embedding takes some of its predecessor's. */
+	readonly hasSmear: boolean
+	/** What the middle layer left behind is taken out at the end. */
+	readonly hasBackout: boolean
+	/** Logits pass through cap * tanh(logit / cap). */
+	readonly logitCap: number
+}
+
 /** Rotary position embeddings (rotary.ts). */
 export interface RotaryConfig {
 	/** Channels of a head that are turned, the first ones; even. */
 	readonly channels: number
 	/** Channel i turns with i + channels / 2, or 2i with 2i + 1. */
 	readonly pairing: 'halves' | 'neighbours'
+	/** By negative angles. */
+	readonly isReversed?: boolean
 	/** Base of the geometric series of frequencies. */
 	readonly theta: number
 	readonly scaling: RotaryScaling

@@ -41,6 +41,21 @@ export interface Norm {
 	readonly epsilon: number
 }
 
+/** One learned number: of a tensor that has one for each layer, for instance. */
+export interface Factor {
+	readonly numbers: PlainSlot
+	readonly at: number
+}
+
+/** How much of some channels is added: scale · factor · sigmoid of what a row of the weight reads. */
+export interface Gate {
+	/** [groups, inputs] */
+	readonly gate: Table
+	readonly scale: number
+	/** null = 1. */
+	readonly factor: Factor | null
+}
+
 /** A matrix of the checkpoint's shape [outputs, inputs], and a bias [outputs]. */
 export interface Linear {
 	readonly weight: PackedSlot
@@ -151,9 +166,20 @@ export class NetworkBuilder {
 		return { kind: 'rms', width, weight, bias: null, epsilon }
 	}
 
+	/** RMSNorm that only normalizes. */
+	bareRmsNorm(width: number, epsilon: number): Norm {
+		return { kind: 'rms', width, weight: null, bias: null, epsilon }
+	}
+
+	/** Learned numbers of a tensor [count]. */
+	factors(name: string, count: number): readonly Factor[] {
+		const numbers = this.#plain(name, [count])
+		return Array.from({ length: count }, (_, at) => ({ numbers, at }))
+	}
+
 	/**
 	 * Linear modules side by side: `<name>.weight` [rows, inputs] of each and, where they have one,
-	 * `<name>.bias` [rows]. `moves` puts the rows of a single module into another order.
+	 * `<name>.bias` [rows]. `moves` puts the rows of a single module into another order, or leaves some out.
 	 */
 	linear(
 		inputs: number,
@@ -161,7 +187,9 @@ export class NetworkBuilder {
 		{ bias, moves }: { readonly bias: boolean; readonly moves?: readonly RowMove[] },
 	): Linear {
 		const names = Object.entries(modules)
-		const outputs = names.reduce((sum, [, rows]) => sum + rows, 0)
+		const outputs = moves
+			? moves.reduce((sum, { rows }) => sum + rows, 0)
+			: names.reduce((sum, [, rows]) => sum + rows, 0)
 		const weight = this.#packedSlot(inputs, outputs)
 		const added = bias ? this.#plainSlot(outputs) : null
 		let at = 0

@@ -9,6 +9,8 @@ import type { Batch } from './batch.ts'
 import type { Dtype } from './model-config.ts'
 import type {
 	Attention,
+	Factor,
+	Gate,
 	Linear,
 	MlpActivation,
 	NetworkMemory,
@@ -44,7 +46,10 @@ export class Ops {
 	readonly #batch: Batch
 	/** Addresses of the batch's arrays. */
 	readonly #rows: Readonly<
-		Record<'tokenIds' | 'positions' | 'slots' | 'spans' | 'tables' | 'logitRows', Address>
+		Record<
+			'tokenIds' | 'previousIds' | 'positions' | 'slots' | 'spans' | 'tables' | 'logitRows',
+			Address
+		>
 	>
 	/** By a slot's index. */
 	readonly #weights: Float64Array
@@ -64,6 +69,7 @@ export class Ops {
 		this.#batch = batch
 		this.#rows = {
 			tokenIds: pinned(batch.tokenIds).address,
+			previousIds: pinned(batch.previousIds).address,
 			positions: pinned(batch.positions).address,
 			slots: pinned(batch.slots).address,
 			spans: pinned(batch.spans).address,
@@ -96,17 +102,57 @@ export class Ops {
 
 	/** x = tokens[token id] + positions[position], or the token's row alone. */
 	embed(x: RowBuffer, tokens: Table, positions: Table | null = null): void {
-		const out = this.matrix(x)
-		this.#kernels.embed(
-			out.address,
-			out.stride,
-			this.#weight(tokens.weight),
-			this.#weight(positions?.weight ?? null),
-			this.#rows.tokenIds,
-			this.#rows.positions,
+		this.#embed(x, this.#rows.tokenIds, tokens, positions)
+	}
+
+	/** x = tokens[token id of the row before]; zeros at the beginning of a window. */
+	embedPrevious(x: RowBuffer, tokens: Table): void {
+		this.#embed(x, this.#rows.previousIds, tokens, null)
+	}
+
+	/** out = x */
+	copy(out: RowBuffer, x: RowBuffer): void {
+		this.mix(out, x, x, { own: null, other: null, sign: 0 })
+	}
+
+	/** out = own · x + sign · other · y, where a factor that is null is 1. */
+	mix(
+		out: RowBuffer,
+		x: RowBuffer,
+		y: RowBuffer,
+		{ own, other, sign }: { own: Factor | null; other: Factor | null; sign: 1 | 0 | -1 },
+	): void {
+		const [to, from, added] = [this.matrix(out), this.matrix(x), this.matrix(y)]
+		this.#kernels.mix(
+			to.address,
+			to.stride,
+			from.address,
+			from.stride,
+			added.address,
+			added.stride,
+			this.#factor(own),
+			this.#factor(other),
+			sign,
 			this.#batch.rowCount,
-			tokens.columns,
+			out.columns,
 		)
+	}
+
+	/** x += gate(inputs) · y */
+	addGated(x: RowBuffer, y: RowBuffer, inputs: RowBuffer, gate: Gate): void {
+		this.#addGated(this.matrix(x).address, x, y, inputs, gate, x.columns)
+	}
+
+	/** Each head of the values of q | k | v += gate(inputs) · its part of y */
+	addGatedValues(
+		qkv: RowBuffer,
+		{ heads, kvHeads, headDim }: Attention,
+		y: RowBuffer,
+		inputs: RowBuffer,
+		gate: Gate,
+	): void {
+		const values = this.matrix(qkv).address + (heads + kvHeads) * headDim * 4
+		this.#addGated(values, qkv, y, inputs, gate, headDim)
 	}
 
 	/** out = norm(x) */
@@ -132,6 +178,12 @@ export class Ops {
 	/** out = x · weight for as many rows as have wanted logits. */
 	linearLogitRows(out: RowBuffer, x: RowBuffer, linear: Linear): void {
 		this.#linear(out, x, linear, this.#batch.logitRowCount, 0)
+	}
+
+	/** x = cap · tanh(x / cap) for as many rows as have wanted logits. */
+	capLogitRows(x: RowBuffer, cap: number): void {
+		const { address, stride } = this.matrix(x)
+		this.#kernels.softCap(address, stride, this.#batch.logitRowCount, x.columns, cap)
 	}
 
 	/** Each head of the queries of q | k | v = norm(head) */
@@ -217,6 +269,47 @@ export class Ops {
 		)
 	}
 
+	#embed(x: RowBuffer, ids: Address, tokens: Table, positions: Table | null): void {
+		const out = this.matrix(x)
+		this.#kernels.embed(
+			out.address,
+			out.stride,
+			this.#weight(tokens.weight),
+			this.#weight(positions?.weight ?? null),
+			ids,
+			this.#rows.positions,
+			this.#batch.rowCount,
+			tokens.columns,
+		)
+	}
+
+	/** Groups of so many channels side by side from an address on, in the rows of `x`. */
+	#addGated(
+		address: Address,
+		x: RowBuffer,
+		y: RowBuffer,
+		inputs: RowBuffer,
+		{ gate, scale, factor }: Gate,
+		channels: number,
+	): void {
+		const [added, read] = [this.matrix(y), this.matrix(inputs)]
+		this.#kernels.addGated(
+			address,
+			this.matrix(x).stride,
+			added.address,
+			added.stride,
+			read.address,
+			read.stride,
+			this.#weight(gate.weight),
+			this.#factor(factor),
+			scale,
+			this.#batch.rowCount,
+			gate.columns,
+			gate.rows,
+			channels,
+		)
+	}
+
 	#norm(out: RowBuffer, x: RowBuffer, norm: Norm, picked: Address, count: number): void {
 		const to = this.matrix(out)
 		const from = this.matrix(x)
@@ -292,6 +385,11 @@ export class Ops {
 			accumulate,
 			this.#scratch.address,
 		)
+	}
+
+	/** Where a learned number lies; 0 = nowhere, which kernels take for 1. */
+	#factor(factor: Factor | null): Address {
+		return factor === null ? 0 : this.#weight(factor.numbers) + factor.at * 4
 	}
 
 	/** Where a slot lies; 0 = nowhere, which kernels take for absent. */

@@ -15,15 +15,20 @@ export class Rotary {
 	readonly channels: number
 	/** Channel 2i turns with 2i + 1, instead of i with i + channels / 2. */
 	readonly isPaired: boolean
+	readonly #sign: 1 | -1
 	readonly #frequencies: Float32Array
 	readonly #contextLength: number
 	/** [contextLength, channels]: the cosines of a position, then its sines; made when it is used first. */
 	#table: Pinned<Float32Array> | null = null
 	#positions = 0
 
-	constructor({ channels, pairing, theta, scaling }: RotaryConfig, contextLength: number) {
+	constructor(
+		{ channels, pairing, isReversed, theta, scaling }: RotaryConfig,
+		contextLength: number,
+	) {
 		const half = channels / 2
 		this.channels = channels
+		this.#sign = isReversed ? -1 : 1
 		this.isPaired = pairing === 'neighbours'
 		this.#contextLength = contextLength
 		// Rounded to f32 as the original implementations round them.
@@ -42,7 +47,7 @@ export class Rotary {
 			for (let i = 0; i < half; i++) {
 				const angle = Math.fround(this.#positions * this.#frequencies[i]!)
 				array[row + i] = Math.cos(angle)
-				array[row + half + i] = Math.sin(angle)
+				array[row + half + i] = this.#sign * Math.sin(angle)
 			}
 		}
 		return address

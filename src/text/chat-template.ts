@@ -1,6 +1,7 @@
 import { END_OF_TEXT } from '../tokenizer/bpe.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { encodeText, encodeTexts } from './encode.ts'
+import { renderNanochat } from './nanochat-chat.ts'
 import { PROMPT_CHARACTERS_MAX, type Prompt } from './prompt.ts'
 
 export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
@@ -45,6 +46,8 @@ export async function renderChat(
 	messages: readonly ChatMessage[],
 	tokenizer: Tokenizer,
 ): Promise<Prompt> {
+	const nanochat = await renderNanochat(messages, tokenizer)
+	if (nanochat !== undefined) return nanochat
 	const user = tokenizer.specialTokenId(USER)
 	const assistant = tokenizer.specialTokenId(ASSISTANT)
 	const end = tokenizer.specialTokenId(END_OF_TEXT)

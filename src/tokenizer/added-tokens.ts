@@ -6,6 +6,8 @@ export interface AddedToken {
 	readonly text: string
 	/** Controls the model; not part of the texts that come out. */
 	readonly isSpecial: boolean
+	/** A special one that is part of them all the same. */
+	readonly isShown?: boolean
 	/** Takes the white space before, or behind, along. */
 	readonly stripsLeft: boolean
 	readonly stripsRight: boolean

@@ -3,7 +3,7 @@
  * its name alone, so every form in which a model is written (checkpoint, GGUF) holds the same ones.
  */
 import { networkOf } from '../../src/model/families.ts'
-import type { ModelConfig } from '../../src/model/model-config.ts'
+import type { AlphaConfig, ModelConfig } from '../../src/model/model-config.ts'
 import { parseModelConfig } from '../../src/model/parse-model-config.ts'
 import { uniform } from '../helpers/random-model.ts'
 
@@ -19,7 +19,7 @@ export interface StoredModelConfig {
 export interface ReferenceModel {
 	readonly name: string
 	readonly stored: StoredModelConfig
-	readonly config: ModelConfig
+	readonly config: AlphaConfig
 }
 
 export interface RandomTensor {

@@ -74,11 +74,17 @@ const index = JSON.parse(readFileSync(join(families, 'hostile/index.json'), 'utf
 	readonly executed_marker_prefix: string
 	readonly cases: readonly { readonly dir: string; readonly must: string; readonly kind: string }[]
 }
-/** Families and formats that are read; the rest of the collection belongs to others. */
-const KINDS = ['safetensors', 'sharded index', 'config.json', 'tokenizer', 'pickle', 'directory']
-const cases = index.cases.filter(
-	({ kind, dir }) => KINDS.includes(kind) && !/^(nc|nanochat)-/.test(dir),
-)
+/** Formats that are read. */
+const KINDS = [
+	'safetensors',
+	'sharded index',
+	'config.json',
+	'tokenizer',
+	'pickle',
+	'directory',
+	'nanochat',
+]
+const cases = index.cases.filter(({ kind }) => KINDS.includes(kind))
 
 /** Its added tokens have ids that the model has no rows for, so a prompt with one could not be read. */
 const BEYOND_ROWS = 'tok-huge-added'
@@ -122,6 +128,9 @@ test.each([
 	['ng-heads', 'n_head'],
 	['ng-llama2c-ckpt', 'model_args'],
 	['tok-absent', 'tokenizer.json'],
+	['nc-bad-window', 'window_pattern'],
+	['nc-no-meta', 'meta_000003.json'],
+	['nanochat-tokenizer-evil', 'posix system'],
 	['tok-larger-than-emb', 'vocabSize'],
 	[BEYOND_ROWS, 'vocabSize'],
 ])('%s names what is wrong: %s', (dir, words) => {

@@ -46,13 +46,19 @@ export function familyDirectories(...wanted: readonly string[]): string[] {
 		.sort()
 }
 
+/** A directory with all that lies in it and below. */
+export function familyDirectory(name: string): ModelDirectory {
+	const path = join(families, name)
+	const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
+	return new ModelDirectory(
+		path,
+		names.map((name) => ({ name })),
+	)
+}
+
 /** A directory's network without its tokenizer, which may be of a kind that is not read. */
 export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
-	const path = join(families, name)
-	using directory = new ModelDirectory(
-		path,
-		readdirSync(path).map((name) => ({ name })),
-	)
+	using directory = familyDirectory(name)
 	const file = openDirectory(directory)
 	const config = file.parseConfig()
 	const stored = file.tensorsOf(config)
@@ -68,11 +74,7 @@ export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
 
 /** Loads a directory as the loader does. Throws CheckpointError. */
 export function loadFamily(kernels: Kernels, name: string, dtype: Dtype): LoadedCheckpoint {
-	const path = join(families, name)
-	using directory = new ModelDirectory(
-		path,
-		readdirSync(path).map((name) => ({ name })),
-	)
+	using directory = familyDirectory(name)
 	const file = openDirectory(directory)
 	return loadCheckpoint(kernels, file, dtype, (bytes) => new SharedArrayBuffer(bytes))
 }

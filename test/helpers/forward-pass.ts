@@ -22,7 +22,8 @@ export function forwardPass(
 		gpt.batch.addSpan(ids.length, 0, blocks, blockCount)
 		for (const [position, id] of ids.entries()) {
 			const block = blocks[Math.floor(position / kvBlockTokens)]!
-			gpt.batch.addRow(id, position, block * kvBlockTokens + (position % kvBlockTokens))
+			const slot = block * kvBlockTokens + (position % kvBlockTokens)
+			gpt.batch.addRow(id, ids[position - 1] ?? -1, position, slot)
 		}
 		gpt.batch.wantLogits()
 		gpt.forward()

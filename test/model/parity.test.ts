@@ -22,7 +22,9 @@ describe.each(familyDirectories())('the model of %s', (name) => {
 	const predict = (ids: readonly number[]) => forward(ids).logits.row(0)
 
 	test('has the logits of the original code', () => {
-		for (const { ids, top, argmax: best, top_gap: gap, ...answer } of answers.forward) {
+		const told = answers.forward.filter(({ ids }) => ids.length <= answers.context)
+		expect(told.length).toBeGreaterThan(0)
+		for (const { ids, top, argmax: best, top_gap: gap, ...answer } of told) {
 			const logits = predict(ids)
 			const expected = top ?? [...(answer.logits ?? []).entries()]
 			expect(expected.length).toBeGreaterThan(0)

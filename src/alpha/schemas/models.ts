@@ -20,12 +20,12 @@ export const RunSchema = Type.Object({
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,
 	format: nullable(
-		oneOf(['json', 'binary', 'huggingface', 'nanogpt'], {
+		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat'], {
 			description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
 		}),
 	),
 	family: nullable(
-		oneOf(['alpha', 'gpt2', 'llama', 'neo', 'neox'], {
+		oneOf(['alpha', 'gpt2', 'llama', 'nanochat', 'neo', 'neox'], {
 			description: 'Architecture; null: not looked into yet, or not servable.',
 		}),
 	),

@@ -5,6 +5,7 @@ import { CheckpointError } from './checkpoint-error.ts'
 import { isHuggingFace, openHuggingFace } from './huggingface.ts'
 import { openJson } from './json.ts'
 import type { ModelDirectory } from './model-directory.ts'
+import { findNanochat, openNanochat } from './nanochat.ts'
 import { isNanoGpt, openNanoGpt } from './nanogpt.ts'
 import type { CheckpointFile } from './types.ts'
 import { WEIGHT_FILES } from './weight-files.ts'
@@ -29,5 +30,9 @@ export function openCheckpoint(source: ByteSource): CheckpointFile {
 export function openDirectory(directory: ModelDirectory): CheckpointFile {
 	if (isHuggingFace(directory)) return openHuggingFace(directory)
 	if (isNanoGpt(directory)) return openNanoGpt(directory)
-	throw new CheckpointError(`expected weights in ${WEIGHT_FILES.join(', ')} or ckpt.pt, got none`)
+	const nanochat = findNanochat(directory.names).at(-1)
+	if (nanochat !== undefined) return openNanochat(directory, nanochat)
+	throw new CheckpointError(
+		`expected weights in ${WEIGHT_FILES.join(', ')} or ckpt.pt or model_<step>.pt, got none`,
+	)
 }

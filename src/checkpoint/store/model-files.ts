@@ -4,6 +4,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findNanochat, NANOCHAT_DIRECTORY } from '../formats/nanochat.ts'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
@@ -30,7 +31,7 @@ const STEP_DIRECTORY = /^checkpoint-(\d{1,15})$/
 export interface ModelFiles {
 	readonly weights: readonly string[]
 	readonly others: readonly string[]
-	/** nanoGPT keeps its configuration with the weights. */
+	/** Others than Hugging Face keep their configuration elsewhere than in config.json. */
 	readonly needsConfig: boolean
 }
 
@@ -117,4 +118,31 @@ export async function findStepModels(
 		}),
 	)
 	return found.flat().sort((a, b) => a.step - b.step)
+}
+
+/** Checkpoints of nanochat: of a directory of them, or of nanochat's own tree of directories. */
+export async function findNanochatModels(
+	path: string,
+	names: readonly string[],
+): Promise<{ step: number; files: ModelFiles }[]> {
+	const within = async (directory: string): Promise<string[]> => {
+		if ((await lookAt(join(path, directory))).type !== 'directory') return []
+		const found = await readdir(join(path, directory)).catch((): string[] => [])
+		return found.map((name) => `${directory}/${name}`)
+	}
+	const isDirectory = (name: string) => NANOCHAT_DIRECTORY.test(name.replace(/^.*\//, ''))
+	const inner = (await Promise.all(names.filter(isDirectory).map(within))).flat()
+	const innermost = (await Promise.all(inner.filter(isDirectory).map(within))).flat()
+	const all = new Set([...names, ...inner, ...innermost])
+	return findNanochat([...all]).map(({ step, model, meta, tokenizer }) => {
+		const others = [meta, ...(tokenizer === null ? [] : [tokenizer])]
+		return {
+			step,
+			files: {
+				weights: [model],
+				others: others.filter((name) => all.has(name)),
+				needsConfig: false,
+			},
+		}
+	})
 }

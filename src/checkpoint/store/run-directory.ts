@@ -12,6 +12,7 @@ import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
 import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
 import {
 	findModelFiles,
+	findNanochatModels,
 	findStepModels,
 	lookAtModel,
 	type ModelFiles,
@@ -101,9 +102,11 @@ export class RunReader {
 	async #glanceAtModel(names: readonly string[]): Promise<number> {
 		const own = findModelFiles(names)
 		const highest = (await findStepModels(this.#path, names)).at(-1)
+		const nanochat = (await findNanochatModels(this.#path, names)).at(-1)
 		const weights = [
 			...(own === null ? [] : [own.weights[0]!]),
 			...(highest === undefined ? [] : [join(highest.name, highest.files.weights[0]!)]),
+			...(nanochat === undefined ? [] : [nanochat.files.weights[0]!]),
 		]
 		const states = await Promise.all(weights.map((name) => lookAt(join(this.#path, name))))
 		return Math.max(0, ...states.map((state) => (state.type === 'file' ? state.mtimeMs : 0)))
@@ -169,7 +172,6 @@ export class RunReader {
 	async #readModel(names: readonly string[], resting: boolean): Promise<RunDirectory | null> {
 		const own = findModelFiles(names)
 		const steps = await findStepModels(this.#path, names)
-		if (own === null && steps.length === 0) return null
 		await this.#readTrainerStates(names, steps)
 		const places: { path: string; step: number; files: ModelFiles }[] = []
 		const ownStep = this.#rootState?.globalStep ?? steps.at(-1)?.step ?? 0
@@ -178,10 +180,18 @@ export class RunReader {
 			if (own !== null && step === ownStep) continue
 			places.push({ path: join(this.#path, name), step, files })
 		}
+		if (places.length === 0) {
+			for (const { step, files } of await findNanochatModels(this.#path, names)) {
+				places.push({ path: this.#path, step, files })
+			}
+		}
+		if (places.length === 0) return null
 		const checkpoints: CheckpointVersion[] = []
 		let isSettling = false
 		for (const { path, step, files } of places) {
-			const known = this.#last?.checkpoints.find((version) => version.path === path)
+			const known = this.#last?.checkpoints.find(
+				(version) => version.path === path && version.step === step,
+			)
 			const seen = await lookAtModel(path, files, { step, resting, known })
 			if (seen === null) continue
 			checkpoints.push(seen.version)

@@ -311,7 +311,8 @@ function addSpan(batch: Batch, sequence: Sequence, window: Window, count: number
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
 		const block = blocks[Math.floor(position / kvBlockTokens)]!
-		batch.addRow(tokens[position]!, position, block * kvBlockTokens + (position % kvBlockTokens))
+		const slot = block * kvBlockTokens + (position % kvBlockTokens)
+		batch.addRow(tokens[position]!, position > 0 ? tokens[position - 1]! : -1, position, slot)
 		if (i >= count - wanted) batch.wantLogits()
 	}
 	return { sequence, window, count, firstRow, logits, endsWindow, draws }

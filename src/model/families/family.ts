@@ -14,12 +14,14 @@ export interface Network extends NetworkMemory {
 	readonly logits: RowBuffer
 	readonly finalNorm: Norm
 	readonly head: Linear
+	/** Logits pass through cap · tanh(logit / cap); without it they stay. */
+	readonly logitCap?: number
 	/** Runs the batch through all layers: keys and values into their blocks, the last state into `x`. */
 	forward(ops: Ops): void
 }
 
 /** Other trainers whose files are read as they wrote them. */
-export type ForeignTrainer = 'huggingface' | 'nanogpt'
+export type ForeignTrainer = 'huggingface' | 'nanogpt' | 'nanochat'
 
 /** How a trainer's files name and lay out the tensors of a network. */
 export interface ForeignNames {

@@ -52,6 +52,7 @@ void pack_inputs_cases(void);
 void pack_inputs_fuzz(int32_t kind);
 void embed_cases(void);
 void embed_tokens_cases(void);
+void embed_nothing_cases(void);
 void norm_cases(void);
 void other_norm_cases(void);
 void norm_fuzz(int32_t kind);
@@ -70,6 +71,10 @@ void sample_cases(void);
 void sample_fuzz(int32_t kind);
 void soft_cap_cases(void);
 void soft_cap_fuzz(int32_t kind);
+void mix_cases(void);
+void mix_fuzz(int32_t kind);
+void add_gated_cases(void);
+void add_gated_fuzz(int32_t kind);
 void nonfinite_cases(void);
 void measure_cases(void);
 

@@ -13,17 +13,32 @@
 
 /* All cases draw from one stream: a new file of cases goes to the end, or hashes behind it move. */
 static void (*const cases[])(void) = {
-    matmul_cases,           embed_cases,     norm_cases,
-    activation_cases,       attention_cases, elementary_cases,
-    logits_cases,           sample_cases,    nonfinite_cases,
-    measure_cases,          bias_cases,      embed_tokens_cases,
-    other_norm_cases,       soft_cap_cases,  grouped_attention_cases,
-    other_activation_cases, rotary_cases,    pack_inputs_cases,
+    matmul_cases,
+    embed_cases,
+    norm_cases,
+    activation_cases,
+    attention_cases,
+    elementary_cases,
+    logits_cases,
+    sample_cases,
+    nonfinite_cases,
+    measure_cases,
+    bias_cases,
+    embed_tokens_cases,
+    other_norm_cases,
+    soft_cap_cases,
+    grouped_attention_cases,
+    other_activation_cases,
+    rotary_cases,
+    pack_inputs_cases,
+    mix_cases,
+    add_gated_cases,
+    embed_nothing_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {
-    matmul_fuzz, norm_fuzz, activation_fuzz, attention_fuzz, logits_fuzz,
-    sample_fuzz, bias_fuzz, soft_cap_fuzz,   rotary_fuzz,    pack_inputs_fuzz,
+    matmul_fuzz, norm_fuzz,     activation_fuzz, attention_fuzz,   logits_fuzz, sample_fuzz,
+    bias_fuzz,   soft_cap_fuzz, rotary_fuzz,     pack_inputs_fuzz, mix_fuzz,    add_gated_fuzz,
 };
 #define N_FUZZERS ((int32_t)(sizeof fuzzers / sizeof fuzzers[0]))
 

@@ -36,3 +36,18 @@ void embed_tokens_cases(void) {
         check_embed(d % 5, d, false);
     end_case();
 }
+
+void embed_nothing_cases(void) {
+    begin_case("embed_nothing");
+    const int32_t d = 70, ids[] = {-1, 2, -1};
+    float *wte = random_floats(3 * d, NORMAL), *x = random_floats(3 * 128, NORMAL);
+    kernels_embed(x, 128, wte, NULL, ids, NULL, 3, d);
+    for (int32_t row = 0; row < 3; row++) {
+        for (int32_t i = 0; i < d; i++)
+            if (x[row * 128 + i] != (ids[row] < 0 ? 0 : wte[ids[row] * d + i]))
+                fail("expected zeros where no token is", row, i);
+        hash_bytes(x + row * 128, (size_t)d * 4);
+    }
+    release(wte), release(x);
+    end_case();
+}
