@@ -12,6 +12,7 @@ import { type Config, parseConfig, serveOptions } from './config.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
+import { boundSendBuffers } from './send-buffers.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250
@@ -41,6 +42,12 @@ export const serveCommand: Command = {
 			log,
 			isDraining: () => isDraining,
 		})
+		if (!boundSendBuffers()) {
+			log(
+				'warn',
+				'the send buffers of connections cannot be bounded: unread answers take more memory',
+			)
+		}
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
 		announce(config, runtime, `http://${host}:${server.port}`, context, log)
 

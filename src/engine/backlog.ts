@@ -75,12 +75,18 @@ export class Backlog {
 	}
 }
 
-/** What an event takes of our memory, in bytes. The prompt's comes once and is bounded by its request. */
+/** What an event takes of our memory, in bytes. */
 export function eventBytes(event: TokenEvent): number {
-	if (event.type !== 'token') return EVENT_BYTES
-	return EVENT_BYTES + (event.logprob === undefined ? 0 : logprobBytes(event.logprob))
+	switch (event.type) {
+		case 'prompt':
+			return (event.logprobs ?? []).reduce((sum, each) => sum + logprobBytes(each), EVENT_BYTES)
+		case 'token':
+			return EVENT_BYTES + logprobBytes(event.logprob ?? null)
+		case 'finish':
+			return EVENT_BYTES
+	}
 }
 
-function logprobBytes({ top }: TokenLogprob): number {
-	return LOGPROB_BYTES + top.length * ALTERNATIVE_BYTES
+function logprobBytes(logprob: TokenLogprob | null): number {
+	return logprob === null ? 0 : LOGPROB_BYTES + logprob.top.length * ALTERNATIVE_BYTES
 }

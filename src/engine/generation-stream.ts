@@ -3,6 +3,9 @@ import { type Backlog, eventBytes, type UnreadStream } from './backlog.ts'
 import type { Generation, TokenEvent } from './generation.ts'
 import type { TokenState } from './token-state.ts'
 
+/** What a reader takes at once, in bytes of our memory: it waits uncounted until the socket has room. */
+const READY_BYTES_MAX = 16 * 1024
+
 /** What a stream may ask of the engine that feeds it. */
 export interface GenerationControl {
 	stopChoice(choice: number): void
@@ -59,9 +62,13 @@ export class GenerationStream implements Generation, UnreadStream {
 	}
 
 	takeReady(): TokenEvent[] {
-		const ready = this.#events
-		this.#events = []
-		this.#count(-this.#bytes)
+		let bytes = 0
+		let count = 0
+		while (count < this.#events.length && bytes < READY_BYTES_MAX) {
+			bytes += eventBytes(this.#events[count++]!)
+		}
+		const ready = this.#events.splice(0, count)
+		this.#count(-bytes)
 		this.#resume()
 		return ready
 	}

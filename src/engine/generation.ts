@@ -106,7 +106,7 @@ export type TokenEvent =
 
 /** A running request. Iterate it once; leaving the loop early aborts whatever still runs. */
 export interface Generation extends AsyncIterable<TokenEvent> {
-	/** Events that are ready now, without waiting; lets a writer send several tokens at once. */
+	/** Events that are ready now, without waiting, of some kilobytes; lets a writer send several tokens at once. */
 	takeReady(): TokenEvent[]
 	/** Ends one choice early (its stop string was found); no further events for it. */
 	stopChoice(choice: number): void

@@ -388,6 +388,8 @@ interface Libc {
 	flock(fd: number, operation: number): number
 	fcntl(fd: number, command: number, argument: number): number
 	signal(signal: number, handler: number): number
+	getsockopt(fd: number, level: number, name: number, value: Int32Array, size: Uint32Array): number
+	setsockopt(fd: number, level: number, name: number, value: Int32Array, size: number): number
 	__errno_location(): number
 }
 
@@ -400,6 +402,8 @@ function openLibc(): Libc {
 		flock: { args: ['i32', 'i32'], returns: 'i32' },
 		fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
 		signal: { args: ['i32', 'u64'], returns: 'u64' },
+		getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
+		setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
 		__errno_location: { args: [], returns: 'ptr' },
 	}).symbols as unknown as Libc
 	return libc
@@ -430,6 +434,26 @@ export function isOpenForWriting(readOnlyFd: number): boolean | null {
 		return false
 	}
 	return read.i32(__errno_location() as Pointer, 0) === wouldBlock ? true : null
+}
+
+/** Socket options of `sys/socket.h` and their level. */
+const socketOptions = { level: 1, sendBuffer: 7, isListening: 30 } as const
+
+/** Whether the descriptor is a socket that accepts connections. */
+export function isListeningSocket(fd: number): boolean {
+	const { level, isListening } = socketOptions
+	const value = new Int32Array(1)
+	const hasAnswered = openLibc().getsockopt(fd, level, isListening, value, new Uint32Array([4]))
+	return hasAnswered === 0 && value[0] === 1
+}
+
+/**
+ * Bounds what the kernel holds of a socket's unread bytes, which it else lets grow by itself. Connections
+ * take the bound over from the socket that accepts them. False where the kernel refuses.
+ */
+export function setSendBuffer(fd: number, bytes: number): boolean {
+	const { level, sendBuffer } = socketOptions
+	return openLibc().setsockopt(fd, level, sendBuffer, new Int32Array([bytes]), 4) === 0
 }
 
 /**

@@ -83,7 +83,7 @@ export class OpenSession<T> implements Disposable {
 			checkChoices(generation, context.limits.choicesMax)
 			checkFits(generation, lease, promptField)
 		}
-		checkAnswerBytes(isStreamed ? [] : requests, repeatedCharacters)
+		checkAnswerBytes(requests, isStreamed, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
 		const places = held.use(await lease.enter({ choices, client, signal }))
@@ -160,18 +160,22 @@ export class TextSession {
 	}
 }
 
-/** Largest answer in one piece, in bytes. */
+/** Largest answer in one piece, or beginning of a stream that repeats its prompt, in bytes. */
 const ANSWER_BYTES_MAX = 16 * 2 ** 20
 /** What a token takes in an answer at most, but for rare ones: its text, and each log-probability of it. */
 const TOKEN_BYTES = 16
 const LOGPROB_BYTES = 100
 
 /** Refuses what could become too large an answer before anything is made of it. */
-function checkAnswerBytes(requests: readonly TextRequest[], repeatedCharacters: number): void {
+function checkAnswerBytes(
+	requests: readonly TextRequest[],
+	isStreamed: boolean,
+	repeatedCharacters: number,
+): void {
 	let bytes = repeatedCharacters
 	for (const { generation } of requests) {
 		const { n, maxTokens, logprobs, promptLogprobs, promptTokenIds } = generation
-		bytes += n * maxTokens * tokenBytes(logprobs)
+		if (!isStreamed) bytes += n * maxTokens * tokenBytes(logprobs)
 		if (promptLogprobs !== null) bytes += n * promptTokenIds.length * tokenBytes(promptLogprobs)
 	}
 	if (bytes > ANSWER_BYTES_MAX) throw answerTooLarge(ANSWER_BYTES_MAX, bytes)

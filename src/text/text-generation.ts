@@ -19,8 +19,8 @@ interface Choice {
 	readonly text: TextStream
 	/** What the text is held to, at the place where the text is. */
 	readonly constraint: ConstraintSession | null
-	/** Tokens so far with their log-probabilities, by push; empty unless asked for. */
-	readonly scored: { tokenId: number; logprob: TokenLogprob }[]
+	/** Tokens that no event has told of, with their log-probabilities; empty unless asked for. */
+	readonly untoldScores: { tokenId: number; logprob: TokenLogprob }[]
 	completionTokens: number
 	/** Tokens that no event has told of. */
 	untoldIds: number[]
@@ -74,7 +74,14 @@ export class TextGeneration {
 				minTokens: request.generation.minTokens,
 				skipsLeadingBlank: request.skipsLeadingBlank && constraint === null,
 			})
-			return { text, constraint, scored: [], completionTokens: 0, untoldIds: [], isOpen: true }
+			return {
+				text,
+				constraint,
+				untoldScores: [],
+				completionTokens: 0,
+				untoldIds: [],
+				isOpen: true,
+			}
 		})
 		for (const [index, { constraint }] of this.#choices.entries()) {
 			// Asked for even if the format leaves the model nothing to say: the engine reads a prompt only
@@ -159,7 +166,7 @@ export class TextGeneration {
 		choice.untoldIds.push(event.tokenId)
 		this.#unmeteredTokens++
 		if (event.logprob !== undefined) {
-			choice.scored.push({ tokenId: event.tokenId, logprob: event.logprob })
+			choice.untoldScores.push({ tokenId: event.tokenId, logprob: event.logprob })
 		}
 		const delta = choice.text.push(event.tokenId)
 		this.#emit(event.choice, delta, out)
@@ -184,11 +191,13 @@ export class TextGeneration {
 
 	#emit(index: number, delta: TextDelta, out: TextEvent[]): void {
 		const choice = this.#choices[index]!
-		const { scored, untoldIds: tokenIds } = choice
-		const tokens =
-			scored.length === 0
-				? []
-				: delta.tokens.map(({ index, ...place }) => ({ ...scored[index]!, ...place }))
+		const { untoldIds: tokenIds } = choice
+		// Tokens are told in the order of their pushes.
+		const scores = choice.untoldScores.splice(0, delta.tokens.length)
+		const tokens = scores.map((score, i) => {
+			const { offset, isAfterWord } = delta.tokens[i]!
+			return { ...score, offset, isAfterWord }
+		})
 		if (delta.text === '' && tokens.length === 0) return
 		choice.untoldIds = []
 		out.push({ type: 'text', choice: index, text: delta.text, tokens, tokenIds })

@@ -139,14 +139,14 @@ export function contextLengthExceeded(
 	)
 }
 
-/** 400: an answer in one piece that could be larger than the server makes. */
+/** 400: an answer in one piece, or what a stream begins with, that could be larger than the server makes. */
 export function answerTooLarge(bytesMax: number, bytes: number): ApiError {
 	const [limit, asked] = [bytesMax, bytes].map((each) => `${Math.ceil(each / 2 ** 20)} MB`)
 	return badRequest(
 		'answer_too_large',
 		'n',
-		`The answer could have ${asked}, at most ${limit} are made in one piece: ` +
-			"ask for a stream, or for less by the number of prompts, 'n', 'max_tokens', 'logprobs' and 'echo'.",
+		`The answer could have ${asked}, at most ${limit} are made in one piece: ask for a stream without ` +
+			"'echo', or for less by the number of prompts, 'n', 'max_tokens', 'logprobs' and 'echo'.",
 	)
 }
 

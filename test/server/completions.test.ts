@@ -125,6 +125,17 @@ describe('echo', () => {
 		expect(choices[0]!.logprobs!.text_offset).toEqual([0, 1, 2, 3])
 	})
 
+	test.each([true, false])(
+		'is refused where it could not be made in one piece, streamed: %p',
+		async (stream) => {
+			const prompt = Array.from({ length: 100_000 }, () => 1)
+			const body = { prompt, echo: true, logprobs: 5, n: 16, max_tokens: 1, stream }
+			const response = await testApp().post(path, body)
+			expect(response.status).toBe(400)
+			expect(await response.json()).toMatchObject({ error: { code: 'answer_too_large' } })
+		},
+	)
+
 	test('has no probabilities for what the model did not read', async () => {
 		const prompt = 'a'.repeat(70)
 		const script = (run: Parameters<typeof readPrompt>[0]) => {

@@ -129,6 +129,35 @@ export const slowReaders: Goal = {
 	},
 }
 
+export const unreadScores: Goal = {
+	id: 'G9',
+	goal: '100 unread streams with 20 log-probabilities: 1.5 MB each, health and metrics p99 at most 50 ms',
+	async measure(scale) {
+		await using server = await start()
+		await honest(server, 5)
+		const residentBytes = () => metric(server, 'process_resident_memory_bytes')
+		const before = await residentBytes()
+		const count = Math.round(100 * scale)
+		const request = streamed(2048, { logprobs: 20 })
+		const sockets = Array.from({ length: count }, () => neglect(server, request))
+		const times: number[] = []
+		let most = before
+		await eventually(async () => {
+			times.push((await ask(server, { path: '/health' })).endMs)
+			times.push((await ask(server, { path: '/metrics' })).endMs)
+			most = Math.max(most, await residentBytes())
+			return (await metric(server, 'alpha_streams_parked_total')) >= count
+		}, 60_000)
+		for (const socket of sockets) socket.destroy()
+		const each = (most - before) / count / MIB
+		const p99 = quantile(times, 0.99)
+		return {
+			measured: `all parked, ${each.toFixed(2)} MB each at most, p99 ${p99.toFixed(1)} ms`,
+			isMet: each <= 1.5 && p99 <= 50,
+		}
+	},
+}
+
 export const overload: Goal = {
 	id: 'G10',
 	goal: 'at ten times the load: goodput 90 % of peak, all refusals with Retry-After, none broken',

@@ -12,6 +12,7 @@ import {
 	overload,
 	slowReaders,
 	streamMemory,
+	unreadScores,
 } from './load-goals.ts'
 
 export const goals: readonly Goal[] = [
@@ -28,6 +29,7 @@ export const goals: readonly Goal[] = [
 	leaks,
 	isolation,
 	slowReaders,
+	unreadScores,
 	overload,
 	fairness,
 	startTime,
