@@ -360,7 +360,9 @@ export class Engine {
 		switch (message.type) {
 			case 'steps':
 				for (const step of message.steps) this.#deliver(decodeStep(step))
-				Atomics.add(this.#inbox, 2, 1)
+				// Sockets are looked at between two turns only, and messages that are there already come first:
+				// the worker hears that it may send more when the turn is over.
+				setImmediate(() => Atomics.add(this.#inbox, 2, 1))
 				for (const queue of this.#queues.values()) if (queue.waiting > 0) queue.admit()
 				return
 			case 'pong':

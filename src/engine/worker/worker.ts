@@ -27,8 +27,11 @@ declare const self: {
  */
 const GATHER_MS = 8
 
-/** Reports under way to the main thread before the next step waits for it. */
-const UNREAD_REPORTS_MAX = 4
+/** Reports under way to the main thread when the next step waits for it: one is read while one is made. */
+const UNREAD_REPORTS_MAX = 1
+
+/** Tokens with log-probabilities of one report: to write them out holds the main thread for some milliseconds. */
+const SCORED_TOKENS_MAX = 128
 const PAUSE_MS = 1
 
 class EngineWorker {
@@ -42,6 +45,8 @@ class EngineWorker {
 	#isRunning = false
 	/** Steps that the main thread has not been told. */
 	#untold: StepReport[] = []
+	/** Tokens of them with log-probabilities. */
+	#untoldScores = 0
 	#toldAt = 0
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
@@ -182,8 +187,10 @@ class EngineWorker {
 				if (!report) continue
 				hasRun = true
 				this.#untold.push(report)
+				this.#untoldScores += report.tokens.filter(({ logprob }) => logprob !== null).length
 				const isDue = performance.now() - this.#toldAt >= GATHER_MS
-				if (isDue || report.isUrgent) this.#tellSteps()
+				const isLarge = this.#untoldScores >= SCORED_TOKENS_MAX
+				if (isDue || isLarge || report.isUrgent) this.#tellSteps()
 			} catch (error) {
 				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
 			}
@@ -197,6 +204,7 @@ class EngineWorker {
 		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
 		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
+		this.#untoldScores = 0
 		this.#toldAt = performance.now()
 	}
 
