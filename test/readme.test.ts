@@ -37,3 +37,27 @@ test('src/README.md says what each run-time dependency is for', () => {
 		expect(architecture).toContain(`| ${name} |`)
 	}
 })
+
+/** File and fragments of each test that the tables of faults name. */
+function citedTests(): [file: string, fragment: string][] {
+	const text = readFileSync(join(root, 'test/README.md'), 'utf8')
+	const [, tables = ''] = text.split('## What can go wrong')
+	const rows = tables.split('\n').filter((line) => line.startsWith('| ') && line.includes(']('))
+	return rows.flatMap((row) => {
+		const cited = row.split('](').slice(1)
+		return cited.flatMap((part) => {
+			const file = part.slice(0, part.indexOf(')'))
+			const fragments = [...part.matchAll(/`([^`]+)`/g)].map(([, fragment = '']) => fragment)
+			return fragments.map((fragment): [string, string] => [file, fragment])
+		})
+	})
+}
+
+test('the tests that hold each fault are there', () => {
+	const cited = citedTests()
+	expect(cited.length).toBeGreaterThan(60)
+	const missing = cited.filter(
+		([file, fragment]) => !readFileSync(join(root, 'test', file), 'utf8').includes(fragment),
+	)
+	expect(missing).toEqual([])
+})
