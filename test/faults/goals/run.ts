@@ -18,7 +18,7 @@ import {
 export const goals: readonly Goal[] = [
 	kills,
 	ioErrors,
-	heldBy('G3', 'fuzzing of readers and kernels', 'test/checkpoint/fuzz.ts, test/kernels'),
+	heldBy('G3', 'fuzzing of readers and kernels', 'test/fuzz.ts, test/kernels'),
 	heldBy(
 		'G4',
 		'property cases over HTTP',

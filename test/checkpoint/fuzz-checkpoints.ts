@@ -1,13 +1,9 @@
-/*
- * Mutated checkpoints and upload bodies through the code that reads them. Whatever the bytes, the
- * answer is a model or a refusal, never another error; every case can be repeated from its seed.
- * `bun test/checkpoint/fuzz.ts [cases] [seed]`
- */
+/** Checkpoints and upload bodies, whatever their bytes: a model or a refusal, never another error. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { JsonObjectSplitter, JsonSyntaxError } from '../../src/upload/json-object-splitter.ts'
-import { integer, mutate, type Random } from '../helpers/mutate.ts'
-import { uniform } from '../helpers/random-model.ts'
+import type { FuzzTarget } from '../helpers/fuzz.ts'
+import { integer, type Random } from '../helpers/mutate.ts'
 import { tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 import { readCheckpoint } from './read-checkpoint.ts'
 
@@ -88,31 +84,27 @@ function checkSplitter(body: Uint8Array, next: Random): void {
 	}
 }
 
-/** Runs `cases` cases; returns how many were accepted. Throws with the seed of a case that fails. */
-export function fuzz(cases: number, seed: number): number {
-	const files = seedFiles()
-	const body = Buffer.from(
-		`{"name":"a-1","config":{"domain":"x","modelConfig":{}},"checkpoint":${toJsonForm(tinyCheckpoint())},` +
-			'"step":450,"metrics":"{\\"loss\\":1.5}\\n\\u00e9\\ud83d\\ude00","flag":true,"none":null}',
-	)
-	let accepted = 0
-	for (let i = 0; i < cases; i++) {
-		const next = uniform(seed + i)
-		next()
-		try {
-			if (i % 5 === 4) checkSplitter(next() < 0.2 ? body : mutate(body, next), next)
-			else if (readMutant(mutate(files[integer(next, files.length)]!, next))) accepted++
-		} catch (cause) {
-			throw new Error(`case with seed ${seed + i}`, { cause })
-		}
-	}
-	return accepted
+/** Checkpoints of our trainer, in both forms. */
+export const checkpoints: FuzzTarget = {
+	name: 'checkpoints',
+	seeds: () => seedFiles().map((bytes, index) => ({ name: `checkpoint-${index}.json`, bytes })),
+	read: ({ bytes }) => readMutant(bytes),
 }
 
-if (import.meta.main) {
-	const [cases = 200_000, seed = 1] = process.argv.slice(2).map(Number)
-	const start = performance.now()
-	const accepted = fuzz(cases, seed)
-	const seconds = ((performance.now() - start) / 1000).toFixed(0)
-	console.log(`${cases} cases from seed ${seed} in ${seconds} s: ${accepted} accepted, none failed`)
+/** Bodies of uploads, which arrive in pieces of any size. */
+export const uploadBodies: FuzzTarget = {
+	name: 'upload-bodies',
+	seeds: () => [{ name: 'body.json', bytes: uploadBody() }],
+	read({ bytes }, next) {
+		checkSplitter(bytes, next)
+		return true
+	},
+}
+
+function uploadBody(): Uint8Array {
+	const checkpoint = toJsonForm(tinyCheckpoint())
+	return Buffer.from(
+		`{"name":"a-1","config":{"domain":"x","modelConfig":{}},"checkpoint":${checkpoint},` +
+			'"step":450,"metrics":"{\\"loss\\":1.5}\\n\\u00e9\\ud83d\\ude00","flag":true,"none":null}',
+	)
 }
