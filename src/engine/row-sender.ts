@@ -1,3 +1,4 @@
+import { inSlices, type Steps } from '../lib/steps.ts'
 import type { ToWorker } from './messages.ts'
 import { SentRows } from './sent-rows.ts'
 import type { TokenState } from './token-state.ts'
@@ -14,13 +15,22 @@ interface StateOfChoice {
 	readonly state: TokenState
 }
 
-/** Constrained decoding: sends the worker rows before it needs them, and says where choices are. */
+/** States whose neighbours' rows are still to be sent; of more the oldest are of no use any more. */
+const AHEAD_COUNT_MAX = 64
+
+/**
+ * Constrained decoding: sends the worker rows before it needs them, and says where choices are. A row may
+ * take milliseconds to make: what is not needed at once is made in slices.
+ */
 export class RowSender {
 	readonly #post: (message: ToWorker) => void
 	/** Where the choices of constrained requests are, by request and choice. */
 	readonly #states = new Map<number, Map<number, StateOfChoice>>()
 	/** By model key. */
 	readonly #sentRows = new Map<number, SentRows>()
+	/** States whose neighbours come next, the latest last. */
+	readonly #ahead: StateOfChoice[] = []
+	#isSendingAhead = false
 
 	constructor(post: (message: ToWorker) => void) {
 		this.#post = post
@@ -53,9 +63,34 @@ export class RowSender {
 	#sendRows(modelKey: number, state: TokenState): void {
 		const sent = this.#sentRows.get(modelKey) ?? new SentRows()
 		this.#sentRows.set(modelKey, sent)
-		const missing = sent.has(state) ? [] : sent.missing([state, ...state.near])
-		if (missing.length === 0) return
-		this.#post({ type: 'rows', modelKey, rows: missing })
+		if (sent.has(state)) return
+		this.#send(modelKey, sent, state)
+		this.#ahead.push({ modelKey, state })
+		if (this.#ahead.length > AHEAD_COUNT_MAX) this.#ahead.shift()
+		if (this.#isSendingAhead) return
+		this.#isSendingAhead = true
+		const isDone = inSlices(this.#sendAhead()).finally(() => {
+			this.#isSendingAhead = false
+		})
+		// Thrown again where the row is needed.
+		isDone.catch(() => {})
+	}
+
+	*#sendAhead(): Steps<void> {
+		for (let next = this.#ahead.pop(); next !== undefined; next = this.#ahead.pop()) {
+			const { modelKey, state } = next
+			for (const near of state.near) {
+				const sent = this.#sentRows.get(modelKey)
+				if (sent === undefined) break
+				if (sent.has(near)) continue
+				this.#send(modelKey, sent, near)
+				yield
+			}
+		}
+	}
+
+	#send(modelKey: number, sent: SentRows, state: TokenState): void {
+		this.#post({ type: 'rows', modelKey, rows: sent.missing([state]) })
 		if (!sent.isFull) return
 		sent.clear()
 		this.#post({ type: 'forget-rows', modelKey })

@@ -43,7 +43,7 @@ export async function toChatCompletionTextRequest(
 		truncation: body.truncation ?? 'auto',
 		constraint:
 			calls === null
-				? toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
-				: toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
+				? await toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
+				: await toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
 	})
 }

@@ -61,11 +61,11 @@ export async function toPrompts(
 }
 
 /** Body of POST /v1/completions → one generation per prompt. Throws ApiError 400. */
-export function toCompletionTextRequests(
+export async function toCompletionTextRequests(
 	body: CompletionRequest,
 	prompts: readonly CompletionPrompt[],
 	context: RequestContext,
-): TextRequest[] {
+): Promise<TextRequest[]> {
 	const generated = choicesPerPrompt(body)
 	if (generated * prompts.length > sequencesMax) {
 		const limit = Math.floor(sequencesMax / prompts.length)
@@ -82,7 +82,7 @@ export function toCompletionTextRequests(
 	const maxTokens = body.max_tokens ?? body.max_completion_tokens ?? legacyMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, tokenizer.endTokenIds, vocabSize)
-	const constraint = toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
+	const constraint = await toConstraint(body, { tokenizer, stop, vocabSize, stopTokenIds })
 	return prompts.map(({ tokenIds, text }, i) => {
 		const prompt = tokenPrompt(tokenIds, text, tokenizer)
 		return textRequest(prompt, tokenizer, {

@@ -30,37 +30,40 @@ export interface ConstraintContext extends ConstraintOptions {
 }
 
 /** Of chats and completions; null = free text. Throws ApiError 400. */
-export function toConstraint(
+export async function toConstraint(
 	body: ConstraintFields & { readonly response_format?: ResponseFormat },
 	context: ConstraintContext,
-): Constraint | null {
-	return compile([...responseFormatOf(body.response_format), ...askedBy(body)], context)
+): Promise<Constraint | null> {
+	return await compile([...responseFormatOf(body.response_format), ...askedBy(body)], context)
 }
 
 /** Of /v1/responses, which takes the field of chats as well. */
-export function toResponsesConstraint(
+export async function toResponsesConstraint(
 	body: ConstraintFields & {
 		readonly text?: { readonly format?: TextFormat }
 		readonly response_format?: ResponseFormat
 	},
 	context: ConstraintContext,
-): Constraint | null {
+): Promise<Constraint | null> {
 	const format = body.text?.format
 	const asked = formatOf(format?.type, format?.schema, 'text.format', 'text.format.schema')
-	return compile([...asked, ...responseFormatOf(body.response_format), ...askedBy(body)], context)
+	return await compile(
+		[...asked, ...responseFormatOf(body.response_format), ...askedBy(body)],
+		context,
+	)
 }
 
-function compile(
+async function compile(
 	[asked, other]: readonly AskedFormat[],
 	{ tokenizer, stop, ...options }: ConstraintContext,
-): Constraint | null {
+): Promise<Constraint | null> {
 	if (asked === undefined) return null
 	const { param, spec } = asked
 	if (other !== undefined)
 		throw unsupportedParameter(other.param, `It does not go with '${param}'.`)
 	if (stop.length > 0) throw unsupportedParameter('stop', `It does not go with '${param}'.`)
 	try {
-		return compileConstraint(spec, tokenizer, options)
+		return await compileConstraint(spec, tokenizer, options)
 	} catch (error) {
 		if (!(error instanceof ConstraintError)) throw error
 		throw unenforceableFormat(param, error.code, error.message)

@@ -26,8 +26,8 @@ export async function toResponsesTextRequest(
 		truncation: body.truncation ?? 'auto',
 		constraint:
 			calls === null
-				? toResponsesConstraint(body, { tokenizer, stop: [], vocabSize, stopTokenIds })
-				: toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
+				? await toResponsesConstraint(body, { tokenizer, stop: [], vocabSize, stopTokenIds })
+				: await toCallConstraint(calls, tokenizer, { vocabSize, stopTokenIds }),
 	})
 }
 

@@ -53,13 +53,13 @@ export function toForcedCalls(fields: ToolFields): ForcedCalls | null {
 }
 
 /** What the text of an answer of calls is held to. Throws ApiError 400 for schemas that it cannot be. */
-export function toCallConstraint(
+export async function toCallConstraint(
 	{ functions, countMax }: ForcedCalls,
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
-): Constraint {
+): Promise<Constraint> {
 	try {
-		return compileConstraint({ kind: 'calls', functions, countMax }, tokenizer, options)
+		return await compileConstraint({ kind: 'calls', functions, countMax }, tokenizer, options)
 	} catch (error) {
 		if (!(error instanceof ConstraintError)) throw error
 		throw unenforceableFormat('tools', error.code, error.message)

@@ -1,4 +1,4 @@
-import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
+import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { MergeQueue } from './merge-queue.ts'
 import { SpecialTokenMatcher } from './special-token-matcher.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
@@ -22,7 +22,7 @@ export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const merges = new MergeTable(spec)
 	const scan = createScanner(spec, vocabulary)
-	const encodeSteps = function* (text: string, reserved: 'read' | 'plain'): EncodeSteps {
+	const encodeSteps = function* (text: string, reserved: 'read' | 'plain'): Steps<number[]> {
 		const ids = scan(text, reserved === 'read')
 		yield
 		return yield* merges.apply(ids)
@@ -31,8 +31,8 @@ export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 
 	return {
 		spec,
-		encode: (text) => finishSteps(encodeSteps(text, 'read')),
-		encodePlain: (text) => finishSteps(encodeSteps(text, 'plain')),
+		encode: (text) => finish(encodeSteps(text, 'read')),
+		encodePlain: (text) => finish(encodeSteps(text, 'plain')),
 		encodeSteps,
 		decode: (ids) => vocabulary.join(ids),
 		tokenText: (id) => vocabulary.textOf(id),
@@ -94,7 +94,7 @@ class MergeTable {
 	}
 
 	/** Ids after all merges; `ids` is used up. */
-	*apply(ids: number[]): EncodeSteps {
+	*apply(ids: number[]): Steps<number[]> {
 		if (this.#ranks.size === 0 || ids.length < 2) return ids
 		const tokens = Int32Array.from(ids)
 		const next = new Int32Array(tokens.length)

@@ -1,5 +1,5 @@
 /* Byte-pair encoding over bytes, as GPT-2 has it and most trainers since. */
-import type { EncodeSteps } from './encode-steps.ts'
+import type { Steps } from '../lib/steps.ts'
 import { createNormalizer } from './normalizer.ts'
 import { PairMerger } from './pair-merger.ts'
 import { PipelineTokenizer, type TokenTexts } from './pipeline.ts'
@@ -79,7 +79,7 @@ class ByteBpe {
 		this.#whole = ignoresMerges ? ids : null
 	}
 
-	*encode(bytes: Buffer): EncodeSteps {
+	*encode(bytes: Buffer): Steps<number[]> {
 		const whole = this.#whole?.get(bytes.toString('latin1'))
 		if (whole !== undefined) return [whole]
 		const tokens: number[] = []

@@ -1,4 +1,4 @@
-import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
+import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -7,7 +7,7 @@ export function createCharTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const idByCodePoint = vocabulary.codePointIds()
 
-	const encodeSteps = function* (text: string): EncodeSteps {
+	const encodeSteps = function* (text: string): Steps<number[]> {
 		const ids: number[] = []
 		for (let at = 0; at < text.length; ) {
 			const codePoint = text.codePointAt(at)!
@@ -18,7 +18,7 @@ export function createCharTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 		}
 		return ids
 	}
-	const encode = (text: string) => finishSteps(encodeSteps(text))
+	const encode = (text: string) => finish(encodeSteps(text))
 
 	return {
 		spec,

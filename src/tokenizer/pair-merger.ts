@@ -1,4 +1,4 @@
-import { type EncodeSteps, STEP_UNITS } from './encode-steps.ts'
+import { STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { MergeQueue } from './merge-queue.ts'
 
 /** Merges neighbouring tokens: the pair of the lowest rank first, of equal ones the leftmost. O(n log n). */
@@ -24,7 +24,7 @@ export class PairMerger {
 	}
 
 	/** What is left of `tokens` when nothing more merges. */
-	*merge(tokens: number[]): EncodeSteps {
+	*merge(tokens: number[]): Steps<number[]> {
 		if (tokens.length < 2) return tokens
 		const next = new Int32Array(tokens.length)
 		const previous = new Int32Array(tokens.length)

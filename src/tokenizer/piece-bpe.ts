@@ -2,7 +2,7 @@
  * Byte-pair encoding over characters. Bytes stand for characters that no token has; whether they merge
  * is up to the merges.
  */
-import { type EncodeSteps, STEP_UNITS } from './encode-steps.ts'
+import { STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { PairMerger } from './pair-merger.ts'
 import { PieceCache } from './piece-cache.ts'
 import { pieceIds } from './piece-ids.ts'
@@ -45,7 +45,7 @@ export class PieceBpe {
 		}
 	}
 
-	*encode(text: string): EncodeSteps {
+	*encode(text: string): Steps<number[]> {
 		if (this.#ignoresMerges) {
 			const whole = this.#ids.get(text)
 			if (whole !== undefined) return [whole]
@@ -70,7 +70,7 @@ export class PieceBpe {
 	}
 
 	/** Ids of a run; characters without a token have ids behind the vocabulary. */
-	*#merge(run: string): EncodeSteps {
+	*#merge(run: string): Steps<number[]> {
 		const tokens: number[] = []
 		for (const character of run)
 			tokens.push(this.#characterIds.get(character) ?? this.#codeOf(character))

@@ -1,6 +1,6 @@
 /* Tokens that are pieces of text: SentencePiece's, and what other tools made like them. */
 import { assertNever } from '../lib/assert.ts'
-import type { EncodeSteps } from './encode-steps.ts'
+import type { Steps } from '../lib/steps.ts'
 import { createNormalizer } from './normalizer.ts'
 import { PieceBpe } from './piece-bpe.ts'
 import { pieceIds } from './piece-ids.ts'
@@ -26,7 +26,7 @@ export function createPieceTokenizer(spec: PieceSpec): Tokenizer {
 	})
 }
 
-type PieceEncoder = (piece: string) => readonly number[] | EncodeSteps
+type PieceEncoder = (piece: string) => readonly number[] | Steps<number[]>
 
 function createModel(spec: PieceSpec): PieceEncoder {
 	const { model } = spec

@@ -2,8 +2,9 @@
  * How most trainers' tokenizers work: added tokens are found first, what lies between is normalised and
  * cut into pieces, and a model makes ids of each piece.
  */
+
+import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
-import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
 import type { Normalizer } from './normalizer.ts'
 import { PieceCache } from './piece-cache.ts'
 import type { PreTokenizer } from './pre-tokenizer.ts'
@@ -13,7 +14,7 @@ export interface PipelineStages {
 	readonly normalize: Normalizer
 	readonly split: PreTokenizer
 	/** Ids of a piece, at once or in steps. */
-	encodePiece(piece: string): readonly number[] | EncodeSteps
+	encodePiece(piece: string): readonly number[] | Steps<number[]>
 	readonly texts: TokenTexts
 }
 
@@ -52,14 +53,14 @@ export class PipelineTokenizer implements Tokenizer {
 	}
 
 	encode(text: string): number[] {
-		return finishSteps(this.encodeSteps(text, 'read'))
+		return finish(this.encodeSteps(text, 'read'))
 	}
 
 	encodePlain(text: string): number[] {
-		return finishSteps(this.encodeSteps(text, 'plain'))
+		return finish(this.encodeSteps(text, 'plain'))
 	}
 
-	*encodeSteps(text: string, reserved: 'read' | 'plain', hidden = ''): EncodeSteps {
+	*encodeSteps(text: string, reserved: 'read' | 'plain', hidden = ''): Steps<number[]> {
 		const cutter = reserved === 'read' ? this.#all : this.#ordinary
 		const ids: number[] = []
 		let unit = 0

@@ -3,8 +3,9 @@
  * `create-tokenizer.ts` makes one from a verified spec, `tokenizer-spec.ts` verifies what a
  * checkpoint holds. Nothing here knows models, requests or HTTP.
  */
+
+import type { Steps } from '../lib/steps.ts'
 import type { AddedToken } from './added-tokens.ts'
-import type { EncodeSteps } from './encode-steps.ts'
 import type { NormalizerStage } from './normalizer.ts'
 import type { PreTokenizerStage } from './pre-tokenizer.ts'
 
@@ -121,7 +122,7 @@ export interface Tokenizer {
 	 * Both of them in steps, for texts that would keep others waiting. `hidden` is no part of the text: a
 	 * reserved token that it stands within is not read as one. Tokenizers of our own trainer ignore it.
 	 */
-	encodeSteps(text: string, reserved: 'read' | 'plain', hidden?: string): EncodeSteps
+	encodeSteps(text: string, reserved: 'read' | 'plain', hidden?: string): Steps<number[]>
 	/** Text of all ids at once; ids outside the vocabulary add nothing. */
 	decode(ids: readonly number[]): string
 	/**

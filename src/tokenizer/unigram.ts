@@ -2,7 +2,7 @@
  * The likeliest way to write a text as pieces whose probabilities multiply. Kudo 2018, "Subword
  * Regularization"; found by Viterbi's algorithm in one pass.
  */
-import { type EncodeSteps, STEP_UNITS } from './encode-steps.ts'
+import { STEP_UNITS, type Steps } from '../lib/steps.ts'
 import type { PieceModel, PieceSpec } from './tokenizer.ts'
 import type { UnknownCharacters } from './unknown-characters.ts'
 
@@ -28,7 +28,7 @@ export class Unigram {
 		}
 	}
 
-	*encode(text: string): EncodeSteps {
+	*encode(text: string): Steps<number[]> {
 		const { scores, unknownScore, isSinglePrecision } = this.#model
 		/** By end of a prefix: its best score, and the piece that ends it with its start. */
 		const best = new Float64Array(text.length + 1).fill(Number.NEGATIVE_INFINITY)

@@ -1,4 +1,4 @@
-import { type EncodeSteps, finishSteps, STEP_UNITS } from './encode-steps.ts'
+import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import type { IncrementalDecoder, Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
@@ -12,7 +12,7 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 	const vocabulary = new Vocabulary(spec.vocab)
 	const newlineId = vocabulary.idOf('\n')
 
-	const encodeSteps = function* (text: string): EncodeSteps {
+	const encodeSteps = function* (text: string): Steps<number[]> {
 		const ids: number[] = []
 		let unit = 0
 		for (const [index, line] of text.split('\n').entries()) {
@@ -28,7 +28,7 @@ export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 		}
 		return ids
 	}
-	const encode = (text: string) => finishSteps(encodeSteps(text))
+	const encode = (text: string) => finish(encodeSteps(text))
 
 	const isWord = (id: number) => spec.vocab[id] !== undefined && spec.vocab[id] !== '\n'
 	const tokenText = (id: number, isAfterWord = false) =>

@@ -1,24 +1,11 @@
 import { expect, test } from 'bun:test'
 import { encodeText, encodeTexts } from '../../src/text/encode.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
+import { turnsDuring } from '../helpers/turns.ts'
 import { loadTokenizer } from '../tokenizer/fixture-tokenizers.ts'
 
 const tokenizer = loadTokenizer('v2-gelu-bpe')
 const longText = 'In the beginning God created the heaven and the earth. '.repeat(8000)
-
-/** Turns of the event loop that others get until a promise is settled. */
-async function turnsDuring(work: Promise<unknown>): Promise<number> {
-	let isOver = false
-	let turns = 0
-	const count = () => {
-		turns++
-		if (!isOver) setImmediate(count)
-	}
-	setImmediate(count)
-	await work
-	isOver = true
-	return turns
-}
 
 test('a long text gets the ids that it gets at once, while others have their turns', async () => {
 	const encoding = encodeText(longText, tokenizer, 'read')

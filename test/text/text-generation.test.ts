@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { ServerMetrics } from '../../src/server/metrics.ts'
-import { compileConstraint } from '../../src/text/constraint/constraint.ts'
 import { TextGeneration } from '../../src/text/text-generation.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import { generationRequest } from '../engine/requests.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
 import { libraryPath, startEngine } from '../helpers/test-engine.ts'
+import { compileNow } from './constraint/walk.ts'
 
 test('an answer that is wholly written for the model ends as soon as the prompt is read', async () => {
 	const tokenizer = createTokenizer({
@@ -20,7 +20,7 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 	const engine = await startEngine()
 	const key = await engine.load(randomModel(openKernels(libraryPath), config))
 	const schema = { type: 'object', additionalProperties: false }
-	const constraint = compileConstraint({ kind: 'schema', schema }, tokenizer, {
+	const constraint = compileNow({ kind: 'schema', schema }, tokenizer, {
 		vocabSize: 3,
 		stopTokenIds: [],
 	})

@@ -37,10 +37,13 @@ async function complete(
 	const prompts = await toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
 	const n = asked.n ?? 1
 	const echoed = asked.echo ? prompts.reduce((sum, { text }) => sum + text.length * n, 0) : 0
-	const session = await opening.start(toCompletionTextRequests(asked, prompts, requestContext), {
-		isStreamed: asked.stream ?? false,
-		repeatedCharacters: echoed,
-	})
+	const session = await opening.start(
+		await toCompletionTextRequests(asked, prompts, requestContext),
+		{
+			isStreamed: asked.stream ?? false,
+			repeatedCharacters: echoed,
+		},
+	)
 	const head = newAnswerHead('cmpl-', lease)
 	const options = {
 		prompts,

@@ -13,21 +13,30 @@ export class ConstraintCache<Owner extends object, Thing extends Cached> {
 	readonly #ids = new WeakMap<Owner, number>()
 	/** Least recently used first. */
 	readonly #things = new Map<string, { readonly owner: WeakRef<Owner>; readonly thing: Thing }>()
+	/** What is being made. */
+	readonly #pending = new Map<string, Promise<Thing>>()
 	#lastId = 0
 
-	/** The thing of this name, made if it is not there. */
-	get(owner: Owner, name: string, make: () => Thing): Thing {
+	/** The thing of this name, made if it is not there; once, however many ask meanwhile. */
+	async get(owner: Owner, name: string, make: () => Promise<Thing>): Promise<Thing> {
 		let id = this.#ids.get(owner)
 		if (id === undefined) {
 			id = ++this.#lastId
 			this.#ids.set(owner, id)
 		}
 		const key = `${id} ${name}`
-		const entry = this.#things.get(key) ?? { owner: new WeakRef(owner), thing: make() }
+		const known = this.#things.get(key)?.thing
+		const thing = known ?? (await this.#make(key, make))
 		this.#things.delete(key)
-		this.#things.set(key, entry)
+		this.#things.set(key, { owner: new WeakRef(owner), thing })
 		this.#evict(key)
-		return entry.thing
+		return thing
+	}
+
+	#make(key: string, make: () => Promise<Thing>): Promise<Thing> {
+		const pending = this.#pending.get(key) ?? make().finally(() => this.#pending.delete(key))
+		this.#pending.set(key, pending)
+		return pending
 	}
 
 	/** All but the thing at hand may go. */

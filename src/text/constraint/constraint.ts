@@ -14,6 +14,7 @@
  * or one of the digits schemas that need these are refused.
  */
 import type { TokenState } from '../../engine/token-state.ts'
+import { inSlices, type Steps } from '../../lib/steps.ts'
 import type { IncrementalDecoder, Tokenizer } from '../../tokenizer/tokenizer.ts'
 import { PATTERN_LENGTH_MAX } from '../regex/parse-regex.ts'
 import { Alphabet } from './alphabet.ts'
@@ -64,17 +65,17 @@ export interface Constraint {
 }
 
 /**
- * Throws ConstraintError when there is no such thing as is asked for, when it is beyond what can be
- * enforced, or when this vocabulary can write no such text.
+ * Rejects with ConstraintError when there is no such thing as is asked for, when it is beyond what can be
+ * enforced, or when this vocabulary can write no such text. Works in slices.
  */
-export function compileConstraint(
+export async function compileConstraint(
 	spec: ConstraintSpec,
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
-): Constraint {
+): Promise<Constraint> {
 	checkSize(spec)
-	return compiled.get(tokenizer, JSON.stringify([spec, options]), () =>
-		compile(spec, tokenizer, options),
+	return await compiled.get(tokenizer, JSON.stringify([spec, options]), () =>
+		inSlices(constraintSteps(spec, tokenizer, options)),
 	)
 }
 
@@ -111,19 +112,21 @@ function tooLong(what: string, limit: number): ConstraintError {
 	return new ConstraintError('unsupported_value', message)
 }
 
-function compile(
+/** Makes it anew, in steps. */
+export function* constraintSteps(
 	spec: ConstraintSpec,
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
-): CompiledConstraint {
+): Steps<CompiledConstraint> {
+	checkSize(spec)
 	if (tokenizer.spec.type === 'word') {
 		const message = 'a model with a word tokenizer cannot be held to a format'
 		throw new ConstraintError('unsupported_value', message)
 	}
-	const index = tokenIndexOf(tokenizer)
+	const index = yield* tokenIndexOf(tokenizer)
 	const alphabet = new Alphabet(index, options.stopTokenIds)
-	const root = rootOf(spec, new JsonGrammar(alphabet), options)
-	measureRules(root)
+	const root = yield* rootOf(spec, new JsonGrammar(alphabet), options)
+	yield* measureRules(root)
 	if (root.cost === Number.POSITIVE_INFINITY) {
 		throw new ConstraintError('unsupported_value', unwritableMessage(spec.kind, alphabet))
 	}
@@ -137,37 +140,40 @@ function compile(
 	}
 }
 
-function rootOf(spec: ConstraintSpec, grammar: JsonGrammar, options: ConstraintOptions): Rule {
+function* rootOf(
+	spec: ConstraintSpec,
+	grammar: JsonGrammar,
+	options: ConstraintOptions,
+): Steps<Rule> {
 	const hasEndToken = options.stopTokenIds.length > 0
 	switch (spec.kind) {
 		case 'schema':
-			return grammar.document(compileSchema(spec.schema, grammar), hasEndToken)
+			return grammar.document(yield* compileSchema(spec.schema, grammar), hasEndToken)
 		case 'regex':
 			return grammar.text(matchDfa(spec.pattern, '#'))
 		case 'choice':
 			return grammar.constants(spec.choices)
 		case 'calls': {
-			const calls = spec.functions.map(({ name, parameters }) =>
-				grammar.object([
+			const calls: Rule[] = []
+			for (const { name, parameters } of spec.functions) {
+				const call = [
 					{ key: 'name', value: grammar.constants([JSON.stringify(name)]), isRequired: true },
-					{ key: 'arguments', value: compileSchema(parameters, grammar), isRequired: true },
-				]),
-			)
+					{ key: 'arguments', value: yield* compileSchema(parameters, grammar), isRequired: true },
+				]
+				calls.push(grammar.object(call))
+			}
 			const list = grammar.array(grammar.anyOf(calls), { min: 1, max: spec.countMax })
 			return grammar.document(list, hasEndToken)
 		}
 	}
 }
 
-/** Made once per tokenizer: it takes milliseconds and does not depend on the schema. */
+/** Kept for each tokenizer: they do not depend on the schema. */
 const tokenIndexes = new WeakMap<Tokenizer, TokenIndex>()
 
-function tokenIndexOf(tokenizer: Tokenizer): TokenIndex {
-	let index = tokenIndexes.get(tokenizer)
-	if (index === undefined) {
-		index = new TokenIndex(tokenizer)
-		tokenIndexes.set(tokenizer, index)
-	}
+function* tokenIndexOf(tokenizer: Tokenizer): Steps<TokenIndex> {
+	const index = tokenIndexes.get(tokenizer) ?? (yield* TokenIndex.of(tokenizer))
+	tokenIndexes.set(tokenizer, index)
 	return index
 }
 

@@ -1,3 +1,4 @@
+import type { Steps } from '../../lib/steps.ts'
 import { type Lexeme, lexemeCost } from './lexeme.ts'
 
 export type GrammarSymbol = Lexeme | Rule
@@ -50,14 +51,18 @@ function productionCost(production: Production): number {
 }
 
 /** Sets the cost of `root` and of every rule that it uses: the least fixed point. */
-export function measureRules(root: Rule): void {
+export function* measureRules(root: Rule): Steps<void> {
 	const rules = new Set([root])
-	for (const rule of rules) for (const used of rule.uses) rules.add(used)
+	for (const rule of rules) {
+		for (const used of rule.uses) rules.add(used)
+		yield
+	}
 	const usersLast = [...rules].reverse()
 	for (let isChanged = true; isChanged; ) {
 		isChanged = false
 		for (const rule of usersLast) {
 			const cost = rule.measure()
+			yield
 			if (cost >= rule.cost) continue
 			rule.cost = cost
 			isChanged = true

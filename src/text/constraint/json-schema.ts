@@ -7,6 +7,7 @@
  * keywords about values themselves are left; those are merged (`schema-types.ts`).
  */
 import { isRecord, quoted } from '../../lib/json.ts'
+import type { Steps } from '../../lib/steps.ts'
 import { ConstraintError } from './constraint-error.ts'
 import { Rule } from './grammar.ts'
 import type { JsonGrammar } from './json-grammar.ts'
@@ -40,8 +41,11 @@ const ONE_OF_COUNT_MAX = 31
 const LITERAL_LENGTH_MAX = 2 ** 16
 
 /** Rule of a schema whose size was checked; throws ConstraintError with the place and the keyword at fault. */
-export function compileSchema(schema: unknown, grammar: JsonGrammar): Rule {
-	return new SchemaCompiler(schema, grammar).compile([{ schema, path: '#' }])
+export function* compileSchema(schema: unknown, grammar: JsonGrammar): Steps<Rule> {
+	const compiler = new SchemaCompiler(schema, grammar)
+	const rule = compiler.compile([{ schema, path: '#' }])
+	yield* compiler.work()
+	return rule
 }
 
 /** Keywords that leave a choice, in the order in which they are taken apart. */
@@ -55,6 +59,13 @@ const CHOICES = [
 	'dependencies',
 ] as const
 
+interface OpenRule {
+	readonly parts: readonly Part[]
+	/** Schemas that it is within, itself included. */
+	readonly depth: number
+	content: Rule | null
+}
+
 export class SchemaCompiler {
 	readonly grammar: JsonGrammar
 	readonly #root: unknown
@@ -63,7 +74,10 @@ export class SchemaCompiler {
 	readonly #ids = new Map<SchemaObject, number>()
 	/** Schemas made of others, by these and how they were made: equal ones must be the same object. */
 	readonly #derived = new Map<SchemaObject, Map<string, unknown>>()
+	/** Rules that are known but empty as yet, last met first. */
+	readonly #open: OpenRule[] = []
 	#schemaCount = 0
+	/** Of the rule that is being filled. */
 	#depth = 0
 	#literalLength = 0
 
@@ -73,7 +87,7 @@ export class SchemaCompiler {
 		this.#types = new TypeRules(this)
 	}
 
-	/** Values for which all of the schemas hold. */
+	/** Values for which all of the schemas hold. The rule is empty until `work` is done. */
 	compile(given: readonly Given[]): Rule {
 		this.#countSchemas(1)
 		const parts = this.partsOf(given)
@@ -81,15 +95,22 @@ export class SchemaCompiler {
 		const name = [...new Set(parts.map(({ fields }) => this.#idOf(fields)))].sort().join()
 		let rule = this.#rules.get(name)
 		if (rule === undefined) {
-			let compiled: Rule | undefined
-			// Registered first: a schema may refer to itself.
-			rule = new Rule(() => (compiled === undefined ? [] : [[compiled]]))
+			const open: OpenRule = { parts, depth: this.#depth + 1, content: null }
+			if (open.depth > SCHEMA_DEPTH_MAX) throw tooDeep()
+			rule = new Rule(() => (open.content === null ? [] : [[open.content]]))
 			this.#rules.set(name, rule)
-			if (++this.#depth > SCHEMA_DEPTH_MAX) throw tooDeep()
-			compiled = this.#compileParts(parts)
-			this.#depth--
+			this.#open.push(open)
 		}
 		return rule
+	}
+
+	/** Fills all rules, which meets further ones. */
+	*work(): Steps<void> {
+		for (let open = this.#open.pop(); open !== undefined; open = this.#open.pop()) {
+			this.#depth = open.depth
+			open.content = yield* this.#compileParts(open.parts)
+			yield
+		}
 	}
 
 	/** The schemas and all that they refer to, as parts that hold together; null: nothing satisfies them. */
@@ -190,7 +211,7 @@ export class SchemaCompiler {
 		}
 	}
 
-	#compileParts(parts: readonly Part[]): Rule {
+	*#compileParts(parts: readonly Part[]): Steps<Rule> {
 		const constants = this.constantsOf(parts)
 		if (constants !== null) return this.grammar.constants(constants)
 		const hasChoice = parts.some(({ fields }) => CHOICES.some((it) => Object.hasOwn(fields, it)))
@@ -199,7 +220,9 @@ export class SchemaCompiler {
 		}
 		const types = this.#typesOf(parts)
 		if (types === null) return this.grammar.any()
-		return this.grammar.anyOf(types.map((type) => this.#types.ruleOf(type, parts)))
+		const rules: Rule[] = []
+		for (const type of types) rules.push(yield* this.#types.ruleOf(type, parts))
+		return this.grammar.anyOf(rules)
 	}
 
 	/** Types that all parts allow: as they say, else as their keywords imply; null = any. */

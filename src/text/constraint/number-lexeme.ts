@@ -47,175 +47,202 @@ export function numberLexeme(
 	bounds: NumberBounds,
 ): Lexeme | undefined {
 	if (!alphabet.spells('0123456789')) return undefined
-	const format = new NumberFormat(alphabet, kind, bounds)
-	return format.place({ isNegative: false, whole: '', fraction: null })
+	return new NumberFormat(alphabet, kind, bounds).start
 }
 
-/** What has been read: `whole` is '' at the start and after the minus. */
+/** What has been read of a number. */
 interface Prefix {
 	readonly isNegative: boolean
-	readonly whole: string
-	/** null before the point. */
-	readonly fraction: string | null
+	/** Digits before the point; 0 at the start and after the minus. */
+	readonly wholeLength: number
+	/** Digits after the point; null before it. */
+	readonly fractionLength: number | null
+	/** Value of the digits in units, without the sign. */
+	readonly units: bigint
 }
 
+const START: Prefix = { isNegative: false, wholeLength: 0, fractionLength: null, units: 0n }
+
 class NumberFormat {
-	readonly #isBounded: boolean
 	/** Least common multiple of the divisors in units; 1: there are none. */
 	readonly #divisor: bigint
+	/** Entry n: numbers with up to n digits after the point are multiples of it. */
+	readonly #grids: readonly bigint[]
 	readonly #allowsMinus: boolean
 	readonly #allowsPoint: boolean
-	/** Inclusive, in units. */
-	readonly #lowest: bigint
-	readonly #highest: bigint
+	/** Inclusive, in units, of what follows a sign. */
+	readonly #positive: Interval
+	readonly #negative: Interval
+	/** By the classes of their prefixes. */
 	readonly #places = new Map<string, Lexeme>()
 
 	constructor(alphabet: Alphabet, kind: 'integer' | 'number', bounds: NumberBounds) {
 		const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = bounds
 		const units = (bounds.divisors ?? []).map(floorToUnits)
 		this.#divisor = units.reduce(leastCommonMultiple, 1n)
+		this.#grids = POWERS.slice(0, FRACTION_DIGIT_COUNT_MAX + 1)
+			.reverse()
+			.map((step) => leastCommonMultiple(step, this.#divisor))
 		const lows = [-MAGNITUDE_MAX]
 		if (minimum !== undefined) lows.push(-floorToUnits(-minimum))
 		if (exclusiveMinimum !== undefined) lows.push(floorToUnits(exclusiveMinimum) + 1n)
 		const highs = [MAGNITUDE_MAX]
 		if (maximum !== undefined) highs.push(floorToUnits(maximum))
 		if (exclusiveMaximum !== undefined) highs.push(-floorToUnits(-exclusiveMaximum) - 1n)
-		this.#lowest = lows.reduce(larger)
-		this.#highest = highs.reduce(smaller)
-		this.#isBounded = lows.length + highs.length > 2
+		const [lowest, highest] = [lows.reduce(larger), highs.reduce(smaller)]
+		this.#positive = { low: larger(lowest, 0n), high: highest }
+		// Zero has no sign.
+		this.#negative = { low: larger(-highest, 1n), high: -lowest }
 		this.#allowsMinus = alphabet.isSpelled(MINUS)
 		this.#allowsPoint = kind === 'number' && alphabet.isSpelled(POINT)
 	}
 
 	/** The place after a prefix, undefined when no number within the bounds starts like this. */
 	place(prefix: Prefix): Lexeme | undefined {
-		if (!this.#isViable(prefix)) return undefined
-		const { isNegative, whole, fraction } = this.#isBounded
-			? prefix
-			: withoutValue(prefix, this.#divisor)
-		const key = `${isNegative ? '-' : ''}${whole}${fraction === null ? '' : `.${fraction}`}`
-		let place = this.#places.get(key)
+		const name = this.#classOf(prefix)
+		if (name === undefined) return undefined
+		let place = this.#places.get(name)
 		if (place === undefined) {
-			place = this.#makePlace({ isNegative, whole, fraction }, key.length)
-			this.#places.set(key, place)
+			place = this.#makePlace(prefix)
+			this.#places.set(name, place)
 		}
 		return place
 	}
 
-	#makePlace(prefix: Prefix, length: number): Lexeme {
-		const successors = new Map<number, Lexeme>()
-		const add = (codePoint: number, successor: Prefix): void => {
-			const place = this.place(successor)
-			if (place !== undefined) successors.set(codePoint, place)
-		}
-		let isExpanded = false
-		const expand = (): Map<number, Lexeme> => {
-			if (isExpanded) return successors
-			isExpanded = true
-			const { isNegative, whole, fraction } = prefix
-			if (whole === '' && !isNegative) add(MINUS, { ...prefix, isNegative: true })
-			if (whole !== '' && fraction === null) add(POINT, { ...prefix, fraction: '' })
-			for (let digit = 0; digit <= 9; digit++) {
-				if (fraction !== null) add(ZERO + digit, { ...prefix, fraction: fraction + digit })
-				else if (whole !== '0') add(ZERO + digit, { ...prefix, whole: whole + digit })
+	get start(): Lexeme | undefined {
+		return this.place(START)
+	}
+
+	#makePlace(prefix: Prefix): Lexeme {
+		const successors = new Map<number, Lexeme | undefined>()
+		const next = (codePoint: number): Lexeme | undefined => {
+			if (!successors.has(codePoint)) {
+				const successor = successorOf(prefix, codePoint)
+				successors.set(codePoint, successor && this.place(successor))
 			}
-			return successors
+			return successors.get(codePoint)
+		}
+		const { isNegative, wholeLength, fractionLength } = prefix
+		const length = Number(isNegative) + wholeLength + 1 + (fractionLength ?? -1)
+		// Only its falling towards the end matters: digits are limited, so the end comes.
+		const cost = DIGIT_COUNT_MAX + 3 - length
+		let hasNext: boolean | undefined
+		const isOpen = (): boolean => {
+			hasNext ??= SPELLING.some((codePoint) => next(codePoint) !== undefined)
+			return hasNext
 		}
 		return {
 			accepts: this.#accepts(prefix),
 			get nextCost() {
-				// Only its falling towards the end matters: digits are limited, so the end comes.
-				return expand().size > 0 ? DIGIT_COUNT_MAX + 3 - length : Number.POSITIVE_INFINITY
+				return isOpen() ? cost : Number.POSITIVE_INFINITY
 			},
 			get hasSpelledNext() {
-				return expand().size > 0
+				return isOpen()
 			},
 			unspelledNext: null,
 			isStandIn: false,
 			contentRoom: 0,
-			next: (codePoint) => expand().get(codePoint),
+			next,
 		}
 	}
 
-	#accepts({ isNegative, whole, fraction }: Prefix): boolean {
-		if (whole === '' || fraction === '') return false
-		const value = toUnits(whole, fraction ?? '')
-		const [from, to] = this.#magnitudes(isNegative)
-		return value >= from && value <= to && value % this.#divisor === 0n
+	#accepts({ isNegative, wholeLength, fractionLength, units }: Prefix): boolean {
+		if (wholeLength === 0 || fractionLength === 0) return false
+		const { low, high } = isNegative ? this.#negative : this.#positive
+		return units >= low && units <= high && units % this.#divisor === 0n
 	}
 
-	#isViable(prefix: Prefix): boolean {
-		const { isNegative, whole, fraction } = prefix
-		if (isNegative && !this.#allowsMinus) return false
-		if (fraction !== null && !this.#allowsPoint) return false
-		if (whole === '') {
-			const negative = { isNegative: true, whole: '', fraction: null }
-			const reaches = '0123456789'
-				.split('')
-				.some((digit) => this.#isViable({ isNegative, whole: digit, fraction: null }))
-			return reaches || (!isNegative && this.#isViable(negative))
+	/**
+	 * Prefixes of a class can be continued in the same ways: of as many digits, with the same remainder,
+	 * and with continuations of each length all within the bounds or all outside. A prefix that begins
+	 * like a bound itself is a class of its own; there are few. Undefined: nothing continues it.
+	 */
+	#classOf(prefix: Prefix): string | undefined {
+		const { isNegative, wholeLength, fractionLength, units } = prefix
+		if (isNegative && !this.#allowsMinus) return undefined
+		if (fractionLength !== null && !this.#allowsPoint) return undefined
+		const sign = isNegative ? '-' : '+'
+		if (wholeLength === 0) return this.#startsSome(prefix) ? sign : undefined
+		const room = DIGIT_COUNT_MAX - wholeLength
+		if (room < 0) return undefined
+		const bounds = isNegative ? this.#negative : this.#positive
+		let isViable = false
+		let isLikeBound = false
+		let within = 0
+		const look = (from: bigint, width: bigint, digits: number, bit: number): void => {
+			const last = from + width - 1n
+			if (last < bounds.low || from > bounds.high) return
+			if (from >= bounds.low && last <= bounds.high) within |= 1 << bit
+			else isLikeBound = true
+			isViable ||= hasMultiple(this.#grids[digits]!, from, last, bounds)
 		}
-		const room = DIGIT_COUNT_MAX - whole.length
-		if (room < 0) return false
-		if (fraction !== null) {
+		if (fractionLength === null) {
+			const isZero = units === 0n
+			// So many more digits before the point, then maybe a fraction.
+			for (let more = 0; more <= (isZero ? 0 : room); more++) {
+				const from = units * POWERS[more]!
+				if (from > bounds.high) break
+				const digits = this.#allowsPoint ? Math.min(FRACTION_DIGIT_COUNT_MAX, room - more) : 0
+				look(from, POWERS[more + FRACTION_DIGIT_COUNT_MAX]!, digits, more)
+			}
+			if (isZero) within |= 1 << (DIGIT_COUNT_MAX + 1)
+		} else {
 			const digits = Math.min(FRACTION_DIGIT_COUNT_MAX, room)
-			if (digits === 0 || fraction.length > digits) return false
-			const width = 10n ** BigInt(FRACTION_DIGIT_COUNT_MAX - fraction.length)
-			return this.#reaches(isNegative, toUnits(whole, fraction), width, digits)
+			if (digits === 0 || fractionLength > digits) return undefined
+			look(units, POWERS[FRACTION_DIGIT_COUNT_MAX - fractionLength]!, digits, 0)
 		}
-		// So many more digits before the point, then maybe a fraction.
-		for (let more = 0; more <= (whole === '0' ? 0 : room); more++) {
-			const scale = 10n ** BigInt(more)
-			const fractionRoom = Math.min(FRACTION_DIGIT_COUNT_MAX, room - more)
-			const digits = this.#allowsPoint ? fractionRoom : 0
-			const from = toUnits(whole, '') * scale
-			if (this.#reaches(isNegative, from, scale * UNITS_PER_ONE, digits)) return true
-		}
-		return false
+		if (!isViable) return undefined
+		const value = isLikeBound ? `= ${units}` : `${within} ${units % this.#divisor}`
+		return `${sign}${wholeLength}.${fractionLength ?? ''} ${value}`
 	}
 
-	/** Whether a number of `digits` after the point lies in [from, from + width) and the bounds. */
-	#reaches(isNegative: boolean, from: bigint, width: bigint, digits: number): boolean {
-		const step = 10n ** BigInt(FRACTION_DIGIT_COUNT_MAX - digits)
-		const grid = leastCommonMultiple(step, this.#divisor)
-		const [lowest, highest] = this.#magnitudes(isNegative)
-		const low = larger(from, lowest)
-		const last = from + width - step
-		const high = smaller(last, highest)
-		return ((low + grid - 1n) / grid) * grid <= high
-	}
-
-	/** Bounds of what follows the sign; zero has none. */
-	#magnitudes(isNegative: boolean): [from: bigint, to: bigint] {
-		if (!isNegative) return [larger(this.#lowest, 0n), this.#highest]
-		return [larger(-this.#highest, 1n), -this.#lowest]
+	/** Whether a number begins with this, where no digit has come. */
+	#startsSome({ isNegative }: Prefix): boolean {
+		const starts = isNegative ? DIGITS : [...DIGITS, MINUS]
+		return starts.some((codePoint) => {
+			const successor = successorOf({ ...START, isNegative }, codePoint)
+			return successor !== undefined && this.#classOf(successor) !== undefined
+		})
 	}
 }
 
-/**
- * Without bounds only the number of digits matters, whether all are zero, and what is left over by the
- * divisor: fewer places.
- */
-function withoutValue({ isNegative, whole, fraction }: Prefix, divisor: bigint): Prefix {
-	if (divisor > 1n) return withSameRemainder({ isNegative, whole, fraction }, divisor)
-	const blur = (digits: string): string => (/^0*$/.test(digits) ? '0' : '1').repeat(digits.length)
-	return { isNegative, whole: blur(whole), fraction: fraction === null ? null : blur(fraction) }
+interface Interval {
+	readonly low: bigint
+	readonly high: bigint
 }
 
-/** The least number of as many digits that leaves over the same, whatever digits may follow. */
-function withSameRemainder(prefix: Prefix, divisor: bigint): Prefix {
-	const { isNegative, whole, fraction } = prefix
-	if (whole === '' || whole === '0') return prefix
-	const digits = whole + (fraction ?? '')
-	const unit = 10n ** BigInt(FRACTION_DIGIT_COUNT_MAX - (fraction?.length ?? 0))
-	const period = divisor / greatestCommonDivisor(divisor, unit)
-	const least = 10n ** BigInt(digits.length - 1)
-	const alike = (least + ((BigInt(digits) - least) % period)).toString()
-	return {
-		isNegative,
-		whole: alike.slice(0, whole.length),
-		fraction: fraction === null ? null : alike.slice(whole.length),
+/** Entry n: 10 to the n. */
+const POWERS: readonly bigint[] = Array.from(
+	{ length: DIGIT_COUNT_MAX + FRACTION_DIGIT_COUNT_MAX + 1 },
+	(_, exponent) => 10n ** BigInt(exponent),
+)
+
+const DIGITS = Array.from({ length: 10 }, (_, digit) => ZERO + digit)
+const SPELLING = [...DIGITS, POINT, MINUS]
+
+function successorOf(prefix: Prefix, codePoint: number): Prefix | undefined {
+	const { isNegative, wholeLength, fractionLength, units } = prefix
+	const isWhole = wholeLength > 0 && fractionLength === null
+	if (codePoint === MINUS) {
+		return wholeLength > 0 || isNegative ? undefined : { ...prefix, isNegative: true }
 	}
+	if (codePoint === POINT) return isWhole ? { ...prefix, fractionLength: 0 } : undefined
+	const digit = codePoint - ZERO
+	if (digit < 0 || digit > 9) return undefined
+	if (fractionLength === null) {
+		if (isWhole && units === 0n) return undefined
+		const value = units * 10n + BigInt(digit) * UNITS_PER_ONE
+		return { ...prefix, wholeLength: wholeLength + 1, units: value }
+	}
+	if (fractionLength === FRACTION_DIGIT_COUNT_MAX) return undefined
+	const scale = POWERS[FRACTION_DIGIT_COUNT_MAX - 1 - fractionLength]!
+	return { ...prefix, fractionLength: fractionLength + 1, units: units + BigInt(digit) * scale }
+}
+
+/** Whether a multiple of the grid lies in [from, last] and within the bounds. */
+function hasMultiple(grid: bigint, from: bigint, last: bigint, { low, high }: Interval): boolean {
+	const lowest = larger(from, low)
+	return ((lowest + grid - 1n) / grid) * grid <= smaller(last, high)
 }
 
 function greatestCommonDivisor(a: bigint, b: bigint): bigint {
@@ -234,10 +261,6 @@ function larger(a: bigint, b: bigint): bigint {
 
 function smaller(a: bigint, b: bigint): bigint {
 	return a < b ? a : b
-}
-
-function toUnits(whole: string, fraction: string): bigint {
-	return BigInt(whole + fraction.padEnd(FRACTION_DIGIT_COUNT_MAX, '0'))
 }
 
 /** The largest number of units that is not above `value`, exact in its shortest decimal form. */

@@ -1,6 +1,7 @@
 /** Parts of a schema that hold together → the rule of the values of one type. */
+import type { Steps } from '../../lib/steps.ts'
 import type { Rule } from './grammar.ts'
-import type { JsonGrammar, MapMember } from './json-grammar.ts'
+import type { JsonGrammar, MapMember, ObjectMember } from './json-grammar.ts'
 import type { CountBounds } from './lexeme.ts'
 import { isDivisor, type NumberBounds } from './number-lexeme.ts'
 import {
@@ -42,7 +43,7 @@ export class TypeRules {
 		this.#context = context
 	}
 
-	ruleOf(type: JsonType, parts: readonly Part[]): Rule {
+	*ruleOf(type: JsonType, parts: readonly Part[]): Steps<Rule> {
 		const { grammar } = this.#context
 		switch (type) {
 			case 'null':
@@ -61,7 +62,7 @@ export class TypeRules {
 			case 'array':
 				return this.#array(parts)
 			case 'object':
-				return this.#object(parts)
+				return yield* this.#object(parts)
 		}
 	}
 
@@ -90,7 +91,7 @@ export class TypeRules {
 		return grammar.array(this.#context.compile(given(firstCount)), bounds, first)
 	}
 
-	#object(parts: readonly Part[]): Rule {
+	*#object(parts: readonly Part[]): Steps<Rule> {
 		const { grammar } = this.#context
 		const bounds = countsOf(parts, 'minProperties', 'maxProperties')
 		const required = new Set(
@@ -107,17 +108,19 @@ export class TypeRules {
 				const name: unknown = JSON.parse(text)
 				if (typeof name === 'string') listed.add(name)
 			}
-			if (finite === null) return this.#map(parts, names, bounds)
+			if (finite === null) return yield* this.#map(parts, names, bounds)
 		}
 		const isName = (key: string): boolean =>
 			names.every(({ schema, path }) => isValid(key, schema, path, this.#context.resolve))
-		const members = [...listed].map((key) => {
+		const members: ObjectMember[] = []
+		for (const key of listed) {
 			this.#context.countLiteral(key)
 			const value = isName(key)
 				? this.#context.compile(parts.flatMap((part) => memberSchemas(part, key)))
 				: grammar.anyOf([])
-			return { key, value, isRequired: required.has(key) }
-		})
+			members.push({ key, value, isRequired: required.has(key) })
+			yield
+		}
 		return grammar.object(members, bounds)
 	}
 
@@ -133,7 +136,7 @@ export class TypeRules {
 	}
 
 	/** An object whose keys are not listed. A key may come twice, so that two of them cannot be asked for. */
-	#map(parts: readonly Part[], names: readonly Given[], bounds: CountBounds): Rule {
+	*#map(parts: readonly Part[], names: readonly Given[], bounds: CountBounds): Steps<Rule> {
 		const { grammar } = this.#context
 		const { path } = parts[0]!
 		if (bounds.min > 1) throw unsupported(path, '"minProperties" above 1 without "properties"')
@@ -149,10 +152,14 @@ export class TypeRules {
 				),
 			),
 		]
-		for (const pattern of patterns) searchDfa(pattern, `${path}/patternProperties`)
+		for (const pattern of patterns) {
+			searchDfa(pattern, `${path}/patternProperties`)
+			yield
+		}
 		const isClosed = parts.some((part) => additionalSchema(part).schema === false)
 		if (isClosed && patterns.length === 0) return grammar.object([], bounds)
-		const kinds = [null, ...patterns].map((own): MapMember => {
+		const kinds: MapMember[] = []
+		for (const own of [null, ...patterns]) {
 			const none = patterns.filter((pattern) => pattern !== own)
 			const some = own === null ? [] : [own]
 			const given = parts.map((part): Given => {
@@ -169,8 +176,9 @@ export class TypeRules {
 						min: lengthMin,
 						max: lengthMax,
 					})
-			return { key, value: this.#context.compile(given) }
-		})
+			kinds.push({ key, value: this.#context.compile(given) })
+			yield
+		}
 		const isUnbounded = bounds.max === Number.POSITIVE_INFINITY
 		return grammar.map(kinds, { min: bounds.min, max: isUnbounded ? bounds.max : max })
 	}

@@ -1,7 +1,10 @@
+import type { Steps } from '../../lib/steps.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 
 /** Tokens beyond this many UTF-16 units are never used. */
 const TOKEN_LENGTH_MAX = 256
+
+const TOKENS_PER_STEP = 64
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -32,9 +35,8 @@ export function codePointsOf(text: string): number[] {
  * so that there tokens are found by the number of content characters with which they begin.
  */
 export class TokenIndex {
-	readonly trie: TokenTrie
-	/** Entry n: what follows n characters of content in tokens that go on with `"` or `\\`. No control characters. */
-	readonly afterContent: readonly TokenTrie[]
+	readonly #root = emptyNode()
+	readonly #afterContent: TrieNode[] = []
 	/** Tokens that are one character. */
 	readonly #idsByCharacter = new Map<number, number[]>()
 	/** Tokens that are content alone, shortest first. */
@@ -42,37 +44,52 @@ export class TokenIndex {
 	readonly #contentMasks = new Map<number, Uint32Array>()
 	readonly #wordCount: number
 
-	constructor(tokenizer: Tokenizer) {
+	private constructor(tokenCount: number) {
+		this.#wordCount = Math.ceil(tokenCount / 32)
+	}
+
+	/** Takes some microseconds for each token. */
+	static *of(tokenizer: Tokenizer): Steps<TokenIndex> {
 		const { vocab, specialTokens } = tokenizer.spec
 		const reserved = new Set(specialTokens)
-		const root = emptyNode()
-		const afterContent: TrieNode[] = []
+		const index = new TokenIndex(vocab.length)
 		for (const [id, stored] of vocab.entries()) {
+			if (id % TOKENS_PER_STEP === 0) yield
 			const text = tokenizer.tokenText(id)
 			if (reserved.has(stored) || text === '' || text.length > TOKEN_LENGTH_MAX) continue
-			const codePoints = codePointsOf(text)
-			insert(root, codePoints, id)
-			const length = codePoints.findIndex((codePoint) => !isStringContent(codePoint))
-			if (length < 0) {
-				this.#content.push({ id, length: codePoints.length })
-			} else if (codePoints.every((codePoint) => codePoint >= 0x20)) {
-				while (afterContent.length <= length) afterContent.push(emptyNode())
-				insert(afterContent[length]!, codePoints.slice(length), id)
-			}
-			if (codePoints.length > 1) continue
-			const sameText = this.#idsByCharacter.get(codePoints[0]!)
-			if (sameText === undefined) this.#idsByCharacter.set(codePoints[0]!, [id])
-			else sameText.push(id)
+			index.#add(id, codePointsOf(text))
 		}
-		this.trie = root
-		this.afterContent = afterContent
-		this.#content.sort((a, b) => a.length - b.length)
-		this.#wordCount = Math.ceil(vocab.length / 32)
+		index.#content.sort((a, b) => a.length - b.length)
+		return index
+	}
+
+	get trie(): TokenTrie {
+		return this.#root
+	}
+
+	/** Entry n: what follows n characters of content in tokens that go on with `"` or `\\`. No control characters. */
+	get afterContent(): readonly TokenTrie[] {
+		return this.#afterContent
 	}
 
 	/** Characters that are a token, with those tokens. */
 	get characters(): ReadonlyMap<number, readonly number[]> {
 		return this.#idsByCharacter
+	}
+
+	#add(id: number, codePoints: readonly number[]): void {
+		insert(this.#root, codePoints, id)
+		const length = codePoints.findIndex((codePoint) => !isStringContent(codePoint))
+		if (length < 0) {
+			this.#content.push({ id, length: codePoints.length })
+		} else if (codePoints.every((codePoint) => codePoint >= 0x20)) {
+			while (this.#afterContent.length <= length) this.#afterContent.push(emptyNode())
+			insert(this.#afterContent[length]!, codePoints.slice(length), id)
+		}
+		if (codePoints.length > 1) return
+		const sameText = this.#idsByCharacter.get(codePoints[0]!)
+		if (sameText === undefined) this.#idsByCharacter.set(codePoints[0]!, [id])
+		else sameText.push(id)
 	}
 
 	/** Mask of the tokens that are content alone, of at most `room` characters. Not to be changed. */

@@ -4,10 +4,11 @@ import { stateAfter } from '../../../src/engine/token-state.ts'
 import { type ConstraintSpec, compileConstraint } from '../../../src/text/constraint/constraint.ts'
 import { ConstraintError } from '../../../src/text/constraint/constraint-error.ts'
 import type { Tokenizer } from '../../../src/tokenizer/tokenizer.ts'
+import { turnsDuring } from '../../helpers/turns.ts'
 import { loadTokenizer, loadTokenizerFixtures } from '../../tokenizer/fixture-tokenizers.ts'
 import { anySchema } from './any-schema.ts'
 import { isValid } from './validate.ts'
-import { idsOf, optionsOf, seededRandom, tokenizerOf, walk, walkSpec } from './walk.ts'
+import { compileNow, idsOf, optionsOf, seededRandom, tokenizerOf, walk, walkSpec } from './walk.ts'
 
 const END_OF_TEXT = '<|end_of_text|>'
 const ascii = Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index))
@@ -54,11 +55,7 @@ function validTexts(schema: unknown, tokenizer: Tokenizer, count = 30): string[]
 
 /** Token texts that may come after these. */
 function nextTexts(schema: unknown, tokenizer: Tokenizer, texts: readonly string[] = []): string[] {
-	const session = compileConstraint(
-		{ kind: 'schema', schema },
-		tokenizer,
-		optionsOf(tokenizer),
-	).start()
+	const session = compileNow({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer)).start()
 	for (const text of texts) session.push(tokenizer.spec.vocab.indexOf(text))
 	return idsOf(session.state.row.mask).map((id) => tokenizer.spec.vocab[id]!)
 }
@@ -169,7 +166,7 @@ describe('characters that no token can write', () => {
 
 	test('a text of which the model writes nothing comes from flush', () => {
 		const tokenizer = tokenizerOf(['a'])
-		const session = compileConstraint(
+		const session = compileNow(
 			{ kind: 'schema', schema: { const: { b: 1 } } },
 			tokenizer,
 			optionsOf(tokenizer),
@@ -181,11 +178,7 @@ describe('characters that no token can write', () => {
 	test('a blank ends a number before a brace that must be written', () => {
 		const schema = { properties: { n: { type: 'integer' } }, required: ['n'] }
 		const tokenizer = tokenizerOf([...'"n:0123456789 '])
-		const session = compileConstraint(
-			{ kind: 'schema', schema },
-			tokenizer,
-			optionsOf(tokenizer),
-		).start()
+		const session = compileNow({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer)).start()
 		const pieces = [...'"n":12 '].map((text) => session.push(tokenizer.spec.vocab.indexOf(text)))
 		expect(pieces).toEqual(['{"', 'n', '"', ':', '1', '2', ' }'])
 		expect(session.isFinished).toBe(true)
@@ -200,7 +193,7 @@ describe('characters that no token can write', () => {
 		const noQuote = tokenizerOf([...'{}:abc0123456789'])
 		const noNine = tokenizerOf([...'{}:"abc012345678'])
 		const compile = (type: string, tokenizer: Tokenizer) => () =>
-			compileConstraint({ kind: 'schema', schema: { type } }, tokenizer, optionsOf(tokenizer))
+			compileNow({ kind: 'schema', schema: { type } }, tokenizer, optionsOf(tokenizer))
 		expect(compile('string', noQuote)).toThrow(/vocabulary lacks "/)
 		expect(compile('integer', noNine)).toThrow(/vocabulary lacks 9/)
 		expect(compile('integer', noQuote)).not.toThrow()
@@ -209,7 +202,7 @@ describe('characters that no token can write', () => {
 	test('a word tokenizer is refused', () => {
 		const tokenizer = loadTokenizer('v1-word')
 		expect(() =>
-			compileConstraint({ kind: 'schema', schema: {} }, tokenizer, optionsOf(tokenizer)),
+			compileNow({ kind: 'schema', schema: {} }, tokenizer, optionsOf(tokenizer)),
 		).toThrow(ConstraintError)
 	})
 })
@@ -235,11 +228,7 @@ describe('masks', () => {
 	])('allow a token exactly where its characters can be read: %s', (_, schema) => {
 		const tokenizer = tokenizerOf([...ascii, ...longTokens, 'ab"', '\\"a', 'abcdef', '\\n', '"}'])
 		const random = seededRandom(2)
-		const constraint = compileConstraint(
-			{ kind: 'schema', schema },
-			tokenizer,
-			optionsOf(tokenizer),
-		)
+		const constraint = compileNow({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer))
 		const sessionAfter = (ids: readonly number[]) => {
 			const session = constraint.start()
 			for (const id of ids) session.push(id)
@@ -279,7 +268,7 @@ describe('masks', () => {
 	})
 
 	test('have as many bits as the model has logits', () => {
-		const session = compileConstraint({ kind: 'schema', schema: {} }, full, {
+		const session = compileNow({ kind: 'schema', schema: {} }, full, {
 			vocabSize: 500,
 			stopTokenIds: [499],
 		}).start()
@@ -298,7 +287,7 @@ describe('masks', () => {
 	})
 
 	test('a token that the mask does not allow breaks the contract', () => {
-		const session = compileConstraint(
+		const session = compileNow(
 			{ kind: 'schema', schema: { type: 'boolean' } },
 			full,
 			optionsOf(full),
@@ -307,7 +296,7 @@ describe('masks', () => {
 	})
 
 	test('sessions of one constraint do not share their place', () => {
-		const constraint = compileConstraint(
+		const constraint = compileNow(
 			{ kind: 'schema', schema: { type: 'boolean' } },
 			full,
 			optionsOf(full),
@@ -321,7 +310,7 @@ describe('masks', () => {
 describe('a text that is no JSON', () => {
 	const texts = (spec: ConstraintSpec, tokenizer: Tokenizer) =>
 		Array.from({ length: 40 }, (_, seed) => {
-			const session = compileConstraint(spec, tokenizer, optionsOf(tokenizer)).start()
+			const session = compileNow(spec, tokenizer, optionsOf(tokenizer)).start()
 			const random = seededRandom(seed)
 			let text = ''
 			while (!session.isFinished && !(session.isComplete && random() < 0.5)) {
@@ -345,18 +334,17 @@ describe('a text that is no JSON', () => {
 	})
 
 	test('is written for the model where only one character can come and no token writes it', () => {
-		const session = compileConstraint(
-			{ kind: 'regex', pattern: '<[ab]>' },
-			tokenizerOf(['a', 'b']),
-			{ vocabSize: 2, stopTokenIds: [] },
-		).start()
+		const session = compileNow({ kind: 'regex', pattern: '<[ab]>' }, tokenizerOf(['a', 'b']), {
+			vocabSize: 2,
+			stopTokenIds: [],
+		}).start()
 		expect([session.push(1), session.isFinished]).toEqual(['<b>', true])
 	})
 
 	test('is refused where the model can write none of it', () => {
 		const tokenizer = tokenizerOf(['a'])
 		const compile = (spec: ConstraintSpec) => () =>
-			compileConstraint(spec, tokenizer, optionsOf(tokenizer))
+			compileNow(spec, tokenizer, optionsOf(tokenizer))
 		expect(compile({ kind: 'regex', pattern: '[0-9]+' })).toThrow('no text can match the pattern')
 		expect(compile({ kind: 'choice', choices: ['x'.repeat(70_000)] })).toThrow('65536 characters')
 		expect(compile({ kind: 'regex', pattern: 'a'.repeat(5000) })).toThrow('2048 characters')
@@ -380,17 +368,22 @@ test('calls of functions are a JSON array, each with arguments of its own schema
 	}
 })
 
-test('a format that was compiled before is not compiled again', () => {
+test('a format is compiled once, however many ask for it, at once or later', async () => {
 	const compile = (schema: object) =>
 		compileConstraint({ kind: 'schema', schema }, full, optionsOf(full))
-	expect(compile({ const: 'cached' })).toBe(compile({ const: 'cached' }))
+	const [first, second] = await Promise.all([
+		compile({ const: 'cached' }),
+		compile({ const: 'cached' }),
+	])
+	expect(second).toBe(first)
+	expect(await compile({ const: 'cached' })).toBe(first)
 	expect(compile({ const: 'cached' })).not.toBe(compile({ const: 'other' }))
 })
 
 test('the state after a token is the one that its row says', () => {
 	const schemas = [person, { type: 'string' }, { type: 'object' }]
 	for (const schema of schemas) {
-		const session = compileConstraint({ kind: 'schema', schema }, full, optionsOf(full)).start()
+		const session = compileNow({ kind: 'schema', schema }, full, optionsOf(full)).start()
 		const random = seededRandom(3)
 		for (let count = 0; count < 200 && !session.isFinished; count++) {
 			const { mask, next } = session.state.row
@@ -400,4 +393,12 @@ test('the state after a token is the one that its row says', () => {
 			if (next !== null) expect(stateAfter(next, id)).toBe(session.state.id)
 		}
 	}
+})
+
+test('a large schema is compiled while others have their turns', async () => {
+	const keys = Array.from({ length: 600 }, (_, i) => `key ${i}`)
+	const patterns = keys.map((key, i) => [key, { type: 'string', pattern: `^[a-z]{1,9}${i}$` }])
+	const schema = { type: 'object', properties: Object.fromEntries(patterns) }
+	const compiling = compileConstraint({ kind: 'schema', schema }, full, optionsOf(full))
+	expect(await turnsDuring(compiling)).toBeGreaterThan(3)
 })

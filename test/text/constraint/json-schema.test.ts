@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { compileConstraint } from '../../../src/text/constraint/constraint.ts'
 import { ConstraintError } from '../../../src/text/constraint/constraint-error.ts'
 import { areDisjoint } from '../../../src/text/constraint/schema-disjoint.ts'
-import { optionsOf, seededRandom, tokenizerOf, walk } from './walk.ts'
+import { compileNow, optionsOf, seededRandom, tokenizerOf, walk } from './walk.ts'
 
 const tokenizer = tokenizerOf(
 	Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)),
 )
 const compile = (schema: unknown) =>
-	compileConstraint({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer))
+	compileNow({ kind: 'schema', schema }, tokenizer, optionsOf(tokenizer))
 
 function refusal(schema: unknown): ConstraintError {
 	try {

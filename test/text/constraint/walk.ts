@@ -1,7 +1,9 @@
+import { finish } from '../../../src/lib/steps.ts'
 import {
+	type Constraint,
 	type ConstraintOptions,
 	type ConstraintSpec,
-	compileConstraint,
+	constraintSteps,
 } from '../../../src/text/constraint/constraint.ts'
 import { createTokenizer } from '../../../src/tokenizer/create-tokenizer.ts'
 import type { Tokenizer } from '../../../src/tokenizer/tokenizer.ts'
@@ -19,6 +21,15 @@ export function optionsOf(tokenizer: Tokenizer): ConstraintOptions {
 	const end = tokenizer.specialTokenId('<|end_of_text|>')
 	const stopTokenIds = end === undefined ? [] : [end]
 	return { vocabSize: tokenizer.spec.vocab.length, stopTokenIds }
+}
+
+/** Compiles without giving others a turn. */
+export function compileNow(
+	spec: ConstraintSpec,
+	tokenizer: Tokenizer,
+	options: ConstraintOptions,
+): Constraint {
+	return finish(constraintSteps(spec, tokenizer, options))
 }
 
 /** Ids of the bits that are set. */
@@ -57,7 +68,7 @@ export function walk(schema: unknown, tokenizer: Tokenizer, options: WalkOptions
 /** The same under any constraint whose texts are JSON. */
 export function walkSpec(spec: ConstraintSpec, tokenizer: Tokenizer, options: WalkOptions): string {
 	const { stopTokenIds, vocabSize } = optionsOf(tokenizer)
-	const session = compileConstraint(spec, tokenizer, { stopTokenIds, vocabSize }).start()
+	const session = compileNow(spec, tokenizer, { stopTokenIds, vocabSize }).start()
 	let text = ''
 	for (let count = 0; !session.isFinished; count++) {
 		if (count > options.randomTokens + 3000) throw new Error(`no end after ${text.slice(-200)}`)

@@ -1,0 +1,39 @@
+/**
+ * Long work on the thread that serves sockets: a generator that yields every few hundred microseconds
+ * and returns the result. It runs in slices, between which events of other requests go out.
+ */
+export type Steps<T> = Generator<void, T, void>
+
+/** Units of work, each well below a microsecond, between two steps. */
+export const STEP_UNITS = 4096
+
+/** Longest time for which one piece of work runs before others get their turn, milliseconds. */
+const SLICE_MS = 4
+
+/** Runs to the end at once. */
+export function finish<T>(steps: Steps<T>): T {
+	for (;;) {
+		const { done, value } = steps.next()
+		if (done) return value
+	}
+}
+
+/** Runs in slices. */
+export async function inSlices<T>(steps: Steps<T>): Promise<T> {
+	let end = performance.now() + SLICE_MS
+	for (;;) {
+		const { done, value } = steps.next()
+		if (done) return value
+		if (performance.now() < end) continue
+		await nextTurn()
+		end = performance.now() + SLICE_MS
+	}
+}
+
+let lastTurn: Promise<void> = Promise.resolve()
+
+/** A turn of the event loop for one slice alone: much long work keeps others waiting no longer than one. */
+export function nextTurn(): Promise<void> {
+	lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)))
+	return lastTurn
+}
