@@ -165,6 +165,10 @@ export function serveOptions(machine: Machine) {
 			defaultValue: 16 * GIB,
 			help: 'largest upload after decompression',
 		}),
+		allowsPickleUploads: switchOption({
+			flag: '--allow-pickle-uploads',
+			help: 'take models in files of torch.save and pickle, which are read but never run',
+		}),
 		logFormat: choiceOption({
 			flag: '--log-format',
 			choices: ['text', 'json'],

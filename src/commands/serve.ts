@@ -78,7 +78,8 @@ function startServer(
 ) {
 	const receiver = new UploadReceiver({
 		store,
-		verify: (path) => loader.verify({ location: { type: 'file', path }, dtype: config.dtype }),
+		verify: (location) => loader.verify({ location, dtype: config.dtype }),
+		allowsPickles: config.allowsPickleUploads,
 		bytesMax: config.uploadBytesMax,
 		inflatedBytesMax: config.uploadInflatedBytesMax,
 		commit: (name, staged, move) => trainings.aroundCommit(name, staged, move),

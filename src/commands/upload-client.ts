@@ -1,16 +1,21 @@
-/* The sending side of POST /api/upload: one run directory to a server, for `alpha upload`. */
+/* The sending side of POST /api/upload: a checkpoint of a run directory to a server, for `alpha upload`. */
 import { open } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isBinaryForm } from '../checkpoint/formats/binary.ts'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
-import { readSmallFile } from '../checkpoint/store/files.ts'
-import { CONFIG_NAME, trainingLogPath } from '../checkpoint/store/names.ts'
+import { lookAt, readSmallFile } from '../checkpoint/store/files.ts'
+import { CONFIG_NAME, TRAINER_STATE_NAME, trainingLogPath } from '../checkpoint/store/names.ts'
 import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
-import { toBinaryRequest, toJsonRequest, type Upload, UploadError } from './upload-request.ts'
+import {
+	toCheckpointRequest,
+	toFileRequest,
+	toModelRequest,
+	UploadError,
+	type UploadRequest,
+} from './upload-request.ts'
 
 export interface SendRunOptions {
 	/** The run directory; its name becomes the model's unless `name` is given. */
@@ -43,16 +48,63 @@ export async function sendRun(
 	const directory = resolve(options.directory)
 	const version = await findCheckpoint(directory, options.step)
 	const name = options.name ?? basename(directory)
-	const config = await readText(`${directory}/${CONFIG_NAME}`, CONFIG_BYTES_MAX)
-	if (config === null) throw new UploadError('the run has no config.json')
 	const metrics = await readText(
 		trainingLogPath(dirname(directory), basename(directory)),
 		METRICS_BYTES_MAX,
 	)
-	const upload: Upload = { name, version, config, metrics }
+	if (version.files === null) {
+		const config = await readText(`${directory}/${CONFIG_NAME}`, CONFIG_BYTES_MAX)
+		if (config === null) throw new UploadError('the run has no config.json')
+		const request = await toCheckpointRequest({ name, version, config, metrics })
+		const { step, sizeBytes } = version
+		await send(options, request, { ok: true, name, step }, { before: 0, total: sizeBytes })
+		return { name, step }
+	}
+	const step = await sendModel(options, { name, version, files: version.files, metrics })
+	return { name, step }
+}
+
+/** Sends the files of another trainer's model one by one, and has the model made of them; returns its step. */
+async function sendModel(
+	options: SendRunOptions,
+	{ name, version, files, metrics }: ModelUpload,
+): Promise<number> {
+	const uploadId = crypto.randomUUID()
+	const sizes = new Map<string, number>()
+	for (const file of [...files, TRAINER_STATE_NAME]) {
+		const state = await lookAt(join(version.path, file))
+		if (state.type === 'file') sizes.set(file, state.sizeBytes)
+	}
+	const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+	let before = 0
+	for (const [file, sizeBytes] of sizes) {
+		const request = toFileRequest(join(version.path, file), sizeBytes, uploadId)
+		await send(options, request, { ok: true, file }, { before, total })
+		before += sizeBytes
+	}
+	// Of a file whose name tells no step, the server finds it inside.
+	const step = version.step === 0 ? {} : { step: version.step }
+	const request = toModelRequest({ uploadId, name, files: [...sizes.keys()], metrics, ...step })
+	const answer = await send(options, request, { ok: true, name, ...step }, { before, total })
+	return Number(answer['step'])
+}
+
+/** Bytes of the files that went before, and of all. */
+interface Place {
+	readonly before: number
+	readonly total: number
+}
+
+/** Sends a request until the server answers with `receipt`; returns the answer. Throws UploadError. */
+async function send(
+	options: SendRunOptions,
+	request: UploadRequest,
+	receipt: Receipt,
+	place: Place,
+): Promise<Readonly<Record<string, unknown>>> {
 	for (let attempt = 1; ; attempt++) {
-		const outcome = await tryOnce(options, upload)
-		if (outcome.type === 'stored') return { name, step: version.step }
+		const outcome = await tryOnce(options, request, receipt, place)
+		if (outcome.type === 'stored') return outcome.answer
 		if (!outcome.isTransient || attempt === ATTEMPTS) throw new UploadError(outcome.reason)
 		const wantedSeconds = outcome.retryAfterSeconds ?? 2 ** (attempt - 1)
 		const delaySeconds = Math.min(RETRY_SECONDS_MAX, wantedSeconds)
@@ -61,8 +113,19 @@ export async function sendRun(
 	}
 }
 
+/** Fields of the only answer that says that a request was obeyed. */
+type Receipt = Readonly<Record<string, string | number | boolean>>
+
+/** A model of another trainer. */
+interface ModelUpload {
+	readonly name: string
+	readonly version: CheckpointVersion
+	readonly files: readonly string[]
+	readonly metrics: string | null
+}
+
 type Outcome =
-	| { readonly type: 'stored' }
+	| { readonly type: 'stored'; readonly answer: Readonly<Record<string, unknown>> }
 	| {
 			readonly type: 'refused'
 			readonly reason: string
@@ -99,34 +162,23 @@ async function readText(path: string, bytesMax: number): Promise<string | null> 
 	}
 }
 
-async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome> {
-	await using file = await open(upload.version.path, 'r')
-	const start = new Uint8Array(4)
-	await file.read(start, 0, start.length, 0)
-	const request = isBinaryForm(start) ? toBinaryRequest(upload) : toJsonRequest(upload)
-	async function* body(): AsyncGenerator<Uint8Array> {
-		if (request.before !== '') yield Buffer.from(request.before)
-		const { sizeBytes } = upload.version
-		for (let sent = 0; sent < sizeBytes; ) {
-			// A fresh buffer each time: the one before may still be on its way.
-			const { buffer, bytesRead } = await file.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, sent)
-			if (bytesRead === 0) throw new UploadError('the checkpoint became shorter while it was sent')
-			sent += bytesRead
-			yield buffer.subarray(0, bytesRead)
-			options.onProgress?.(sent, sizeBytes)
-		}
-		if (request.after !== '') yield Buffer.from(request.after)
-	}
-	const send = (url: URL) =>
+async function tryOnce(
+	options: SendRunOptions,
+	request: UploadRequest,
+	receipt: Receipt,
+	{ before, total }: Place,
+): Promise<Outcome> {
+	const sendTo = (url: URL) =>
 		fetch(url, {
 			method: 'POST',
 			headers: { authorization: `Bearer ${options.secret}`, ...request.headers },
-			body: toStream(body()),
+			body: toStream(bodyOf(request, (sent) => options.onProgress?.(before + sent, total))),
 			redirect: 'manual',
 			signal: options.signal ?? null,
 		})
 	try {
-		return await toOutcome(await followRedirects(new URL('/api/upload', options.url), send), upload)
+		const response = await followRedirects(new URL(request.path, options.url), sendTo)
+		return await toOutcome(response, receipt)
 	} catch (error) {
 		if (error instanceof UploadError) throw error
 		if (options.signal?.aborted) interrupted()
@@ -137,6 +189,31 @@ async function tryOnce(options: SendRunOptions, upload: Upload): Promise<Outcome
 			retryAfterSeconds: null,
 		}
 	}
+}
+
+/** Tells of the file's bytes that have been handed out. */
+async function* bodyOf(
+	{ before, file, after }: UploadRequest,
+	onBytes: (sentBytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+	if (before !== '') yield Buffer.from(before)
+	if (file !== null) {
+		await using handle = await open(file.path, 'r')
+		for (let sent = 0; sent < file.sizeBytes; ) {
+			// A fresh buffer each time: the one before may still be on its way.
+			const { buffer, bytesRead } = await handle.read(
+				new Uint8Array(READ_BYTES),
+				0,
+				READ_BYTES,
+				sent,
+			)
+			if (bytesRead === 0) throw new UploadError('the checkpoint became shorter while it was sent')
+			sent += bytesRead
+			yield buffer.subarray(0, bytesRead)
+			onBytes(sent)
+		}
+	}
+	if (after !== '') yield Buffer.from(after)
 }
 
 function interrupted(): never {
@@ -186,12 +263,13 @@ async function followRedirects(
 	}
 }
 
-async function toOutcome(response: Response, { name, version }: Upload): Promise<Outcome> {
+async function toOutcome(response: Response, receipt: Receipt): Promise<Outcome> {
 	const text = await response.text()
 	if (response.ok) {
-		if (isReceipt(text, name, version.step)) return { type: 'stored' }
+		const answer = parseReceipt(text, receipt)
+		if (answer !== null) return { type: 'stored', answer }
 		throw new UploadError(
-			`${response.status}: expected {"ok":true,"name":"${name}","step":${version.step}}, ` +
+			`${response.status}: expected ${JSON.stringify(receipt)}, ` +
 				`got ${text === '' ? 'nothing' : text.slice(0, 200)}; is this the address of Alpha?`,
 		)
 	}
@@ -204,18 +282,14 @@ async function toOutcome(response: Response, { name, version }: Upload): Promise
 	}
 }
 
-/** Only this answer says that the run has been stored. */
-function isReceipt(text: string, name: string, step: number): boolean {
+/** Null for the answer of something else, which may be 200, too. */
+function parseReceipt(text: string, expected: Receipt): Readonly<Record<string, unknown>> | null {
 	try {
-		const receipt: unknown = JSON.parse(text)
-		return (
-			isRecord(receipt) &&
-			receipt['ok'] === true &&
-			receipt['name'] === name &&
-			receipt['step'] === step
-		)
+		const answer: unknown = JSON.parse(text)
+		if (!isRecord(answer)) return null
+		return Object.entries(expected).every(([name, value]) => answer[name] === value) ? answer : null
 	} catch {
-		return false
+		return null
 	}
 }
 

@@ -1,4 +1,7 @@
-/* What one try of an upload sends: a checkpoint, and around it what belongs to it. */
+/* What the requests of an upload send. */
+import { open } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { isBinaryForm } from '../checkpoint/formats/binary.ts'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
@@ -6,7 +9,7 @@ export class UploadError extends Error {
 	override readonly name = 'UploadError'
 }
 
-/** What is sent. */
+/** A checkpoint and what belongs to it. */
 export interface Upload {
 	readonly name: string
 	readonly version: CheckpointVersion
@@ -14,18 +17,66 @@ export interface Upload {
 	readonly metrics: string | null
 }
 
-/** The checkpoint's own bytes go between `before` and `after`. */
+/** The bytes of `file` go between `before` and `after`. */
 export interface UploadRequest {
+	readonly path: string
 	readonly headers: Readonly<Record<string, string>>
 	readonly before: string
+	readonly file: { readonly path: string; readonly sizeBytes: number } | null
 	readonly after: string
+}
+
+/** A checkpoint of ours, in its own form. Throws UploadError for too long a config. */
+export async function toCheckpointRequest(upload: Upload): Promise<UploadRequest> {
+	await using file = await open(upload.version.path, 'r')
+	const start = new Uint8Array(4)
+	await file.read(start, 0, start.length, 0)
+	const parts = isBinaryForm(start) ? binaryParts(upload) : jsonParts(upload)
+	return { path: '/api/upload', file: upload.version, ...parts }
+}
+
+/** A file of a model of another trainer. */
+export function toFileRequest(path: string, sizeBytes: number, uploadId: string): UploadRequest {
+	return {
+		path: '/api/upload',
+		headers: {
+			'content-type': 'application/octet-stream',
+			'x-model-file': basename(path),
+			'x-upload-id': uploadId,
+		},
+		before: '',
+		file: { path, sizeBytes },
+		after: '',
+	}
+}
+
+/** What makes a model of files that have been sent. */
+export function toModelRequest({
+	metrics,
+	...fields
+}: {
+	readonly uploadId: string
+	readonly name: string
+	readonly step?: number
+	readonly files: readonly string[]
+	readonly metrics: string | null
+}): UploadRequest {
+	return {
+		path: '/api/upload/assemble',
+		headers: { 'content-type': 'application/json' },
+		before: JSON.stringify({ ...fields, ...(metrics === null ? {} : { metrics }) }),
+		file: null,
+		after: '',
+	}
 }
 
 /** Config and metrics of a binary checkpoint travel in headers, which servers limit to 16 KiB in all. */
 const HEADER_TEXT_BYTES_MAX = 5000
 
+type Parts = Pick<UploadRequest, 'headers' | 'before' | 'after'>
+
 /** A JSON body, into which the checkpoint goes as it is. */
-export function toJsonRequest({ name, version, config, metrics }: Upload): UploadRequest {
+function jsonParts({ name, version, config, metrics }: Upload): Parts {
 	const fields = [
 		`"name":${JSON.stringify(name)}`,
 		`"step":${version.step}`,
@@ -39,8 +90,8 @@ export function toJsonRequest({ name, version, config, metrics }: Upload): Uploa
 	}
 }
 
-/** A binary checkpoint as the body; all else is in headers. Throws UploadError for too long a config. */
-export function toBinaryRequest({ name, version, config, metrics }: Upload): UploadRequest {
+/** A binary checkpoint as the body; all else is in headers. */
+function binaryParts({ name, version, config, metrics }: Upload): Parts {
 	const compact = JSON.stringify(JSON.parse(config))
 	const bytes = Buffer.byteLength(compact)
 	if (bytes > HEADER_TEXT_BYTES_MAX) {

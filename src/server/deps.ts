@@ -4,7 +4,7 @@ import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
-import type { PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
+import type { FileReceipt, PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { KeyLimit } from './auth.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
@@ -16,7 +16,7 @@ export interface Uploads {
 	/** The value of UPLOAD_SECRET; null refuses every upload with 403. */
 	readonly secret: string | null
 	/** Stores and verifies the checkpoint; on return the model can be asked for. */
-	receive(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'>>
+	receive(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'> | FileReceipt>
 	/** Stores a piece of a checkpoint. */
 	receivePiece(upload: UploadRequest): Promise<PieceReceipt>
 	/** The same as `receive`, of pieces that have been stored. */

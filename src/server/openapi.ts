@@ -48,7 +48,7 @@ export interface Operation {
 	readonly body?: TSchema
 	readonly query?: TObject
 	readonly headers?: TObject
-	/** The body is bytes, of which nothing more can be said. */
+	/** The body is, or may be, bytes of which nothing more can be said. */
 	readonly hasBinaryBody?: boolean
 	readonly errors?: readonly ErrorStatus[]
 	/** Default `key`. */
@@ -61,14 +61,16 @@ const EventSchema = Type.Object({
 	data: Type.String({ description: 'JSON of `x-data-schema`, or `[DONE]`.' }),
 })
 
-function jsonContent(schema: TSchema) {
-	return { required: true, content: { 'application/json': { schema } } }
+function requestBody(json: TSchema | undefined, hasBinaryBody: boolean) {
+	if (json === undefined && !hasBinaryBody) return {}
+	const content = {
+		...(json === undefined ? {} : { 'application/json': { schema: json } }),
+		...(hasBinaryBody ? { 'application/octet-stream': { schema: binary } } : {}),
+	}
+	return { requestBody: { required: true, content } }
 }
 
-const binaryContent = {
-	required: true,
-	content: { 'application/octet-stream': { schema: Type.String({ format: 'binary' }) } },
-}
+const binary = Type.String({ format: 'binary' })
 
 /** A page or a file of one: not in the document, and open to all. */
 export const openPage = { detail: { hide: true } }
@@ -102,8 +104,7 @@ export function operation({
 			tags: [tag],
 			summary,
 			...(description === undefined ? {} : { description }),
-			...(body === undefined ? {} : { requestBody: jsonContent(body) }),
-			...(hasBinaryBody ? { requestBody: binaryContent } : {}),
+			...requestBody(body, hasBinaryBody),
 			...(query === undefined ? {} : { parameters: parameters('query', query) }),
 			...(headers === undefined ? {} : { parameters: parameters('header', headers) }),
 			...schemes[security],

@@ -1,7 +1,7 @@
 /*
- * Uploads that come in pieces, before they are put together: `.pieces/<digest of the upload's id>/<index>`
- * inside the checkpoints directory, which nothing serves. A piece has its name when it is on disk, so a
- * restart loses none. Uploads that nobody goes on with are swept.
+ * Uploads that come in pieces or file by file, before they are put together: `.pieces/<digest of the upload's
+ * id>/<index>`, or `file.<name>`, inside the checkpoints directory, which nothing serves. A piece has its
+ * name when it is on disk, so a restart loses none. Uploads that nobody goes on with are swept.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -12,7 +12,6 @@ import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { invalidValue, requestTooLarge } from '../wire/errors.ts'
 import { StagedFile } from './staging.ts'
-import type { PieceAddress } from './upload-fields.ts'
 
 export interface PieceOptions {
 	/** The checkpoints directory. */
@@ -39,10 +38,11 @@ export const PIECES_MS_MAX = 3_600_000
 const SWEEP_INTERVAL_MS = 300_000
 const RETRY_SECONDS = 60
 const DONE_NAME = 'done.json'
+const FILE_PREFIX = 'file.'
 
 interface PendingUpload {
-	/** Bytes of each piece that is there. */
-	readonly pieces: Map<number, number>
+	/** Bytes of each piece that is there, by its name. */
+	readonly pieces: Map<string, number>
 	lastMs: number
 }
 
@@ -67,41 +67,44 @@ export class PieceStore {
 
 	/**
 	 * Stores a piece; it is on disk when this resolves. A piece that comes again replaces the one before.
-	 * Returns how many of the upload's pieces are there. Throws ApiError and Fault.
+	 * Returns how many of the upload's pieces are there; null when they have been put together already.
+	 * Throws ApiError and Fault.
 	 */
 	async put(
-		{ uploadId, index, total }: PieceAddress,
+		uploadId: string,
+		piece: number | string,
 		body: AsyncIterable<Uint8Array>,
-	): Promise<number> {
+	): Promise<number | null> {
 		await this.#loaded
 		const id = digestOf(uploadId)
 		// Its answer may have been lost after all was put together.
-		if ((await this.finished(uploadId)) !== null) return total
+		if ((await this.finished(uploadId)) !== null) return null
+		const name = typeof piece === 'number' ? String(piece) : FILE_PREFIX + piece
 		const directory = join(this.#root, id)
-		const upload = this.#pending.get(id) ?? { pieces: new Map<number, number>(), lastMs: 0 }
+		const upload = this.#pending.get(id) ?? { pieces: new Map<string, number>(), lastMs: 0 }
 		this.#pending.set(id, upload)
 		upload.lastMs = this.#now()
 		await mkdir(directory, { recursive: true, mode: 0o700 })
-		const temporary = join(directory, `${index}.${randomBytes(6).toString('hex')}.tmp`)
+		const temporary = join(directory, `${name}.${randomBytes(6).toString('hex')}.tmp`)
 		let bytes = 0
 		try {
 			await using file = new StagedFile(await open(temporary, 'wx', 0o600))
 			for await (const chunk of body) {
 				bytes += chunk.length
 				this.#bytes += chunk.length
-				this.#checkRoom(upload, index, bytes)
+				this.#checkRoom(upload, name, bytes)
 				await file.write(chunk)
 			}
 			await file.sync()
-			await rename(temporary, join(directory, String(index)))
+			await rename(temporary, join(directory, name))
 		} catch (error) {
 			this.#bytes -= bytes
 			await rm(temporary, { force: true }).catch(() => {})
 			throw error
 		}
 		await syncDirectory(directory)
-		this.#bytes -= upload.pieces.get(index) ?? 0
-		upload.pieces.set(index, bytes)
+		this.#bytes -= upload.pieces.get(name) ?? 0
+		upload.pieces.set(name, bytes)
 		upload.lastMs = this.#now()
 		return upload.pieces.size
 	}
@@ -110,14 +113,33 @@ export class PieceStore {
 	async read(uploadId: string, total: number): Promise<AsyncIterable<Uint8Array>> {
 		await this.#loaded
 		const id = digestOf(uploadId)
-		const there = this.#pending.get(id)?.pieces ?? new Map<number, number>()
+		const there = this.#pending.get(id)?.pieces ?? NO_PIECES
 		const indices = Array.from({ length: total }, (_, index) => index)
-		const missing = indices.filter((index) => !there.has(index))
+		const missing = indices.filter((index) => !there.has(String(index)))
 		if (missing.length > 0) {
 			const problem = `pieces that have all arrived (missing: ${missing.slice(0, 8).join(', ')})`
 			throw invalidValue('totalChunks', problem, total)
 		}
 		return readFiles(indices.map((index) => join(this.#root, id, String(index))))
+	}
+
+	/** Where files of an upload lie. Throws ApiError 400 while one is missing. */
+	async filesOf(
+		uploadId: string,
+		files: readonly string[],
+	): Promise<readonly { readonly file: string; readonly path: string }[]> {
+		await this.#loaded
+		const id = digestOf(uploadId)
+		const there = this.#pending.get(id)?.pieces ?? NO_PIECES
+		const missing = files.filter((file) => !there.has(FILE_PREFIX + file))
+		if (missing.length > 0) {
+			throw invalidValue(
+				'files',
+				'files that have all arrived',
+				`no ${missing.slice(0, 8).join(', ')}`,
+			)
+		}
+		return files.map((file) => ({ file, path: join(this.#root, id, FILE_PREFIX + file) }))
 	}
 
 	/** What became of an upload that was put together within the last hour; else null. */
@@ -130,19 +152,30 @@ export class PieceStore {
 		}
 	}
 
-	/** Lets the pieces go and remembers what became of them, for a sender who asks again. */
-	async finish(uploadId: string, result: FinishedUpload): Promise<void> {
+	/** Lets the pieces go. */
+	async release(uploadId: string): Promise<void> {
 		const id = digestOf(uploadId)
-		const directory = join(this.#root, id)
-		const temporary = join(directory, `${DONE_NAME}.tmp`)
-		await Bun.write(temporary, JSON.stringify(result))
-		await rename(temporary, join(directory, DONE_NAME))
 		const upload = this.#pending.get(id)
-		for (const [index, bytes] of upload?.pieces ?? []) {
-			await rm(join(directory, String(index)), { force: true })
+		for (const [name, bytes] of upload?.pieces ?? []) {
+			await rm(join(this.#root, id, name), { force: true })
 			this.#bytes -= bytes
 		}
 		upload?.pieces.clear()
+	}
+
+	/** Lets an upload go that nobody will ask for again. Never fails. */
+	async drop(uploadId: string): Promise<void> {
+		await this.#drop(digestOf(uploadId))
+		await rmdir(this.#root).catch(() => {})
+	}
+
+	/** Lets the pieces go and remembers what became of them, for a sender who asks again. */
+	async finish(uploadId: string, result: FinishedUpload): Promise<void> {
+		const directory = join(this.#root, digestOf(uploadId))
+		const temporary = join(directory, `${DONE_NAME}.tmp`)
+		await Bun.write(temporary, JSON.stringify(result))
+		await rename(temporary, join(directory, DONE_NAME))
+		await this.release(uploadId)
 	}
 
 	/** Drops uploads whose last piece came long ago. Never fails. */
@@ -150,17 +183,21 @@ export class PieceStore {
 		await this.#loaded
 		for (const [id, { pieces, lastMs }] of this.#pending) {
 			if (this.#now() - lastMs < PIECES_MS_MAX) continue
-			this.#pending.delete(id)
-			for (const bytes of pieces.values()) this.#bytes -= bytes
 			if (pieces.size > 0) {
 				this.#options.log(
 					'info',
 					`an upload of ${pieces.size} pieces was not finished and is dropped`,
 				)
 			}
-			await rm(join(this.#root, id), { recursive: true, force: true }).catch(() => {})
+			await this.#drop(id)
 		}
 		await rmdir(this.#root).catch(() => {})
+	}
+
+	async #drop(id: string): Promise<void> {
+		for (const bytes of this.#pending.get(id)?.pieces.values() ?? []) this.#bytes -= bytes
+		this.#pending.delete(id)
+		await rm(join(this.#root, id), { recursive: true, force: true }).catch(() => {})
 	}
 
 	close(): void {
@@ -171,14 +208,17 @@ export class PieceStore {
 	async #load(): Promise<void> {
 		for (const id of await readdir(this.#root).catch((): string[] => [])) {
 			const directory = join(this.#root, id)
-			const pieces = new Map<number, number>()
+			const pieces = new Map<string, number>()
 			let lastMs = 0
 			for (const name of await readdir(directory).catch((): string[] => [])) {
 				const { size, mtimeMs } = await stat(join(directory, name)).catch(() => NOTHING)
 				lastMs = Math.max(lastMs, mtimeMs)
-				if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true }).catch(() => {})
-				if (!/^\d+$/.test(name)) continue
-				pieces.set(Number(name), size)
+				if (name === DONE_NAME) continue
+				if (name.endsWith('.tmp')) {
+					await rm(join(directory, name), { force: true }).catch(() => {})
+					continue
+				}
+				pieces.set(name, size)
 				this.#bytes += size
 			}
 			this.#pending.set(id, { pieces, lastMs })
@@ -186,10 +226,10 @@ export class PieceStore {
 	}
 
 	/** A piece must fit beside the others of its upload, and beside all others. */
-	#checkRoom({ pieces }: PendingUpload, index: number, bytes: number): void {
+	#checkRoom({ pieces }: PendingUpload, name: string, bytes: number): void {
 		const { bytesMax, totalBytesMax } = this.#options
 		let others = 0
-		for (const [other, size] of pieces) others += other === index ? 0 : size
+		for (const [other, size] of pieces) others += other === name ? 0 : size
 		if (others + bytes > bytesMax) throw requestTooLarge(bytesMax)
 		if (this.#bytes <= totalBytesMax) return
 		const message = 'The pieces of unfinished uploads take all the room they may take.'
@@ -198,6 +238,7 @@ export class PieceStore {
 }
 
 const NOTHING = { size: 0, mtimeMs: 0 }
+const NO_PIECES: ReadonlyMap<string, number> = new Map()
 
 async function* readFiles(paths: readonly string[]): AsyncGenerator<Uint8Array> {
 	for (const path of paths) {

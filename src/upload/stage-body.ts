@@ -13,6 +13,7 @@ import { stageObject } from './stage-object.ts'
 import type { StagedRun } from './staging.ts'
 import {
 	checkConfig,
+	checkFileNames,
 	checkName,
 	checkPieceCount,
 	checkRunId,
@@ -103,32 +104,54 @@ export async function stageJsonBody(
 	return { name, step: checkStep(values.get('step')), config, trainingLog: null }
 }
 
-/** What puts an upload's pieces together. */
+/** What puts the pieces of a checkpoint together. */
 export interface Assembly extends UploadFields {
-	/** As the trainer calls it; `name` is its directory. */
-	readonly runId: string
+	readonly type: 'checkpoint'
 	readonly uploadId: string
 	/** Pieces of the checkpoint. */
 	readonly total: number
 }
 
-/** Receives `{uploadId, name, step, totalChunks, config, metrics?, trainingData?}`, likewise. */
+/** What makes a model of files that have come one by one. */
+export interface ModelAssembly {
+	readonly type: 'model'
+	readonly uploadId: string
+	readonly name: string
+	/** Undefined: the model tells it, else 0. */
+	readonly step: number | undefined
+	readonly files: readonly string[]
+}
+
+/** Longest raw JSON of the list of a model's files, bytes. */
+const FILES_BYTES_MAX = 2 ** 18
+
+/**
+ * Receives `{uploadId, name, step, totalChunks, config, metrics?, trainingData?}`, or with `files` and
+ * without `totalChunks` and `config`, likewise.
+ */
 export async function stageAssemblyBody(
 	{ staged, lock }: Reception,
 	body: AsyncIterable<Uint8Array>,
-): Promise<Assembly> {
+): Promise<Assembly | ModelAssembly> {
 	const { values } = await stageObject(staged, body, {
-		values: { ...FIELD_BYTES_MAX, uploadId: 4096, totalChunks: 64 },
+		values: { ...FIELD_BYTES_MAX, uploadId: 4096, totalChunks: 64, files: FILES_BYTES_MAX },
 		texts: TEXT_FILES,
 		objects: {},
 		onValue: (key, value) => key === 'name' && lock.acquire(runDirectoryName(checkRunId(value))),
 	})
 	const runId = checkRunId(values.get('name'))
+	const uploadId = checkUploadId(values.get('uploadId'))
+	const files = values.get('files')
+	if (files !== undefined) {
+		const step = values.has('step') ? checkStep(values.get('step')) : undefined
+		// No config of ours goes with it that could tell what else it is called.
+		return { type: 'model', uploadId, name: checkName(runId), step, files: checkFileNames(files) }
+	}
 	const config = values.get('config')
 	return {
-		runId,
+		type: 'checkpoint',
 		name: runDirectoryName(runId),
-		uploadId: checkUploadId(values.get('uploadId')),
+		uploadId,
 		total: checkPieceCount(values.get('totalChunks')),
 		step: checkStep(values.get('step')),
 		// The run must be found by what its trainer calls it.

@@ -28,6 +28,8 @@ import { ifAbandoned, lockedId, UploadLock } from './upload-lock.ts'
 const INCOMING = '.incoming'
 const COMMIT_PREFIX = 'commit-'
 const MANIFEST = 'manifest.json'
+/** Of a directory that was replaced, until what has replaced it is in place. */
+const REPLACED_SUFFIX = '.replaced'
 
 /** Calls that fail are tried again where what has begun must end. */
 const ATTEMPTS = 10
@@ -87,6 +89,13 @@ export class StagedRun {
 		return new StagedFile(handle)
 	}
 
+	/** Adds an empty directory, whose files move into the run with it; returns its path. */
+	async createDirectory(name: string): Promise<string> {
+		await mkdir(this.pathOf(name), { mode: 0o755 })
+		this.#files.push(name)
+		return this.pathOf(name)
+	}
+
 	/** Adds a small file, on disk when this resolves. */
 	async writeFile(fileName: string, text: string): Promise<void> {
 		await using file = await this.createFile(fileName)
@@ -94,7 +103,7 @@ export class StagedRun {
 		await file.sync()
 	}
 
-	/** Gives a file its final name. */
+	/** Gives a file or directory its final name. */
 	async renameFile(from: string, to: string): Promise<void> {
 		await rename(this.pathOf(from), this.pathOf(to))
 		this.#files.splice(this.#files.indexOf(from), 1, to)
@@ -106,7 +115,7 @@ export class StagedRun {
 		this.#files.splice(this.#files.indexOf(fileName), 1)
 	}
 
-	/** Names of the files that will become the run's. */
+	/** Names of the files and directories that will become the run's. */
 	get files(): readonly string[] {
 		return this.#files
 	}
@@ -271,12 +280,17 @@ async function persistently(call: () => Promise<unknown>, codes?: string[]): Pro
 	}
 }
 
-/** Moves a file; one that is no longer there has been moved before. */
+/** Moves a file or directory; one that is no longer there has been moved before. */
 async function moveOnce(from: string, to: string): Promise<void> {
 	try {
 		await rename(from, to)
 	} catch (error) {
-		if (errorCode(error) !== 'ENOENT') throw error
+		const code = errorCode(error)
+		if (code === 'ENOENT') return
+		if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+		// A directory takes another one's place in two steps; a crash in between is finished by the second.
+		await rename(to, `${from}${REPLACED_SUFFIX}`)
+		await rename(from, to)
 	}
 }
 

@@ -36,6 +36,16 @@ export interface PieceAddress {
 	readonly total: number
 }
 
+/** A file of a model of another trainer, from its headers. */
+export interface ModelFileAddress {
+	readonly file: string
+	/** Of the upload that it is a part of; null where it is the whole model. */
+	readonly uploadId: string | null
+}
+
+/** Files of a model. */
+const MODEL_FILES_MAX = 1100
+
 const UPLOAD_ID_LENGTH_MAX = 1024
 const PIECES_MAX = 65_536
 
@@ -78,6 +88,31 @@ export function pieceAddress(headers: Headers): PieceAddress {
 	const total = countHeader(headers, 'X-Total-Chunks', 1, PIECES_MAX)
 	const index = countHeader(headers, 'X-Chunk-Index', 0, total - 1)
 	return { uploadId: checkUploadId(uploadId), index, total }
+}
+
+/** Which file of a model the body is; null where it is none. */
+export function modelFileAddress(headers: Headers): ModelFileAddress | null {
+	const file = headers.get('x-model-file')
+	if (file === null) return null
+	const uploadId = headers.get('x-upload-id')
+	return {
+		file: checkFileName('X-Model-File', file),
+		uploadId: uploadId === null ? null : checkUploadId(uploadId),
+	}
+}
+
+/** Names of the files that make a model. */
+export function checkFileNames(files: unknown): readonly string[] {
+	if (!Array.isArray(files)) throw invalidType('files', 'an array of file names', files)
+	if (files.length === 0 || files.length > MODEL_FILES_MAX) {
+		throw invalidValue('files', `1 to ${MODEL_FILES_MAX} names`, files.length)
+	}
+	return [...new Set(files.map((file: unknown) => checkFileName('files', file)))]
+}
+
+function checkFileName(param: string, file: unknown): string {
+	if (typeof file === 'string' && isSafeName(file)) return file
+	throw invalidValue(param, 'file names of 1 to 128 of A-Z a-z 0-9 . _ -, without a path', file)
 }
 
 function countHeader(headers: Headers, name: string, min: number, max: number): number {
@@ -129,14 +164,19 @@ export function contentEncoding(headers: Headers): ContentEncoding {
 export function headerFields(headers: Headers): UploadFields | null {
 	const type = (headers.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
 	if (type !== 'application/octet-stream') return null
-	const step = headers.get('x-checkpoint-step')
 	const config = decodeBase64(headers, 'x-checkpoint-config')
 	return {
 		name: checkName(headers.get('x-checkpoint-name')),
-		step: checkStep(step === null || !/^-?[0-9.]+$/.test(step) ? step : Number(step)),
+		step: checkStep(stepHeader(headers)),
 		config: checkConfig(config === null ? null : parseConfig(config)),
 		trainingLog: decodeBase64(headers, 'x-checkpoint-metrics'),
 	}
+}
+
+/** The step that the headers name, unchecked; null for none. */
+export function stepHeader(headers: Headers): unknown {
+	const step = headers.get('x-checkpoint-step')
+	return step === null || !/^-?[0-9.]+$/.test(step) ? step : Number(step)
 }
 
 /** Parses the JSON of a field. Throws ApiError 400 where whoever reads the value would have to recurse far. */

@@ -4,18 +4,26 @@
  * Memory is constant, nothing is visible before it is whole, and a failure leaves nothing behind.
  */
 import { createReadStream } from 'node:fs'
-import { lstat } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
-import { CONFIG_NAME, checkpointName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
+import {
+	CONFIG_NAME,
+	checkpointName,
+	stepDirectoryName,
+	TRAINING_LOG_NAME,
+} from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import { errorCode, stackOf } from '../lib/errors.ts'
 import { Fault, isFault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
-import { ApiError } from '../wire/errors.ts'
+import { ApiError, pickleRefused } from '../wire/errors.ts'
 import { PieceStore } from './pieces.ts'
 import { type BodyLimits, readBody, readInflated } from './read-body.ts'
 import {
+	type Assembly,
+	type ModelAssembly,
 	NameLock,
 	RETRY_SECONDS,
 	type Reception,
@@ -24,13 +32,26 @@ import {
 	stageCheckpointBody,
 	stageJsonBody,
 } from './stage-body.ts'
+import {
+	adoptFile,
+	checkModelFiles,
+	expectFittingRun,
+	isPickle,
+	locateModel,
+	STAGED_MODEL,
+	stepToldIn,
+} from './stage-model.ts'
 import { isRunOrFree, recoverUploads, StagedRun } from './staging.ts'
 import {
 	checkContentLength,
+	checkName,
+	checkStep,
 	contentEncoding,
 	headerFields,
+	modelFileAddress,
 	type PieceAddress,
 	pieceAddress,
+	stepHeader,
 	type UploadFields,
 } from './upload-fields.ts'
 
@@ -51,6 +72,11 @@ export interface UploadResult {
 	readonly isNew: boolean
 }
 
+/** A file of a model that is stored until the others have come. */
+export interface FileReceipt {
+	readonly file: string
+}
+
 /** A piece that is stored, and how many of its upload's are. */
 export interface PieceReceipt extends PieceAddress {
 	readonly received: number
@@ -59,8 +85,10 @@ export interface PieceReceipt extends PieceAddress {
 export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
 	readonly stallMs?: number
 	readonly store: CheckpointStore
-	/** Verifies a file to its last number. Rejects with Fault. */
-	readonly verify: (path: string) => Promise<CheckpointInfo>
+	/** Verifies a checkpoint to its last number. Rejects with Fault. */
+	readonly verify: (location: CheckpointLocation) => Promise<CheckpointInfo>
+	/** Models may come as pickles, which are read but never run. */
+	readonly allowsPickles?: boolean
 	readonly log: Log
 	/** Wraps the move of staged files into run `name`, for instance to keep others from writing there. */
 	readonly commit?: (name: string, staged: StagedRun, move: () => Promise<void>) => Promise<void>
@@ -112,10 +140,19 @@ export class UploadReceiver {
 	}
 
 	/**
-	 * Stores a checkpoint; when this resolves, it is served. Throws ApiError for what is wrong with the
-	 * request and Fault for what is wrong with the checkpoint or the disk.
+	 * Stores a checkpoint, or a model that is one file; when this resolves, it is served. A file of a model
+	 * of several is on disk then. Throws ApiError for what is wrong with the request and Fault for what is
+	 * wrong with the checkpoint or the disk.
 	 */
-	receive(request: UploadRequest): Promise<UploadResult> {
+	async receive(request: UploadRequest): Promise<UploadResult | FileReceipt> {
+		const { headers } = request
+		const address = modelFileAddress(headers)
+		if (address !== null) {
+			this.#expectAllowed([address.file])
+			const { file, uploadId } = address
+			if (uploadId !== null) return this.#receiveFile(request, { file, uploadId })
+			return this.#receiveModel(request, file)
+		}
 		return this.#admit(this.#limits, request, async (reception, body) => {
 			const fields = headerFields(request.headers)
 			if (fields === null) return this.#store(reception, await stageJsonBody(reception, body))
@@ -136,10 +173,49 @@ export class UploadReceiver {
 		const limits = { ...this.#limits, bytesMax: PIECE_BYTES_MAX }
 		const body = readBody(request.body, 'identity', limits, signal)
 		try {
-			return { ...address, received: await this.#pieces.put(address, body) }
+			const received = await this.#pieces.put(address.uploadId, address.index, body)
+			return { ...address, received: received ?? address.total }
 		} catch (error) {
 			throw this.#told(error, ' of a piece')
 		}
+	}
+
+	/** Stores a file of a model of several. */
+	async #receiveFile(
+		{ headers, body, signal }: UploadRequest,
+		{ file, uploadId }: { readonly file: string; readonly uploadId: string },
+	): Promise<FileReceipt> {
+		checkContentLength(headers, this.#limits.bytesMax)
+		const inflated = readBody(body, contentEncoding(headers), this.#limits, signal)
+		try {
+			await this.#pieces.put(uploadId, file, inflated)
+			return { file }
+		} catch (error) {
+			throw this.#told(error, ` of ${file}`)
+		}
+	}
+
+	/** Stores a model that is one file. */
+	#receiveModel(request: UploadRequest, file: string): Promise<UploadResult> {
+		return this.#admit(this.#limits, request, async (reception, body) => {
+			const { headers } = request
+			const name = checkName(headers.get('x-checkpoint-name'))
+			const step = headers.has('x-checkpoint-step') ? checkStep(stepHeader(headers)) : undefined
+			checkModelFiles([file])
+			reception.lock.acquire(name)
+			const uploadId = crypto.randomUUID()
+			try {
+				await this.#pieces.put(uploadId, file, body)
+				return await this.#storeModel(reception, { uploadId, name, step, files: [file] })
+			} finally {
+				await this.#pieces.drop(uploadId)
+			}
+		})
+	}
+
+	#expectAllowed(files: readonly string[]): void {
+		const pickle = files.find(isPickle)
+		if (pickle !== undefined && this.#options.allowsPickles !== true) throw pickleRefused(pickle)
 	}
 
 	/**
@@ -150,17 +226,25 @@ export class UploadReceiver {
 		const limits = { ...this.#limits, bytesMax: ASSEMBLY_BYTES_MAX }
 		return this.#admit(limits, request, async (reception, body) => {
 			const assembly = await stageAssemblyBody(reception, body)
-			const { uploadId, total, name, step } = assembly
+			const { uploadId, name, step } = assembly
 			const finished = await this.#pieces.finished(uploadId)
-			if (finished?.name === name && finished.step === step) return { ...finished, isNew: false }
-			const pieces = await this.#pieces.read(uploadId, total)
-			const inflated = readInflated(pieces, this.#limits.inflatedBytesMax)
-			await stageCheckpointBody(reception, inflated)
-			const result = await this.#store(reception, assembly)
+			if (finished?.name === name && finished.step === (step ?? finished.step)) {
+				return { ...finished, isNew: false }
+			}
+			const result =
+				assembly.type === 'model'
+					? await this.#storeModel(reception, assembly)
+					: await this.#storePieces(reception, assembly)
 			const { sha256 } = result
-			await this.#pieces.finish(uploadId, { name, step, sha256 })
+			await this.#pieces.finish(uploadId, { name, step: result.step, sha256 })
 			return result
 		})
+	}
+
+	async #storePieces(reception: Reception, assembly: Assembly): Promise<UploadResult> {
+		const pieces = await this.#pieces.read(assembly.uploadId, assembly.total)
+		await stageCheckpointBody(reception, readInflated(pieces, this.#limits.inflatedBytesMax))
+		return this.#store(reception, assembly)
 	}
 
 	/** Counts an upload, gives it a place on disk and clears up behind it. */
@@ -217,20 +301,59 @@ export class UploadReceiver {
 		return told
 	}
 
-	/** Verifies what has been staged and moves it into its run. */
+	/** Verifies the checkpoint that has been staged and moves it into its run. */
 	async #store({ staged, hash }: Reception, fields: UploadFields): Promise<UploadResult> {
-		const { store, verify, log, commit = (_name, _staged, move) => move() } = this.#options
 		const { name, step, config, trainingLog } = fields
 		const sha256 = hash.digest('hex')
-		if (!(await isRunOrFree(store.directory, name))) {
-			const message = `The name '${name}' is taken by something that is not a run.`
-			throw new Fault('conflict', message, { retrySeconds: REPAIR_SECONDS })
-		}
-
-		const info = await verify(staged.pathOf(STAGED_CHECKPOINT))
+		await this.#expectFree(name, 'checkpoint')
+		const info = await this.#options.verify({
+			type: 'file',
+			path: staged.pathOf(STAGED_CHECKPOINT),
+		})
 		await staged.renameFile(STAGED_CHECKPOINT, checkpointName(step))
 		await staged.writeFile(CONFIG_NAME, config)
 		if (trainingLog !== null) await staged.writeFile(TRAINING_LOG_NAME, trainingLog)
+		return this.#put(staged, info, { name, step, sha256 })
+	}
+
+	/** Makes a model of files that have come, verifies it and moves it into its run as a step. */
+	async #storeModel(
+		{ staged }: Reception,
+		{ uploadId, name, step, files }: Omit<ModelAssembly, 'type'>,
+	): Promise<UploadResult> {
+		this.#expectAllowed(files)
+		checkModelFiles(files)
+		await this.#expectFree(name, 'model')
+		const path = await staged.createDirectory(STAGED_MODEL)
+		const hash = new Bun.CryptoHasher('sha256')
+		for (const { file, path: from } of await this.#pieces.filesOf(uploadId, files)) {
+			await adoptFile(from, join(path, file))
+			hash.update(`${file} ${await hashFile(from)}\n`)
+		}
+		const info = await this.#options.verify(await locateModel(path))
+		const ownStep = step ?? info.step ?? (await stepToldIn(path)) ?? 0
+		await staged.renameFile(STAGED_MODEL, stepDirectoryName(ownStep))
+		// From here on the files have one name: another one that goes would look like a change.
+		await this.#pieces.release(uploadId)
+		return this.#put(staged, info, { name, step: ownStep, sha256: hash.digest('hex') })
+	}
+
+	async #expectFree(name: string, kind: 'checkpoint' | 'model'): Promise<void> {
+		const { directory } = this.#options.store
+		if (!(await isRunOrFree(directory, name))) {
+			const message = `The name '${name}' is taken by something that is not a run.`
+			throw new Fault('conflict', message, { retrySeconds: REPAIR_SECONDS })
+		}
+		await expectFittingRun(directory, name, kind)
+	}
+
+	/** Moves what has been staged and verified into its run. */
+	async #put(
+		staged: StagedRun,
+		info: CheckpointInfo,
+		{ name, step, sha256 }: Omit<UploadResult, 'isNew'>,
+	): Promise<UploadResult> {
+		const { store, log, commit = (_name, _staged, move) => move() } = this.#options
 		if (await holdsSameFiles(store.directory, name, staged)) {
 			// Whoever put them there, this server may not have seen them yet.
 			await store.replace(name, { step, info }, async () => {})
@@ -254,9 +377,19 @@ async function holdsSameFiles(root: string, name: string, staged: StagedRun): Pr
 
 async function isSameFile(a: string, b: string): Promise<boolean> {
 	const [statA, statB] = await Promise.all([lstat(a), lstat(b).catch(() => null)])
+	if (statA.isDirectory() && statB?.isDirectory()) return isSameDirectory(a, b)
 	if (statB === null || !statB.isFile() || statA.size !== statB.size) return false
 	const [hashA, hashB] = [await hashFile(a), await hashFile(b).catch(() => null)]
 	return hashA === hashB
+}
+
+async function isSameDirectory(a: string, b: string): Promise<boolean> {
+	const names = (await readdir(a)).sort()
+	if (!Bun.deepEquals(names, (await readdir(b)).sort())) return false
+	for (const name of names) {
+		if (!(await isSameFile(join(a, name), join(b, name)))) return false
+	}
+	return true
 }
 
 async function hashFile(path: string): Promise<string> {

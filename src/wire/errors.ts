@@ -176,6 +176,16 @@ export function uploadsDisabled(): ApiError {
 	})
 }
 
+/** 403: pickles hold programs, so they are taken only where the operator has said so. */
+export function pickleRefused(file: string): ApiError {
+	return new ApiError({
+		status: 403,
+		type: invalidRequest,
+		code: 'pickle_uploads_disabled',
+		message: `${file}: uploads of pickles are refused; send safetensors, or start the server with --allow-pickle-uploads.`,
+	})
+}
+
 /** 404: there is no `kind` of that name; `hint` says where to look. */
 export function notFound(kind: string, name: string, hint: string): ApiError {
 	return new ApiError({

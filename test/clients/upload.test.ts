@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
+import { families, familyAnswers } from '../helpers/families.ts'
 
 const server = await startAlpha()
 afterAll(() => server.stop())
@@ -55,6 +56,33 @@ describe('POST /api/upload', () => {
 		expect((await modelIds())[0]).toBe('blessed')
 		const runs = await (await fetch(`${server.url}/api/models`)).json()
 		expect(runs[0]).toMatchObject({ id: 'blessed', step: 450, lastLoss: expect.any(Number) })
+	})
+
+	test('takes the files of a model of Hugging Face, which the request after the last one can use', async () => {
+		const files = ['config.json', 'tokenizer.json', 'model.safetensors']
+		for (const file of files) {
+			const answer = await send(readFileSync(join(families, 'gpt2', file)), {
+				'content-type': 'application/octet-stream',
+				'x-model-file': file,
+				'x-upload-id': 'one for all',
+			})
+			expect(await answer.json()).toEqual({ ok: true, file })
+		}
+		const answer = await fetch(`${server.url}/api/upload/assemble`, {
+			method: 'POST',
+			headers: { authorization: `Bearer ${uploadSecret}` },
+			body: JSON.stringify({ uploadId: 'one for all', name: 'opticks', files }),
+		})
+		expect(await answer.json()).toEqual({ ok: true, name: 'opticks', step: 0 })
+		const { prompt_ids: prompt, ids, text_incremental: text } = familyAnswers('gpt2').greedy[0]!
+		const { choices } = await client.completions.create({
+			model: 'opticks',
+			prompt: [...prompt],
+			temperature: 0,
+			max_tokens: ids.length,
+		})
+		expect(text).toStartWith(choices[0]!.text)
+		expect(choices[0]!.text.length).toBeGreaterThan(10)
 	})
 
 	test('reads gzip', async () => {

@@ -1,15 +1,21 @@
 import { describe, expect, test } from 'bun:test'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sendRun } from '../../src/commands/upload-client.ts'
+import { toApiError } from '../../src/server/error-handler.ts'
+import type { UploadOptions } from '../../src/upload/upload.ts'
+import { families } from '../helpers/families.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { UploadDoor } from '../upload/upload-fixture.ts'
+import { inPieces, UploadDoor } from '../upload/upload-fixture.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
 
 /** An upload door behind HTTP; `answer` may answer a request instead of it. */
-async function serveDoor(answer: (request: Request) => Response | undefined = () => undefined) {
-	const door = await UploadDoor.open()
+async function serveDoor(
+	answer: (request: Request) => Response | undefined = () => undefined,
+	options: Partial<UploadOptions> = {},
+) {
+	const door = await UploadDoor.open(options)
 	const server = Bun.serve({
 		port: 0,
 		hostname: '127.0.0.1',
@@ -17,15 +23,15 @@ async function serveDoor(answer: (request: Request) => Response | undefined = ()
 			const early = answer(request)
 			if (early !== undefined) return early
 			const { headers, signal } = request
-			const result = await door.send(
-				request.body ?? new Uint8Array(),
-				Object.fromEntries(headers),
-				signal,
-			)
+			const upload = { headers, signal, body: request.body ?? inPieces(new Uint8Array()) }
+			const result = await (request.url.endsWith('/assemble')
+				? door.receiver.assemble(upload)
+				: door.receiver.receive(upload)
+			).catch(toApiError)
 			if ('status' in result) {
 				return Response.json({ error: { message: result.message } }, { status: result.status })
 			}
-			return Response.json({ ok: true, name: result.name, step: result.step })
+			return Response.json({ ok: true, ...result })
 		},
 	})
 	return {
@@ -64,6 +70,49 @@ describe('sending a run', () => {
 		}
 		expect(server.door.store.find(name)?.trainConfig).toEqual(config.trainConfig)
 		expect(lastLoss === null).toBe(name === 'v2-stripped-upload')
+	})
+
+	test.each(['gpt2', 'gpt2-sharded', 'nanogpt-char', 'gpt2-bin'])(
+		'a model of another trainer, %s, arrives file by file',
+		async (name) => {
+			await using server = await serveDoor(undefined, { allowsPickles: true })
+			const progress: number[] = []
+			const { step } = await sendRun({
+				directory: join(families, name),
+				url: server.url,
+				secret: 's',
+				onProgress: (done, total) => progress.push(done / total),
+			})
+			const stored = join(server.door.path, name, `checkpoint-${step}`)
+			for (const file of readdirSync(stored)) {
+				const sent = readFileSync(join(families, name, file))
+				expect(readFileSync(join(stored, file)).equals(sent)).toBeTrue()
+			}
+			expect(progress).toEqual(progress.toSorted((a, b) => a - b))
+			expect(progress.at(-1)).toBe(1)
+			expect(server.door.store.find(name)?.step).toBe(step)
+		},
+	)
+
+	test('a step of Trainer, with what was logged', async () => {
+		await using server = await serveDoor()
+		using temp = tempDir()
+		const directory = join(temp.path, 'trained')
+		cpSync(join(families, 'gpt2'), join(directory, 'checkpoint-8'), { recursive: true })
+		cpSync(join(families, 'gpt2-fp16'), join(directory, 'checkpoint-9'), { recursive: true })
+		const state = join(fixtures, 'trainer-state/step-8.json')
+		cpSync(state, join(directory, 'checkpoint-8/trainer_state.json'))
+		await sendRun({ directory, step: 8, url: server.url, secret: 's' })
+		const run = server.door.store.find('trained')
+		expect(run).toMatchObject({ step: 8, lastLoss: 3.35577392578125 })
+	})
+
+	test('a pickle is refused with what to do', async () => {
+		await using server = await serveDoor()
+		const directory = join(families, 'nanogpt-char')
+		await expect(sendRun({ directory, url: server.url, secret: 's' })).rejects.toThrow(
+			'--allow-pickle-uploads',
+		)
 	})
 
 	test('an older step under another name', async () => {

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { recoverUploads } from '../../src/upload/staging.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { Subject } from './subject.ts'
-import { formCount, storedVersion, type Version } from './versions.ts'
+import { formCount, runOf, storedVersion, type Version } from './versions.ts'
 
 /** Calls with which an upload changes or reads the disk. */
 const CALLS = [
@@ -72,6 +72,12 @@ export interface FaultCount {
 	readonly successes: number
 }
 
+/** What is stored where `version` is uploaded to. Files of a model that are not asked for stay for an hour. */
+function storedOf(directory: string, version: Version): Version | null {
+	const run = runOf(version)
+	return storedVersion(directory, ['.pieces', run === 'run' ? 'model' : 'run'], run)
+}
+
 /** Checks what an upload of `next` may have left of `before`. */
 function checkStored(
 	directory: string,
@@ -79,7 +85,7 @@ function checkStored(
 	next: Version,
 	answer: string | null,
 ) {
-	const stored = storedVersion(directory)
+	const stored = storedOf(directory, next)
 	const isDone = answer?.startsWith('done') === true
 	if (stored !== next && (isDone || stored !== before)) {
 		throw new Error(`found version ${stored}, expected ${isDone ? next : `${before} or ${next}`}`)
@@ -124,9 +130,9 @@ export async function injectKills(
 		for (const series of remaining) {
 			if (points >= pointsMax) break
 			const { work, form, call, index } = series
-			if (work === 'first upload') rmSync(join(path, 'run'), { recursive: true, force: true })
+			if (work === 'first upload') rmSync(join(path, runOf(form)), { recursive: true, force: true })
 			version += formCount - ((version - form) % formCount)
-			const before = storedVersion(path)
+			const before = storedOf(path, version)
 			const subject = await Subject.start('upload-process.ts', path)
 			const { answer, injected } = await subject.injecting(
 				`${call}:signal=KILL:when=${index}`,
@@ -135,7 +141,7 @@ export async function injectKills(
 			await subject.stop()
 			await recoverUploads(path)
 			try {
-				if (work === 'load') expectUnchanged(path, before)
+				if (work === 'load') expectUnchanged(path, version, before)
 				else checkStored(path, before, version, answer)
 			} catch (cause) {
 				throw new Error(`${work}, ${call} at ${index} (${answer})`, { cause })
@@ -152,8 +158,8 @@ export async function injectKills(
 	return { points, successes }
 }
 
-function expectUnchanged(directory: string, before: Version | null): void {
-	const stored = storedVersion(directory)
+function expectUnchanged(directory: string, version: Version, before: Version | null): void {
+	const stored = storedOf(directory, version)
 	if (stored !== before) throw new Error(`found version ${stored}, expected ${before}`)
 }
 
@@ -172,8 +178,9 @@ export async function injectErrors(pointsMax: number): Promise<FaultCount> {
 			for (const call of FAILING_CALLS) {
 				for (const error of ERRORS) {
 					if (points >= pointsMax) break
-					if (version % 4 === 0) rmSync(join(path, 'run'), { recursive: true, force: true })
-					const before = storedVersion(path)
+					if (version % 4 === 0)
+						rmSync(join(path, runOf(version)), { recursive: true, force: true })
+					const before = storedOf(path, version)
 					const { answer, injected } = await subject.injecting(
 						`${call}:error=${error}:when=${index}`,
 						() => subject.ask(`upload ${version}`),

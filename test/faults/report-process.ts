@@ -8,7 +8,7 @@ import { TrainingRuns } from '../../src/runs/training-runs.ts'
 import { toApiError } from '../../src/server/error-handler.ts'
 import { recoverInterruptedUploads, UploadReceiver } from '../../src/upload/upload.ts'
 import { toBinaryForm } from '../helpers/tiny-checkpoint.ts'
-import { inPieces, verifyFile, versioned } from '../upload/upload-fixture.ts'
+import { inPieces, verifyHere, versioned } from '../upload/upload-fixture.ts'
 import { reportsOf } from './reports.ts'
 
 const [directory = ''] = process.argv.slice(2)
@@ -21,7 +21,7 @@ await runs.ready()
 const limits = { bytesMax: 2 ** 30, inflatedBytesMax: 2 ** 30 }
 const receiver = new UploadReceiver({
 	store,
-	verify: verifyFile,
+	verify: verifyHere,
 	log,
 	...limits,
 	commit: (name, staged, move) => runs.aroundCommit(name, staged, move),

@@ -47,7 +47,7 @@ export async function countMissedUploads(uploads: number, seed = 1): Promise<Vis
 			if (random(8) === 0) copyAndReplace(door.path, name, `run-${index}-${random(RUNS)}`)
 			if (random(16) === 0) void door.store.rescan().catch(() => {})
 			const answer = await door.send(body)
-			if (!('isNew' in answer)) throw new Error(`upload ${upload} failed: ${answer.message}`)
+			if (!('isNew' in answer)) throw new Error(`upload ${upload} failed`, { cause: answer })
 			if (!answer.isNew) repeats++
 			if (door.store.checkpoint(name, step) === undefined) missed++
 		}

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCheckpoint } from '../checkpoint/read-checkpoint.ts'
 import { toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
+import { tinyModelFiles, tinyModelVersion } from '../helpers/tiny-model.ts'
 import { inPieces, jsonBody, versioned } from '../upload/upload-fixture.ts'
 
 export type Version = number
@@ -23,12 +24,39 @@ const FORMS = [
 	{ kind: 'json', coding: 'identity', pieceBytes: 64 },
 	{ kind: 'json', coding: 'identity', pieceBytes: 2 ** 20 },
 	{ kind: 'binary', coding: 'identity', pieceBytes: 2 ** 20 },
+	{ kind: 'model', coding: 'identity', pieceBytes: 1024 },
 ] as const
 
 /** Number of ways in which uploads are sent. */
 export const formCount = FORMS.length
 
-/** The upload of a version; the way it is sent is its remainder modulo `formCount`. */
+/** A request of an upload: the door's method that takes it, and what it brings. */
+interface SentRequest {
+	readonly door: 'receive' | 'assemble'
+	readonly headers: Headers
+	readonly body: AsyncIterable<Uint8Array>
+}
+
+/** The run that a version is uploaded to: models of others have one of their own. */
+export function runOf(version: Version): 'run' | 'model' {
+	return FORMS[version % formCount]!.kind === 'model' ? 'model' : 'run'
+}
+
+/** The requests of a version's upload; the way it is sent is its remainder modulo `formCount`. */
+export function uploadRequests(version: Version): readonly SentRequest[] {
+	if (runOf(version) === 'run') return [{ door: 'receive', ...upload(version) }]
+	const files = tinyModelFiles(version)
+	const uploadId = `model ${version}`
+	const requests = [...files].map(([file, bytes]): SentRequest => {
+		const headers = new Headers({ 'x-model-file': file, 'x-upload-id': uploadId })
+		return { door: 'receive', headers, body: inPieces(bytes, 1024) }
+	})
+	const list = { uploadId, name: 'model', step: 7, files: [...files.keys()] }
+	const body = inPieces(Buffer.from(JSON.stringify(list)))
+	return [...requests, { door: 'assemble', headers: new Headers(), body }]
+}
+
+/** The upload of a version of our own form. */
 export function upload(version: Version): { headers: Headers; body: AsyncIterable<Uint8Array> } {
 	const { kind, coding, pieceBytes } = FORMS[version % formCount]!
 	const checkpoint = versioned(version)
@@ -62,15 +90,19 @@ function encode(
 }
 
 /**
- * The version that a checkpoints directory holds; null for none. Throws for a mix, and for any other
+ * The version of the run in a checkpoints directory; null for none. Throws for a mix, and for any other
  * entry that is not `expected`.
  */
-export function storedVersion(directory: string, expected: readonly string[] = []): Version | null {
+export function storedVersion(
+	directory: string,
+	expected: readonly string[] = [],
+	run: 'run' | 'model' = 'run',
+): Version | null {
 	const present = existsSync(directory) ? readdirSync(directory) : []
-	const entries = present.filter((name) => !expected.includes(name))
-	const leftovers = entries.filter((name) => name !== 'run')
+	const leftovers = present.filter((name) => name !== run && !expected.includes(name))
 	if (leftovers.length > 0) throw new Error(`leftovers: ${leftovers.join(', ')}`)
-	if (entries.length === 0) return null
+	if (!present.includes(run)) return null
+	if (run === 'model') return storedModelVersion(join(directory, run))
 	const files = readdirSync(join(directory, 'run')).sort().join(' ')
 	if (files !== 'checkpoint-7.json config.json metrics.jsonl') {
 		throw new Error(`the run holds: ${files}`)
@@ -84,4 +116,13 @@ export function storedVersion(directory: string, expected: readonly string[] = [
 		throw new Error(`a mix: weights ${weights}, config ${config}, metrics ${metrics}`)
 	}
 	return weights
+}
+
+function storedModelVersion(path: string): Version {
+	const entries = readdirSync(path)
+	if (entries.join() !== 'checkpoint-7') throw new Error(`the run holds: ${entries.join(' ')}`)
+	const files = readdirSync(join(path, 'checkpoint-7')).sort()
+	const expected = [...tinyModelFiles(0).keys()].sort()
+	if (!Bun.deepEquals(files, expected)) throw new Error(`the step holds: ${files.join(' ')}`)
+	return tinyModelVersion((file) => readFileSync(join(path, 'checkpoint-7', file)))
 }

@@ -205,7 +205,7 @@ describe('pieces that nobody goes on with', () => {
 		const body = async function* () {
 			yield new Uint8Array(900)
 		}
-		await pieces.put({ uploadId: 'a', index: 0, total: 2 }, body())
+		await pieces.put('a', 0, body())
 		nowMs += PIECES_MS_MAX - 1
 		await pieces.sweep()
 		expect(existsSync(join(door.path, '.pieces'))).toBe(true)
@@ -213,7 +213,7 @@ describe('pieces that nobody goes on with', () => {
 		await pieces.sweep()
 		expect(door.files()).toEqual([])
 		// Their room is free again.
-		expect(await pieces.put({ uploadId: 'b', index: 0, total: 2 }, body())).toBe(1)
+		expect(await pieces.put('b', 0, body())).toBe(1)
 		pieces.close()
 	})
 })

@@ -2,11 +2,14 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
-import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
+import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
+import { openCheckpoint, openDirectory } from '../../src/checkpoint/formats/open.ts'
+import type { CheckpointLocation } from '../../src/checkpoint/load/messages.ts'
 import { verifyCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
 import { toApiError } from '../../src/server/error-handler.ts'
 import {
+	type FileReceipt,
 	recoverInterruptedUploads,
 	type UploadOptions,
 	UploadReceiver,
@@ -17,9 +20,14 @@ import { kernels } from '../checkpoint/read-checkpoint.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { type TinyCheckpoint, tinyCheckpoint, toJsonForm } from '../helpers/tiny-checkpoint.ts'
 
-/** Verifies a file to its last number in this thread. */
-export async function verifyFile(path: string) {
-	using source = openFileSource(path)
+/** Verifies a checkpoint to its last number in this thread. */
+export async function verifyHere(location: CheckpointLocation) {
+	if (location.type === 'directory') {
+		using directory = new ModelDirectory(location.path, location.files)
+		return verifyCheckpoint(kernels, openDirectory(directory), 'f32')
+	}
+	if (location.type === 'memory') throw new Error('expected files')
+	using source = openFileSource(location.path)
 	return verifyCheckpoint(kernels, openCheckpoint(source), 'f32')
 }
 
@@ -74,7 +82,7 @@ export class UploadDoor implements Disposable {
 		this.store = await openStore({ directory: this.path, log, rescanMs: 60_000 })
 		this.receiver = new UploadReceiver({
 			store: this.store,
-			verify: verifyFile,
+			verify: verifyHere,
 			bytesMax: 2 ** 30,
 			inflatedBytesMax: 2 ** 30,
 			log,
@@ -87,7 +95,7 @@ export class UploadDoor implements Disposable {
 		body: Uint8Array | AsyncIterable<Uint8Array>,
 		headers: Record<string, string> = {},
 		signal: AbortSignal = new AbortController().signal,
-	): Promise<UploadResult | ApiError> {
+	): Promise<UploadResult | FileReceipt | ApiError> {
 		try {
 			return await this.receiver.receive({
 				headers: new Headers(headers),

@@ -26,13 +26,37 @@ export const UploadBody = Type.Object({
 	trainingData,
 })
 
+const UploadId = Type.String({
+	minLength: 1,
+	maxLength: 1024,
+	description: 'Any text, the same for all pieces or files of an upload.',
+})
+
+/** Headers of POST /api/upload for the files of a model. */
+export const ModelFileHeaders = Type.Partial(
+	Type.Object({
+		'X-Model-File': Type.String({
+			pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$',
+			description: 'Name of the file in its directory.',
+			example: 'model.safetensors',
+		}),
+		'X-Upload-Id': UploadId,
+		'X-Checkpoint-Name': Type.String({
+			description: 'Name of the run, where the body is all of it.',
+		}),
+		'X-Checkpoint-Step': Type.Integer({ minimum: 0 }),
+	}),
+)
+
+/** Answer of POST /api/upload to a file of a model of several. */
+export const FileAnswer = Type.Object({
+	ok: Type.Boolean(),
+	file: Type.String({ description: 'It is stored until the others have come, or for an hour.' }),
+})
+
 /** Headers of POST /api/upload/chunk. */
 export const PieceHeaders = Type.Object({
-	'X-Upload-Id': Type.String({
-		minLength: 1,
-		maxLength: 1024,
-		description: 'Any text, the same for all pieces of an upload.',
-	}),
+	'X-Upload-Id': UploadId,
 	'X-Chunk-Index': Type.Integer({ minimum: 0, maximum: 65_535 }),
 	'X-Total-Chunks': Type.Integer({
 		minimum: 1,
@@ -58,9 +82,17 @@ export const AssembleBody = Type.Object({
 		description: 'Run id. The model id is made of it.',
 		example: 'my run 7',
 	}),
-	step: UploadBody.properties.step,
-	totalChunks: Type.Integer({ minimum: 1, maximum: 65_536 }),
-	config: UploadBody.properties.config,
+	step: Type.Optional(UploadBody.properties.step),
+	totalChunks: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
+	config: Type.Optional(UploadBody.properties.config),
+	files: Type.Optional(
+		Type.Array(ModelFileHeaders.properties['X-Model-File'], {
+			minItems: 1,
+			maxItems: 1100,
+			description: 'Instead of `totalChunks` and `config`: the files that make a model.',
+			example: ['config.json', 'model.safetensors', 'tokenizer.json'],
+		}),
+	),
 	metrics: UploadBody.properties.metrics,
 	trainingData,
 })

@@ -10,7 +10,7 @@ import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { IDENTITY_SEPARATOR } from './checkpoint-version.ts'
 import { lookAt } from './files.ts'
-import { CONFIG_NAME, TRAINER_STATE_NAME } from './names.ts'
+import { CONFIG_NAME, stepOfDirectory, TRAINER_STATE_NAME } from './names.ts'
 import { hasSettled } from './rest.ts'
 
 /** Files beside the weights that Hugging Face's libraries write. */
@@ -23,9 +23,6 @@ const HUGGING_FACE_FILES = [
 	'vocab.json',
 	'merges.txt',
 ]
-
-/** Directories of Hugging Face's Trainer. */
-const STEP_DIRECTORY = /^checkpoint-(\d{1,15})$/
 
 /** The files of one model: its weights first. */
 export interface ModelFiles {
@@ -108,8 +105,8 @@ export async function findStepModels(
 ): Promise<readonly StepModel[]> {
 	const found = await Promise.all(
 		names.map(async (name) => {
-			const step = Number(STEP_DIRECTORY.exec(name)?.[1] ?? Number.NaN)
-			if (!Number.isSafeInteger(step)) return []
+			const step = stepOfDirectory(name)
+			if (step === undefined) return []
 			if ((await lookAt(join(path, name))).type !== 'directory') return []
 			const inside = await readdir(join(path, name)).catch((): string[] => [])
 			const files = findModelFiles(inside)

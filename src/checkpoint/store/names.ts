@@ -21,6 +21,19 @@ export function stepOfName(name: string): number | undefined {
 	return Number.isSafeInteger(step) ? step : undefined
 }
 
+const STEP_DIRECTORY = /^checkpoint-(\d{1,15})$/
+
+/** Name of a directory that holds one step of another trainer's model, as Hugging Face's Trainer calls it. */
+export function stepDirectoryName(step: number): string {
+	return `checkpoint-${step}`
+}
+
+/** Step of such a directory; undefined for any other name. */
+export function stepOfDirectory(name: string): number | undefined {
+	const step = Number(STEP_DIRECTORY.exec(name)?.[1] ?? Number.NaN)
+	return Number.isSafeInteger(step) ? step : undefined
+}
+
 /** Path of a run's training log; the file need not exist. */
 export function trainingLogPath(directory: string, runName: string): string {
 	return join(directory, runName, TRAINING_LOG_NAME)

@@ -1,6 +1,9 @@
+import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import {
 	AssembleBody,
+	FileAnswer,
+	ModelFileHeaders,
 	PieceAnswer,
 	PieceHeaders,
 	UploadAnswer,
@@ -23,13 +26,19 @@ export function upload(context: ServerContext) {
 			parse: 'none',
 			...operation({
 				...declaration,
-				summary: 'Upload a checkpoint',
+				summary: 'Upload a checkpoint, or a file of a model',
 				description:
 					'The next request can use the model. The body may be compressed (gzip, zstd). A binary ' +
 					'checkpoint goes as application/octet-stream with X-Checkpoint-Name, X-Checkpoint-Step, ' +
-					'X-Checkpoint-Config and X-Checkpoint-Metrics headers, the last two in base64.',
+					'X-Checkpoint-Config and X-Checkpoint-Metrics headers, the last two in base64.\n\n' +
+					"The files of another trainer's model go one by one, each as the body of a request with its " +
+					'name in X-Model-File and the same X-Upload-Id in all; /api/upload/assemble then makes the ' +
+					'model of them. A model that is one file needs no X-Upload-Id: with X-Checkpoint-Name it is ' +
+					'served at once. Files of torch.save and pickle are taken with --allow-pickle-uploads only.',
 				body: UploadBody,
-				content: { 'application/json': UploadAnswer },
+				hasBinaryBody: true,
+				headers: ModelFileHeaders,
+				content: { 'application/json': Type.Union([UploadAnswer, FileAnswer]) },
 			}),
 		})
 		.post('/api/upload/chunk', ({ request }) => receivePiece(context, request), {
@@ -49,8 +58,11 @@ export function upload(context: ServerContext) {
 			parse: 'none',
 			...operation({
 				...declaration,
-				summary: 'Put uploaded pieces together',
-				description: 'The next request can use the model.',
+				summary: 'Put uploaded pieces, or files, together',
+				description:
+					'The next request can use the model. With `files` instead of `totalChunks` and `config` it is ' +
+					'made of the files of another trainer that have come: a step of the run, in place of what it held of that step. ' +
+					'Without `step`, the model tells its own, or it is 0.',
 				body: AssembleBody,
 				content: { 'application/json': UploadAnswer },
 			}),
@@ -62,10 +74,11 @@ async function receive({ uploads, connections }: ServerContext, request: Request
 	if (request.body === null)
 		throw isBare ? missingParameter('checkpoint') : invalidJson('it is empty')
 	// A slow sender may pause, and verifying a large checkpoint moves no bytes at all.
-	const { name, step } = await connections.withoutIdleTimeout(request, () =>
+	const receipt = await connections.withoutIdleTimeout(request, () =>
 		uploads.receive(uploadRequest(request)),
 	)
-	return { ok: true, name, step }
+	if ('file' in receipt) return { ok: true, file: receipt.file }
+	return { ok: true, name: receipt.name, step: receipt.step }
 }
 
 async function receivePiece({ uploads, connections }: ServerContext, request: Request) {
