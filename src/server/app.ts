@@ -5,6 +5,7 @@ import { Clients } from './clients.ts'
 import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
 import { ServerMetrics } from './metrics.ts'
+import { pacing } from './pacing.ts'
 import { requestLog } from './request-log.ts'
 import { requestRules } from './request-rules.ts'
 import { RouteTable } from './route-table.ts'
@@ -26,7 +27,6 @@ import { trainingLive } from './routes/training-live.ts'
 import { trainingRuns } from './routes/training-runs.ts'
 import { upload } from './routes/upload.ts'
 import { webPage } from './routes/web-page.ts'
-import { slowRefusals } from './slow-refusals.ts'
 
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
@@ -42,7 +42,7 @@ export function createApp(deps: ServerDeps) {
 	const table = new RouteTable()
 	const app = new Elysia({ normalize: false })
 		.use(requestLog(context, table))
-		.use(slowRefusals(limits.refusalMs, table))
+		.use(pacing({ clients: context.clients, refusalMs: limits.refusalMs }, table))
 		.use(errorHandler(deps.log, table))
 		.use(requestRules())
 		.use(authentication({ apiKeys, uploadSecret: deps.uploads.secret }, table))

@@ -25,6 +25,11 @@ export class Clients {
 	/** A name for who asks; '' where nothing is known. */
 	of(request: Request): string {
 		if (this.#options.apiKeys.length > 0) return bearerToken(request.headers) ?? ''
+		return this.addressOf(request)
+	}
+
+	/** Where a request comes from, seen through our own proxies. */
+	addressOf(request: Request): string {
 		const address = this.#options.connections.addressOf(request)
 		if (this.#options.trustedProxies.length === 0) return address
 		return this.#behindProxies(address, request.headers.get('x-forwarded-for') ?? '')

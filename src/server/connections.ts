@@ -3,6 +3,9 @@
  * one that the server knows; routes only have their request.
  */
 
+/** Stands for the address of a client that has gone, or that never had a socket. */
+export const unknownAddress = 'unknown'
+
 export interface Connection {
 	/** Closes it when no byte moves for so long; 0 = never. */
 	setIdleTimeout(seconds: number): void
@@ -30,9 +33,9 @@ export class Connections {
 		this.#connections.set(request, connection)
 	}
 
-	/** Address of the client; `unknown` where there is no socket. */
+	/** Address of the client; `unknownAddress` where there is no socket. */
 	addressOf(request: Request): string {
-		return this.#connections.get(request)?.address() ?? 'unknown'
+		return this.#connections.get(request)?.address() ?? unknownAddress
 	}
 
 	/** From now on the client must take bytes of its answer. */

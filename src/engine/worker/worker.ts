@@ -27,11 +27,15 @@ declare const self: {
  */
 const GATHER_MS = 8
 
-/** Reports under way to the main thread when the next step waits for it: one is read while one is made. */
-const UNREAD_REPORTS_MAX = 1
+/** Reports under way to the main thread: one is read while the next lies ready. */
+const UNREAD_REPORTS_MAX = 2
 
-/** Tokens with log-probabilities of one report: to write them out holds the main thread for some milliseconds. */
-const SCORED_TOKENS_MAX = 128
+/**
+ * Tokens of one report, which take the main thread some milliseconds to write out; one with
+ * log-probabilities is as much work as several. So far the engine runs ahead of a busy main thread.
+ */
+const REPORT_TOKENS_MAX = 1024
+const SCORED_TOKEN_WEIGHT = 8
 const PAUSE_MS = 1
 
 class EngineWorker {
@@ -45,8 +49,8 @@ class EngineWorker {
 	#isRunning = false
 	/** Steps that the main thread has not been told. */
 	#untold: StepReport[] = []
-	/** Tokens of them with log-probabilities. */
-	#untoldScores = 0
+	/** Tokens of them, by weight. */
+	#untoldTokens = 0
 	#toldAt = 0
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
@@ -167,8 +171,7 @@ class EngineWorker {
 		if (this.#isRunning) return
 		this.#isRunning = true
 		while (this.#stepAll()) {
-			// Reports go before sockets on the main thread: more of them than it can read would starve these.
-			while (this.#unreadReports > UNREAD_REPORTS_MAX) await pause()
+			while (this.#isLarge && !this.#mayTell) await pause()
 			// Messages are handled by the event loop, so let it turn whenever one is under way.
 			while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
 		}
@@ -187,10 +190,11 @@ class EngineWorker {
 				if (!report) continue
 				hasRun = true
 				this.#untold.push(report)
-				this.#untoldScores += report.tokens.filter(({ logprob }) => logprob !== null).length
+				for (const { logprob } of report.tokens) {
+					this.#untoldTokens += logprob === null ? 1 : SCORED_TOKEN_WEIGHT
+				}
 				const isDue = performance.now() - this.#toldAt >= GATHER_MS
-				const isLarge = this.#untoldScores >= SCORED_TOKENS_MAX
-				if (isDue || isLarge || report.isUrgent) this.#tellSteps()
+				if ((isDue || this.#isLarge || report.isUrgent) && this.#mayTell) this.#tellSteps()
 			} catch (error) {
 				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
 			}
@@ -204,12 +208,18 @@ class EngineWorker {
 		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
 		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
-		this.#untoldScores = 0
+		this.#untoldTokens = 0
 		this.#toldAt = performance.now()
 	}
 
-	get #unreadReports(): number {
-		return (this.#reports - Atomics.load(this.#inbox, 2)) | 0
+	get #isLarge(): boolean {
+		return this.#untoldTokens >= REPORT_TOKENS_MAX
+	}
+
+	/** Reports go before sockets on the main thread: more of them than it can read would starve these. */
+	get #mayTell(): boolean {
+		const unread = (this.#reports - Atomics.load(this.#inbox, 2)) | 0
+		return unread < UNREAD_REPORTS_MAX
 	}
 
 	/** For who watches this thread. */

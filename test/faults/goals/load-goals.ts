@@ -4,7 +4,7 @@ import { median, quantile } from '../../bench/statistics.ts'
 import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import type { Goal } from './goal.ts'
-import { ask, completion, loop, metric, neglect } from './traffic.ts'
+import { ask, completion, flood, loop, metric, neglect } from './traffic.ts'
 
 const attacker = '127.0.0.2'
 const MIB = 2 ** 20
@@ -205,6 +205,49 @@ export const fairness: Goal = {
 		return {
 			measured: `${beside.toFixed(1)} ms, idle ${alone.toFixed(1)} ms`,
 			isMet: beside <= 2 * alone,
+		}
+	},
+}
+
+export const floods: Goal = {
+	id: 'G15',
+	goal: 'beside floods of cheap requests a stream keeps 80 % of its speed',
+	async measure(scale) {
+		// Two places: while a stream runs, whoever asks for two is refused.
+		const args = ['--threads=1', '--sequences-max=2', '--queue-length-max=0']
+		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args })
+		const floods = {
+			health: { path: '/health', from: attacker },
+			'unknown model': { ...completion(1, { model: 'unknown' }), from: attacker },
+			refusals: { ...completion(1, { n: 2 }), from: attacker },
+		}
+		const rounds = Math.max(1, Math.round(5 * scale))
+		const speeds: Record<string, number[]> = { alone: [] }
+		const rates: string[] = []
+		const speed = async () => {
+			let answer = await ask(server, streamed(2048))
+			while (answer.status !== 200) answer = await ask(server, streamed(2048))
+			return 2048 / (answer.endMs / 1000)
+		}
+		await speed()
+		for (let round = 0; round < rounds; round++) {
+			speeds['alone']?.push(await speed())
+			for (const [name, request] of Object.entries(floods)) {
+				const flooding = flood(server, 64, request)
+				await Bun.sleep(1000)
+				speeds[name] = [...(speeds[name] ?? []), await speed()]
+				rates.push(`${name} ${(await flooding.stop()).toFixed(0)}/s`)
+				await idle(server)
+			}
+		}
+		const alone = median(speeds['alone'] ?? [])
+		const shares = Object.keys(floods).map((name) => median(speeds[name] ?? []) / alone)
+		const each = Object.keys(floods).map(
+			(name, i) => `${name} ${((shares[i] ?? 0) * 100).toFixed(0)} %`,
+		)
+		return {
+			measured: `${each.join(', ')} of ${alone.toFixed(0)} tokens a second; ${rates.slice(-3).join(', ')}`,
+			isMet: shares.every((share) => share >= 0.8),
 		}
 	},
 }

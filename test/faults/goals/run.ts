@@ -7,6 +7,7 @@ import { bombs, ioErrors, kills, startTime } from './life-goals.ts'
 import {
 	eventLoop,
 	fairness,
+	floods,
 	isolation,
 	leaks,
 	overload,
@@ -35,6 +36,7 @@ export const goals: readonly Goal[] = [
 	startTime,
 	bombs,
 	eventLoop,
+	floods,
 ]
 
 /** Longest time that one goal may take, in milliseconds. */

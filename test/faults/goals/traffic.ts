@@ -1,5 +1,6 @@
 /** Clients as they are in the world: eager, silent, gone. Over bare sockets, so that each has an address. */
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { AlphaServer } from '../../helpers/alpha-server.ts'
 
 export interface Asked {
@@ -69,20 +70,41 @@ export function neglect(server: AlphaServer, request: Ask): Socket {
 	return socket
 }
 
-function open(server: AlphaServer, { method, path = '/health', body, from }: Ask): Socket {
+/** Asks again and again over many connections, from another process; `stop` tells how many were answered a second. */
+export function flood(server: AlphaServer, connections: number, request: Ask) {
+	const startedAt = performance.now()
+	const script = join(import.meta.dir, 'flood-process.ts')
+	const text = Buffer.from(requestText(request)).toString('base64')
+	const args = [`${server.port}`, `${connections}`, request.from ?? '127.0.0.1', text]
+	const child = Bun.spawn([process.execPath, script, ...args], { stdout: 'pipe' })
+	return {
+		async stop(): Promise<number> {
+			const seconds = (performance.now() - startedAt) / 1000
+			child.kill('SIGTERM')
+			return Number(await new Response(child.stdout).text()) / seconds
+		},
+	}
+}
+
+function open(server: AlphaServer, request: Ask): Socket {
+	const { from } = request
 	const socket = connect({
 		port: server.port,
 		host: '127.0.0.1',
 		...(from === undefined ? {} : { localAddress: from }),
 	})
 	socket.on('error', () => {})
+	socket.write(requestText(request))
+	return socket
+}
+
+function requestText({ method, path = '/health', body }: Ask): string {
 	const text = body === undefined ? '' : JSON.stringify(body)
 	const verb = method ?? (body === undefined ? 'GET' : 'POST')
-	socket.write(
+	return (
 		`${verb} ${path} HTTP/1.1\r\nHost: test.example\r\nContent-Type: application/json\r\n` +
-			`Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+		`Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 	)
-	return socket
 }
 
 function isWhole(text: string): boolean {

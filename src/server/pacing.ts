@@ -1,0 +1,76 @@
+import { Elysia } from 'elysia'
+import type { Clients } from './clients.ts'
+import { unknownAddress } from './connections.ts'
+import { requestPath } from './request-rules.ts'
+import type { RouteTable } from './route-table.ts'
+
+/** Cheap answers that an address gets a second, in the long run and at once. */
+const CHEAP_PER_SECOND = 1000
+const CHEAP_AT_ONCE = 500
+
+/** Answers that wait at the same time; those beyond leave at once. */
+const WAITING_MAX = 4096
+
+/** Addresses that are told apart. */
+const ADDRESSES_MAX = 10_000
+
+export interface PacingOptions {
+	readonly clients: Clients
+	/** Who asks with a wrong upload secret is answered so late, in milliseconds. */
+	readonly refusalMs: number
+}
+
+type Answer = (request: Request) => Response | Promise<Response>
+
+/**
+ * Answers those late who would only ask again. Trainers with a wrong upload secret do so without pause or
+ * end, hundreds of times a second: for them it is once a second. And what cost no computing (refusals,
+ * errors, probes, lists) leaves at a bounded rate for each address: tens of thousands a second would take the
+ * thread from running streams. Probes have a rate of their own, so that those who watch the server see it.
+ */
+export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable) {
+	const rates = { other: new Rate(), probes: new Rate() }
+	let waiting = 0
+	const delayOf = (request: Request, { status }: Response): number => {
+		const route = table.find(request.method, requestPath(request))
+		const isRefused = status === 401 || status === 403
+		if (isRefused && route?.security === 'uploadSecret') return refusalMs
+		if (status < 400 && request.method === 'POST') return 0
+		const address = clients.addressOf(request)
+		if (address === unknownAddress) return 0
+		const isProbe = status < 400 && route?.security === 'none'
+		return rates[isProbe ? 'probes' : 'other'].delayOf(address, performance.now())
+	}
+	const paced = (answer: Answer) => async (request: Request) => {
+		const response = await answer(request)
+		const delayMs = delayOf(request, response)
+		if (delayMs === 0 || waiting >= WAITING_MAX) return response
+		waiting++
+		await Bun.sleep(delayMs)
+		waiting--
+		return response
+	}
+	return new Elysia().wrap((handle) => paced(handle as unknown as Answer))
+}
+
+/** A bounded rate for each address: what is beyond it has to wait for its turn. */
+export class Rate {
+	/** When the address will have had its share, in milliseconds. */
+	readonly #paidUntil = new Map<string, number>()
+
+	/** How long the next answer to this address has to wait, in milliseconds. */
+	delayOf(address: string, now: number): number {
+		const interval = 1000 / CHEAP_PER_SECOND
+		const paidUntil = Math.max(now, this.#paidUntil.get(address) ?? now) + interval
+		if (!this.#paidUntil.has(address) && this.#paidUntil.size >= ADDRESSES_MAX) this.#forget(now)
+		this.#paidUntil.set(address, paidUntil)
+		return Math.max(0, paidUntil - now - CHEAP_AT_ONCE * interval)
+	}
+
+	/** Drops those who owe nothing, and if there are none, everybody. */
+	#forget(now: number): void {
+		for (const [address, until] of this.#paidUntil)
+			if (until <= now) this.#paidUntil.delete(address)
+		if (this.#paidUntil.size >= ADDRESSES_MAX) this.#paidUntil.clear()
+	}
+}
