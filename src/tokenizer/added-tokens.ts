@@ -15,6 +15,17 @@ export interface AddedToken {
 	readonly isWord: boolean
 	/** Is looked for in the normal form of a text, in its own normal form. Default false. */
 	readonly isNormalized?: boolean
+	/** The model's own vocabulary has it as well. Default false. */
+	readonly isModelToken?: boolean
+}
+
+/**
+ * Ids that a model must not make of ordinary characters: reserved tokens, and those that only exist as added
+ * ones.
+ */
+export function idsBeyondModel(tokens: readonly AddedToken[]): Set<number> {
+	const beyond = tokens.filter((token) => token.isSpecial || token.isModelToken !== true)
+	return new Set(beyond.map(({ id }) => id))
 }
 
 /** A stretch of text between added tokens, or one of them. */

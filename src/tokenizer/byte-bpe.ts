@@ -1,5 +1,7 @@
 /* Byte-pair encoding over bytes, as GPT-2 has it and most trainers since. */
+
 import type { Steps } from '../lib/steps.ts'
+import { idsBeyondModel } from './added-tokens.ts'
 import { createNormalizer } from './normalizer.ts'
 import { PairMerger } from './pair-merger.ts'
 import { PipelineTokenizer, type TokenTexts } from './pipeline.ts'
@@ -25,12 +27,12 @@ const NO_BYTES = new Uint8Array(0)
 /** Tokens that are bytes. */
 class ByteTexts implements TokenTexts {
 	readonly #bytes: readonly Uint8Array[]
-	readonly #hiddenIds: ReadonlySet<number>
+	readonly #specialIds: ReadonlySet<number>
 
 	constructor({ vocab, addedTokens }: ByteBpeSpec) {
 		this.#bytes = vocab.map((bytes) => Buffer.from(bytes, 'latin1'))
 		const special = addedTokens.filter((token) => token.isSpecial)
-		this.#hiddenIds = new Set(special.filter((token) => !token.isShown).map(({ id }) => id))
+		this.#specialIds = new Set(special.map(({ id }) => id))
 	}
 
 	textOf(id: number): string {
@@ -52,7 +54,7 @@ class ByteTexts implements TokenTexts {
 		const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 		return {
 			push: (id) => {
-				if (this.#hiddenIds.has(id)) return ''
+				if (this.#specialIds.has(id)) return ''
 				return utf8.decode(this.bytesOf(id), { stream: true })
 			},
 			flush: () => utf8.decode(),
@@ -68,14 +70,19 @@ class ByteBpe {
 	/** Whole pieces that are tokens and need no merges to become one. */
 	readonly #whole: ReadonlyMap<string, number> | null
 
-	constructor({ vocab, merges, ignoresMerges }: ByteBpeSpec) {
+	constructor({ vocab, merges, ignoresMerges, addedTokens }: ByteBpeSpec) {
+		const beyond = idsBeyondModel(addedTokens)
 		const ids = new Map<string, number>()
-		for (const [id, bytes] of vocab.entries()) if (bytes !== '') ids.set(bytes, id)
+		for (const [id, bytes] of vocab.entries()) {
+			if (bytes !== '' && !beyond.has(id)) ids.set(bytes, id)
+		}
 		this.#byteIds = Int32Array.from({ length: 256 }, (_, byte) => {
 			return ids.get(String.fromCharCode(byte)) ?? -1
 		})
 		this.#merger = new PairMerger(vocab.length)
-		for (const [rank, merge] of merges.entries()) this.#merger.add(...merge, rank)
+		for (const [rank, merge] of merges.entries()) {
+			if (!beyond.has(merge[2])) this.#merger.add(...merge, rank)
+		}
 		this.#whole = ignoresMerges ? ids : null
 	}
 

@@ -12,6 +12,9 @@ const REPLACEMENT_BYTES_MAX = 256
 /** Graphemes of fewer bytes are looked up as a whole, as Hugging Face's library does. */
 const GRAPHEME_BYTES_MAX = 5
 
+/** ASCII, whose graphemes are its characters and line ends; other characters with what stands before. */
+const STRETCHES = /(?:\r\n|[\0-\x7f])?[^\0-\x7f]+|[\0-\x7f]+?(?=(?:\r\n|[\0-\x7f])?[^\0-\x7f]|$)/g
+
 const segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' })
 
 interface Match {
@@ -76,13 +79,14 @@ export class Charsmap {
 
 	#applyGraphemes(text: string): string {
 		const parts: string[] = []
-		// Graphemes of ASCII are its characters, but for one line end.
-		for (const [stretch] of text.matchAll(/[\0-\x7f]+(?![^\0-\x7f])|[\0-\x7f]?[^\0-\x7f]+/g)) {
-			if (stretch.length > 1 && !/[^\0-\x7f]/.test(stretch) && !stretch.includes('\r\n')) {
-				for (const character of stretch) parts.push(this.#ascii[character.charCodeAt(0)]!)
-				continue
+		for (const [stretch] of text.matchAll(STRETCHES)) {
+			if (stretch.charCodeAt(stretch.length - 1) < 0x80) {
+				for (const [unit] of stretch.matchAll(/\r\n|[\0-\x7f]/g)) {
+					parts.push(unit.length === 1 ? this.#ascii[unit.charCodeAt(0)]! : this.#grapheme(unit))
+				}
+			} else {
+				for (const { segment } of segmenter.segment(stretch)) parts.push(this.#grapheme(segment))
 			}
-			for (const { segment } of segmenter.segment(stretch)) parts.push(this.#grapheme(segment))
 		}
 		return parts.join('')
 	}

@@ -176,14 +176,15 @@ function assembleBytes(
 	const vocab = new Array<string>(sizeOf(ids.values(), added)).fill('')
 	for (const [token, id] of ids) vocab[id] = fromByteAlphabet(token) ?? utf8Bytes(token)
 	for (const { id, text } of added) vocab[id] = utf8Bytes(text)
-	return { vocab, merges, addedTokens: added, specialTokens: specialTexts(added) }
+	return { vocab, merges, ...reservedOf(added, (text) => ids.has(text)) }
 }
 
 function assemblePieces(pieces: readonly string[], added: readonly AddedToken[]) {
 	const vocab = new Array<string>(sizeOf([pieces.length - 1], added)).fill('')
 	for (const [id, piece] of pieces.entries()) vocab[id] = piece
 	for (const { id, text } of added) vocab[id] = text
-	return { vocab, addedTokens: added, specialTokens: specialTexts(added) }
+	const known = new Set(pieces)
+	return { vocab, ...reservedOf(added, (text) => known.has(text)) }
 }
 
 function sizeOf(ids: Iterable<number>, added: readonly AddedToken[]): number {
@@ -193,6 +194,9 @@ function sizeOf(ids: Iterable<number>, added: readonly AddedToken[]): number {
 	return size
 }
 
-function specialTexts(added: readonly AddedToken[]): string[] {
-	return added.filter((token) => token.isSpecial).map(({ text }) => text)
+function reservedOf(added: readonly AddedToken[], isModelToken: (text: string) => boolean) {
+	return {
+		addedTokens: added.map((token) => ({ ...token, isModelToken: isModelToken(token.text) })),
+		specialTokens: added.filter((token) => token.isSpecial).map(({ text }) => text),
+	}
 }

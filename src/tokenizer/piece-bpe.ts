@@ -2,7 +2,9 @@
  * Byte-pair encoding over characters. Bytes stand for characters that no token has; whether they merge
  * is up to the merges.
  */
+
 import { STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { idsBeyondModel } from './added-tokens.ts'
 import { PairMerger } from './pair-merger.ts'
 import { PieceCache } from './piece-cache.ts'
 import { pieceIds } from './piece-ids.ts'
@@ -22,6 +24,8 @@ export class PieceBpe {
 	readonly #unknown: UnknownCharacters
 	/** Pairs of UTF-16 units that stand within some token. */
 	readonly #joints = new Set<number>()
+	/** Unknown characters leave nothing behind, so that what stands around them may merge. */
+	readonly #dropsUnknown: boolean
 	readonly #cache = new PieceCache()
 
 	constructor(spec: PieceSpec, model: BpeModel, unknown: UnknownCharacters) {
@@ -29,6 +33,7 @@ export class PieceBpe {
 		this.#vocabSize = spec.vocab.length
 		this.#characters = characters
 		this.#unknown = unknown
+		this.#dropsUnknown = spec.unknownId === null && spec.byteIds.length === 0
 		this.#ignoresMerges = model.ignoresMerges
 		this.#ids = pieceIds(spec)
 		for (const [piece, id] of this.#ids) {
@@ -38,18 +43,21 @@ export class PieceBpe {
 			this.#characterIds.set(character, this.#vocabSize + i)
 		}
 		this.#merger = new PairMerger(this.#vocabSize + characters.length + CODE_POINTS)
+		const beyond = idsBeyondModel(spec.addedTokens)
 		for (let i = 0; i < merges.length; i += 4) {
 			const [left, right, result, rank] = merges.subarray(i, i + 4)
+			if (beyond.has(result!)) continue
 			this.#merger.add(left!, right!, result!, rank!)
 			this.#addJoints(spec.vocab[result!]!)
 		}
 	}
 
-	*encode(text: string): Steps<number[]> {
+	*encode(piece: string): Steps<number[]> {
 		if (this.#ignoresMerges) {
-			const whole = this.#ids.get(text)
+			const whole = this.#ids.get(piece)
 			if (whole !== undefined) return [whole]
 		}
+		const text = this.#dropsUnknown ? this.#known(piece) : piece
 		const ids: number[] = []
 		/** The last character was unknown. */
 		let isUnknown = false
@@ -67,6 +75,12 @@ export class PieceBpe {
 			if (++unit % (STEP_UNITS / 16) === 0) yield
 		}
 		return ids
+	}
+
+	#known(piece: string): string {
+		return Array.from(piece)
+			.filter((character) => this.#characterIds.has(character))
+			.join('')
 	}
 
 	/** Ids of a run; characters without a token have ids behind the vocabulary. */

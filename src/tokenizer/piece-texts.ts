@@ -1,3 +1,4 @@
+import { createNormalizer } from './normalizer.ts'
 import type { TokenTexts } from './pipeline.ts'
 import { BLANK_MARK } from './pre-tokenizer.ts'
 import type { IncrementalDecoder, PieceDecoding, PieceSpec } from './tokenizer.ts'
@@ -14,8 +15,14 @@ export class PieceTexts implements TokenTexts {
 	readonly #specialIds: ReadonlySet<number>
 	readonly #decoding: PieceDecoding
 
-	constructor({ vocab, byteIds, addedTokens, decoder }: PieceSpec) {
-		this.#texts = vocab.map((piece) => {
+	constructor({ vocab, byteIds, addedTokens, decoder, normalizer }: PieceSpec) {
+		const stored = [...vocab]
+		const normalize = createNormalizer(normalizer)
+		// What is found in its normal form is also written so.
+		for (const { id, text, isNormalized, isSpecial } of addedTokens) {
+			if (isNormalized === true && !isSpecial) stored[id] = normalize(text, true)
+		}
+		this.#texts = stored.map((piece) => {
 			const text = decoder.readsBlankMarks ? piece.replaceAll(BLANK_MARK, ' ') : piece
 			return text.toWellFormed()
 		})
@@ -99,16 +106,16 @@ class PieceDecoder {
 			const bytes = this.#run.slice(start, start + length)
 			if (!isEnd && bytes.length < length && canBecomeCharacter(bytes)) break
 			const character = bytes.length === length ? wellFormed(Uint8Array.from(bytes)) : null
-			text += this.#write(character ?? REPLACEMENT)
+			text += this.#write(character ?? REPLACEMENT, 'nothing')
 			start += character === null ? 1 : length
 		}
 		this.#run = this.#run.slice(start)
 		return text
 	}
 
-	/** A token's text where it stands. */
-	#write(text: string): string {
-		const { separator, dropsAtStart } = this.#decoding
+	/** A token's text where it stands. SentencePiece drops no blanks that are written as bytes. */
+	#write(text: string, dropsAtStart = this.#decoding.dropsAtStart): string {
+		const { separator } = this.#decoding
 		const written = this.isAfterWord ? separator + text : text
 		if (separator !== '') this.isAfterWord = true
 		if (!this.#isStart || text === '') return written

@@ -2,7 +2,9 @@
  * The likeliest way to write a text as pieces whose probabilities multiply. Kudo 2018, "Subword
  * Regularization"; found by Viterbi's algorithm in one pass.
  */
+
 import { STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { idsBeyondModel } from './added-tokens.ts'
 import type { PieceModel, PieceSpec } from './tokenizer.ts'
 import type { UnknownCharacters } from './unknown-characters.ts'
 
@@ -20,11 +22,10 @@ export class Unigram {
 	constructor(spec: PieceSpec, model: UnigramModel, unknown: UnknownCharacters) {
 		this.#model = model
 		this.#unknown = unknown
-		const special = new Set(spec.addedTokens.filter((t) => t.isSpecial).map(({ id }) => id))
+		const beyond = idsBeyondModel(spec.addedTokens)
 		for (const [id, piece] of spec.vocab.entries()) {
 			const isUsed = model.scores[id]! > Number.NEGATIVE_INFINITY && id !== spec.unknownId
-			// Reserved tokens are found before, where a text may have them.
-			if (piece !== '' && isUsed && !special.has(id)) this.#pieces.add(piece, id)
+			if (piece !== '' && isUsed && !beyond.has(id)) this.#pieces.add(piece, id)
 		}
 	}
 
