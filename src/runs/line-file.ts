@@ -5,7 +5,7 @@
  * end: it is never read as a line, and cut off before the next one is appended.
  */
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, open } from 'node:fs/promises'
+import { type FileHandle, lstat, open, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openRegularFile, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
@@ -28,6 +28,25 @@ export interface LineBatch {
 	readonly lines: readonly string[]
 }
 
+/**
+ * What became of lines: `read`: they stand behind those that have been read, and count as read. `added`:
+ * they stand among others that have not been read yet. `unread`: nothing was added, because the file has
+ * changed since it was read.
+ */
+export type Appended = 'read' | 'added' | 'unread'
+
+const APPEND_SYNCED = {
+	flag:
+		constants.O_WRONLY |
+		constants.O_CREAT |
+		constants.O_APPEND |
+		constants.O_NOFOLLOW |
+		constants.O_NONBLOCK,
+	mode: 0o644,
+	// With `appendFile` Bun passes over it.
+	flush: true,
+}
+
 /** One writer at a time: the owner must not call `append` while it reads or appends. */
 export class LineFile {
 	readonly path: string
@@ -43,17 +62,16 @@ export class LineFile {
 		this.path = path
 	}
 
-	/** Bytes of the whole lines that have been read. */
-	get offset(): number {
-		return this.#offset
+	/** Whole lines that have been read. */
+	get lineCount(): number {
+		return this.#lineCount
 	}
 
 	/** The whole lines that have not been read yet. A file that does not exist has none. */
 	async *readNew(): AsyncGenerator<LineBatch> {
 		// Most looks find nothing new, and a look costs less than opening.
 		const look = await lstat(this.path).catch(() => null)
-		const isSame = look !== null && identityOf(look) === this.#identity
-		if (isSame ? look.size === this.#sizeSeen : look === null && this.#identity === '') return
+		if (look === null ? this.#identity === '' : this.#isAsRead(look)) return
 		const file = await openOrNull(this.path)
 		if (file === null) {
 			if (this.#identity !== '') yield this.#restart('')
@@ -79,29 +97,32 @@ export class LineFile {
 	}
 
 	/**
-	 * Adds lines, which are on disk when this resolves. Everything must have been read before; false when
-	 * the file has been replaced since then and nothing was added.
+	 * Adds lines, which are on disk when this resolves. Rejects with ENOENT where the directory is
+	 * missing, and whenever the lines are not there: what was written of them is cut off again.
 	 */
-	async append(lines: readonly string[]): Promise<boolean> {
-		const flags = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW
-		await using file = await open(this.path, flags, 0o644)
-		const stat = await file.stat()
-		if (!stat.isFile()) throw new Error('expected a regular file')
-		const isNew = this.#identity === ''
-		if (isNew ? stat.size > 0 : this.#identity !== identityOf(stat)) return false
-		if (stat.size < this.#offset) return false
-		const text = lines.map((line) => `${line}\n`).join('')
+	async append(lines: readonly string[]): Promise<Appended> {
+		const look = await lstat(this.path).catch(() => null)
+		const isNew = look === null
+		if (!isNew && !look.isFile()) throw new Error('expected a regular file')
+		if (isNew ? this.#identity !== '' : !this.#isAsRead(look)) return 'unread'
+		const mended = isNew ? { size: 0, prefix: '' } : await this.#mendEnd(look.size)
+		const text = Buffer.from(mended.prefix + lines.map((line) => `${line}\n`).join(''))
 		try {
-			const prefix = await this.#mendEnd(file, stat.size)
-			await writeAll(file, Buffer.from(prefix + text), stat.size)
-			await file.datasync()
+			// One call from opening to closing: each one more takes a core from those who compute.
+			await writeFile(this.path, text, APPEND_SYNCED)
+			if (isNew) await syncDirectory(dirname(this.path))
 		} catch (error) {
-			// Half of it may be there: whoever sent it will send it again.
-			await file.truncate(this.#offset).catch(() => {})
+			await this.#cutOff(mended.size, text.length)
 			throw error
 		}
-		if (isNew) await syncDirectory(dirname(this.path))
-		return true
+		const after = await lstat(this.path)
+		const isAlone = isNew || identityOf(after) === this.#identity
+		if (!isAlone || mended.prefix !== '' || after.size !== mended.size + text.length) return 'added'
+		this.#identity = identityOf(after)
+		this.#sizeSeen = after.size
+		this.#offset = after.size
+		this.#lineCount += lines.length
+		return 'read'
 	}
 
 	/** The last whole lines that `bytes` of the file hold. */
@@ -118,13 +139,31 @@ export class LineFile {
 	}
 
 	/** Deals with half a line at the end: cut off, or ended where only its line end is missing. */
-	async #mendEnd(file: FileHandle, size: number): Promise<string> {
-		if (size === this.#offset) return ''
+	async #mendEnd(size: number): Promise<{ size: number; prefix: string }> {
+		if (size === this.#offset) return { size, prefix: '' }
+		await using file = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW)
 		const rest = Buffer.alloc(Math.min(size - this.#offset, LINE_BYTES_MAX))
 		await file.read(rest, 0, rest.length, this.#offset)
-		if (isJson(rest.toString('utf8'))) return '\n'
+		if (isJson(rest.toString('utf8'))) return { size, prefix: '\n' }
 		await file.truncate(this.#offset)
-		return ''
+		return { size: this.#offset, prefix: '' }
+	}
+
+	/** Takes back an append that failed; whoever sent the lines will send them again. */
+	async #cutOff(size: number, bytesMax: number): Promise<void> {
+		try {
+			await using file = await open(this.path, constants.O_RDWR | constants.O_NOFOLLOW)
+			const stat = await file.stat()
+			const isSame = this.#identity === '' || identityOf(stat) === this.#identity
+			const isOurs = stat.size > size && stat.size <= size + bytesMax
+			if (stat.isFile() && isSame && isOurs) await file.truncate(size)
+		} catch {
+			// What is left is no whole line, or one that a repetition finds.
+		}
+	}
+
+	#isAsRead(look: Stats): boolean {
+		return identityOf(look) === this.#identity && look.size === this.#sizeSeen
 	}
 
 	#restart(identity: string): LineBatch {
@@ -222,13 +261,5 @@ async function openOrNull(path: string): Promise<FileHandle | null> {
 	} catch (error) {
 		if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null
 		throw error
-	}
-}
-
-/** Writes at the end, wherever that is: `position` is where it is thought to be. */
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-	for (let done = 0; done < bytes.length; ) {
-		const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
-		done += bytesWritten
 	}
 }

@@ -31,7 +31,10 @@ export class LiveFeed {
 		return this.#watchers.size
 	}
 
-	publish(news: News): void {
+	/** `toNews` is not called where nobody watches. */
+	publish(toNews: () => News): void {
+		if (this.#watchers.size === 0) return
+		const news = toNews()
 		for (const watcher of this.#watchers) watcher.offer(news)
 	}
 

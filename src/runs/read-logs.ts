@@ -9,9 +9,9 @@ import type { EventLevel, JsonObject, SampleSet } from './report.ts'
 import {
 	EVENTS_NAME,
 	type EventRow,
+	parseEventRow,
 	parseObject,
 	SAMPLES_NAME,
-	toEventRow,
 } from './training-run.ts'
 
 /** Bytes at the end of a file that a question for the last lines looks through. */
@@ -107,7 +107,7 @@ export async function readEvents(path: string, query: EventQuery): Promise<reado
 	let id = 0
 	for await (const lines of readAllLines(join(path, EVENTS_NAME))) {
 		for (const line of lines) {
-			const row = ++id > fromId ? toEventRow(line, id) : null
+			const row = ++id > fromId ? parseEventRow(line, id) : null
 			if (row === null) continue
 			if (fromStep !== undefined && (row.step ?? -1) < fromStep) continue
 			if (level !== undefined && row.level !== level) continue

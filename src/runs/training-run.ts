@@ -1,6 +1,6 @@
 /*
  * One run as its directory tells it: what its trainer reported, and what has been written there by
- * others. Both come to be known in the same way, by reading the files on from where we were.
+ * others, which comes to be known by reading the files on from where we were.
  */
 import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -73,16 +73,33 @@ export interface TrainingRunOptions {
 	/** The checkpoints directory. */
 	readonly root: string
 	readonly name: string
-	readonly publish: (news: News) => void
+	readonly publish: (news: () => News) => void
 	/** What Hugging Face's Trainer tells at present, where no training log does. */
 	readonly trainerState: () => TrainerState | null
+}
+
+/** A line of a file and what it says. */
+interface Entry {
+	readonly line: string
+	readonly value: JsonObject
+}
+
+/** How lines go to one of the files. */
+interface Destination {
+	readonly file: LineFile
+	/** May these lines stand there already? */
+	mayRepeat(): boolean
+	/** Lines of the same sameness are the same. */
+	sameness(line: string): string
+	/** Takes in what has been added; the first line is the `firstNumber`-th. */
+	take(entries: readonly Entry[], firstNumber: number): void
 }
 
 export class TrainingRun {
 	/** Its directory. */
 	readonly name: string
 	readonly path: string
-	readonly #publish: (news: News) => void
+	readonly #publish: (news: () => News) => void
 	readonly #metrics: LineFile
 	readonly #events: LineFile
 	readonly #samples: LineFile
@@ -98,6 +115,8 @@ export class TrainingRun {
 	#lastHeardMs = 0
 	/** Its files have been read once: what comes now is news. */
 	#isKnown = false
+	/** The directory was there when a report came: it is not looked for again until it is missed. */
+	#hasDirectory = false
 	/** One at a time works on the files. */
 	readonly #turns = new SerialQueue()
 
@@ -148,11 +167,17 @@ export class TrainingRun {
 	/** Takes a report; it is on disk when this resolves. What was reported before is not stored twice. */
 	report(report: Report, nowMs: number): Promise<void> {
 		return this.exclusively(async () => {
-			await this.#makeDirectory()
-			await this.#read()
+			if (!this.#hasDirectory) await this.#makeDirectory()
+			if (!this.#isKnown) await this.#read()
 			// Before anybody is told: whoever looks then must not find it silent.
 			this.#lastHeardMs = nowMs
-			await this.#store(report, nowMs)
+			try {
+				await this.#store(report, nowMs)
+			} catch (error) {
+				if (!['ENOENT', 'ENOTDIR'].includes(errorCode(error))) throw error
+				await this.#makeDirectory()
+				await this.#store(report, nowMs)
+			}
 		})
 	}
 
@@ -162,28 +187,47 @@ export class TrainingRun {
 				await this.#start(report, nowMs)
 				return
 			case 'metrics': {
-				const { lines, first } = await toMetricsLines(report.points)
-				const mayRepeat = first <= this.#progress.latestStep
-				const hasNew = await this.#append(this.#metrics, lines, mayRepeat ? lines : [])
+				const { entries, first } = await toMetricsEntries(report.points)
+				const hasNew = await this.#append(entries, {
+					file: this.#metrics,
+					mayRepeat: () => first <= this.#progress.latestStep,
+					sameness: (line) => line,
+					take: (points) => this.#takeMetrics(points),
+				})
 				// A training that had ended goes on.
 				await this.#heard(report.runId, nowMs, hasNew ? 'active' : undefined)
 				return
 			}
 			case 'events': {
-				const lines = report.events.flatMap((event) => toLine(event) ?? [])
-				await this.#append(this.#events, lines, lines)
+				await this.#append(
+					report.events.flatMap((event) => toEntry(event) ?? []),
+					{
+						file: this.#events,
+						mayRepeat: () => true,
+						sameness: (line) => line,
+						take: (events, first) =>
+							this.#takeEvents(events.map(({ value }, i) => toEventRow(value, first + i))),
+					},
+				)
 				await this.#heard(report.runId, nowMs)
 				return
 			}
 			case 'samples': {
-				const lines = [report.sampleSet].flatMap((set) => toLine(set) ?? [])
-				await this.#append(this.#samples, lines, lines, withoutTime)
+				await this.#append(
+					[report.sampleSet].flatMap((set) => toEntry(set) ?? []),
+					{
+						file: this.#samples,
+						mayRepeat: () => true,
+						sameness: withoutTime,
+						take: (sets) => this.#takeSamples(sets),
+					},
+				)
 				await this.#heard(report.runId, nowMs)
 				return
 			}
 			case 'heartbeat':
 				await this.#heard(report.runId, nowMs)
-				this.#tell('heartbeat', `"step":${JSON.stringify(report.step)}`)
+				this.#tell('heartbeat', () => `"step":${JSON.stringify(report.step)}`)
 				return
 			case 'complete':
 				await this.#complete(report, nowMs)
@@ -194,6 +238,7 @@ export class TrainingRun {
 	async #start(start: RunStart, nowMs: number): Promise<void> {
 		const { runId, domain, modelConfig, trainConfig, totalParams, infra: machine } = start
 		const now = new Date(nowMs).toISOString()
+		await this.#readRecord()
 		const before = this.#record
 		const isRepeated = before?.state === 'active' && nowMs - this.#lastHeardMs < SAME_START_MS
 		await this.#write({
@@ -209,8 +254,7 @@ export class TrainingRun {
 			trainConfig,
 		})
 		this.#lastHeardMs = nowMs
-		this.#tell(
-			'run_start',
+		this.#tell('run_start', () =>
 			fieldsOf({ domain, modelConfig, trainConfig, totalParams, infra: machine }),
 		)
 	}
@@ -219,6 +263,7 @@ export class TrainingRun {
 		{ runId, finalStep, isFailed }: Extract<Report, { type: 'complete' }>,
 		nowMs: number,
 	): Promise<void> {
+		await this.#readRecord()
 		await this.#write({
 			...(this.#record ?? emptyRecord(runId, nowMs)),
 			state: isFailed ? 'failed' : 'completed',
@@ -226,20 +271,23 @@ export class TrainingRun {
 			lastHeardAt: new Date(nowMs).toISOString(),
 		})
 		this.#lastHeardMs = nowMs
-		this.#tell('run_complete', fieldsOf({ finalStep, failed: isFailed }))
+		this.#tell('run_complete', () => fieldsOf({ finalStep, failed: isFailed }))
 	}
 
 	/** Notes that the trainer lives; in run.json when it has not been noted for a while. */
 	async #heard(runId: string, nowMs: number, state?: 'active'): Promise<void> {
 		this.#lastHeardMs = nowMs
-		const record = this.#record ?? emptyRecord(runId, nowMs)
-		const isSame = this.#record !== null && (state === undefined || state === record.state)
+		const known = this.#record
+		const isSame = known !== null && (state === undefined || state === known.state)
 		if (isSame && nowMs - this.#recordWrittenMs < RECORD_INTERVAL_MS) return
+		// People may have written it, too.
+		await this.#readRecord()
+		const record = this.#record ?? emptyRecord(runId, nowMs)
 		const lastHeardAt = new Date(nowMs).toISOString()
 		await this.#write({ ...record, state: state ?? record.state, lastHeardAt })
 		// Its metrics were told while it still counted as ended.
 		if (this.#record?.state !== record.state) {
-			this.#tell('heartbeat', `"step":${JSON.stringify(this.#progress.latestStep)}`)
+			this.#tell('heartbeat', () => `"step":${JSON.stringify(this.#progress.latestStep)}`)
 		}
 	}
 
@@ -249,44 +297,33 @@ export class TrainingRun {
 		this.#recordWrittenMs = Date.parse(record.lastHeardAt)
 	}
 
-	/**
-	 * Adds lines, but for those that stand at the end of the file already: `suspects` may. False when
-	 * none was new.
-	 */
-	async #append(
-		file: LineFile,
-		lines: readonly string[],
-		suspects: readonly string[],
-		sameness: (line: string) => string = (line) => line,
-	): Promise<boolean> {
+	/** Adds what does not stand at the end of the file already; false when nothing was new. */
+	async #append(entries: readonly Entry[], to: Destination): Promise<boolean> {
+		const { file } = to
 		for (let attempt = 0; attempt < 3; attempt++) {
-			let fresh = lines
-			if (suspects.length > 0) {
-				const bytes = suspects.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
-				const there = new Set((await file.tail(bytes + REPEAT_BYTES)).map(sameness))
-				fresh = lines.filter((line) => !there.has(sameness(line)))
-			}
+			const fresh = to.mayRepeat() ? await withoutRepeats(entries, to) : entries
 			if (fresh.length === 0) return false
-			const isAppended = await file.append(fresh)
-			await this.#read()
-			if (isAppended) return true
+			const appended = await file.append(fresh.map(({ line }) => line))
+			if (appended === 'read') to.take(fresh, file.lineCount - fresh.length + 1)
+			else await this.#read()
+			if (appended !== 'unread') return true
 		}
 		throw new Error('the file is replaced again and again')
 	}
 
 	async #makeDirectory(): Promise<void> {
-		if ((await lstat(this.path).catch(() => null))?.isDirectory()) return
-		try {
-			await mkdir(this.path)
-		} catch (error) {
-			if (errorCode(error) !== 'EEXIST') throw error
-			if ((await lstat(this.path)).isDirectory()) return
-			throw new Fault(
-				'conflict',
-				`The name '${this.name}' is taken by something that is not a run.`,
-			)
+		if (!(await lstat(this.path).catch(() => null))?.isDirectory()) {
+			await mkdir(this.path).catch(async (error: unknown) => {
+				if (errorCode(error) !== 'EEXIST') throw error
+				if ((await lstat(this.path)).isDirectory()) return
+				throw new Fault(
+					'conflict',
+					`The name '${this.name}' is taken by something that is not a run.`,
+				)
+			})
+			await syncDirectory(dirname(this.path))
 		}
-		await syncDirectory(dirname(this.path))
+		this.#hasDirectory = true
 	}
 
 	/** Reads on in all files and tells what is new. */
@@ -302,24 +339,13 @@ export class TrainingRun {
 				toldStep = this.#progress.latestStep
 				this.#progress = NO_PROGRESS
 			}
-			const told = lines.filter(
-				(line) => this.#follow(line) && this.#progress.latestStep > toldStep,
-			)
-			if (told.length > 0) this.#tell('metrics', `"metrics":[${told.join(',')}]`)
+			this.#takeMetrics(toEntries(lines), toldStep)
 		}
 		for await (const { isRestart, firstNumber, lines } of this.#events.readNew()) {
 			if (isRestart) this.#endsInError = false
-			const rows = lines.flatMap((line, i) => toEventRow(line, firstNumber + i) ?? [])
-			const last = rows.at(-1)
-			if (last !== undefined) this.#endsInError = last.level === 'error'
-			for (const row of rows) this.#tell('event', `"event":${JSON.stringify(row)}`)
+			this.#takeEvents(lines.flatMap((line, i) => parseEventRow(line, firstNumber + i) ?? []))
 		}
-		for await (const { lines } of this.#samples.readNew()) {
-			for (const line of lines) {
-				const samples = parseObject(line)
-				if (samples !== null) this.#tell('samples', fieldsOf(samples))
-			}
-		}
+		for await (const { lines } of this.#samples.readNew()) this.#takeSamples(toEntries(lines))
 		if (this.#record === null) await this.#hearFiles()
 		this.#isKnown = true
 	}
@@ -333,9 +359,28 @@ export class TrainingRun {
 		this.#progress = NO_PROGRESS
 		if (state === null) return
 		const points = (await readTrainerPoints(state)).filter(
-			(point) => this.#followPoint(point) && this.#progress.latestStep > toldStep,
+			(point) => this.#follow(point) && this.#progress.latestStep > toldStep,
 		)
-		if (points.length > 0) this.#tell('metrics', `"metrics":${JSON.stringify(points)}`)
+		if (points.length > 0) this.#tell('metrics', () => `"metrics":${JSON.stringify(points)}`)
+	}
+
+	/** Takes lines of metrics into account; those up to `toldStep` have been told before. */
+	#takeMetrics(entries: readonly Entry[], toldStep = Number.NEGATIVE_INFINITY): void {
+		const told = entries.filter(
+			({ value }) => this.#follow(value) && this.#progress.latestStep > toldStep,
+		)
+		if (told.length === 0) return
+		this.#tell('metrics', () => `"metrics":[${told.map(({ line }) => line).join(',')}]`)
+	}
+
+	#takeEvents(rows: readonly EventRow[]): void {
+		const last = rows.at(-1)
+		if (last !== undefined) this.#endsInError = last.level === 'error'
+		for (const row of rows) this.#tell('event', () => `"event":${JSON.stringify(row)}`)
+	}
+
+	#takeSamples(sets: readonly Entry[]): void {
+		for (const { value } of sets) this.#tell('samples', () => fieldsOf(value))
 	}
 
 	async #readRecord(): Promise<void> {
@@ -353,13 +398,8 @@ export class TrainingRun {
 		}
 	}
 
-	/** Takes a line of metrics into account; false when it is none. */
-	#follow(line: string): boolean {
-		const point = parseObject(line)
-		return point !== null && this.#followPoint(point)
-	}
-
-	#followPoint(point: JsonObject): boolean {
+	/** False for what is no point of metrics. */
+	#follow(point: JsonObject): boolean {
 		const { step } = point
 		if (typeof step !== 'number') return false
 		const { bestValLoss, metricCount } = this.#progress
@@ -374,16 +414,30 @@ export class TrainingRun {
 		return true
 	}
 
-	#tell(type: News['type'], fields: string): void {
+	#tell(type: News['type'], fields: () => string): void {
 		if (!this.#isKnown) return
-		this.#publish({ run: this.name, runId: this.#record?.runId ?? this.name, type, fields })
+		const runId = this.#record?.runId ?? this.name
+		this.#publish(() => ({ run: this.name, runId, type, fields: fields() }))
 	}
 }
 
-/** A line of events.jsonl; what is missing gets the trainer's own defaults. */
-export function toEventRow(line: string, id: number): EventRow | null {
+async function withoutRepeats(
+	entries: readonly Entry[],
+	{ file, sameness }: Destination,
+): Promise<readonly Entry[]> {
+	const bytes = entries.reduce((sum, { line }) => sum + Buffer.byteLength(line) + 1, 0)
+	const there = new Set((await file.tail(bytes + REPEAT_BYTES)).map(sameness))
+	return entries.filter(({ line }) => !there.has(sameness(line)))
+}
+
+/** A line of events.jsonl; null when it is none. */
+export function parseEventRow(line: string, id: number): EventRow | null {
 	const event = parseObject(line)
-	if (event === null) return null
+	return event && toEventRow(event, id)
+}
+
+/** What is missing gets the trainer's own defaults. */
+function toEventRow(event: JsonObject, id: number): EventRow {
 	const { step, level, kind, message, payload, timestamp } = event
 	return {
 		id,
@@ -423,10 +477,10 @@ function emptyRecord(runId: string, nowMs: number): RunRecord {
 }
 
 /** Lines of the points that have a step, made in slices so that a large batch holds nobody up. */
-async function toMetricsLines(
+async function toMetricsEntries(
 	points: readonly JsonObject[],
-): Promise<{ lines: readonly string[]; first: number }> {
-	const lines: string[] = []
+): Promise<{ entries: readonly Entry[]; first: number }> {
+	const entries: Entry[] = []
 	let first = Number.POSITIVE_INFINITY
 	let sliceEnd = performance.now() + SLICE_MS
 	for (const point of points) {
@@ -436,24 +490,32 @@ async function toMetricsLines(
 		}
 		const { step } = point
 		if (typeof step !== 'number') continue
-		const line = toLine(point)
-		if (line === null) continue
+		const entry = toEntry(point)
+		if (entry === null) continue
 		first = Math.min(first, step)
-		lines.push(line)
+		entries.push(entry)
 	}
-	return { lines, first }
+	return { entries, first }
 }
 
 /** Null for what no reader would take: too long, or nested too deeply. */
-function toLine(value: object): string | null {
+function toEntry(value: object): Entry | null {
 	try {
 		const line = JSON.stringify(value)
 		const isFit = Buffer.byteLength(line) < LINE_BYTES_MAX && !nestsDeeperThan(line, JSON_DEPTH_MAX)
-		return isFit ? line : null
+		return isFit ? { line, value: { ...value } } : null
 	} catch {
 		// Too deep even for JSON.stringify.
 		return null
 	}
+}
+
+/** Lines as objects, but for those that are none. */
+function toEntries(lines: readonly string[]): readonly Entry[] {
+	return lines.flatMap((line) => {
+		const value = parseObject(line)
+		return value === null ? [] : [{ line, value }]
+	})
 }
 
 /** Samples carry the time of their arrival, which two arrivals do not share. */

@@ -155,7 +155,7 @@ export class TrainingRuns {
 		this.#runs.delete(name)
 		await store.rescan(name)
 		log('info', `run ${name} was deleted; it stays in .trash for a day`)
-		this.feed.publish({ run: name, runId, type: 'run_removed', fields: '"removed":true' })
+		this.feed.publish(() => ({ run: name, runId, type: 'run_removed', fields: '"removed":true' }))
 	}
 
 	close(): void {
@@ -170,7 +170,7 @@ export class TrainingRuns {
 		const run = new TrainingRun({
 			root: store.directory,
 			name,
-			publish: (news: News) => this.feed.publish(news),
+			publish: (news: () => News) => this.feed.publish(news),
 			trainerState: () => store.trainerState(name),
 		})
 		this.#runs.set(name, run)
@@ -263,7 +263,7 @@ export class TrainingRuns {
 			if (this.#toldSteps.get(name) === text) continue
 			this.#toldSteps.set(name, text)
 			const fields = `"step":${step},"steps":${JSON.stringify(steps)}`
-			this.feed.publish({ run: name, runId: runId ?? name, type: 'checkpoint', fields })
+			this.feed.publish(() => ({ run: name, runId: runId ?? name, type: 'checkpoint', fields }))
 		}
 	}
 }

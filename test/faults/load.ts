@@ -3,8 +3,10 @@
  * its figures. `bun test/faults/load.ts [seconds]` (default 5 for each round), against dist/alpha.
  *
  * 8 streams alone and beside 50 trainers that report every step, one whose batches have 10 MB, and one
- * with a wrong secret that asks again without pause; in turns, because machines have moods.
+ * with a wrong secret that asks again without pause; in turns, because machines have moods. At last the
+ * trainers alone: what a report costs the server, and what it costs whoever sends it.
  */
+import { readFileSync } from 'node:fs'
 import { startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 
 const STREAMS = 8
@@ -23,6 +25,9 @@ interface Load {
 }
 
 const ROUNDS = 4
+
+/** Of /proc; the same on every Linux that we run on. */
+const TICKS_PER_SECOND = 100
 
 const [seconds = '5'] = process.argv.slice(2)
 const phaseMs = Number(seconds) * 1000
@@ -91,15 +96,19 @@ async function trainer(runId: string): Promise<void> {
 	}
 }
 
-async function largeTrainer(runId: string): Promise<void> {
+async function postLargeBatch(runId: string, batch: number): Promise<void> {
 	const steps = 5000
+	const points = Array.from({ length: steps }, (_, i) =>
+		point(batch * steps + i + 1, LARGE_BATCH_BYTES / steps - 120),
+	)
+	const body = JSON.stringify({ type: 'metrics', runId, metrics: points })
+	if ((await post(body, uploadSecret)) !== 200) counts.failures++
+	counts.largeBatches++
+}
+
+async function largeTrainer(runId: string): Promise<void> {
 	for (let batch = 0; !isOver; batch++) {
-		const points = Array.from({ length: steps }, (_, i) =>
-			point(batch * steps + i + 1, LARGE_BATCH_BYTES / steps - 120),
-		)
-		const body = JSON.stringify({ type: 'metrics', runId, metrics: points })
-		if ((await post(body, uploadSecret)) !== 200) counts.failures++
-		counts.largeBatches++
+		await postLargeBatch(runId, batch)
 		for (let waited = 0; waited < LARGE_BATCH_MS && !isOver; waited += STEP_MS)
 			await Bun.sleep(STEP_MS)
 	}
@@ -110,6 +119,43 @@ async function endlessLoop(): Promise<void> {
 		await post(JSON.stringify({ type: 'metrics', runId: 'x', metrics: [point(1)] }), 'wrong')
 		counts.refusals++
 	}
+}
+
+/** Processor time of the server so far, seconds. */
+function serverSeconds(): number {
+	const stat = readFileSync(`/proc/${server.pid}/stat`, 'utf8')
+	// The name of the program stands in brackets and may hold blanks.
+	const [utime, stime] = stat
+		.slice(stat.lastIndexOf(')') + 2)
+		.split(' ')
+		.slice(11, 13)
+	return (Number(utime) + Number(stime)) / TICKS_PER_SECOND
+}
+
+/** Processor time of a report of one step, milliseconds, and of one of 10 MB. */
+async function reportCosts(): Promise<string> {
+	isOver = false
+	const before = { ...counts, server: serverSeconds(), client: process.cpuUsage() }
+	const reporting = Array.from({ length: TRAINERS }, (_, i) => trainer(`cost ${i}`))
+	await Bun.sleep(phaseMs)
+	isOver = true
+	await Promise.all(reporting)
+	const reports = counts.reports - before.reports
+	const server = ((serverSeconds() - before.server) * 1000) / reports
+	const { user, system } = process.cpuUsage(before.client)
+	const client = (user + system) / 1000 / reports
+	return (
+		`a report of one step: ${server.toFixed(2)} ms of the server's processor time, ` +
+		`${client.toFixed(2)} ms of the client's (${reports} reports)`
+	)
+}
+
+async function largeBatchCosts(): Promise<string> {
+	const before = serverSeconds()
+	const batches = 5
+	for (let batch = 0; batch < batches; batch++) await postLargeBatch('large cost', batch)
+	const milliseconds = ((serverSeconds() - before) * 1000) / batches
+	return `one of 10 MB: ${milliseconds.toFixed(0)} ms`
 }
 
 async function residentBytes(): Promise<number> {
@@ -169,3 +215,5 @@ console.log(
 	`memory ${megabytes(memoryBefore)} before, ${megabytes(await residentBytes())} after; ` +
 		`log ${megabytes(logPerHour)} an hour`,
 )
+console.log(await reportCosts())
+console.log(await largeBatchCosts())

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test'
-import { appendFileSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+	appendFileSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { LINE_BYTES_MAX, LineFile, readLastLines } from '../../src/runs/line-file.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -24,9 +31,9 @@ describe('a file of lines', () => {
 	test('that does not exist has none, and begins with the first one appended', async () => {
 		using at = inDirectory()
 		expect(await readNew(at.file)).toEqual({ isRestart: false, lines: [] })
-		expect(await at.file.append(['{"a":1}', '{"a":2}'])).toBe(true)
+		expect(await at.file.append(['{"a":1}', '{"a":2}'])).toBe('read')
 		expect(readFileSync(at.path, 'utf8')).toBe('{"a":1}\n{"a":2}\n')
-		expect(await readNew(at.file)).toEqual({ isRestart: false, lines: ['{"a":1}', '{"a":2}'] })
+		expect(at.file.lineCount).toBe(2)
 		expect(await readNew(at.file)).toEqual({ isRestart: false, lines: [] })
 	})
 
@@ -42,9 +49,10 @@ describe('a file of lines', () => {
 
 	test('numbers its lines from 1', async () => {
 		using at = inDirectory()
-		writeFileSync(at.path, 'x\ny\n')
+		writeFileSync(at.path, 'x\n')
 		await readNew(at.file)
-		await at.file.append(['z'])
+		await at.file.append(['y'])
+		appendFileSync(at.path, 'z\n')
 		const batches = await Array.fromAsync(at.file.readNew())
 		expect(batches).toEqual([{ isRestart: false, firstNumber: 3, lines: ['z'] }])
 	})
@@ -53,16 +61,16 @@ describe('a file of lines', () => {
 		using at = inDirectory()
 		writeFileSync(at.path, '{"a":1}\n{"a":2,"b')
 		await readNew(at.file)
-		await at.file.append(['{"a":3}'])
+		expect(await at.file.append(['{"a":3}'])).toBe('read')
 		expect(readFileSync(at.path, 'utf8')).toBe('{"a":1}\n{"a":3}\n')
-		expect((await readNew(at.file)).lines).toEqual(['{"a":3}'])
+		expect((await readNew(at.file)).lines).toEqual([])
 	})
 
 	test('keeps a last line that lacks nothing but its end', async () => {
 		using at = inDirectory()
 		writeFileSync(at.path, '{"a":1}\n{"a":2}')
 		await readNew(at.file)
-		await at.file.append(['{"a":3}'])
+		expect(await at.file.append(['{"a":3}'])).toBe('added')
 		expect(readFileSync(at.path, 'utf8')).toBe('{"a":1}\n{"a":2}\n{"a":3}\n')
 		expect((await readNew(at.file)).lines).toEqual(['{"a":2}', '{"a":3}'])
 	})
@@ -73,24 +81,44 @@ describe('a file of lines', () => {
 		await readNew(at.file)
 		writeFileSync(`${at.path}.new`, '{"b":1}\n{"b":2}\n')
 		renameSync(`${at.path}.new`, at.path)
-		expect(await at.file.append(['{"b":3}'])).toBe(false)
+		expect(await at.file.append(['{"b":3}'])).toBe('unread')
 		expect(await readNew(at.file)).toEqual({ isRestart: true, lines: ['{"b":1}', '{"b":2}'] })
-		expect(await at.file.append(['{"b":3}'])).toBe(true)
+		expect(await at.file.append(['{"b":3}'])).toBe('read')
+	})
+
+	test('that others have written to is read before it is appended to', async () => {
+		using at = inDirectory()
+		await at.file.append(['{"a":1}'])
+		appendFileSync(at.path, '{"a":2}\n')
+		expect(await at.file.append(['{"a":3}'])).toBe('unread')
+		expect((await readNew(at.file)).lines).toEqual(['{"a":2}'])
+		expect(await at.file.append(['{"a":3}'])).toBe('read')
+		expect(readFileSync(at.path, 'utf8')).toBe('{"a":1}\n{"a":2}\n{"a":3}\n')
+	})
+
+	test('that is removed begins anew', async () => {
+		using at = inDirectory()
+		await at.file.append(['{"a":1}'])
+		rmSync(at.path)
+		expect(await at.file.append(['{"a":2}'])).toBe('unread')
+		expect(await readNew(at.file)).toEqual({ isRestart: true, lines: [] })
+		expect(await at.file.append(['{"a":2}'])).toBe('read')
+		expect(at.file.lineCount).toBe(1)
 	})
 
 	test('skips a line without end, in bounded memory, and counts it', async () => {
 		using at = inDirectory()
 		writeFileSync(at.path, `${'x'.repeat(3 * LINE_BYTES_MAX)}\n{"a":1}\n`)
 		expect((await readNew(at.file)).lines).toEqual(['', '{"a":1}'])
-		await at.file.append(['{"a":2}'])
-		expect((await readNew(at.file)).lines).toEqual(['{"a":2}'])
+		expect(await at.file.append(['{"a":2}'])).toBe('read')
+		expect(at.file.lineCount).toBe(3)
 	})
 
 	test('is never a link', async () => {
 		using at = inDirectory()
 		writeFileSync(`${at.path}.other`, 'x\n')
 		symlinkSync(`${at.path}.other`, at.path)
-		expect(at.file.append(['y'])).rejects.toThrow('ELOOP')
+		expect(at.file.append(['y'])).rejects.toThrow('regular file')
 		expect(readFileSync(`${at.path}.other`, 'utf8')).toBe('x\n')
 	})
 
