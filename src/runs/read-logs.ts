@@ -1,18 +1,17 @@
 /* What the files of a run hold, as much of it as somebody asks for. */
 import { join } from 'node:path'
 import { openRegularFile } from '../checkpoint/store/files.ts'
-import { TRAINING_LOG_NAME, TRAINING_TEXT_NAME } from '../checkpoint/store/names.ts'
+import {
+	EVENTS_NAME,
+	SAMPLES_NAME,
+	TRAINING_LOG_NAME,
+	TRAINING_TEXT_NAME,
+} from '../checkpoint/store/names.ts'
 import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { isRecord } from '../lib/json.ts'
 import { readAllLines, readLastLines } from './line-file.ts'
 import type { EventLevel, JsonObject, SampleSet } from './report.ts'
-import {
-	EVENTS_NAME,
-	type EventRow,
-	parseEventRow,
-	parseObject,
-	SAMPLES_NAME,
-} from './training-run.ts'
+import { type EventRow, parseEventRow, parseObject } from './training-run.ts'
 
 /** Bytes at the end of a file that a question for the last lines looks through. */
 const TAIL_BYTES_MAX = 2 ** 26

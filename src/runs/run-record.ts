@@ -2,6 +2,7 @@ import { lstat, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identityOf } from '../checkpoint/formats/byte-source.ts'
 import { readSmallFile, syncDirectory } from '../checkpoint/store/files.ts'
+import { RECORD_NAME, RECORD_TEMPORARY_NAME } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
 import type { JsonObject } from './report.ts'
@@ -24,8 +25,6 @@ export interface RunRecord {
 	readonly trainConfig: JsonObject
 }
 
-const RECORD_NAME = 'run.json'
-const TEMPORARY_NAME = '.run.json.tmp'
 const RECORD_BYTES_MAX = 2 ** 22
 
 /** Characters of a value that a record over its size keeps. */
@@ -54,7 +53,7 @@ export async function readRecord(directory: string): Promise<RunRecord | null> {
  * would be too large to be read again.
  */
 export async function writeRecord(directory: string, record: RunRecord): Promise<void> {
-	const temporary = join(directory, TEMPORARY_NAME)
+	const temporary = join(directory, RECORD_TEMPORARY_NAME)
 	try {
 		await using file = await open(temporary, 'w', 0o644)
 		await file.writeFile(recordText(record))
@@ -95,7 +94,7 @@ function isShort(value: unknown): boolean {
 /** Removes what a crash in the middle of `writeRecord` has left. */
 export async function sweepRecord(directory: string): Promise<void> {
 	try {
-		await rm(join(directory, TEMPORARY_NAME), { force: true })
+		await rm(join(directory, RECORD_TEMPORARY_NAME), { force: true })
 	} catch (error) {
 		if (errorCode(error) === '') throw error
 	}

@@ -5,7 +5,7 @@
 import { lstat, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncDirectory } from '../checkpoint/store/files.ts'
-import { TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
+import { EVENTS_NAME, SAMPLES_NAME, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
@@ -22,9 +22,6 @@ import {
 	sweepRecord,
 	writeRecord,
 } from './run-record.ts'
-
-export const EVENTS_NAME = 'events.jsonl'
-export const SAMPLES_NAME = 'samples.jsonl'
 
 /** run.json is written this often while reports come, milliseconds. */
 const RECORD_INTERVAL_MS = 30_000

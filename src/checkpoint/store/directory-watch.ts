@@ -7,12 +7,15 @@ import { type FSWatcher, watch } from 'node:fs'
  */
 export class DirectoryWatch {
 	readonly #path: string
-	readonly #onChange: (name: string | null) => void
+	readonly #onChange: (name: string | null, file: string) => void
 	#watcher: FSWatcher | null = null
 	#identity: string | null = null
 
-	/** `onChange` gets the first path segment of what changed, or null when that is not known. */
-	constructor(path: string, onChange: (name: string | null) => void) {
+	/**
+	 * `onChange` gets the first path segment of what changed, or null when that is not known, and the
+	 * second one, '' for none.
+	 */
+	constructor(path: string, onChange: (name: string | null, file: string) => void) {
 		this.#path = path
 		this.#onChange = onChange
 	}
@@ -25,12 +28,13 @@ export class DirectoryWatch {
 		try {
 			const watcher = watch(this.#path, { recursive: true }, (_event, filename) => {
 				if (typeof filename === 'string') {
-					this.#onChange(filename.split('/', 1)[0] ?? null)
+					const [name = null, file = ''] = filename.split('/', 2)
+					this.#onChange(name, file)
 					return
 				}
 				// Bun leaves the name out when the directory itself has gone; its inode may come again.
 				this.close()
-				this.#onChange(null)
+				this.#onChange(null, '')
 			})
 			watcher.on('error', () => this.close())
 			watcher.unref()

@@ -5,8 +5,23 @@ export const CONFIG_NAME = 'config.json'
 export const TRAINING_LOG_NAME = 'metrics.jsonl'
 /** Where Hugging Face's Trainer tells the same. */
 export const TRAINER_STATE_NAME = 'trainer_state.json'
+export const EVENTS_NAME = 'events.jsonl'
+export const SAMPLES_NAME = 'samples.jsonl'
+/** What a trainer has said of the run. */
+export const RECORD_NAME = 'run.json'
+/** run.json while it is written. */
+export const RECORD_TEMPORARY_NAME = '.run.json.tmp'
 /** The beginning of what a run was trained on. */
 export const TRAINING_TEXT_NAME = 'training-data.txt'
+
+/** Files that change while a training runs, and decide nothing about what is served. */
+export const LOG_NAMES: ReadonlySet<string> = new Set([
+	TRAINING_LOG_NAME,
+	EVENTS_NAME,
+	SAMPLES_NAME,
+	RECORD_NAME,
+	RECORD_TEMPORARY_NAME,
+])
 
 const CHECKPOINT_NAME = /^checkpoint-(\d+)\.json$/
 

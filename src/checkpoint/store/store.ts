@@ -15,9 +15,10 @@ import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { lookAt } from './files.ts'
+import { GatheredNames } from './gathered-names.ts'
 import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
-import { isIgnoredName, trainingLogPath } from './names.ts'
+import { isIgnoredName, LOG_NAMES, trainingLogPath } from './names.ts'
 import { Picture } from './picture.ts'
 import { SETTLE_MS } from './rest.ts'
 import { RootDirectory } from './root-directory.ts'
@@ -64,6 +65,9 @@ const OVERWRITE_MS_MAX = 10_000
 /** Events are gathered for this long, so that a burst costs one look. */
 const DEBOUNCE_MS = 50
 
+/** The same of logs: while a training runs, they change all the time and nothing else does. */
+const LOGS_MS = 1000
+
 /** Verdicts are gathered for this long, so that thousands cost few pictures. */
 const PUBLISH_MS = 100
 
@@ -88,8 +92,12 @@ export class CheckpointStore {
 	readonly #lookingFor = new Map<string, Promise<void>>()
 	#publishing: Timer | null = null
 	readonly #scans = new SerialQueue()
-	#changedNames = new Set<string>()
-	#debounce: Timer | null = null
+	readonly #changed = new GatheredNames(DEBOUNCE_MS, (names) => {
+		this.#scanLater(() => this.#scan(names))
+	})
+	readonly #logged = new GatheredNames(LOGS_MS, (names) => {
+		this.#scanLater(() => this.#scan(names))
+	})
 	readonly #timers: readonly Timer[]
 	/** Directories in the checkpoints directory, and whose turn it is. */
 	#names: readonly string[] = []
@@ -109,7 +117,9 @@ export class CheckpointStore {
 		this.#inspections = new Inspections(inspect, index)
 		this.#picture = new Picture(this.#inspections, this.#log, overwriteMsMax)
 		this.#root = new RootDirectory(directory)
-		this.#watch = new DirectoryWatch(directory, (name) => this.#noteChange(name))
+		this.#watch = new DirectoryWatch(directory, (name, file) => {
+			this.#noteChange(name, file)
+		})
 		this.#timers = [
 			setInterval(() => this.#scanLater(() => this.#lookAtRoot()), ROOT_LOOK_MS),
 			setInterval(() => this.#scanLater(() => this.#lookInTurn()), rescanMs),
@@ -266,27 +276,22 @@ export class CheckpointStore {
 	close(): void {
 		this.#isClosed = true
 		for (const timer of this.#timers) clearInterval(timer)
-		if (this.#debounce !== null) clearTimeout(this.#debounce)
+		this.#changed.close()
+		this.#logged.close()
 		if (this.#publishing !== null) clearTimeout(this.#publishing)
 		this.#inspections.close()
 		this.#watch.close()
 	}
 
-	#noteChange(name: string | null): void {
+	#noteChange(name: string | null, file = ''): void {
 		if (this.#isClosed) return
 		if (name === null) {
 			this.#scanLater(() => this.#scanAll())
 			return
 		}
 		if (isIgnoredName(name)) return
-		this.#changedNames.add(name)
-		this.#debounce ??= setTimeout(() => {
-			const names = [...this.#changedNames]
-			this.#changedNames = new Set()
-			this.#debounce = null
-			this.#scanLater(() => this.#scan(names))
-		}, DEBOUNCE_MS)
-		this.#debounce.unref()
+		const gathered = LOG_NAMES.has(file) ? this.#logged : this.#changed
+		gathered.add(name)
 	}
 
 	/** A scan that nobody waits for: its failure is a line in the log, and the next one tries again. */
