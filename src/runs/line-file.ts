@@ -4,7 +4,7 @@
  * What is appended here is on disk when `append` resolves. A crash in mid-write leaves half a line at the
  * end: it is never read as a line, and cut off before the next one is appended.
  */
-import { constants, type Stats } from 'node:fs'
+import { constants, lstatSync, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openRegularFile, syncDirectory } from '../checkpoint/store/files.ts'
@@ -41,10 +41,10 @@ const APPEND_SYNCED = {
 		constants.O_CREAT |
 		constants.O_APPEND |
 		constants.O_NOFOLLOW |
-		constants.O_NONBLOCK,
+		constants.O_NONBLOCK |
+		// Not the option `flush`: Bun passes over a sync that fails.
+		constants.O_DSYNC,
 	mode: 0o644,
-	// With `appendFile` Bun passes over it.
-	flush: true,
 }
 
 /** One writer at a time: the owner must not call `append` while it reads or appends. */
@@ -115,7 +115,8 @@ export class LineFile {
 			await this.#cutOff(mended.size, text.length)
 			throw error
 		}
-		const after = await lstat(this.path)
+		// It has just been written: what is asked for is in memory.
+		const after = lstatSync(this.path)
 		const isAlone = isNew || identityOf(after) === this.#identity
 		if (!isAlone || mended.prefix !== '' || after.size !== mended.size + text.length) return 'added'
 		this.#identity = identityOf(after)

@@ -32,6 +32,12 @@ const SAME_START_MS = 60_000
 /** Where repeated events and samples are looked for, bytes from the end. */
 const REPEAT_BYTES = 2 ** 16
 
+/** A trainer that has reported this lately is not expected to write beside that, milliseconds. */
+const REPORTED_MS = 1000
+
+/** But after so long its files are looked at. */
+const READ_MS = 10_000
+
 /** Time that turning a large batch into lines may take at once, milliseconds. */
 const SLICE_MS = 4
 
@@ -110,6 +116,9 @@ export class TrainingRun {
 	#stateRead: TrainerState | null = null
 	#endsInError = false
 	#lastHeardMs = 0
+	/** Of the last report, and of the last look at all files; by the clock of `performance.now()`. */
+	#reportedMs = Number.NEGATIVE_INFINITY
+	#readMs = Number.NEGATIVE_INFINITY
 	/** Its files have been read once: what comes now is news. */
 	#isKnown = false
 	/** The directory was there when a report came: it is not looked for again until it is missed. */
@@ -151,6 +160,12 @@ export class TrainingRun {
 		return this.#turns.run(work)
 	}
 
+	/** Reports tell what looking at its files would. */
+	get isFresh(): boolean {
+		const now = performance.now()
+		return now - this.#reportedMs < REPORTED_MS && now - this.#readMs < READ_MS
+	}
+
 	/** Reads what has been written since the last time. */
 	refresh(): Promise<void> {
 		return this.exclusively(() => this.#read())
@@ -168,6 +183,7 @@ export class TrainingRun {
 			if (!this.#isKnown) await this.#read()
 			// Before anybody is told: whoever looks then must not find it silent.
 			this.#lastHeardMs = nowMs
+			this.#reportedMs = performance.now()
 			try {
 				await this.#store(report, nowMs)
 			} catch (error) {
@@ -345,6 +361,7 @@ export class TrainingRun {
 		for await (const { lines } of this.#samples.readNew()) this.#takeSamples(toEntries(lines))
 		if (this.#record === null) await this.#hearFiles()
 		this.#isKnown = true
+		this.#readMs = performance.now()
 	}
 
 	/** Hugging Face's Trainer writes all that it has logged anew with each checkpoint. */

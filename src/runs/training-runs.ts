@@ -7,7 +7,10 @@ import { join } from 'node:path'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
+
 import type { TrainerState } from '../checkpoint/store/trainer-state.ts'
+import { GatheredNames } from '../lib/gathered-names.ts'
+
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LiveFeed, type News } from './live-feed.ts'
@@ -71,6 +74,8 @@ export interface RunOverview {
 
 const TRASH_INTERVAL_MS = 3_600_000
 
+const POSTPONED_MS = 2000
+
 /** Knows the runs of a store's directory; they are read in the background, see `ready`. */
 export class TrainingRuns {
 	readonly feed = new LiveFeed()
@@ -80,6 +85,8 @@ export class TrainingRuns {
 	readonly #stops: (() => void)[] = []
 	/** Looks at the directory, one after another. */
 	readonly #reading = new SerialQueue()
+	/** Runs to be looked at when their trainers are silent. */
+	readonly #postponed = new GatheredNames(POSTPONED_MS, (names) => this.#look(names))
 	/** Checkpoints that watchers have been told of, by run. */
 	readonly #toldSteps = new Map<string, string>()
 
@@ -160,6 +167,7 @@ export class TrainingRuns {
 
 	close(): void {
 		for (const stop of this.#stops) stop()
+		this.#postponed.close()
 		this.feed.close()
 	}
 
@@ -199,6 +207,10 @@ export class TrainingRuns {
 	async #readRun(name: string): Promise<void> {
 		const { store, log } = this.#options
 		try {
+			if (this.#runs.get(name)?.isFresh) {
+				this.#postponed.add(name)
+				return
+			}
 			const isThere = (await lstat(join(store.directory, name)).catch(() => null))?.isDirectory()
 			if (!isThere) {
 				this.#runs.delete(name)

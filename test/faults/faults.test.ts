@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { injectErrors, injectKills } from './faults.ts'
-import { injectReportErrors, injectReportKills } from './report-faults.ts'
+import { injectReportErrors, injectReportKills, openingsOfLogs } from './report-faults.ts'
 import { canInject } from './subject.ts'
 
 /** A slice of what `faults.ts` tries; it needs strace and the right to trace. */
@@ -21,6 +21,12 @@ slice(
 	},
 	120_000,
 )
+
+slice('what a trainer reports is written through to the disk (strace)', async () => {
+	const openings = (await openingsOfLogs()).filter((line) => line.includes('O_WRONLY'))
+	expect(openings).toHaveLength(3)
+	for (const opening of openings) expect(opening).toContain('O_DSYNC')
+})
 
 slice(
 	'reports and uploads in pieces survive being killed at any call (strace)',

@@ -30,8 +30,17 @@ const CALLS = [
 	'pread64',
 ] as const
 
-/** A failing write would only keep the process from answering: what it stores goes by position. */
-const FAILING_CALLS = ['pwrite64', 'fsync', 'fdatasync', 'rename', 'openat', 'mkdir'] as const
+/** Writes fail on files only: else the process could not answer. */
+const FAILING_CALLS = [
+	'write',
+	'pwrite64',
+	'fsync',
+	'fdatasync',
+	'rename',
+	'openat',
+	'mkdir',
+] as const
+const LOGS = ['metrics.jsonl', 'events.jsonl', 'samples.jsonl'] as const
 const ERRORS = ['ENOSPC', 'EIO', 'EROFS', 'EMFILE', 'EDQUOT'] as const
 
 type Work = 'report' | 'assemble'
@@ -122,6 +131,7 @@ export async function injectReportErrors(pointsMax: number): Promise<number> {
 	using directory = tempDir()
 	const path = join(directory.path, 'checkpoints')
 	mkdirSync(path)
+	const files = [...LOGS, '.run.json.tmp'].map((file) => join(path, runDirectoryName(runId), file))
 	const progress = new Progress(path)
 	const subject = await Subject.start(script, path)
 	let points = 0
@@ -135,12 +145,17 @@ export async function injectReportErrors(pointsMax: number): Promise<number> {
 						const { answer, injected } = await subject.injecting(
 							`${call}:error=${error}:when=${index}`,
 							() => subject.ask(progress.command(work)),
+							call === 'write' ? files : [],
 						)
 						const where = `${work}, ${call} ${error} at ${index} (${answer})`
 						if (answer === null) throw new Error(`${where}: the process died`)
+						const isStored = answer.startsWith('done')
+						if (isStored && injected > 0 && work === 'report' && call === 'fsync') {
+							throw new Error(`${where}: answered without being on disk`)
+						}
 						try {
 							progress.settle(work, answer)
-							if (!answer.startsWith('done')) {
+							if (!isStored) {
 								const again = await subject.ask(progress.command(work))
 								if (!again?.startsWith('done')) throw new Error(`sent again: ${again}`)
 								progress.settle(work, again)
@@ -160,6 +175,22 @@ export async function injectReportErrors(pointsMax: number): Promise<number> {
 		await subject.stop()
 	}
 	return points
+}
+
+/** How the logs of a run are opened for a batch of reports, in words of strace. */
+export async function openingsOfLogs(): Promise<readonly string[]> {
+	using directory = tempDir()
+	const path = join(directory.path, 'checkpoints')
+	mkdirSync(path)
+	const run = join(path, runDirectoryName(runId))
+	const subject = await Subject.start(script, path)
+	try {
+		await subject.ask('report 0')
+		const files = LOGS.map((file) => join(run, file))
+		return await subject.tracing('openat', files, () => subject.ask('report 1'))
+	} finally {
+		await subject.stop()
+	}
 }
 
 if (import.meta.main) {

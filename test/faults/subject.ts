@@ -66,33 +66,57 @@ export class Subject {
 		return this.#answers.next()
 	}
 
-	/** Runs `work` while strace injects; says how often it did. */
-	async injecting(injection: string, work: () => Promise<string | null>) {
+	/**
+	 * Runs `work` while strace injects, into calls on `files` only where some are named; says how often
+	 * it did.
+	 */
+	async injecting(
+		injection: string,
+		work: () => Promise<string | null>,
+		files: readonly string[] = [],
+	) {
 		const call = injection.split(':', 1)[0]!
-		const tracer = Bun.spawn(
-			[
-				'strace',
-				'-f',
-				'-e',
-				`trace=${call}`,
-				'-e',
-				`inject=${injection}`,
-				'-p',
-				`${this.#process.pid}`,
-			],
-			{ stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' },
-		)
-		const trace = new LineReader(tracer.stderr)
-		if ((await trace.next(/attached/)) === null) throw new Error('strace could not attach')
-		const answer = await work()
+		const { result, trace } = await this.#traced(call, [`inject=${injection}`], files, work)
+		const isHit = /INJECTED|killed by SIGKILL/
+		return { answer: result, injected: trace.filter((line) => isHit.test(line)).length }
+	}
+
+	/** Lines of strace about a call on `files` while `work` runs. */
+	async tracing(
+		call: string,
+		files: readonly string[],
+		work: () => Promise<string | null>,
+	): Promise<readonly string[]> {
+		const { trace } = await this.#traced(call, [], files, work)
+		return trace.filter((line) => line.includes(`${call}(`))
+	}
+
+	async #traced(
+		call: string,
+		expressions: readonly string[],
+		files: readonly string[],
+		work: () => Promise<string | null>,
+	) {
+		const options = [
+			...[`trace=${call}`, ...expressions].flatMap((expression) => ['-e', expression]),
+			...files.flatMap((file) => ['-P', file]),
+		]
+		const tracer = Bun.spawn(['strace', '-f', ...options, '-p', `${this.#process.pid}`], {
+			stdin: 'ignore',
+			stdout: 'ignore',
+			stderr: 'pipe',
+		})
+		const lines = new LineReader(tracer.stderr)
+		if ((await lines.next(/attached/)) === null) throw new Error('strace could not attach')
+		const result = await work()
 		tracer.kill('SIGINT')
 		// Strace does not always notice that all it traced has been killed.
 		const giveUp = setTimeout(() => tracer.kill('SIGKILL'), TRACER_EXIT_MS)
-		let injected = 0
-		while ((await trace.next(/INJECTED|killed by SIGKILL/)) !== null) injected++
+		const trace: string[] = []
+		for (let line = await lines.next(); line !== null; line = await lines.next()) trace.push(line)
 		await tracer.exited
 		clearTimeout(giveUp)
-		return { answer, injected }
+		return { result, trace }
 	}
 
 	async stop(): Promise<void> {

@@ -10,6 +10,8 @@ const HOP_HEADERS = new Set(['connection', 'content-length', 'host', 'accept-enc
 
 export interface RecordedRequest {
 	readonly n: number
+	/** Since the first request, milliseconds. */
+	readonly atMs: number
 	readonly path: string
 	readonly headers: Readonly<Record<string, string>>
 	readonly body: Buffer<ArrayBuffer>
@@ -20,22 +22,27 @@ export interface RecordedRequest {
 
 interface IndexEntry {
 	readonly n: number
+	readonly at_ms: number
 	readonly path: string
 	readonly headers: Readonly<Record<string, string>>
 	readonly body: string
 	readonly answer: Readonly<Record<string, unknown>>
 }
 
+export const recordings = ['char-40-steps', 'bpe-120-steps'] as const
+
 /** All requests of a training, in order, with the secret of the tests. */
-export function readRecording(name: 'char-40-steps' | 'bpe-120-steps'): RecordedRequest[] {
+export function readRecording(name: (typeof recordings)[number]): RecordedRequest[] {
 	const index: IndexEntry[] = JSON.parse(readFileSync(join(directory, name, 'index.json'), 'utf8'))
-	return index.map(({ n, path, headers, body, answer }) => {
+	const startMs = index[0]?.at_ms ?? 0
+	return index.map(({ n, at_ms, path, headers, body, answer }) => {
 		const bytes = Buffer.from(readFileSync(join(directory, name, body)))
 		const json = body.endsWith('.json') ? JSON.parse(bytes.toString()) : null
 		const kept = Object.entries(headers).filter(([header]) => !HOP_HEADERS.has(header))
 		const authorization = `Bearer ${uploadSecret}`
 		return {
 			n,
+			atMs: at_ms - startMs,
 			path,
 			body: bytes,
 			json,

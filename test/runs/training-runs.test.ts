@@ -327,6 +327,20 @@ describe('a watcher', () => {
 		await watcher.return()
 	})
 
+	test('hears what others write beside a trainer that reports', async () => {
+		using at = await RunsFixture.open()
+		await at.report(start('run'), metrics('run', 1, 1))
+		const watcher = at.runs.feed.watch('run')
+		await at.report(metrics('run', 2, 2))
+		appendFileSync(at.pathOf('run', 'events.jsonl'), '{"message":"from elsewhere"}\n')
+		const news: string[] = []
+		while (!news.some((fields) => fields.includes('from elsewhere'))) {
+			const { value } = await watcher.next()
+			if (Array.isArray(value)) news.push(...value.map(({ fields }) => fields))
+		}
+		await watcher.return()
+	})
+
 	test('of one run hears of no other', async () => {
 		using at = await RunsFixture.open()
 		const watcher = at.runs.feed.watch('b')

@@ -9,13 +9,13 @@
 import { join } from 'node:path'
 import { messageOf } from '../../lib/errors.ts'
 import { Fault } from '../../lib/fault.ts'
+import { GatheredNames } from '../../lib/gathered-names.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import { lookAt } from './files.ts'
-import { GatheredNames } from './gathered-names.ts'
 import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, LOG_NAMES, trainingLogPath } from './names.ts'
@@ -96,7 +96,7 @@ export class CheckpointStore {
 		this.#scanLater(() => this.#scan(names))
 	})
 	readonly #logged = new GatheredNames(LOGS_MS, (names) => {
-		this.#scanLater(() => this.#scan(names))
+		this.#scanLater(() => this.#scanLogs(names))
 	})
 	readonly #timers: readonly Timer[]
 	/** Directories in the checkpoints directory, and whose turn it is. */
@@ -382,6 +382,13 @@ export class CheckpointStore {
 		this.#publish()
 		for (const listener of this.#lookListeners) listener(names)
 		for (const name of names) this.#inspectBest(name)
+	}
+
+	/** Looks at runs of which only logs have changed: by them no directory becomes a run that is served. */
+	async #scanLogs(names: readonly string[]): Promise<void> {
+		await this.#lookAtRuns(names.filter((name) => this.#picture.readerOf(name) !== undefined))
+		this.#publish()
+		for (const listener of this.#lookListeners) listener(names)
 	}
 
 	async #lookAtRuns(names: readonly string[]): Promise<void> {

@@ -158,6 +158,25 @@ describe('the listing at the start', () => {
 		for (const name of ['two', '../one', '', '__proto__']) expect(store.find(name)).toBeUndefined()
 	})
 
+	test('shows the loss of a log that grows, with a look or two a second', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('run', 1)
+		const store = await directory.open()
+		await store.inspected()
+		let looks = 0
+		store.onLook((names) => {
+			if (names.includes('run')) looks++
+		})
+		const startedAt = performance.now()
+		const path = join(directory.path, 'run/metrics.jsonl')
+		for (let step = 1; step <= 50; step++) {
+			appendFileSync(path, `{"step":${step},"loss":${step}}\n`)
+			await Bun.sleep(10)
+		}
+		await eventually(() => store.find('run')?.lastLoss === 50)
+		expect(looks).toBeLessThanOrEqual(2 + (performance.now() - startedAt) / 1000)
+	})
+
 	test('ignores names of copiers and editors', async () => {
 		using directory = new TestDirectory()
 		for (const name of ['.hidden', 'a.part', 'b.tmp', 'c~', 'd.swp']) directory.writeRun(name, 1)
