@@ -7,10 +7,8 @@ import { join } from 'node:path'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
-
 import type { TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { GatheredNames } from '../lib/gathered-names.ts'
-
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LiveFeed, type News } from './live-feed.ts'
