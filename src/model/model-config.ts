@@ -161,6 +161,8 @@ export interface RotaryConfig {
 export type RotaryScaling =
 	| { readonly kind: 'none' }
 	| { readonly kind: 'linear'; readonly factor: number }
+	/** By a number for each frequency. */
+	| { readonly kind: 'divisors'; readonly divisors: readonly number[] }
 	| {
 			readonly kind: 'llama3'
 			readonly factor: number

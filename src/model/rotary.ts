@@ -33,7 +33,7 @@ export class Rotary {
 		this.#contextLength = contextLength
 		// Rounded to f32 as the original implementations round them.
 		this.#frequencies = Float32Array.from({ length: half }, (_, i) =>
-			scaled(Math.fround(1 / Math.fround(theta ** (i / half))), scaling),
+			scaled(Math.fround(1 / Math.fround(theta ** (i / half))), scaling, i),
 		)
 	}
 
@@ -54,8 +54,9 @@ export class Rotary {
 	}
 }
 
-function scaled(frequency: number, scaling: RotaryScaling): number {
+function scaled(frequency: number, scaling: RotaryScaling, index: number): number {
 	if (scaling.kind === 'none') return frequency
+	if (scaling.kind === 'divisors') return frequency / scaling.divisors[index]!
 	const { factor } = scaling
 	if (scaling.kind === 'linear') return frequency / factor
 	const { lowFactor, highFactor, firstContext } = scaling

@@ -130,3 +130,18 @@ test('a directory that is damaged later keeps its neighbours served', async () =
 	await eventually(async () => !(await listed()).includes('later'))
 	expect(await listed()).toContain('gpt2')
 })
+
+test('a GGUF file needs no directory: its name is the id', async () => {
+	const fixture = 'gguf-llama-spm-f16'
+	const id = 'TinyLlama.F16.gguf'
+	const path = join(server.checkpoints, id)
+	cpSync(join(families, fixture, `${fixture}.gguf`), path)
+	await eventually(async () => (await listed()).includes(id))
+	const prompt = familyAnswers(fixture).greedy[0]!.prompt_ids
+	expect(await complete(id, prompt, 8)).toBe(await complete(fixture, prompt, 8))
+	const card = await fetch(`${server.url}/api/models/${id}`)
+	expect(card.status).toBe(200)
+	expect(await card.json()).toMatchObject({ format: 'gguf', family: 'llama' })
+	rmSync(path)
+	await eventually(async () => !(await listed()).includes(id))
+})

@@ -20,7 +20,7 @@ export const RunSchema = Type.Object({
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,
 	format: nullable(
-		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat'], {
+		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat', 'gguf'], {
 			description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
 		}),
 	),

@@ -56,14 +56,23 @@ function widenBrainFloats(stored: Uint16Array, out: Float32Array): void {
 }
 
 function widenHalfFloats(stored: Uint16Array, out: Float32Array): void {
-	halfFloats ??= halfFloatTable()
-	const table = halfFloats
+	const table = halfFloatBits()
 	const bits = new Uint32Array(out.buffer, out.byteOffset, out.length)
 	for (let i = 0; i < stored.length; i++) bits[i] = table[stored[i]!]!
 }
 
 /** The f32 bits of each half-precision number, made when the first file needs them (256 KiB). */
 let halfFloats: Uint32Array | undefined
+
+function halfFloatBits(): Uint32Array {
+	halfFloats ??= halfFloatTable()
+	return halfFloats
+}
+
+/** The value of each half-precision number, by its bits. */
+export function halfFloatValues(): Float32Array {
+	return new Float32Array(halfFloatBits().buffer)
+}
 
 /** IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits; subnormal numbers become normal ones. */
 function halfFloatTable(): Uint32Array {

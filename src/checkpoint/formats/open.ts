@@ -2,6 +2,8 @@
 import { isBinaryForm, openBinary } from './binary.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
+import { isGgufName, openGguf } from './gguf.ts'
+import { isGguf } from './gguf-header.ts'
 import { isHuggingFace, openHuggingFace } from './huggingface.ts'
 import { openJson } from './json.ts'
 import type { ModelDirectory } from './model-directory.ts'
@@ -23,16 +25,19 @@ export function openCheckpoint(source: ByteSource): CheckpointFile {
 	}
 	const start = new Uint8Array(SNIFFED_BYTES)
 	source.read(start, 0)
+	if (isGguf(start)) return openGguf(source)
 	return isBinaryForm(start) ? openBinary(source) : openJson(source)
 }
 
 /** The same for what another trainer wrote as a directory. */
 export function openDirectory(directory: ModelDirectory): CheckpointFile {
 	if (isHuggingFace(directory)) return openHuggingFace(directory)
+	const gguf = directory.names.filter(isGgufName).sort()[0]
+	if (gguf !== undefined) return openGguf(directory.open(gguf))
 	if (isNanoGpt(directory)) return openNanoGpt(directory)
 	const nanochat = findNanochat(directory.names).at(-1)
 	if (nanochat !== undefined) return openNanochat(directory, nanochat)
 	throw new CheckpointError(
-		`expected weights in ${WEIGHT_FILES.join(', ')} or ckpt.pt or model_<step>.pt, got none`,
+		`expected weights in ${WEIGHT_FILES.join(', ')} , *.gguf, ckpt.pt or model_<step>.pt, got none`,
 	)
 }

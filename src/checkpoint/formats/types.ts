@@ -32,8 +32,8 @@ export interface StoredTensor {
 	readonly shape: unknown
 	/** Its number format as the file calls it, for instance `F32`. */
 	readonly dtype: string
-	/** The same for numbers that can be weights; null for others. */
-	readonly format: NumberFormat | null
+	/** The same for numbers that can be weights; null for others. `quantized`: in blocks of a few bits each. */
+	readonly format: NumberFormat | 'quantized' | null
 	/** How many numbers the file has for it: at least, at most. */
 	readonly elements: readonly [min: number, max: number]
 	/** One reader of a file at a time: readers share its buffers. */

@@ -4,6 +4,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isGgufName } from '../formats/gguf.ts'
 import { findNanochat, NANOCHAT_DIRECTORY } from '../formats/nanochat.ts'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
@@ -41,6 +42,8 @@ export function findModelFiles(names: readonly string[]): ModelFiles | null {
 		const others = HUGGING_FACE_FILES.filter((name) => present.has(name))
 		return { weights: [weights, ...shards.sort()], others, needsConfig: true }
 	}
+	const gguf = names.filter(isGgufName).sort()[0]
+	if (gguf !== undefined) return { weights: [gguf], others: [], needsConfig: false }
 	const checkpoint = names.filter(isNanoGptCheckpoint).sort()[0]
 	if (checkpoint === undefined) return null
 	const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []

@@ -1,8 +1,9 @@
 /*
- * The checkpoints directory itself: which directories are in it, and whether it is the same as before.
+ * The checkpoints directory itself: which runs may be in it, and whether it is the same as before.
  */
 import { readdir, stat } from 'node:fs/promises'
 import { errorCode } from '../../lib/errors.ts'
+import { isGgufName } from '../formats/gguf.ts'
 import { isIgnoredName } from './names.ts'
 
 /** What a look at the directory says. */
@@ -11,7 +12,7 @@ export type RootState =
 			readonly type: 'present'
 			/** Another directory at the same path has another identity. */
 			readonly identity: string
-			/** Directories in it, and links. */
+			/** Directories in it, models in one file, and links. */
 			readonly names: readonly string[]
 			/** Names have come or gone since the look before. */
 			readonly hasChanged: boolean
@@ -40,7 +41,7 @@ export class RootDirectory {
 			const state = [identity, found.mtimeNs, found.ctimeNs].join(':')
 			const hasChanged = state !== this.#state
 			if (hasChanged) {
-				this.#names = await listDirectories(this.#path)
+				this.#names = await listCandidates(this.#path)
 				// Within a tick of the clock a second change leaves no trace: such a state is not believed.
 				const age = Date.now() - Number(found.ctimeNs) / 1e6
 				this.#state = age > CLOCK_TICK_MS ? state : ''
@@ -60,10 +61,11 @@ export class RootDirectory {
 /** Coarsest step of a file system's clock that we know. */
 const CLOCK_TICK_MS = 20
 
-async function listDirectories(path: string): Promise<readonly string[]> {
+async function listCandidates(path: string): Promise<readonly string[]> {
 	const entries = await readdir(path, { withFileTypes: true })
 	return entries.flatMap((entry) => {
-		const isCandidate = entry.isDirectory() || entry.isSymbolicLink()
+		const isCandidate =
+			entry.isDirectory() || entry.isSymbolicLink() || (entry.isFile() && isGgufName(entry.name))
 		return isCandidate && !isIgnoredName(entry.name) ? [entry.name] : []
 	})
 }

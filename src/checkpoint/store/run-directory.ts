@@ -7,6 +7,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
+import { isGgufName } from '../formats/gguf.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
 import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
@@ -64,6 +65,8 @@ interface KnownVersion {
 /** Reads one run directory again and again, remembering what has not changed. */
 export class RunReader {
 	readonly name: string
+	/** The checkpoints directory. */
+	readonly #parent: string
 	readonly #path: string
 	#last: RunDirectory | null = null
 	#config: Cached<RunConfig> | undefined
@@ -84,6 +87,7 @@ export class RunReader {
 
 	constructor(directory: string, name: string) {
 		this.name = name
+		this.#parent = directory
 		this.#path = join(directory, name)
 	}
 
@@ -93,6 +97,10 @@ export class RunReader {
 	 */
 	async glance(): Promise<number> {
 		const names = await readdir(this.#path).catch((): string[] => [])
+		if (names.length === 0 && isGgufName(this.name)) {
+			const state = await lookAt(this.#path)
+			return state.type === 'file' ? state.mtimeMs : 0
+		}
 		const highest = names.reduce((best, name) => Math.max(best, stepOfName(name) ?? -1), -1)
 		if (highest === -1) return await this.#glanceAtModel(names)
 		const state = await lookAt(join(this.#path, checkpointName(highest)))
@@ -118,6 +126,8 @@ export class RunReader {
 	 * in it.
 	 */
 	async read(resting: boolean): Promise<RunDirectory | null> {
+		const file = isGgufName(this.name) ? await this.#readFile(resting) : null
+		if (file !== null) return this.#keep(file)
 		const names = await this.#list()
 		if (names === 'linked') return unreadableRun(this.name, NOT_FOLLOWED)
 		if (!Array.isArray(names)) return this.#keep(names)
@@ -162,6 +172,24 @@ export class RunReader {
 			unreadable,
 			isSettling: isSettling || config.isSettling === true,
 		})
+	}
+
+	/** A model in one file, which is not in a directory of its own; null when none is here. */
+	async #readFile(resting: boolean): Promise<RunDirectory | null> {
+		const known = this.#last?.checkpoints[0]
+		const files = { weights: [this.name], others: [], needsConfig: false }
+		const seen = await lookAtModel(this.#parent, files, { step: 0, resting, known })
+		if (seen === null) return null
+		return {
+			name: this.name,
+			config: NO_CONFIG,
+			lastLoss: null,
+			trainerState: null,
+			checkpoints: [seen.version],
+			strangers: [],
+			unreadable: [],
+			isSettling: seen.isSettling,
+		}
 	}
 
 	/**
@@ -259,7 +287,8 @@ export class RunReader {
 	async #list(): Promise<string[] | string | null> {
 		const state = await lookAt(this.#path)
 		if (state.type === 'unreadable') return `the directory ${state.reason}`
-		if (state.type === 'link') return (await isDirectory(this.#path)) ? 'linked' : null
+		if (state.type === 'link')
+			return isGgufName(this.name) || (await isDirectory(this.#path)) ? 'linked' : null
 		if (state.type !== 'directory') return null
 		try {
 			return await readdir(this.#path)

@@ -12,6 +12,7 @@ import { Fault } from '../../lib/fault.ts'
 import { GatheredNames } from '../../lib/gathered-names.ts'
 import type { Log } from '../../lib/log.ts'
 import { SerialQueue } from '../../lib/serial-queue.ts'
+import { isGgufName } from '../formats/gguf.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { DirectoryWatch } from './directory-watch.ts'
@@ -221,7 +222,7 @@ export class CheckpointStore {
 		if (looking !== undefined) return looking
 		const look = async () => {
 			const { type } = await lookAt(join(this.directory, name))
-			if (type === 'directory') await this.rescan(name)
+			if (type === 'directory' || (type === 'file' && isGgufName(name))) await this.rescan(name)
 		}
 		const promise = look().finally(() => this.#lookingFor.delete(name))
 		this.#lookingFor.set(name, promise)
