@@ -34,9 +34,17 @@ export function listen(
 				setIdleTimeout: (seconds) => server.timeout(request, seconds),
 				address: () => server.requestIP(request)?.address ?? null,
 			})
-			return app.fetch(routable)
+			const answer = app.fetch(routable)
+			return request.method === 'HEAD' ? withoutFalseLength(answer) : answer
 		},
 	})
+}
+
+/** Elysia counts a body where HEAD has none. An answer with a transfer coding is of no known length. */
+async function withoutFalseLength(answer: Response | Promise<Response>): Promise<Response> {
+	const response = await answer
+	if (response.headers.has('transfer-encoding')) response.headers.delete('content-length')
+	return response
 }
 
 /**

@@ -8,10 +8,14 @@ import { clientClosedRequest, toApiError } from './error-handler.ts'
 import { eventStream, eventStreamHeaders, plainStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
 
-/** Answers HEAD without generating what nobody would read. */
+/** Answers HEAD without generating what nobody would read: of an unknown length, as the stream itself is. */
 export function headResponse(contentType: string): Response {
 	return new Response(null, {
-		headers: { 'content-type': contentType, 'cache-control': 'no-store' },
+		headers: {
+			'content-type': contentType,
+			'cache-control': 'no-store',
+			'transfer-encoding': 'chunked',
+		},
 	})
 }
 

@@ -215,7 +215,7 @@ async function download(context: ServerContext, id: string, name: string, reques
 	}
 	if (request.method === 'HEAD') {
 		await file.chunks.return()
-		return new Response(null, { headers })
+		return new Response(null, { headers: { ...headers, 'transfer-encoding': 'chunked' } })
 	}
 	context.connections.timeReader(request)
 	const body = new ReadableStream<Uint8Array>({
