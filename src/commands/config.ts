@@ -10,7 +10,13 @@ import {
 	switchOption,
 	textOption,
 } from './option-kinds.ts'
-import { type OptionSources, parseOptions, UsageError, type Values } from './options.ts'
+import {
+	type OptionSources,
+	type Origins,
+	parseOptions,
+	UsageError,
+	type Values,
+} from './options.ts'
 
 /** What defaults depend on; measured by `commands/machine.ts`. */
 export interface Machine {
@@ -197,8 +203,12 @@ export function serveOptions(machine: Machine) {
 /** Settings of the server, checked and frozen. */
 export type Config = Values<ReturnType<typeof serveOptions>>
 
+/** Which flag or variable a setting came from. */
+export type ConfigOrigins = Origins<ReturnType<typeof serveOptions>>
+
 interface ParsedConfig {
 	readonly values: Config
+	readonly origins: ConfigOrigins
 	readonly positionals: readonly string[]
 	/** What was given and is not obeyed, in sentences. */
 	readonly warnings: readonly string[]
@@ -211,19 +221,34 @@ export function parseConfig(
 	ownNames: readonly string[],
 ): ParsedConfig {
 	const { env, warnings } = withoutForeignHost(sources.env, ownNames)
-	const { values: given, positionals } = parseOptions(serveOptions(machine), { ...sources, env })
-	const values = { ...given, host: withoutBrackets(given.host), apiKeys: toKeys(given, env) }
-	if (values.uploadSecret !== null) checkSecret('UPLOAD_SECRET', values.uploadSecret)
-	for (const key of values.apiKeys) checkSecret('ALPHA_API_KEYS', key)
+	const parsed = parseOptions(serveOptions(machine), { ...sources, env })
+	const { values: given, origins, positionals } = parsed
+	const apiKeys = toKeys(given, origins, env)
+	const values = { ...given, host: withoutBrackets(given.host), apiKeys }
+	if (values.uploadSecret !== null) checkSecret(origins.uploadSecret, values.uploadSecret)
+	for (const key of values.apiKeys) checkSecret(origins.apiKeys, key)
 	if (values.kvMemoryBytes > KV_BYTES_MAX) {
 		const [max, got] = [KV_BYTES_MAX, values.kvMemoryBytes].map(formatBytes)
-		throw new UsageError(`--kv-memory: expected at most ${max}, got ${got}`)
+		throw new UsageError(`${origins.kvMemoryBytes}: expected at most ${max}, got ${got}`)
 	}
+	checkSequences(values, origins)
 	for (const proxy of values.trustedProxies) {
 		if (isSubnet(proxy)) continue
-		throw new UsageError(`--trusted-proxies: expected an address or ADDRESS/BITS, got "${proxy}"`)
+		const expected = 'expected an address or ADDRESS/BITS'
+		throw new UsageError(`${origins.trustedProxies}: ${expected}, got "${proxy}"`)
 	}
-	return { values: Object.freeze(values), positionals, warnings }
+	return { values: Object.freeze(values), origins, positionals, warnings }
+}
+
+/** Each sequence takes a row of a step. Names the setting that was given, of two the number of sequences. */
+function checkSequences({ sequencesMax, batchTokensMax }: Config, origins: ConfigOrigins): void {
+	if (sequencesMax <= batchTokensMax) return
+	const [sequences, tokens] = [origins.sequencesMax, origins.batchTokensMax]
+	throw new UsageError(
+		sequences === '--sequences-max'
+			? `${sequences}: expected at most ${tokens}, which is ${batchTokensMax}, got ${sequencesMax}`
+			: `${tokens}: expected at least ${sequences}, which is ${sequencesMax}, got ${batchTokensMax}`,
+	)
 }
 
 /**
@@ -243,11 +268,16 @@ function withoutBrackets(host: string): string {
 }
 
 /** Keys without the comments of a file. Keys that are asked for and are none must not open the server. */
-function toKeys({ apiKeys }: Config, env: OptionSources['env']): readonly string[] {
+function toKeys(
+	{ apiKeys }: Config,
+	origins: ConfigOrigins,
+	env: OptionSources['env'],
+): readonly string[] {
 	const keys = apiKeys.filter((key) => !key.startsWith('#'))
 	const isAsked = env['ALPHA_API_KEYS'] !== undefined || env['ALPHA_API_KEYS_FILE'] !== undefined
 	if (!isAsked || keys.length > 0) return keys
-	throw new UsageError('ALPHA_API_KEYS: expected a key, got nothing: unset it to ask for none')
+	const variable = origins.apiKeys.split(' ')[0]
+	throw new UsageError(`${variable}: expected a key, got nothing: unset it to ask for none`)
 }
 
 /** Nobody could send any other in an `Authorization` header. */

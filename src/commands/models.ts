@@ -19,7 +19,9 @@ export const modelsCommand: Command = {
 		const { values, positionals } = parseOptions(modelsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const config = withServeDefaults(values, context)
-		await using runtime = await startRuntime(config, context, () => {})
+		await using runtime = await startRuntime(config, context, (level, message) => {
+			if (level !== 'info') context.warn(`alpha: ${message}\n`)
+		})
 		await runtime.catalog.lookFor()
 		await runtime.store.inspected()
 		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listUnserved()))

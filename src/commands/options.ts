@@ -49,17 +49,31 @@ export interface OptionSources {
 	readonly readFile: (path: string) => string
 }
 
+/** Where each value came from, for messages: `--port`, `ALPHA_PORT`, or `--port (default)`. */
+export type Origins<Table extends OptionTable> = Readonly<Record<keyof Table, string>>
+
 /** Values of every option, flags before environment before defaults, and the other arguments. */
 export function parseOptions<Table extends OptionTable>(
 	table: Table,
 	sources: OptionSources,
-): { readonly values: Values<Table>; readonly positionals: readonly string[] } {
+): {
+	readonly values: Values<Table>
+	readonly origins: Origins<Table>
+	readonly positionals: readonly string[]
+} {
 	const { flags, positionals } = splitArguments(table, sources.argv)
 	const values: Record<string, unknown> = {}
+	const origins: Record<string, string> = {}
 	for (const [name, option] of Object.entries(table)) {
-		values[name] = optionValue(option, flags, sources)
+		const given = givenText(option, flags, sources)
+		values[name] = given === undefined ? option.defaultValue : parseText(option, given)
+		origins[name] = given?.source ?? `${option.flag ?? option.env} (default)`
 	}
-	return { values: Object.freeze(values) as Values<Table>, positionals }
+	return {
+		values: Object.freeze(values) as Values<Table>,
+		origins: origins as Origins<Table>,
+		positionals,
+	}
 }
 
 /** Separates flags with their texts from positional arguments. */
@@ -102,13 +116,12 @@ function splitArguments(table: OptionTable, argv: readonly string[]) {
 	return { flags, positionals }
 }
 
-function optionValue(
-	option: Option<unknown>,
-	flags: ReadonlyMap<string, string>,
-	sources: OptionSources,
-): unknown {
-	const given = givenText(option, flags, sources)
-	if (given === undefined) return option.defaultValue
+interface GivenText {
+	readonly source: string
+	readonly text: string
+}
+
+function parseText(option: Option<unknown>, given: GivenText): unknown {
 	try {
 		if (given.text === '' && option.placeholder !== null) {
 			throw new UsageError('expected a value, got nothing')
@@ -125,7 +138,7 @@ function givenText(
 	option: Option<unknown>,
 	flags: ReadonlyMap<string, string>,
 	{ env, readFile }: OptionSources,
-): { source: string; text: string } | undefined {
+): GivenText | undefined {
 	const { flag, env: variable, commonEnv, envFile } = option
 	const flagText = flag === undefined ? undefined : flags.get(flag)
 	if (flag !== undefined && flagText !== undefined) return { source: flag, text: flagText }

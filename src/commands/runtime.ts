@@ -120,11 +120,6 @@ export async function startRuntime(
 
 function runnerLimits(config: RuntimeConfig): RunnerLimits {
 	const { batchTokensMax, sequencesMax, modelMemoryBytes, kvMemoryBytes } = config
-	if (sequencesMax > batchTokensMax) {
-		throw new UsageError(
-			`--sequences-max: expected at most --batch-tokens-max (${batchTokensMax}), got ${sequencesMax}`,
-		)
-	}
 	return {
 		rowsMax: batchTokensMax,
 		sequencesMax,

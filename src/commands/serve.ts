@@ -8,7 +8,7 @@ import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
-import { type Config, parseConfig, serveOptions } from './config.ts'
+import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
@@ -26,6 +26,7 @@ export const serveCommand: Command = {
 	async run(context) {
 		const {
 			values: config,
+			origins,
 			positionals,
 			warnings,
 		} = parseConfig(context, readMachine(), ownHosts())
@@ -41,6 +42,7 @@ export const serveCommand: Command = {
 			version: context.version,
 			log,
 			isDraining: () => isDraining,
+			origins,
 		})
 		if (!boundSendBuffers()) {
 			log(
@@ -74,7 +76,10 @@ function startServer(
 	config: Config,
 	{ catalog, engine, loader, store, isaName }: Runtime,
 	trainings: TrainingRuns,
-	facts: { version: string; log: Log; isDraining: () => boolean },
+	{
+		origins,
+		...facts
+	}: { version: string; log: Log; isDraining: () => boolean; origins: ConfigOrigins },
 ) {
 	const receiver = new UploadReceiver({
 		store,
@@ -117,15 +122,24 @@ function startServer(
 			connections,
 		})
 	} catch (error) {
-		let reason = messageOf(error)
-		// Bun tells of hosts that it cannot find, too, that they are in use.
-		if (errorCode(error) === 'EADDRINUSE') {
-			reason = ownHosts().includes(config.host)
-				? 'another program listens there; choose a port with --port or ALPHA_PORT, 0 for any free one'
-				: 'the host is no address of this machine; choose one with --host or ALPHA_HOST'
-		}
-		throw new Error(`cannot listen on ${config.host} port ${config.port}: ${reason}`)
+		throw new Error(listenComplaint(error, config, origins))
 	}
+}
+
+/** Why it cannot listen, by the setting that is at fault. */
+function listenComplaint(error: unknown, { host, port }: Config, origins: ConfigOrigins): string {
+	const problem = `cannot listen on ${host} port ${port}`
+	// Bun tells of hosts that it cannot find, too, that they are in use.
+	if (!ownHosts().includes(host) && !LOOPBACK.test(host)) {
+		const advice = 'choose one with --host or ALPHA_HOST'
+		return `${origins.host}: ${problem}: the host is no address of this machine; ${advice}`
+	}
+	const advice = 'choose a port with --port or ALPHA_PORT, 0 for any free one'
+	const reasons: Record<string, string> = {
+		EADDRINUSE: `another program listens there; ${advice}`,
+		EACCES: `this user may not listen there; ${advice}`,
+	}
+	return `${origins.port}: ${problem}: ${reasons[errorCode(error)] ?? messageOf(error)}`
 }
 
 /** The one line that scripts wait for goes to standard output; the rest is for people, or for the log's collector. */

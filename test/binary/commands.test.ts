@@ -82,6 +82,12 @@ describe('output', () => {
 	})
 })
 
+test('alpha models says that the path of the checkpoints is a file', async () => {
+	const path = join(fixtures, 'README.md')
+	const { errors } = await runAlpha(['models', '--checkpoints', path])
+	expect(errors).toContain(`the checkpoints directory ${path} is a file, not a directory`)
+})
+
 test('alpha models lists runs, the embedded model, and what is damaged', async () => {
 	const { status, output } = await runAlpha(['models', '--checkpoints', fixtures])
 	expect(status).toBe(0)
@@ -191,13 +197,25 @@ describe('alpha serve', () => {
 		await using server = await startAlpha({ runs: [] })
 		const { status, errors } = await runAlpha(['serve', '--port', String(server.port)])
 		expect(status).toBe(1)
-		expect(errors).toContain('another program listens there')
+		expect(errors).toContain(
+			`--port: cannot listen on 127.0.0.1 port ${server.port}: another program`,
+		)
+		const env = { PORT: String(server.port) }
+		const inherited = await runAlpha(['serve'], env)
+		expect(inherited.errors).toContain(`PORT: cannot listen on 127.0.0.1 port ${server.port}`)
 	})
 
 	test('tells a host that is not this machine from a port that is taken', async () => {
 		const { status, errors } = await runAlpha(['serve', '--host', 'nosuch.invalid', '--port', '0'])
 		expect(status).toBe(1)
-		expect(errors).toContain('the host is no address of this machine; choose one with --host')
+		expect(errors).toContain(
+			'--host: cannot listen on nosuch.invalid port 0: the host is no address',
+		)
+		const env = { ALPHA_HOST: '192.0.2.1', ALPHA_PORT: '0' }
+		const inherited = await runAlpha(['serve'], env)
+		expect(inherited.errors).toContain(
+			'ALPHA_HOST: cannot listen on 192.0.2.1 port 0: the host is no',
+		)
 	})
 
 	test('refuses an instruction set that this machine does not have', async () => {

@@ -45,12 +45,33 @@ describe('the settings of the server', () => {
 		const sources = { argv: [], env: { ALPHA_API_KEYS_FILE: '/run/keys' } }
 		const fromFile = (text: string) =>
 			parseConfig({ ...sources, readFile: () => text }, MACHINE, []).values.apiKeys
-		expect(() => fromFile('# none yet\n')).toThrow('ALPHA_API_KEYS: expected a key')
+		expect(() => fromFile('# none yet\n')).toThrow('ALPHA_API_KEYS_FILE: expected a key')
 		expect(fromFile('# mine\na-key\n')).toEqual(['a-key'])
 	})
 
 	test('refuse more memory for keys and values than one array can have', () => {
 		expect(() => parse(['--kv-memory', '5G'])).toThrow('--kv-memory: expected at most 4G, got 5G')
+	})
+
+	test('name in every complaint where the value came from', () => {
+		const complaint = (argv: string[], env: Record<string, string> = {}): unknown => {
+			try {
+				return parse(argv, env)
+			} catch (error) {
+				return (error as Error).message
+			}
+		}
+		const umlaut = { argv: [], env: { UPLOAD_SECRET_FILE: '/run/s' }, readFile: () => 'ü' }
+		expect(() => parseConfig(umlaut, MACHINE, [])).toThrow('UPLOAD_SECRET_FILE: expected visible')
+		expect(complaint(['--sequences-max', '300'])).toBe(
+			'--sequences-max: expected at most --batch-tokens-max (default), which is 256, got 300',
+		)
+		expect(complaint(['--batch-tokens-max', '64'])).toBe(
+			'--batch-tokens-max: expected at least --sequences-max (default), which is 128, got 64',
+		)
+		expect(complaint(['--port', 'x'], { PORT: '1' })).toStartWith('--port: ')
+		expect(complaint([], { ALPHA_PORT: '99999', PORT: '1' })).toStartWith('ALPHA_PORT: ')
+		expect(complaint([], { PORT: '99999' })).toStartWith('PORT: ')
 	})
 
 	test('take proxies as addresses and subnets only', () => {

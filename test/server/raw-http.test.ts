@@ -62,6 +62,41 @@ describe('requests that are answered all the same', () => {
 	})
 })
 
+describe('HEAD tells no length but that of what GET answers', () => {
+	const ofPath = async (url: string, path: string) => {
+		const head = await fetch(url + path, { method: 'HEAD' })
+		return { status: head.status, length: head.headers.get('content-length') }
+	}
+
+	test('on every path without parameters that ends', async () => {
+		using server = testApp().listen()
+		const { paths } = await (await fetch(`${server.url}/swagger/json`)).json()
+		const ends = Object.keys(paths).filter(
+			(path) => paths[path].get && !/\{|inference|generate|live/.test(path),
+		)
+		expect(ends.length).toBeGreaterThan(10)
+		for (const path of ['/', '/swagger', ...ends]) {
+			const got = await fetch(server.url + path)
+			const length = String((await got.arrayBuffer()).byteLength)
+			// Figures may get more digits between the two.
+			if (path.endsWith('/metrics')) continue
+			expect([path, await ofPath(server.url, path)]).toEqual([path, { status: got.status, length }])
+		}
+	})
+
+	test.each([
+		'/api/inference?query=a',
+		'/inference?query=a',
+		'/api/generate?prompt=a',
+		'/api/training/live',
+	])('and none of %s', async (path) => {
+		const app = testApp()
+		using server = app.listen()
+		expect(await ofPath(server.url, path)).toEqual({ status: 200, length: null })
+		expect(app.catalog.runs).toEqual([])
+	})
+})
+
 test('two Host headers are refused', async () => {
 	using server = testApp().listen()
 	const bytes = 'GET /v1/models HTTP/1.1\r\nHost: a.example\r\nHost: b.example\r\n\r\n'

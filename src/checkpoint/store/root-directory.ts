@@ -35,7 +35,9 @@ export class RootDirectory {
 	async look(): Promise<RootState> {
 		try {
 			const found = await stat(this.#path, { bigint: true })
-			if (!found.isDirectory()) return { type: 'missing', reason: 'is not a directory' }
+			if (!found.isDirectory()) {
+				return { type: 'missing', reason: 'is a file, not a directory' }
+			}
 			// A new directory may have the old one's inode number, but not its time of birth.
 			const identity = [found.dev, found.ino, found.birthtimeNs].join(':')
 			const state = [identity, found.mtimeNs, found.ctimeNs].join(':')

@@ -539,7 +539,7 @@ describe('the directory itself', () => {
 		const store = await directory.open()
 		expect(store.runs()).toEqual([])
 		expect(directory.log).toEqual([
-			`warn the checkpoints directory ${directory.path} is not a directory`,
+			`warn the checkpoints directory ${directory.path} is a file, not a directory`,
 		])
 	})
 })
