@@ -13,8 +13,9 @@
  *
  * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail
  *
- * @typedef {{ text: string, tokens: TokenDetail[] | null, finishReason: string | null,
- *   completionTokens: number | null }} Piece a part of a streamed answer
+ * @typedef {{ index: number, text: string, tokens: TokenDetail[] | null, finishReason: string | null,
+ *   completionTokens: number | null, truncatedTokens: number }} Piece a part of a streamed answer;
+ *   `truncatedTokens` of the prompt were too old to be read
  */
 
 /** An answer that is not a success, or none at all. */
@@ -26,6 +27,8 @@ export class ApiError extends Error {
 	constructor(message, status) {
 		super(message)
 		this.status = status
+		/** There was no answer: the next one takes the error away. */
+		this.isOffline = false
 	}
 }
 
@@ -56,13 +59,14 @@ export async function readCard(id) {
  * @returns {AsyncGenerator<Piece>}
  */
 export async function* streamCompletion(body, signal) {
-	for await (const chunk of streamJson('v1/completions', body, signal)) {
-		const choice = chunk.choices?.[0]
-		yield {
-			text: choice?.text ?? '',
-			tokens: tokenDetails(choice?.logprobs),
-			finishReason: choice?.finish_reason ?? null,
-			completionTokens: chunk.usage?.completion_tokens ?? null,
+	for await (const { chunk, ...rest } of streamJson('v1/completions', body, signal)) {
+		for (const choice of choicesOf(chunk)) {
+			yield {
+				...common(chunk, choice),
+				...rest,
+				text: choice?.text ?? '',
+				tokens: tokenDetails(choice?.logprobs),
+			}
 		}
 	}
 }
@@ -74,14 +78,27 @@ export async function* streamCompletion(body, signal) {
  * @returns {AsyncGenerator<Piece>}
  */
 export async function* streamChat(body, signal) {
-	for await (const chunk of streamJson('v1/chat/completions', body, signal)) {
-		const choice = chunk.choices?.[0]
-		yield {
-			text: choice?.delta?.content ?? '',
-			tokens: null,
-			finishReason: choice?.finish_reason ?? null,
-			completionTokens: chunk.usage?.completion_tokens ?? null,
+	for await (const { chunk, ...rest } of streamJson('v1/chat/completions', body, signal)) {
+		for (const choice of choicesOf(chunk)) {
+			yield { ...common(chunk, choice), ...rest, text: choice?.delta?.content ?? '', tokens: null }
 		}
+	}
+}
+
+/** The choices of a chunk; one that tells the usage may have none. @param {any} chunk */
+function choicesOf(chunk) {
+	return chunk.choices?.length > 0 ? chunk.choices : [undefined]
+}
+
+/**
+ * @param {any} chunk
+ * @param {any} choice
+ */
+function common(chunk, choice) {
+	return {
+		index: Number(choice?.index ?? 0),
+		finishReason: choice?.finish_reason ?? null,
+		completionTokens: chunk.usage?.completion_tokens ?? null,
 	}
 }
 
@@ -104,11 +121,11 @@ function tokenDetails(logprobs) {
 }
 
 /**
- * Posts a request and yields the JSON of each event until `[DONE]`.
+ * Posts a request and yields the JSON of each event until `[DONE]`, with what the head has said.
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<any>}
+ * @returns {AsyncGenerator<{ chunk: any, truncatedTokens: number }>}
  */
 async function* streamJson(path, body, signal) {
 	const response = await request(path, {
@@ -119,11 +136,20 @@ async function* streamJson(path, body, signal) {
 	})
 	const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
 	if (reader === undefined) return
+	const truncatedTokens = Number(response.headers.get('x-alpha-truncated-prompt-tokens') ?? 0)
 	let buffer = ''
 	try {
 		for (;;) {
-			const { done, value } = await reader.read()
-			if (done) throw new ApiError('The connection ended before the answer did.', 0)
+			const { done, value } = await reader.read().catch((error) => {
+				if (signal.aborted) throw error
+				return { done: true, value: '' }
+			})
+			if (done) {
+				throw new ApiError(
+					'The server went away before the answer was complete. What came is here.',
+					0,
+				)
+			}
 			buffer += value
 			const lines = buffer.split('\n')
 			buffer = lines.pop() ?? ''
@@ -133,7 +159,7 @@ async function* streamJson(path, body, signal) {
 				if (data === '[DONE]') return
 				const event = JSON.parse(data)
 				if (event.error) throw new ApiError(String(event.error.message), response.status)
-				yield event
+				yield { chunk: event, truncatedTokens }
 			}
 		}
 	} finally {
@@ -154,7 +180,7 @@ export async function request(path, init = {}) {
 		response = await fetch(new URL(path, document.baseURI), { ...init, headers })
 	} catch (error) {
 		if (init.signal?.aborted) throw error
-		throw new ApiError('The server does not answer.', 0)
+		throw Object.assign(new ApiError('The server does not answer.', 0), { isOffline: true })
 	}
 	if (response.ok) return response
 	const body = await response.json().catch(() => null)

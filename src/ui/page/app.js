@@ -1,9 +1,11 @@
 /** The page's composition: model choice, views, theme, keys and errors. */
 import { ApiError, listRuns, readCard, useApiKey } from './api.js'
 import { Chat } from './chat.js'
+import { forgetDeleted, recoverUnsaved } from './document-store.js'
 import { byId, create } from './dom.js'
 import { showEmptyState } from './empty-state.js'
 import { showModelCard } from './model-card.js'
+import { Notices } from './notices.js'
 import { ParameterPanel } from './parameters.js'
 import { SnippetPanel } from './snippet.js'
 import { recall, remember } from './storage.js'
@@ -12,8 +14,12 @@ import { Writer } from './writer.js'
 
 /**
  * What the views share.
- * @typedef {{ parameters: ParameterPanel, model: () => string, changed: () => void,
- *   showError: (error: unknown) => void }} Session
+ * @typedef {{ parameters: ParameterPanel, model: () => string, models: () => string[],
+ *   settings: () => Settings, restore: (settings: Settings) => void, changed: () => void,
+ *   notify: (text: string) => void, showError: (error: unknown, retry?: () => void) => void }} Session
+ *
+ * @typedef {{ model: string, step: string, parameters: Record<string, unknown> }} Settings what a
+ *   document is written with; '' for the latest step
  */
 
 const REFRESH_MS = 5000
@@ -21,25 +27,36 @@ const VIEWS = ['write', 'chat', 'model', 'training']
 
 const modelSelect = byId('model', HTMLSelectElement)
 const stepSelect = byId('step', HTMLSelectElement)
-const errorText = byId('error', HTMLParagraphElement)
 const keyForm = byId('key-form', HTMLFormElement)
 
 /** @type {import('./api.js').Run[]} */
 let runs = []
 let listing = ''
+/** What an open document was written with, until the list of models is there. */
+let wanted = { model: '', step: '' }
 
+const notices = new Notices()
 /** @type {SnippetPanel | null} */
 let snippet = null
-const parameters = new ParameterPanel(() => snippet?.update())
+const parameters = new ParameterPanel(() => settingsChanged())
 
 /** @type {Session} */
 const session = {
 	parameters,
 	model: () =>
 		stepSelect.value === '' ? modelSelect.value : `${modelSelect.value}@${stepSelect.value}`,
+	models: () => runs.filter(isServed).map(({ id }) => id),
+	settings: () => ({
+		model: modelSelect.value,
+		step: stepSelect.value,
+		parameters: parameters.state(),
+	}),
+	restore: restoreSettings,
 	changed: () => snippet?.update(),
+	notify: (text) => notices.notify(text),
 	showError,
 }
+await recoverUnsaved().catch(() => {})
 const writer = new Writer(session)
 const chat = new Chat(session)
 const training = new Training({ talkTo, showError })
@@ -47,20 +64,50 @@ snippet = new SnippetPanel(presentRequest)
 
 /** @returns {import('./snippet.js').Present} */
 function presentRequest() {
-	const { seed: _, ...values } = parameters.values()
 	const seed = parameters.seed()
-	const settings = { ...values, ...(seed === null ? {} : { seed }) }
+	const settings = { ...parameters.values(), ...(seed === null ? {} : { seed }) }
 	const model = session.model()
 	return currentView() === 'chat'
 		? { path: 'chat/completions', body: { model, messages: chat.messages(), ...settings } }
 		: { path: 'completions', body: { model, prompt: writer.text(), ...settings } }
 }
 
-/** @param {unknown} error null takes the message away */
-function showError(error) {
-	errorText.hidden = error === null
-	errorText.textContent = error instanceof Error ? error.message : String(error ?? '')
+/**
+ * @param {unknown} error null takes the message away
+ * @param {() => void} [retry] what the user may want to do about it
+ */
+function showError(error, retry) {
+	notices.showError(error, retry)
 	if (error instanceof ApiError && error.status === 401) keyForm.hidden = false
+}
+
+/** The model, its step or the parameters are other ones by the user's choice. */
+function settingsChanged() {
+	if (currentView() === 'chat') {
+		chat.settingsChanged()
+		chat.shown()
+	} else writer.settingsChanged()
+	snippet?.update()
+}
+
+/**
+ * Chooses what a document was written with, as far as that is still there.
+ * @param {Settings} settings
+ */
+function restoreSettings({ model, step, parameters: state }) {
+	if (Object.keys(state).length > 0) parameters.restore(state)
+	if (runs.some((run) => run.id === model && isServed(run))) choose(model, step)
+	else if (model !== '') wanted = { model, step }
+}
+
+/**
+ * Makes a model the chosen one.
+ * @param {string} model
+ * @param {string} step '' for the latest
+ */
+async function choose(model, step) {
+	modelSelect.value = model
+	await modelChosen(step)
 }
 
 function currentView() {
@@ -81,12 +128,18 @@ function currentSubject() {
  */
 async function talkTo(id, step) {
 	await refreshRuns()
-	modelSelect.value = id
-	await modelChosen()
-	if ([...stepSelect.options].some(({ value }) => value === String(step)))
-		stepSelect.value = String(step)
-	session.changed()
+	await choose(id, chosenStep(id, step))
 	location.hash = '/chat'
+	settingsChanged()
+}
+
+/**
+ * A step as the menu has it: the latest one has no number.
+ * @param {string} id
+ * @param {number} step
+ */
+function chosenStep(id, step) {
+	return runs.find((run) => run.id === id)?.step === step ? '' : String(step)
 }
 
 function showView() {
@@ -107,6 +160,7 @@ function showView() {
 	byId('aside', HTMLElement).hidden = isEmpty || view === 'model' || view === 'training'
 	if (view === 'training') training.show(currentSubject())
 	if (view === 'model') showCard()
+	if (view === 'chat' && !isEmpty) chat.shown()
 	snippet?.update()
 }
 
@@ -127,25 +181,31 @@ function showCard() {
 	if (run !== undefined) showModelCard(byId('view-model', HTMLElement), run, showError)
 }
 
-/** Fills the step menu of the chosen model and what else depends on the model. */
-async function modelChosen() {
+/**
+ * Fills the step menu of the chosen model and what else depends on the model.
+ * @param {string} step that is wanted; '' for the latest
+ */
+async function modelChosen(step) {
 	const run = chosenRun()
 	if (run === undefined) return
-	const step = recall('model') === run.id ? stepSelect.value : ''
 	remember('model', run.id)
 	writer.offerStarters(run.domain)
 	stepSelect.replaceChildren(create('option', { value: '' }, `step ${run.step}`))
+	if (step !== '') stepSelect.append(create('option', { value: step }, `step ${step}`))
+	stepSelect.value = step
 	if (currentView() === 'model') showCard()
 	session.changed()
 	if (!isServed(run)) return
 	const card = await readCard(run.id).catch(() => null)
 	if (card === null || modelSelect.value !== run.id) return
-	const older = (card.steps ?? []).filter((step) => step !== run.step)
-	stepSelect.append(
-		...older.reverse().map((step) => create('option', { value: String(step) }, `step ${step}`)),
+	const older = (card.steps ?? []).filter((step) => step !== run.step).map(String)
+	const chosen = stepSelect.value
+	stepSelect.replaceChildren(
+		create('option', { value: '' }, `step ${run.step}`),
+		...older.reverse().map((step) => create('option', { value: step }, `step ${step}`)),
 	)
 	stepSelect.disabled = older.length === 0
-	if (older.includes(Number(step))) stepSelect.value = step
+	stepSelect.value = older.includes(chosen) ? chosen : ''
 	session.changed()
 }
 
@@ -163,7 +223,9 @@ async function refreshRuns() {
 	if (text === listing) return
 	listing = text
 	runs = latest
-	const wanted = modelSelect.value || String(recall('model') ?? '')
+	const chosen = modelSelect.value
+	const next = chosen || wanted.model || String(recall('model') ?? '')
+	const step = chosen === '' && next === wanted.model ? wanted.step : stepSelect.value
 	modelSelect.replaceChildren(
 		...runs.map((run) => {
 			const { id, state, reason } = run
@@ -173,21 +235,33 @@ async function refreshRuns() {
 			return option
 		}),
 	)
-	if (runs.some((run) => run.id === wanted && isServed(run))) modelSelect.value = wanted
+	if (runs.some((run) => run.id === next && isServed(run))) modelSelect.value = next
 	modelSelect.hidden = runs.length === 0
 	stepSelect.hidden = runs.length === 0
 	showError(null)
-	modelChosen()
+	modelChosen(modelSelect.value === next ? step : '')
 	showView()
 }
 
 /** @param {KeyboardEvent} event */
 function pressed(event) {
-	const view = currentView() === 'chat' ? chat : writer
+	if (document.querySelector('dialog[open]') !== null) return
+	const name = currentView()
+	const view = name === 'chat' ? chat : writer
 	if (event.key === 'Escape' && view.stop()) event.preventDefault()
-	if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return
+	if (!(event.ctrlKey || event.metaKey) || (name !== 'write' && name !== 'chat')) return
+	const key = event.key.toLowerCase()
+	if (key === 'enter') view.go()
+	else if (isOwnField(event.target) || (key !== 'z' && key !== 'y')) return
+	else if (key === 'y' || event.shiftKey) view.redo()
+	else view.undo()
 	event.preventDefault()
-	if (currentView() === 'write' || currentView() === 'chat') view.go()
+}
+
+/** A field whose own undo is the right one; the text's own is that of the document. @param {EventTarget | null} target */
+function isOwnField(target) {
+	const isField = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement
+	return isField && target.id !== 'prompt' && !(target.id === 'message' && target.value === '')
 }
 
 function startTheme() {
@@ -226,8 +300,12 @@ function startTabs() {
 
 startTheme()
 startTabs()
-modelSelect.addEventListener('change', modelChosen)
-stepSelect.addEventListener('change', session.changed)
+forgetDeleted().catch(() => {})
+modelSelect.addEventListener('change', () => {
+	modelChosen('')
+	settingsChanged()
+})
+stepSelect.addEventListener('change', settingsChanged)
 document.addEventListener('keydown', pressed)
 keyForm.addEventListener('submit', (event) => {
 	event.preventDefault()

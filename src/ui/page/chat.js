@@ -1,24 +1,53 @@
-import { streamChat } from './api.js'
-import { byId, create } from './dom.js'
-import { SpeedMeter } from './speed.js'
-
-/** @typedef {{ role: 'user' | 'assistant', content: string }} Message */
-
 /** The view in which the model answers messages. */
+import { request, streamChat } from './api.js'
+import { exportChat, importChat } from './chat-files.js'
+import { MessageView } from './chat-message.js'
+import { newDocument, openDocument } from './document.js'
+import { DocumentBar } from './document-bar.js'
+import { byId, create, paced } from './dom.js'
+import { chooseFile, fileName, saveFile } from './files.js'
+import { SpeedMeter } from './speed.js'
+import { recall, remember } from './storage.js'
+
+/**
+ * @typedef {{ role: 'system' | 'user' | 'assistant', content: string }} Message
+ * @typedef {import('./document.js').StoredDocument<Message>} Conversation
+ */
+
+/** Time between two looks at the speed while it runs. */
+const STATS_PACE_MS = 250
+
+/** So close to the end, in pixels, the list follows an answer that grows. */
+const FOLLOW_PIXELS = 80
+
+/** What is written with a thumb has its line ends by Enter, and a button to send it. */
+const isTouch = matchMedia('(pointer: coarse)')
+
 export class Chat {
 	#list = byId('messages', HTMLDivElement)
 	#message = byId('message', HTMLTextAreaElement)
 	#stats = byId('chat-stats', HTMLOutputElement)
+	#system = byId('system', HTMLTextAreaElement)
+	#systemPanel = byId('system-panel', HTMLDetailsElement)
+	#note = byId('chat-note', HTMLParagraphElement)
 	#buttons = {
 		send: byId('send', HTMLButtonElement),
 		stop: byId('chat-stop', HTMLButtonElement),
 		again: byId('chat-again', HTMLButtonElement),
 		clear: byId('chat-clear', HTMLButtonElement),
 	}
-	/** @type {Message[]} */
-	#messages = []
+	/** @type {Conversation} */
+	#document = newDocument('chat', excerptOf)
+	/** One per message that is shown. @type {MessageView[]} */
+	#views = []
+	#bar
+	#follows = true
 	/** @type {AbortController | null} */
 	#running = null
+	/** The model that the note is about. */
+	#noted = ''
+	/** Null: not known. @type {boolean | null} */
+	#hasTemplate = null
 	#session
 
 	/** @param {import('./app.js').Session} session */
@@ -29,29 +58,56 @@ export class Chat {
 			this.go()
 		})
 		this.#message.addEventListener('input', () => session.changed())
+		this.#message.addEventListener('keydown', (event) => this.#pressed(event))
+		this.#message.setAttribute('enterkeyhint', isTouch.matches ? 'enter' : 'send')
+		this.#system.addEventListener('change', () => this.#setSystem())
+		this.#list.addEventListener('scroll', () => {
+			const { scrollHeight, scrollTop, clientHeight } = this.#list
+			this.#follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PIXELS
+		})
 		this.#buttons.stop.addEventListener('click', () => this.stop())
 		this.#buttons.again.addEventListener('click', () => this.#regenerate())
-		this.#buttons.clear.addEventListener('click', () => {
-			this.stop()
-			this.#messages = []
-			this.#stats.textContent = ''
-			this.#render()
+		this.#buttons.clear.addEventListener('click', () => this.#clear())
+		this.#bar = new DocumentBar(byId('chat-bar', HTMLDivElement), {
+			kind: 'chat',
+			listTitle: 'Chats',
+			newLabel: 'New chat',
+			open: (id) => this.#open(id),
+			create: () => this.#adopt(newDocument('chat', excerptOf)),
+			undo: () => this.undo(),
+			redo: () => this.redo(),
+			rename: (title) => {
+				this.#document.describe({ title })
+				this.#update()
+			},
+			entries: [
+				{ label: 'Save as text', act: () => this.#save('txt') },
+				{ label: 'Save as Markdown', act: () => this.#save('md') },
+				{ label: 'Save as JSON', act: () => this.#save('json') },
+				{ label: 'Open a file', act: () => this.#import() },
+			],
 		})
-		this.#render()
+		const last = recall('chat')
+		this.#adopt(this.#document)
+		if (typeof last === 'string') this.#open(last)
 	}
 
 	/** What would be sent now. @returns {Message[]} */
 	messages() {
 		const content = this.#message.value.trim()
-		return content === '' ? this.#messages : [...this.#messages, { role: 'user', content }]
+		const { items } = this.#document
+		return content === '' ? [...items] : [...items, { role: 'user', content }]
 	}
 
 	/** Sends the message. */
 	go() {
-		if (this.#running !== null || this.#message.value.trim() === '') return
-		this.#messages = this.messages()
+		const content = this.#message.value.trim()
+		if (this.#running !== null || content === '') return
+		const { items } = this.#document
 		this.#message.value = ''
-		this.#answer()
+		this.#follows = true
+		const group = this.#document.edit(items.length, 0, [{ role: 'user', content }])
+		this.#answer(items.length, group)
 	}
 
 	/** @returns {boolean} whether there was anything to end */
@@ -60,68 +116,287 @@ export class Chat {
 		return this.#running !== null
 	}
 
+	undo() {
+		if (this.#running === null) this.#document.undo()
+	}
+
+	redo() {
+		if (this.#running === null) this.#document.redo()
+	}
+
 	focus() {
+		this.#message.focus()
+	}
+
+	/** The view is shown: what the model can do is looked up. */
+	async shown() {
+		const model = this.#session.model()
+		if (model === '' || model === this.#noted) return
+		this.#noted = model
+		this.#hasTemplate = null
+		const answer = await request(`tokenizer_info?model=${encodeURIComponent(model)}`)
+			.then((response) => response.json())
+			.catch(() => null)
+		if (this.#noted !== model || answer === null) return
+		this.#hasTemplate = answer.chat_template !== null
+		this.#update()
+	}
+
+	/** The model or the parameters have changed. */
+	settingsChanged() {
+		this.#document.describe(this.#session.settings())
+	}
+
+	/** @param {KeyboardEvent} event */
+	#pressed(event) {
+		if (event.key !== 'Enter' || event.isComposing || event.ctrlKey || event.metaKey) return
+		if (event.shiftKey !== isTouch.matches) return
+		event.preventDefault()
+		this.go()
+	}
+
+	/** @param {string} id */
+	async #open(id) {
+		/** @type {Conversation | null} */
+		const opened = await openDocument(id, excerptOf)
+		if (opened !== null && this.#running === null) this.#adopt(opened)
+	}
+
+	/** @param {Conversation} conversation */
+	#adopt(conversation) {
+		if (conversation !== this.#document) this.#document.close()
+		this.#document = conversation
+		conversation.onChange = (at) => this.#changed(at)
+		conversation.onCopied = () => {
+			remember('chat', conversation.head.id)
+			this.#session.notify(
+				'This chat was changed in another tab too. What you write here goes on as a copy.',
+			)
+		}
+		this.#session.restore(conversation.head)
+		this.#stats.textContent = ''
+		this.#follows = true
+		this.#changed(0)
+		remember('chat', conversation.head.id)
+	}
+
+	#setSystem() {
+		const content = this.#system.value.trim()
+		const has = this.#document.items[0]?.role === 'system'
+		this.#document.edit(0, has ? 1 : 0, content === '' ? [] : [{ role: 'system', content }])
+	}
+
+	#clear() {
+		this.stop()
+		this.#document.edit(0, this.#document.items.length, [])
+		this.#stats.textContent = ''
 		this.#message.focus()
 	}
 
 	#regenerate() {
 		if (this.#running !== null) return
-		if (this.#messages.at(-1)?.role === 'assistant') this.#messages = this.#messages.slice(0, -1)
-		this.#answer()
+		const { items } = this.#document
+		const at = items.at(-1)?.role === 'assistant' ? items.length - 1 : items.length
+		this.#answer(at, null)
 	}
 
-	async #answer() {
-		this.#running = new AbortController()
-		const { signal } = this.#running
-		const body = {
-			model: this.#session.model(),
-			messages: this.#messages,
-			...this.#session.parameters.values(),
-		}
-		const speed = new SpeedMeter()
+	/**
+	 * Lets the model write the message at a place, instead of what is there and behind it.
+	 * @param {number} at
+	 * @param {number | null} group of edits that it belongs to; null for one of its own
+	 */
+	#answer(at, group) {
+		const conversation = this.#document
+		const messages = conversation.items.slice(0, at)
 		/** @type {Message} */
 		const answer = { role: 'assistant', content: '' }
-		this.#messages = [...this.#messages, answer]
-		this.#session.showError(null)
-		this.#render()
-		const bubble = this.#list.lastElementChild
-		bubble?.classList.add('running')
+		this.#stream(messages, (text) => {
+			answer.content += text
+			if (conversation.items[at] === answer) conversation.touch(at)
+			else conversation.edit(at, conversation.items.length - at, [answer], group ?? undefined)
+		})
+	}
+
+	/** Lets the model go on with one of its messages. @param {number} at */
+	#continue(at) {
+		const conversation = this.#document
+		const old = conversation.items[at]
+		if (old === undefined || this.#running !== null) return
+		const longer = { ...old }
+		this.#stream(conversation.items.slice(0, at + 1), (text) => {
+			longer.content += text
+			if (conversation.items[at] === longer) conversation.touch(at)
+			else conversation.edit(at, 1, [longer])
+		})
+	}
+
+	/**
+	 * @param {Message[]} messages
+	 * @param {(text: string) => void} take
+	 */
+	async #stream(messages, take) {
+		const conversation = this.#document
+		const { parameters, showError } = this.#session
+		const running = new AbortController()
+		this.#running = running
+		conversation.isBusy = true
+		conversation.describe(this.#session.settings())
+		const body = {
+			model: this.#session.model(),
+			messages,
+			...parameters.values(),
+			seed: parameters.drawSeed(),
+		}
+		const speed = new SpeedMeter()
+		const showSpeed = paced(() => {
+			if (this.#running === running) this.#stats.textContent = speed.summary()
+		}, STATS_PACE_MS)
+		showError(null)
+		this.#stats.textContent = ''
+		this.#update()
 		try {
-			for await (const piece of streamChat(body, signal)) {
+			for await (const piece of streamChat(body, running.signal)) {
 				speed.add(piece.text === '' ? 0 : 1)
 				if (piece.completionTokens !== null) speed.correct(piece.completionTokens)
-				answer.content += piece.text
-				bubble?.append(piece.text)
-				this.#list.scrollTop = this.#list.scrollHeight
-				this.#stats.textContent = speed.summary()
+				if (piece.text !== '') take(piece.text)
+				showSpeed()
 			}
 		} catch (error) {
-			if (!signal.aborted) this.#session.showError(error)
+			if (!running.signal.aborted) showError(error, () => this.#goOn())
 		} finally {
 			this.#running = null
-			if (answer.content === '') this.#messages = this.#messages.filter((m) => m !== answer)
-			this.#render()
+			conversation.isBusy = false
+			conversation.save()
+			this.#stats.textContent = speed.summary()
+			this.#draw.now()
+			this.#update()
 		}
 	}
 
-	#render() {
+	/** After an answer that broke off. */
+	#goOn() {
+		const { items } = this.#document
+		if (items.at(-1)?.role === 'assistant') this.#continue(items.length - 1)
+		else this.#answer(items.length, null)
+	}
+
+	/** @param {number} at the first message that has changed */
+	#changed(at) {
+		if (
+			this.#running !== null &&
+			at === this.#views.length - 1 &&
+			this.#views[at]?.message === this.#document.items[at]
+		) {
+			this.#draw()
+			return
+		}
+		for (const view of this.#views.splice(at)) view.element.remove()
+		for (const message of this.#document.items.slice(at)) {
+			const place = this.#views.length
+			const view = new MessageView(message, {
+				copied: () => message.content,
+				save: (content) => this.#document.edit(place, 1, [{ ...message, content }]),
+				remove: () => this.#document.edit(place, 1, []),
+				branch: () => this.#branch(place),
+				goOn: () => {
+					if (this.#running !== null) return
+					if (message.role === 'assistant') this.#continue(place)
+					else this.#answer(place + 1, null)
+				},
+			})
+			this.#views.push(view)
+			this.#list.append(view.element)
+		}
+		this.#draw()
+		this.#update()
+	}
+
+	/** What is on its way into a message is drawn once a frame at most. */
+	#draw = Object.assign(
+		paced(() => this.#draw.now(), 32),
+		{
+			now: () => {
+				for (const view of this.#views) view.draw()
+				if (this.#follows) this.#list.scrollTop = Number.MAX_SAFE_INTEGER
+			},
+		},
+	)
+
+	/** A chat of its own that begins with the messages up to this one. @param {number} place */
+	#branch(place) {
+		if (this.#running !== null) return
+		/** @type {Conversation} */
+		const branch = newDocument('chat', excerptOf)
+		const { name } = this.#document
+		branch.edit(0, 0, this.#document.items.slice(0, place + 1))
+		branch.describe({ title: `${name || 'Chat'} (branch)` })
+		this.#adopt(branch)
+		this.#session.notify('This is a branch. The chat that it comes from is in the list.')
+	}
+
+	/** @param {'txt' | 'md' | 'json'} extension */
+	#save(extension) {
+		const { type, text } = exportChat(this.#document, extension)
+		saveFile(fileName(this.#document.name, extension), type, text)
+	}
+
+	async #import() {
+		const file = await chooseFile('.json,.txt,.md,application/json,text/plain')
+		if (file === undefined || this.#running !== null) return
+		try {
+			const { title, messages } = importChat(file.name, await file.text())
+			/** @type {Conversation} */
+			const conversation = newDocument('chat', excerptOf)
+			conversation.edit(0, 0, messages)
+			conversation.describe({ title })
+			this.#adopt(conversation)
+		} catch (error) {
+			this.#session.showError(error)
+		}
+	}
+
+	#update() {
 		const isRunning = this.#running !== null
-		this.#list.replaceChildren(
-			...(this.#messages.length === 0
-				? [
-						create(
-							'p',
-							{ class: 'hint' },
-							'A model that was trained on conversations answers here. Others continue the messages as if they were one text.',
-						),
-					]
-				: this.#messages.map(({ role, content }) => create('div', { class: role }, content))),
-		)
-		this.#list.scrollTop = this.#list.scrollHeight
-		this.#buttons.send.hidden = isRunning
-		this.#buttons.stop.hidden = !isRunning
-		this.#buttons.again.disabled = isRunning || this.#messages.length === 0
-		this.#buttons.clear.disabled = this.#messages.length === 0
+		const { send, stop, again, clear } = this.#buttons
+		const { items } = this.#document
+		send.hidden = isRunning
+		stop.hidden = !isRunning
+		again.disabled = isRunning || !items.some(({ role }) => role !== 'system')
+		clear.disabled = isRunning || items.length === 0
+		for (const [i, view] of this.#views.entries()) {
+			view.setRunning(
+				isRunning && i === this.#views.length - 1 && view.message.role === 'assistant',
+			)
+			view.setEnabled(!isRunning)
+		}
+		const system = items[0]?.role === 'system' ? items[0].content : ''
+		if (document.activeElement !== this.#system) this.#system.value = system
+		if (system !== '') this.#systemPanel.open = true
+		this.#note.replaceChildren(...this.#noteText())
+		this.#note.hidden = this.#note.childNodes.length === 0
+		this.#bar.update(this.#document, isRunning)
 		this.#session.changed()
 	}
+
+	/** What is to be said about the model. @returns {(Node | string)[]} */
+	#noteText() {
+		const isEmpty = this.#document.items.length === 0
+		if (this.#hasTemplate === false) {
+			const write = create('a', { href: '#/write' }, 'Write')
+			return [
+				'This model was not trained on conversations: it has no chat template. It reads the messages as one text and goes on with it, so do not expect answers. ',
+				write,
+				' shows what it can do.',
+			]
+		}
+		return isEmpty
+			? ['Say something: the model answers here. Small models know little and make things up.']
+			: []
+	}
+}
+
+/** @param {readonly Message[]} messages */
+function excerptOf(messages) {
+	const first = messages.find(({ role }) => role === 'user') ?? messages[0]
+	return (first?.content ?? '').replaceAll(/\s+/g, ' ').trim().slice(0, 80)
 }

@@ -66,19 +66,39 @@ export function paced(draw, paceMs = 0) {
 }
 
 /**
+ * Puts text on the clipboard. Throws when the browser refuses.
+ * @param {string} text
+ */
+async function writeClipboard(text) {
+	// Browsers keep their clipboard from pages over plain http; the old way still works there.
+	if (navigator.clipboard !== undefined) return navigator.clipboard.writeText(text)
+	const active = document.activeElement
+	const field = create('textarea', { class: 'offscreen', 'aria-hidden': 'true' })
+	field.value = text
+	;(active?.closest('dialog') ?? document.body).append(field)
+	field.select()
+	const isCopied = document.execCommand('copy')
+	field.remove()
+	if (active instanceof HTMLElement) active.focus({ preventScroll: true })
+	if (!isCopied) throw new Error('The browser refuses.')
+}
+
+/**
  * Puts text on the clipboard and says so on the button for a moment.
  * @param {HTMLButtonElement} button
  * @param {string} text
  */
-export async function copyFrom(button, text) {
-	const label = button.textContent ?? ''
-	try {
-		await navigator.clipboard.writeText(text)
-		button.textContent = 'Copied'
-	} catch {
-		button.textContent = 'The browser refuses'
-	}
+export async function copyText(button, text) {
+	if (button.dataset['says'] === 'copied') return
+	button.dataset['says'] = 'copied'
+	const content = [...button.childNodes]
+	const said = await writeClipboard(text).then(
+		() => 'Copied',
+		() => 'The browser refuses',
+	)
+	button.replaceChildren(said)
 	setTimeout(() => {
-		button.textContent = label
+		delete button.dataset['says']
+		button.replaceChildren(...content)
 	}, 1200)
 }

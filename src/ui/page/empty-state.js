@@ -1,4 +1,4 @@
-import { copyFrom, create } from './dom.js'
+import { copyText, create } from './dom.js'
 
 /**
  * What to do when there is no model yet.
@@ -31,7 +31,7 @@ export function showEmptyState(view) {
 		),
 		...ways.map(([title, command]) => {
 			const copy = create('button', { class: 'quiet' }, 'Copy')
-			copy.addEventListener('click', () => copyFrom(copy, command))
+			copy.addEventListener('click', () => copyText(copy, command))
 			return create(
 				'div',
 				{ class: 'way' },

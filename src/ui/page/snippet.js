@@ -1,4 +1,4 @@
-import { byId, copyFrom, create } from './dom.js'
+import { byId, copyText, create } from './dom.js'
 import { recall, remember } from './storage.js'
 
 /**
@@ -7,7 +7,7 @@ import { recall, remember } from './storage.js'
  */
 
 /** Fields that the official clients do not know by name. */
-const EXTRA_FIELDS = ['top_k']
+const EXTRA_FIELDS = ['top_k', 'min_p', 'repetition_penalty']
 
 /** @type {Record<string, (present: Present, base: string) => string>} */
 const LANGUAGES = {
@@ -74,7 +74,7 @@ export class SnippetPanel {
 		}
 		this.#panel.addEventListener('toggle', () => this.update())
 		const copy = byId('copy', HTMLButtonElement)
-		copy.addEventListener('click', () => copyFrom(copy, this.#code.textContent ?? ''))
+		copy.addEventListener('click', () => copyText(copy, this.#code.textContent ?? ''))
 	}
 
 	update() {

@@ -1,10 +1,7 @@
 /** A text of tokens on the page: drawn in batches, at a cost that does not grow with the text. */
 import { create, paced } from './dom.js'
 
-/**
- * A piece of a text: what the user typed, or a token of a model.
- * @typedef {{ text: string, detail: import('./api.js').TokenDetail | null, isTyped: boolean }} Part
- */
+/** @typedef {import('./text-parts.js').Part} Part */
 
 /**
  * A block ends at the first line end behind this many characters: what is appended lays out its own
@@ -39,6 +36,8 @@ export class TokenText {
 	#block = null
 	#blockCharacters = 0
 	#follows = true
+	/** The part that the model reads from. @type {HTMLElement | null} */
+	#mark = null
 
 	/**
 	 * @param {HTMLElement} element
@@ -103,6 +102,22 @@ export class TokenText {
 	 */
 	elementAt(place) {
 		return this.#drawn[place]
+	}
+
+	/**
+	 * Shows that the model reads from a part on; null: from the beginning.
+	 * @param {number | null} place
+	 */
+	markFrom(place) {
+		this.#mark?.classList.remove('window-start')
+		this.#mark = (place === null ? undefined : this.#drawn[place]) ?? null
+		this.#mark?.classList.add('window-start')
+		const block = this.#mark?.parentElement ?? null
+		let isUnread = block !== null
+		for (const each of this.element.children) {
+			if (each === block) isUnread = false
+			each.classList.toggle('unread', isUnread)
+		}
 	}
 
 	/** @param {number} partsMax */

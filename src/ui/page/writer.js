@@ -1,17 +1,30 @@
+/** The view in which the model continues a text. */
 import { Alternatives } from './alternatives.js'
 import { streamCompletion } from './api.js'
-import { byId, create, paced } from './dom.js'
+import { newDocument, openDocument } from './document.js'
+import { DocumentBar } from './document-bar.js'
+import { byId, copyText, create, paced } from './dom.js'
+import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
 import { recall, remember } from './storage.js'
+import { exportText, importText } from './text-files.js'
+import { excerptOf, generatedParts, placeAt, textOf, typedEdit } from './text-parts.js'
 import { TokenText } from './token-text.js'
+import { Variants } from './variants.js'
+import { Window } from './window.js'
 
-/** @typedef {import('./token-text.js').Part} Part */
+/**
+ * @typedef {import('./text-parts.js').Part} Part
+ * @typedef {import('./document.js').StoredDocument<Part>} Text
+ */
 
-/** Alternatives to ask for: a list that fits beside a token. */
-const ALTERNATIVES = 5
+const whole = new Intl.NumberFormat('en')
 
 /** Time between two looks at the speed while it runs. */
 const STATS_PACE_MS = 250
+
+/** A pause in typing so long ends what is undone at once. */
+const TYPING_MS = 600
 
 /** Beginnings for those who have none, by the domain of the run. */
 const STARTERS = new Map([
@@ -20,7 +33,6 @@ const STARTERS = new Map([
 	['abc', ['X:1\nT:']],
 ])
 
-/** The view in which the model continues a text. */
 export class Writer {
 	#prompt = byId('prompt', HTMLTextAreaElement)
 	#output = byId('output', HTMLDivElement)
@@ -32,24 +44,27 @@ export class Writer {
 		stop: byId('stop', HTMLButtonElement),
 		again: byId('again', HTMLButtonElement),
 		edit: byId('edit', HTMLButtonElement),
-		undo: byId('undo', HTMLButtonElement),
+		variants: byId('variants', HTMLButtonElement),
+		copy: byId('copy-text', HTMLButtonElement),
 	}
 	#alternatives = new Alternatives()
-	#text = new TokenText(this.#output, byId('sheet', HTMLDivElement), () => this.#parts)
-	/** @type {Part[]} */
-	#parts = []
-	/** Texts before each generation, the latest last. @type {Part[][]} */
-	#history = []
+	/** @type {Text} */
+	#document = newDocument('text', excerptOf)
+	#text = new TokenText(this.#output, byId('sheet', HTMLDivElement), () => this.#document.items)
+	#window = new Window(byId('window', HTMLParagraphElement))
+	#bar
+	#variants
 	/** The part that the keyboard is at. @type {number | null} */
 	#selected = null
 	/** @type {AbortController | null} */
 	#running = null
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	#typing
 	#session
 
 	/** @param {import('./app.js').Session} session */
 	constructor(session) {
 		this.#session = session
-		this.#prompt.value = String(recall('prompt') ?? '')
 		this.#heat.checked = recall('heat') === true
 		this.#prompt.addEventListener('input', () => this.#typed())
 		this.#heat.addEventListener('change', () => {
@@ -58,26 +73,51 @@ export class Writer {
 		})
 		this.#output.addEventListener('click', ({ target }) => this.#clicked(target))
 		this.#output.addEventListener('keydown', (event) => this.#moved(event))
-		this.#buttons.continue.addEventListener('click', () => this.go())
-		this.#buttons.stop.addEventListener('click', () => this.stop())
-		this.#buttons.again.addEventListener('click', () => this.#regenerate())
-		this.#buttons.edit.addEventListener('click', () => this.#edit(this.text().length))
-		this.#buttons.undo.addEventListener('click', () => this.#undo())
-		this.#update()
+		const { continue: go, stop, again, edit, variants, copy } = this.#buttons
+		go.addEventListener('click', () => this.go())
+		stop.addEventListener('click', () => this.stop())
+		again.addEventListener('click', () => this.#regenerate())
+		edit.addEventListener('click', () => this.#toggleEdit())
+		copy.addEventListener('click', () => copyText(copy, this.text()))
+		variants.addEventListener('click', () => this.#variants.show(this.text()))
+		this.#variants = new Variants(session, (parts) => this.#take(parts))
+		this.#bar = new DocumentBar(byId('write-bar', HTMLDivElement), {
+			kind: 'text',
+			listTitle: 'Texts',
+			newLabel: 'New text',
+			open: (id) => this.#open(id),
+			create: () => this.#adopt(newDocument('text', excerptOf)),
+			undo: () => this.undo(),
+			redo: () => this.redo(),
+			rename: (title) => {
+				this.#document.describe({ title })
+				this.#update()
+			},
+			entries: [
+				{ label: 'Save as text', act: () => this.#save('txt') },
+				{ label: 'Save as Markdown', act: () => this.#save('md') },
+				{ label: 'Save as JSON', act: () => this.#save('json') },
+				{ label: 'Open a file', act: () => this.#import() },
+				{ label: 'Clear', act: () => this.#clear() },
+			],
+		})
+		addEventListener('pagehide', () => this.#commit())
+		const last = recall('text')
+		this.#adopt(this.#document)
+		this.#window.onMove = () => this.#markWindow()
+		if (typeof last === 'string') this.#open(last)
 	}
 
 	/** All of it: typed and generated. */
 	text() {
-		if (!this.#prompt.hidden) return this.#prompt.value
-		return this.#parts.map(({ text }) => text).join('')
+		return this.#isEditing ? this.#prompt.value : textOf(this.#document.items)
 	}
 
 	/** Continues the text. */
 	go() {
 		if (this.#running !== null) return
-		const parts = this.#prompt.hidden ? this.#parts : [typedPart(this.#prompt.value)]
-		this.#history.push(parts)
-		this.#generate(parts)
+		this.#commit()
+		this.#generate(this.#document.items.length, [])
 	}
 
 	/** Ends what runs. @returns {boolean} whether there was anything to end */
@@ -90,8 +130,22 @@ export class Writer {
 		return this.#running !== null
 	}
 
+	undo() {
+		this.#step(() => this.#document.undo())
+	}
+
+	redo() {
+		this.#step(() => this.#document.redo())
+	}
+
 	focus() {
-		if (!this.#prompt.hidden) this.#prompt.focus()
+		if (this.#isEditing) this.#prompt.focus()
+	}
+
+	/** The model or the parameters have changed. */
+	settingsChanged() {
+		this.#document.describe(this.#session.settings())
+		this.#window.look(this.#session.model(), this.text())
 	}
 
 	/** @param {string | null} domain of the chosen model */
@@ -102,7 +156,6 @@ export class Writer {
 				const button = create('button', { class: 'chip' }, text.trim())
 				button.addEventListener('click', () => {
 					this.#prompt.value = text
-					this.#typed()
 					this.go()
 				})
 				return button
@@ -110,50 +163,176 @@ export class Writer {
 		)
 	}
 
-	#typed() {
-		remember('prompt', this.#prompt.value)
+	get #isEditing() {
+		return !this.#prompt.hidden
+	}
+
+	/** @param {string} id */
+	async #open(id) {
+		/** @type {Text | null} */
+		const opened = await openDocument(id, excerptOf)
+		// Meanwhile somebody may have begun to write.
+		if (opened !== null && this.#running === null) this.#adopt(opened)
+	}
+
+	/** @param {Text} text */
+	#adopt(text) {
+		this.#commit()
+		if (text !== this.#document) this.#document.close()
+		this.#document = text
+		text.onChange = (at) => this.#changed(at)
+		text.onCopied = () => {
+			this.#remember()
+			this.#session.notify(
+				'This text was changed in another tab too. What you write here goes on as a copy.',
+			)
+		}
+		this.#session.restore(text.head)
+		this.#stats.replaceChildren()
+		this.#text.cut(0)
+		this.#showParts()
+		this.#remember()
+	}
+
+	#remember() {
+		remember('text', this.#document.head.id)
+	}
+
+	/** The document has changed from a place on. @param {number} at */
+	#changed(at) {
+		this.#text.cut(at)
+		if (!this.#isEditing) this.#text.grow()
+		else showText(this.#prompt, textOf(this.#document.items))
+		if (this.#running === null) this.#update()
+	}
+
+	/** Shows tokens where there are any, else the field for typing. */
+	#showParts() {
+		const { items } = this.#document
+		if (items.every(({ isTyped }) => isTyped)) this.#edit(null)
+		else this.#read()
+	}
+
+	#read() {
+		this.#select(null)
+		this.#prompt.hidden = true
+		this.#output.hidden = false
+		this.#text.grow()
 		this.#update()
 	}
 
-	/** @param {Part[]} parts to be continued */
-	async #generate(parts) {
-		this.#running = new AbortController()
-		const { signal } = this.#running
-		const { seed, ...parameters } = this.#session.parameters.values()
+	/** @param {number | null} caret where in the text the user goes on typing; null leaves the focus alone */
+	#edit(caret) {
+		this.#prompt.value = textOf(this.#document.items)
+		this.#output.hidden = true
+		this.#prompt.hidden = false
+		if (caret !== null) {
+			this.#prompt.focus()
+			this.#prompt.setSelectionRange(caret, caret)
+		}
+		this.#update()
+	}
+
+	#toggleEdit() {
+		if (this.#running !== null) return
+		if (!this.#isEditing) return this.#edit(this.text().length)
+		this.#commit()
+		this.#showParts()
+		this.#output.focus()
+	}
+
+	#typed() {
+		clearTimeout(this.#typing)
+		this.#typing = setTimeout(() => this.#commit(), TYPING_MS)
+		this.#update()
+	}
+
+	/** What has been typed becomes an edit. */
+	#commit() {
+		clearTimeout(this.#typing)
+		if (!this.#isEditing) return
+		const edit = typedEdit(this.#document.items, this.#prompt.value)
+		if (edit !== null) this.#document.edit(edit.at, edit.remove, edit.inserted)
+	}
+
+	/** @param {() => number | null} move */
+	#step(move) {
+		if (this.#running !== null) return
+		this.#commit()
+		const wasFocused = document.activeElement === this.#prompt
+		const place = move()
+		if (place === null) return
+		this.#showParts()
+		if (this.#isEditing && wasFocused) {
+			const { items } = this.#document
+			const caret = textOf(items.slice(0, place + 1)).length
+			this.#prompt.setSelectionRange(caret, caret)
+		} else if (wasFocused) this.#output.focus()
+	}
+
+	#clear() {
+		if (this.#running !== null) return
+		this.#commit()
+		this.#document.edit(0, this.#document.items.length, [])
+		this.#edit(0)
+	}
+
+	/**
+	 * Writes on from a place; what stands behind it stays until something comes.
+	 * @param {number} at
+	 * @param {Part[]} first what the continuation begins with
+	 */
+	async #generate(at, first) {
+		const text = this.#document
+		const { parameters, showError } = this.#session
+		const running = new AbortController()
+		this.#running = running
+		text.isBusy = true
+		const seed = parameters.drawSeed()
+		const prompt = textOf([...text.items.slice(0, at), ...first])
 		const speed = new SpeedMeter()
 		const showSpeed = paced(() => {
-			if (this.#running?.signal === signal) this.#stats.textContent = speed.summary()
+			if (this.#running === running) this.#stats.textContent = speed.summary()
 		}, STATS_PACE_MS)
+		text.describe(this.#session.settings())
+		let group = first.length > 0 ? text.edit(at, text.items.length - at, first) : null
 		let ending = ''
-		this.#show(parts)
+		let unread = ''
 		this.#text.follow()
+		this.#read()
 		this.#stats.replaceChildren()
-		this.#session.showError(null)
+		showError(null)
 		try {
 			const body = {
 				model: this.#session.model(),
-				prompt: this.text(),
-				...parameters,
+				prompt,
+				...parameters.values(),
 				seed,
-				logprobs: ALTERNATIVES,
+				logprobs: parameters.alternatives(),
 			}
-			for await (const piece of streamCompletion(body, signal)) {
+			for await (const piece of streamCompletion(body, running.signal)) {
 				speed.add(piece.tokens?.length ?? (piece.text === '' ? 0 : 1))
 				if (piece.completionTokens !== null) speed.correct(piece.completionTokens)
 				if (piece.finishReason === 'stop') ending = 'the model ended here'
-				this.#parts.push(...partsOf(piece))
-				this.#text.grow()
+				if (piece.truncatedTokens > 0) {
+					unread = `${whole.format(piece.truncatedTokens)} older tokens not read`
+				}
+				const parts = generatedParts(piece)
+				if (parts.length === 0) continue
+				if (group === null) group = text.edit(at, text.items.length - at, parts)
+				else text.extend(parts, group)
 				showSpeed()
 			}
 		} catch (error) {
-			if (!signal.aborted) this.#session.showError(error)
+			if (!running.signal.aborted) showError(error, () => this.go())
 		} finally {
 			this.#running = null
+			text.isBusy = false
+			text.save()
 			this.#text.finish()
-			this.#showStats([speed.summary(), ending], seed ?? 0)
-			this.#update()
-			// Nothing came: what is there is still the user's own text.
-			if (this.#parts.every(({ isTyped }) => isTyped)) this.#undo()
+			this.#showStats([speed.summary(), ending, unread], seed)
+			if (group === null) this.#showParts()
+			else this.#update()
 		}
 	}
 
@@ -167,67 +346,52 @@ export class Writer {
 		this.#stats.replaceChildren(notes.filter((note) => note !== '').join(' · '), ' ', pin)
 	}
 
+	/** Where the model's last words begin; null when the user's are the last. */
+	#lastBeginning() {
+		const group = this.#document.lastGroup()
+		return group?.inserted.some(({ isTyped }) => !isTyped) ? group.at : null
+	}
+
 	#regenerate() {
-		const parts = this.#history.at(-1)
-		if (parts !== undefined && this.#running === null) this.#generate(parts)
-	}
-
-	#undo() {
-		const parts = this.#history.pop()
-		if (parts === undefined || this.#running !== null) return
-		this.#show(parts)
-		if (parts.every(({ isTyped }) => isTyped)) this.#edit(this.text().length)
-		this.#update()
-	}
-
-	/** @param {number} caret where in the text the user goes on typing */
-	#edit(caret) {
 		if (this.#running !== null) return
-		this.#prompt.value = this.text()
-		this.#output.hidden = true
-		this.#prompt.hidden = false
-		this.#prompt.focus()
-		this.#prompt.setSelectionRange(caret, caret)
-		this.#typed()
+		this.#commit()
+		const at = this.#lastBeginning()
+		if (at !== null) this.#generate(at, [])
 	}
 
 	/**
 	 * Takes another token at one place and continues from there.
-	 * @param {number} index of the part that is replaced
+	 * @param {number} place of the part that is replaced
 	 * @param {string} token
 	 */
-	#fork(index, token) {
-		const old = this.#parts[index]
+	#fork(place, token) {
+		const old = this.#document.items[place]
 		if (this.#running !== null || old?.detail == null) return
 		const logprob = old.detail.top.find(([text]) => text === token)?.[1] ?? old.detail.logprob
 		const detail = { ...old.detail, token, logprob }
-		this.#history.push(this.#parts)
-		this.#generate([...this.#parts.slice(0, index), { text: token, detail, isTyped: false }])
+		this.#generate(place, [{ text: token, detail, isTyped: false }])
 	}
 
-	/** @param {readonly Part[]} parts */
-	#show(parts) {
-		const old = this.#parts
-		const same = parts.findIndex((part, place) => part !== old[place])
-		this.#parts = [...parts]
-		this.#select(null)
-		this.#text.cut(same < 0 ? parts.length : same)
-		this.#output.hidden = false
-		this.#prompt.hidden = true
-		this.#text.grow()
-		this.#update()
+	/** One of several continuations was chosen. @param {Part[]} parts */
+	#take(parts) {
+		if (this.#running !== null) return
+		this.#commit()
+		this.#document.edit(this.#document.items.length, 0, parts)
+		this.#text.follow()
+		this.#read()
+		this.#output.focus()
 	}
 
 	/** @param {EventTarget | null} target */
 	#clicked(target) {
 		if (!(target instanceof HTMLElement)) return
-		const index = this.#text.placeOf(target) ?? -1
-		const part = this.#parts[index]
+		const place = this.#text.placeOf(target) ?? -1
+		const part = this.#document.items[place]
 		if (part === undefined || this.#running !== null) return
 		if (part.detail !== null) {
-			this.#alternatives.open(target, part.detail, (token) => this.#fork(index, token))
-		} else if (part.isTyped && getSelection()?.isCollapsed) {
-			const before = this.#parts.slice(0, index).reduce((sum, { text }) => sum + text.length, 0)
+			this.#alternatives.open(target, part.detail, (token) => this.#fork(place, token))
+		} else if (getSelection()?.isCollapsed) {
+			const before = textOf(this.#document.items.slice(0, place)).length
 			this.#edit(before + (getSelection()?.focusOffset ?? 0))
 		}
 	}
@@ -239,11 +403,12 @@ export class Writer {
 		if (event.key === 'Enter' && at >= 0) {
 			this.#clicked(this.#text.elementAt(at) ?? null)
 		} else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
+			const { items } = this.#document
 			const isToken = (/** @type {Part} */ part) => part.detail !== null
 			const next =
 				event.key === 'ArrowRight'
-					? this.#parts.findIndex((part, place) => place > at && isToken(part))
-					: this.#parts.findLastIndex((part, place) => place < at && isToken(part))
+					? items.findIndex((part, place) => place > at && isToken(part))
+					: items.findLastIndex((part, place) => place < at && isToken(part))
 			if (next >= 0) this.#select(next)
 		} else {
 			return
@@ -263,38 +428,56 @@ export class Writer {
 		element?.scrollIntoView({ block: 'nearest' })
 	}
 
+	/** @param {'txt' | 'md' | 'json'} extension */
+	#save(extension) {
+		this.#commit()
+		const { type, text } = exportText(this.#document, extension)
+		saveFile(fileName(this.#document.name, extension), type, text)
+	}
+
+	async #import() {
+		const file = await chooseFile('.txt,.md,.json,text/plain,application/json')
+		if (file === undefined || this.#running !== null) return
+		const { title, parts } = importText(file.name, await file.text())
+		/** @type {Text} */
+		const text = newDocument('text', excerptOf)
+		text.edit(0, 0, parts)
+		text.describe({ title })
+		this.#adopt(text)
+	}
+
 	#update() {
 		const isRunning = this.#running !== null
-		const { continue: go, stop, again, edit, undo } = this.#buttons
+		const { continue: go, stop, again, edit, variants, copy } = this.#buttons
+		const text = this.text()
 		go.hidden = isRunning
 		stop.hidden = !isRunning
-		again.disabled = isRunning || this.#history.length === 0
-		undo.disabled = isRunning || this.#history.length === 0
-		edit.disabled = isRunning || Boolean(this.#output.hidden)
+		again.disabled = isRunning || this.#lastBeginning() === null
+		edit.disabled =
+			isRunning || (this.#isEditing && this.#document.items.every(({ isTyped }) => isTyped))
+		edit.textContent = this.#isEditing ? 'Done' : 'Edit'
+		variants.disabled = isRunning
+		copy.disabled = text === ''
 		this.#output.classList.toggle('running', isRunning)
 		this.#output.classList.toggle('heat', this.#heat.checked)
-		this.#starters.hidden = this.text() !== '' || isRunning
+		this.#starters.hidden = text !== '' || isRunning
+		this.#bar.update(this.#document, isRunning)
+		this.#window.look(this.#session.model(), text)
 		this.#session.changed()
 	}
-}
 
-/**
- * @param {string} text
- * @returns {Part}
- */
-function typedPart(text) {
-	return { text, detail: null, isTyped: true }
-}
-
-/**
- * Parts of a piece: its tokens where they spell its text, else the text as a whole.
- * @param {import('./api.js').Piece} piece
- * @returns {Part[]}
- */
-function partsOf({ text, tokens }) {
-	if (text === '') return []
-	if (tokens === null || tokens.map(({ token }) => token).join('') !== text) {
-		return [{ text, detail: null, isTyped: false }]
+	/** What the model reads of the text is marked. */
+	#markWindow() {
+		const { from } = this.#window
+		this.#text.markFrom(from === null ? null : placeAt(this.#document.items, from).place)
 	}
-	return tokens.map((detail) => ({ text: detail.token, detail, isTyped: false }))
+}
+
+/**
+ * Leaves the caret alone where the text is there already.
+ * @param {HTMLTextAreaElement} field
+ * @param {string} text
+ */
+function showText(field, text) {
+	if (field.value !== text) field.value = text
 }

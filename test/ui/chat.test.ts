@@ -1,0 +1,139 @@
+/** The Chat view. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
+import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
+import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
+import { PageBrowser, untilStored } from '../helpers/web-page.ts'
+
+setDefaultTimeout(60_000)
+
+describe.skipIf(chromiumPath === null)(`the Chat view in Chromium${chromiumNote}`, () => {
+	let browser: PageBrowser
+	let server: AlphaServer
+
+	beforeAll(async () => {
+		server = await startAlpha({ runs: ['v2-bpe-chat'] })
+		browser = await PageBrowser.launch()
+	})
+	afterAll(async () => {
+		await browser?.close()
+		await server?.stop()
+	})
+
+	async function open(): Promise<Page> {
+		const page = await browser.open(`${server.url}/#/chat`)
+		await page.locator('[aria-label="Max tokens"]').fill('12')
+		return page
+	}
+
+	async function answered(page: Page, count: number): Promise<void> {
+		await page
+			.locator('.message.assistant')
+			.nth(count - 1)
+			.waitFor()
+		await page.locator('#send').waitFor()
+	}
+
+	async function say(page: Page, text: string): Promise<void> {
+		await page.fill('#message', text)
+		await page.keyboard.press('Enter')
+		await page.locator('#send').waitFor()
+	}
+
+	const contents = (page: Page) => page.locator('.message .content').allTextContents()
+
+	test('sends with Enter and breaks the line with Shift and Enter', async () => {
+		const page = await open()
+		await page.fill('#message', 'Hello')
+		await page.keyboard.press('Shift+Enter')
+		await page.keyboard.type('there')
+		expect(await page.inputValue('#message')).toBe('Hello\nthere')
+		await page.keyboard.press('Enter')
+		await answered(page, 1)
+		expect((await contents(page))[0]).toBe('Hello\nthere')
+		expect(browser.complaints).toEqual([])
+		await page.context().close()
+	})
+
+	test('does it the other way round on a phone', async () => {
+		const page = await browser.open(`${server.url}/#/chat`, {
+			hasTouch: true,
+			isMobile: true,
+			viewport: { width: 390, height: 800 },
+		})
+		await page.fill('#message', 'Hello')
+		await page.keyboard.press('Enter')
+		expect(await page.inputValue('#message')).toBe('Hello\n')
+		await page.keyboard.press('Shift+Enter')
+		await answered(page, 1)
+		await page.context().close()
+	})
+
+	test('sends a system message first', async () => {
+		const page = await open()
+		await page.click('#system-panel summary')
+		await page.fill('#system', 'You are brief.')
+		const [request] = await Promise.all([
+			page.waitForRequest('**/v1/chat/completions'),
+			say(page, 'Hello'),
+		])
+		expect(request.postDataJSON().messages).toEqual([
+			{ role: 'system', content: 'You are brief.' },
+			{ role: 'user', content: 'Hello' },
+		])
+		await page.context().close()
+	})
+
+	test('edits, continues, branches and deletes any message, and undoes it', async () => {
+		const page = await open()
+		await page.selectOption('#model', 'novels-austen')
+		await say(page, 'First')
+		await answered(page, 1)
+		await say(page, 'Second')
+		await answered(page, 2)
+		const [, answer = '', , last = ''] = await contents(page)
+		const message = (n: number) => page.locator('.message').nth(n)
+		await message(3).locator('[aria-label="Continue"]').click()
+		await page.locator('#send').waitFor()
+		await page.waitForFunction(
+			(text) => document.querySelectorAll('.message .content')[3]?.textContent !== text,
+			last,
+		)
+		expect((await contents(page))[3]).toStartWith(last)
+		await message(0).hover()
+		await message(0).locator('[aria-label="Edit"]').click()
+		await page.locator('.message .edit textarea').fill('First, edited')
+		await page.locator('.message .edit .primary').click()
+		expect((await contents(page))[0]).toBe('First, edited')
+		await message(2).hover()
+		await message(2).locator('[aria-label="Delete"]').click()
+		expect((await contents(page)).length).toBe(3)
+		await page.locator('#chat-bar [aria-label^="Undo"]').click()
+		await page.locator('#chat-bar [aria-label^="Undo"]').click()
+		expect((await contents(page)).slice(0, 3)).toEqual(['First', answer, 'Second'])
+		await message(1).hover()
+		await message(1).locator('[aria-label="Branch from here"]').click()
+		expect(await contents(page)).toEqual(['First', answer])
+		await untilStored(page, 2)
+		await page.click('#chat-bar [aria-label="Chats"]')
+		await page.locator('dialog[open] li .open').nth(1).waitFor()
+		await page.keyboard.press('Escape')
+		await page.click('#chat-clear')
+		expect(await contents(page)).toEqual([])
+		await page.keyboard.press('Control+z')
+		expect(await contents(page)).toEqual(['First', answer])
+		await page.reload()
+		await page.locator('.message').nth(1).waitFor()
+		expect(await contents(page)).toEqual(['First', answer])
+		expect(browser.complaints).toEqual([])
+		await page.context().close()
+	})
+
+	test('says that a model without chat template cannot be expected to answer', async () => {
+		const page = await open()
+		await page.locator('#chat-note', { hasText: 'Say something' }).waitFor()
+		await page.selectOption('#model', 'novels-austen')
+		await page.locator('#chat-note', { hasText: 'no chat template' }).waitFor()
+		await page.context().close()
+	})
+})
