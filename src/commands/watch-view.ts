@@ -14,6 +14,9 @@ export interface Watched {
 }
 
 const LOSSES_MAX = 240
+
+/** Silence that is worth a word, seconds. */
+const SILENT_SECONDS = 60
 const EVENTS_SHOWN = 6
 const BARS = '▁▂▃▄▅▆▇█'
 
@@ -43,8 +46,12 @@ export function withMetrics(watched: Watched, metrics: unknown): Watched {
 	}
 }
 
-/** The screen for a run, lines without ends. */
-export function watchLines({ run, losses, events }: Watched, width: number): readonly string[] {
+/** The screen for a run, lines without ends. `nowMs` is epoch milliseconds. */
+export function watchLines(
+	{ run, losses, events }: Watched,
+	width: number,
+	nowMs = Date.now(),
+): readonly string[] {
 	const machine = [run.domain, run.hostname, run.gpu_name]
 		.filter((each) => each !== null)
 		.join(' · ')
@@ -59,13 +66,23 @@ export function watchLines({ run, losses, events }: Watched, width: number): rea
 		named('ms/step', last['ms_per_iter'], 0),
 	]
 	const lines = [
-		printable(`${run.name}  ${run.status}${machine === '' ? '' : `  ${machine}`}`),
+		printable(
+			`${run.name}  ${run.status}${silence(run, nowMs)}${machine === '' ? '' : `  ${machine}`}`,
+		),
 		progressLine(run),
 		rate.filter((each) => each !== '').join('  '),
 		sparkLine(losses, Math.min(width, 100)),
 		...events.slice(-EVENTS_SHOWN).map((event) => formatEvent(event).trimEnd()),
 	]
 	return lines.map((line) => [...line].slice(0, width).join(''))
+}
+
+/** How long an unfinished run has been silent; '' for a moment. */
+function silence({ status, updated_at: heardAt }: TrainingRunRow, nowMs: number): string {
+	const seconds = (nowMs - Date.parse(heardAt)) / 1000
+	const isRunning = status === 'training' || status === 'active' || status === 'stale'
+	if (!isRunning || !(seconds > SILENT_SECONDS)) return ''
+	return `, nothing heard for ${formatDuration(seconds)}`
 }
 
 /** Values as bars, thinned to the width; '' for none. */

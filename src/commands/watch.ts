@@ -12,6 +12,9 @@ const EVENTS = 6
 /** A lost connection is tried again after so long, milliseconds. */
 const RETRY_MS = 2000
 
+/** When nothing has been told for so long, the server is asked what has become of the run. */
+const SILENCE_MS = 15_000
+
 const DEFAULT_WIDTH = 100
 
 export const watchCommand: Command = {
@@ -43,48 +46,82 @@ export const watchCommand: Command = {
 /** Follows a run until it ends; 1 when it has failed. */
 async function watch(client: TrainingClient, id: string, context: CommandContext): Promise<number> {
 	const screen = new Screen(context.print)
-	for (let isFirst = true; ; isFirst = false) {
+	let hasShown = false
+	for (let isTold = false; ; ) {
 		try {
-			const status = await follow(client, id, screen)
+			const status = await follow(client, id, (watched) => {
+				screen.show(watched)
+				hasShown = true
+				isTold = false
+			})
 			if (status !== null) return status
 		} catch (error) {
 			// A server that is started anew is back in a moment; one that never answered is not there.
-			if (isFirst || !(error instanceof TrainingError)) throw error
+			if (!hasShown || !(error instanceof TrainingError)) throw error
+			if (!isTold) screen.interrupt(`${error.message}; trying again\n`)
+			isTold = true
 		}
 		await Bun.sleep(RETRY_MS)
 	}
 }
 
 /** Null when the connection ends before the training does. */
-async function follow(client: TrainingClient, id: string, screen: Screen): Promise<number | null> {
+async function follow(
+	client: TrainingClient,
+	id: string,
+	show: (watched: Watched) => void,
+): Promise<number | null> {
 	let watched: Watched | null = null
-	for await (const event of client.live(id)) {
-		const next: Watched = await after(event, watched, () => read(client, id))
+	for await (const event of withPauses(client.live(id), SILENCE_MS)) {
+		const next: Watched =
+			event === null && watched !== null
+				? { ...(watched as Watched), run: await client.run(id) }
+				: await after(event, watched, () => read(client, id))
 		watched = next
-		screen.show(next)
+		show(next)
 		if (next.run.status === 'completed') return 0
 		if (next.run.status === 'failed') return 1
 	}
 	return null
 }
 
+/** What a stream gives, and null whenever it has given nothing for `milliseconds`. */
+export async function* withPauses<T>(
+	items: AsyncGenerator<T>,
+	milliseconds: number,
+): AsyncGenerator<T | null> {
+	for (;;) {
+		const next = items.next()
+		// Whoever leaves in a pause leaves it to itself.
+		next.catch(() => {})
+		for (;;) {
+			const { promise: pause, resolve } = Promise.withResolvers<null>()
+			const timer = setTimeout(() => resolve(null), milliseconds)
+			const result = await Promise.race([next, pause]).finally(() => clearTimeout(timer))
+			if (result?.done) return
+			yield result === null ? null : result.value
+			if (result !== null) break
+		}
+	}
+}
+
 /** Events after which the run is read again. */
 const TURNS = ['snapshot', 'run_start', 'checkpoint', 'run_complete']
 
 async function after(
-	{ type, data }: LiveEvent,
+	event: LiveEvent | null,
 	watched: Watched | null,
 	readAgain: () => Promise<Watched>,
 ): Promise<Watched> {
 	// A run that had fallen silent, and is heard again, is in another state.
-	const isTurn = TURNS.includes(type) || watched?.run.status === 'stale'
+	const isTurn = event === null || TURNS.includes(event.type) || watched?.run.status === 'stale'
 	if (watched === null || isTurn) return await readAgain()
-	if (!isRecord(data)) return watched
-	if (type === 'metrics') return withMetrics(watched, data['metrics'])
-	const event = type === 'event' ? toEventRow(data['event']) : null
-	return event === null
-		? watched
-		: { ...watched, events: [...watched.events, event].slice(-EVENTS) }
+	const { type, data } = event
+	const heard = { ...watched, run: { ...watched.run, updated_at: new Date().toISOString() } }
+	if (!isRecord(data)) return heard
+	if (type === 'metrics') return withMetrics(heard, data['metrics'])
+	const row = type === 'event' ? toEventRow(data['event']) : null
+	return row === null ? heard : { ...heard, events: [...heard.events, row].slice(-EVENTS) }
 }
 
 async function read(client: TrainingClient, id: string): Promise<Watched> {
@@ -102,6 +139,7 @@ async function read(client: TrainingClient, id: string): Promise<Watched> {
 class Screen {
 	readonly #print: (text: string) => void
 	#lines = 0
+	#lastLine = ''
 
 	constructor(print: (text: string) => void) {
 		this.#print = print
@@ -109,12 +147,20 @@ class Screen {
 
 	show(watched: Watched): void {
 		if (!process.stdout.isTTY) {
-			this.#print(`${watchLines(watched, Number.MAX_SAFE_INTEGER).slice(0, 3).join('  ')}\n`)
+			const line = watchLines(watched, Number.MAX_SAFE_INTEGER).slice(0, 3).join('  ')
+			if (line !== this.#lastLine) this.#print(`${line}\n`)
+			this.#lastLine = line
 			return
 		}
 		const lines = watchLines(watched, process.stdout.columns || DEFAULT_WIDTH)
 		const up = this.#lines === 0 ? '' : `\x1b[${this.#lines}A`
 		this.#print(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`)
 		this.#lines = lines.length
+	}
+
+	/** Says something below what is drawn; the next picture is drawn below that. */
+	interrupt(text: string): void {
+		this.#print(text)
+		this.#lines = 0
 	}
 }

@@ -1,6 +1,7 @@
 /** alpha runs, watch and events against the executable. */
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -37,8 +38,8 @@ await report({
 })
 
 /** Starts a command and reads its output piece by piece. */
-function follow(args: readonly string[]) {
-	const child = Bun.spawn([executablePath, ...args, '--url', server.url], {
+function follow(args: readonly string[], url = server.url) {
+	const child = Bun.spawn([executablePath, ...args, '--url', url], {
 		stdout: 'pipe',
 		stderr: 'pipe',
 	})
@@ -100,11 +101,33 @@ test('alpha watch shows that a training goes on that had fallen silent', async (
 	writeFileSync(join(directory, 'run.json'), JSON.stringify(record))
 	await eventually(async () => (await fetch(`${server.url}/api/runs/silent`)).ok, 20_000)
 	const watching = follow(['watch', 'silent'])
-	await watching.until('silent  stale')
+	await watching.until('silent  stale, nothing heard for')
 	await report({ type: 'metrics', runId: 'silent', metrics: [{ step: 7, loss: 2 }] })
 	expect(await watching.until('step 7')).toContain('silent  training')
 	watching.child.kill('SIGINT')
 	expect(await watching.child.exited).toBe(130)
+})
+
+test('alpha watch says when the server is away, and goes on when it is back', async () => {
+	const checkpoints = mkdtempSync(join(tmpdir(), 'alpha-test-'))
+	const directory = join(checkpoints, 'run')
+	mkdirSync(directory)
+	writeFileSync(join(directory, 'metrics.jsonl'), '{"step":1,"loss":3}\n')
+	const env = { CHECKPOINTS_DIR: checkpoints }
+	const first = await startAlpha({ runs: [], env })
+	const watching = follow(['watch', 'run'], first.url)
+	try {
+		await watching.until('step 1')
+		await first.stop()
+		await watching.until('cannot be reached')
+		appendFileSync(join(directory, 'metrics.jsonl'), '{"step":2,"loss":2}\n')
+		await using _second = await startAlpha({ runs: [], env, args: [`--port=${first.port}`] })
+		await watching.until('step 2')
+	} finally {
+		watching.child.kill('SIGINT')
+		await watching.child.exited
+		rmSync(checkpoints, { recursive: true })
+	}
 })
 
 test('what cannot be asked is said', async () => {

@@ -2,8 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import { toRunRow } from '../../src/alpha/training-runs.ts'
 import { formatEvent } from '../../src/commands/events.ts'
 import { formatRuns } from '../../src/commands/runs.ts'
+import { withPauses } from '../../src/commands/watch.ts'
 import { sparkLine, watchLines, withMetrics } from '../../src/commands/watch-view.ts'
 import { metrics, RunsFixture, start } from '../runs/runs-fixture.ts'
+
+/** When the run of `row` was heard of. */
+const heardMs = Date.parse('2026-03-01T12:00:00Z')
 
 async function row() {
 	using at = await RunsFixture.open()
@@ -33,7 +37,7 @@ describe('alpha watch', () => {
 		const watched = withMetrics({ run: await row(), losses: [3, 2], events: [event] }, [
 			{ step: 50, loss: 1.5, valLoss: 1.6, lr: 0.001, ms_per_iter: 200 },
 		])
-		expect(watchLines(watched, 200)).toEqual([
+		expect(watchLines(watched, 200, heardMs)).toEqual([
 			'war & peace  training  novels · shed',
 			'step 50 of 100  ███████████████░░░░░░░░░░░░░░░  50 %  10 s left',
 			'loss 1.6000  best validation 0.3500  lr 0.001000  ms/step 200',
@@ -41,6 +45,37 @@ describe('alpha watch', () => {
 			'2026-03-01 12:00:00       20  warn   spike_skip  too [2J much',
 		])
 		for (const line of watchLines(watched, 20)) expect([...line].length).toBeLessThanOrEqual(20)
+	})
+
+	test('says for how long nothing has been heard of a run that has not ended', async () => {
+		const run = await row()
+		const head = (status: typeof run.status, seconds: number) =>
+			watchLines(
+				{ run: { ...run, status }, losses: [], events: [] },
+				200,
+				heardMs + seconds * 1000,
+			)[0]
+		expect(head('training', 59)).toBe('war & peace  training  novels · shed')
+		expect(head('training', 240)).toBe(
+			'war & peace  training, nothing heard for 4 min  novels · shed',
+		)
+		expect(head('stale', 7200)).toBe('war & peace  stale, nothing heard for 2.0 h  novels · shed')
+		expect(head('completed', 7200)).toBe('war & peace  completed  novels · shed')
+	})
+
+	test('asks what has become of a run when its stream says nothing', async () => {
+		const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>()
+		async function* stream() {
+			yield 'first'
+			await isAsked
+			yield 'second'
+		}
+		const seen: (string | null)[] = []
+		for await (const item of withPauses(stream(), 1)) {
+			if (item === null) asked()
+			if (item !== null || seen.at(-1) !== null) seen.push(item)
+		}
+		expect(seen).toEqual(['first', null, 'second'])
 	})
 })
 

@@ -133,6 +133,20 @@ describe.skipIf(chromiumPath === null)(`the Training view in Chromium${chromiumN
 		await page.close()
 	})
 
+	test('opens a run by a click anywhere on its row, however much is reported meanwhile', async () => {
+		const page = await open('/training')
+		await row(page, 'war & peace').waitFor()
+		const box = await row(page, 'war & peace').locator('.figure').first().boundingBox()
+		await page.mouse.move((box?.x ?? 0) + 5, (box?.y ?? 0) + 5)
+		await page.mouse.down()
+		await report({ type: 'metrics', runId: 'war & peace', metrics: points(61, 62) })
+		await row(page, '62 of 100').waitFor()
+		await page.mouse.up()
+		await page.locator('.run-head h2', { hasText: 'war & peace' }).waitFor()
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
 	test('shows events and samples as they come, and what the trainer fears', async () => {
 		const page = await open('/training')
 		await row(page, 'war & peace').locator('a').click()

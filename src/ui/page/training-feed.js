@@ -51,10 +51,15 @@ export class TrainingFeed {
 		this.#follow()
 	}
 
-	/** @returns {TrainingRun[]} those that were heard of last first */
+	/** @returns {TrainingRun[]} those that run by their start, then the others by their last word; newest first */
 	runs() {
 		const runs = [...this.#runs.values()].map((run) => this.#aged(run))
-		return runs.sort((a, b) => (a.updated_at < b.updated_at ? 1 : -1))
+		// Places must not change with each report.
+		const key = (/** @type {TrainingRun} */ run) =>
+			isRunning(run)
+				? `1 ${run.created_at ?? run.updated_at} ${run.id}`
+				: `0 ${run.updated_at} ${run.id}`
+		return runs.sort((a, b) => (key(a) < key(b) ? 1 : -1))
 	}
 
 	/** @param {string} id */

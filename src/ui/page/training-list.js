@@ -12,6 +12,8 @@ export class RunList {
 	element
 	#feed
 	#rows = create('div', { class: 'run-rows' })
+	/** @type {Map<string, RunRow>} */
+	#rowOf = new Map()
 	#comparison = new Comparison()
 	/** @type {Set<string>} */
 	#compared = new Set()
@@ -37,10 +39,12 @@ export class RunList {
 
 	draw() {
 		const runs = this.#feed.runs()
-		const rows = runs.slice(0, this.#shown).map((run) => this.#row(run))
-		if (runs.length === 0) rows.push(emptyHint())
-		if (runs.length > this.#shown) rows.push(this.#more(runs.length))
-		this.#rows.replaceChildren(...rows)
+		const shown = runs.slice(0, this.#shown).map((run) => this.#row(run).element)
+		if (runs.length === 0) shown.push(emptyHint())
+		if (runs.length > this.#shown) shown.push(this.#more(runs.length))
+		place(this.#rows, shown)
+		const known = new Set(runs.map(({ id }) => id))
+		for (const id of this.#rowOf.keys()) if (!known.has(id)) this.#rowOf.delete(id)
 		const compared = [...this.#compared].filter((id) => this.#feed.find(id) !== undefined)
 		if (compared.length < 2) this.#comparison.element.hidden = true
 		else
@@ -54,29 +58,10 @@ export class RunList {
 
 	/** @param {TrainingRun} run */
 	#row(run) {
-		const box = create('input', {
-			type: 'checkbox',
-			value: run.id,
-			'aria-label': `Compare ${run.name}`,
-		})
-		box.checked = this.#compared.has(run.id)
-		const machine = [run.hostname, run.gpu_name].filter(Boolean).join(' · ')
-		return create(
-			'article',
-			{ class: 'run-row', 'data-run': run.id },
-			box,
-			create(
-				'a',
-				{ href: `#/training/${encodeURIComponent(run.id)}` },
-				create('b', {}, run.name),
-				create('small', {}, [run.domain, machine].filter(Boolean).join(' · ')),
-			),
-			stateBadge(run),
-			progress(run),
-			figure('validation', formatLoss(run.best_val_loss), 'best'),
-			figure('loss', formatLoss(run.last_loss), ''),
-			create('small', { class: 'ago' }, formatAgo(run.updated_at)),
-		)
+		const row = this.#rowOf.get(run.id) ?? new RunRow(run.id)
+		this.#rowOf.set(run.id, row)
+		row.update(run, this.#compared.has(run.id))
+		return row
 	}
 
 	/** @param {number} count */
@@ -88,6 +73,84 @@ export class RunList {
 		})
 		return more
 	}
+}
+
+/**
+ * A row of the list. It stays the same element while its run reports, so that it can be clicked and
+ * keeps the focus.
+ */
+class RunRow {
+	element
+	#box
+	#name = create('b')
+	#note = create('small')
+	#state = create('span')
+	#progress = create('div')
+	#validation = figure('best validation')
+	#loss = figure('loss')
+	#ago = create('small', { class: 'ago' })
+
+	/** @param {string} id */
+	constructor(id) {
+		this.#box = create('input', { type: 'checkbox', value: id })
+		const href = `#/training/${encodeURIComponent(id)}`
+		this.element = create(
+			'article',
+			{ class: 'run-row', 'data-run': id },
+			// Around the box, so that a click beside it does not open the run.
+			create('label', {}, this.#box),
+			create('a', { href }, this.#name, this.#note),
+			this.#state,
+			this.#progress,
+			this.#validation.element,
+			this.#loss.element,
+			this.#ago,
+		)
+	}
+
+	/**
+	 * @param {TrainingRun} run
+	 * @param {boolean} isCompared
+	 */
+	update(run, isCompared) {
+		const machine = [run.hostname, run.gpu_name].filter(Boolean).join(' · ')
+		this.#box.checked = isCompared
+		this.#box.setAttribute('aria-label', `Compare ${run.name}`)
+		this.#name.textContent = run.name
+		this.#name.title = run.name
+		this.#note.textContent = [run.domain, machine].filter(Boolean).join(' · ')
+		this.#state = swap(this.#state, stateBadge(run))
+		this.#progress = swap(this.#progress, progress(run))
+		this.#validation.value.textContent = formatLoss(run.best_val_loss)
+		this.#loss.value.textContent = formatLoss(run.last_loss)
+		this.#ago.textContent = formatAgo(run.updated_at)
+	}
+}
+
+/**
+ * Puts `next` in the place of `present` unless they are equal.
+ * @template {HTMLElement} T
+ * @param {T} present
+ * @param {T} next
+ */
+function swap(present, next) {
+	if (present.isEqualNode(next)) return present
+	present.replaceWith(next)
+	return next
+}
+
+/**
+ * Makes these the children of an element; those that are in their place are not touched.
+ * @param {HTMLElement} parent
+ * @param {HTMLElement[]} children
+ */
+function place(parent, children) {
+	const wanted = new Set(/** @type {Element[]} */ (children))
+	for (const child of [...parent.children]) if (!wanted.has(child)) child.remove()
+	children.forEach((child, i) => {
+		const there = parent.children[i] ?? null
+		if (there !== child) parent.insertBefore(child, there)
+	})
 }
 
 /** @param {TrainingRun} run */
@@ -111,14 +174,10 @@ export function progress(run) {
 	return create('div', { class: 'progress' }, bar, create('small', {}, text))
 }
 
-/**
- * @param {string} name
- * @param {string} value
- * @param {string} note
- */
-function figure(name, value, note) {
-	const label = note === '' ? name : `${note} ${name}`
-	return create('span', { class: 'figure' }, value, create('small', {}, label))
+/** @param {string} label */
+function figure(label) {
+	const value = create('span')
+	return { value, element: create('span', { class: 'figure' }, value, create('small', {}, label)) }
 }
 
 /** What to do when nobody trains. */

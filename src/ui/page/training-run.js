@@ -65,6 +65,7 @@ export class RunPage {
 		const text = create('details', { class: 'run-card' }, create('summary', {}, 'Training text'))
 		text.addEventListener('toggle', () => this.#readText(text), { once: true })
 		this.element.append(
+			create('a', { class: 'back', href: '#/training' }, '← all runs'),
 			this.#head,
 			this.#charts.element,
 			this.#samples,
@@ -106,10 +107,7 @@ export class RunPage {
 	drawHead() {
 		const run = this.#context.feed.find(this.id)
 		if (run === undefined) {
-			this.#head.replaceChildren(
-				back(),
-				create('p', { class: 'hint' }, `There is no run ${this.id}.`),
-			)
+			this.#head.replaceChildren(create('p', { class: 'hint' }, `There is no run ${this.id}.`))
 			return
 		}
 		const last = run.last_metrics
@@ -129,7 +127,6 @@ export class RunPage {
 			['Domain', run.domain ?? ''],
 		]
 		this.#head.replaceChildren(
-			back(),
 			create('h2', {}, run.name, ' ', stateBadge(run)),
 			progress(run),
 			create(
@@ -305,10 +302,6 @@ export class RunPage {
 				: create('pre', { tabindex: '0' }, training.text),
 		)
 	}
-}
-
-function back() {
-	return create('a', { class: 'back', href: '#/training' }, '← all runs')
 }
 
 /**
