@@ -20,7 +20,7 @@ export const RunSchema = Type.Object({
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,
 	format: nullable(
-		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat', 'gguf'], {
+		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat', 'gguf', 'llama2c'], {
 			description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
 		}),
 	),

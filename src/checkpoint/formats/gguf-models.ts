@@ -11,6 +11,7 @@ import type {
 	RotaryConfig,
 	RotaryScaling,
 } from '../../model/model-config.ts'
+import { interleavedHalves, type RowOrder } from './row-order.ts'
 
 /** What a file says besides its keys. */
 export interface GgufFacts {
@@ -31,12 +32,6 @@ export interface GgufArchitecture {
 	readonly layerPrefix: string
 	/** Where the file has other orders of rows than the network: how they are put back. */
 	rowOrder?(name: string, config: ModelConfig): RowOrder | undefined
-}
-
-/** Rows in groups of so many; row `i` of a group is the stored row `storedRow(i)` of it. */
-export interface RowOrder {
-	readonly groupRows: number
-	storedRow(row: number): number
 }
 
 const LLAMA_LAYER_TENSORS = {
@@ -263,15 +258,10 @@ function parseScaling(
 	return kind === 'none' ? { kind } : { kind, factor: fields.positive('rope.scaling.factor') }
 }
 
-/**
- * Rows of queries and keys are those of Hugging Face with the halves of each head interleaved, as the
- * original Llama turns neighbours.
- */
+/** Queries and keys are those of the original Llama, which turns neighbours. */
 function halvesOfHeads(name: string, config: ModelConfig): RowOrder | undefined {
 	if (config.family !== 'llama' || !/self_attn\.[qk]_proj\./.test(name)) return undefined
-	const half = config.headDim / 2
-	const storedRow = (row: number) => (row % half) * 2 + Math.floor(row / half)
-	return { groupRows: config.headDim, storedRow }
+	return interleavedHalves(config.headDim)
 }
 
 /** The network has [head][q, k, v][channel], the file q, k, v of all heads. */

@@ -11,13 +11,9 @@ import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { ggmlReader } from './ggml-types.ts'
 import { type GgufHeader, type GgufTensor, type GgufValue, readGgufHeader } from './gguf-header.ts'
-import {
-	GGUF_ARCHITECTURES,
-	type GgufArchitecture,
-	type GgufFacts,
-	type RowOrder,
-} from './gguf-models.ts'
-import type { CheckpointFile, StoredTensor, TensorReader } from './types.ts'
+import { GGUF_ARCHITECTURES, type GgufArchitecture, type GgufFacts } from './gguf-models.ts'
+import { type RowOrder, reordered } from './row-order.ts'
+import type { CheckpointFile, StoredTensor } from './types.ts'
 
 export function isGgufName(name: string): boolean {
 	return name.endsWith('.gguf')
@@ -153,27 +149,5 @@ function storedTensor(
 			const reader = ggmlReader(source, type, position)
 			return order === undefined ? reader : reordered(reader, shape, order)
 		},
-	}
-}
-
-/** Reads the rows of each group in another order than they are stored; a group is held at a time. */
-function reordered(
-	reader: TensorReader,
-	[rows, ...inner]: readonly number[],
-	{ groupRows, storedRow }: RowOrder,
-): TensorReader {
-	const length = inner.reduce((product, size) => product * size, 1)
-	const group = new Float32Array(Math.min(groupRows, rows!) * length)
-	let row = 0
-	return {
-		read(out) {
-			for (let to = 0; to < out.length; to += length, row++) {
-				const within = row % groupRows
-				if (within === 0) reader.read(group)
-				const from = storedRow(within) * length
-				out.set(group.subarray(from, from + length), to)
-			}
-		},
-		expectEnd: () => reader.expectEnd(),
 	}
 }

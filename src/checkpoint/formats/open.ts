@@ -6,6 +6,7 @@ import { isGgufName, openGguf } from './gguf.ts'
 import { isGguf } from './gguf-header.ts'
 import { isHuggingFace, openHuggingFace } from './huggingface.ts'
 import { openJson } from './json.ts'
+import { isLlama2cName, openLlama2c } from './llama2c.ts'
 import type { ModelDirectory } from './model-directory.ts'
 import { findNanochat, openNanochat } from './nanochat.ts'
 import { isNanoGpt, openNanoGpt } from './nanogpt.ts'
@@ -37,6 +38,8 @@ export function openDirectory(directory: ModelDirectory): CheckpointFile {
 	if (isNanoGpt(directory)) return openNanoGpt(directory)
 	const nanochat = findNanochat(directory.names).at(-1)
 	if (nanochat !== undefined) return openNanochat(directory, nanochat)
+	const llama2c = directory.names.filter(isLlama2cName).sort()[0]
+	if (llama2c !== undefined) return openLlama2c(directory, llama2c)
 	throw new CheckpointError(
 		`expected weights in ${WEIGHT_FILES.join(', ')} , *.gguf, ckpt.pt or model_<step>.pt, got none`,
 	)

@@ -5,6 +5,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isGgufName } from '../formats/gguf.ts'
+import { isLlama2cName, LLAMA2C_TOKENIZERS } from '../formats/llama2c.ts'
 import { findNanochat, NANOCHAT_DIRECTORY } from '../formats/nanochat.ts'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
@@ -45,9 +46,17 @@ export function findModelFiles(names: readonly string[]): ModelFiles | null {
 	const gguf = names.filter(isGgufName).sort()[0]
 	if (gguf !== undefined) return { weights: [gguf], others: [], needsConfig: false }
 	const checkpoint = names.filter(isNanoGptCheckpoint).sort()[0]
-	if (checkpoint === undefined) return null
+	if (checkpoint === undefined) return findLlama2c(names)
 	const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []
 	return { weights: [checkpoint], others, needsConfig: false }
+}
+
+/** Whatever else ends in `.bin` is llama2.c's where no config.json says that it is of another tool. */
+function findLlama2c(names: readonly string[]): ModelFiles | null {
+	const weights = names.filter(isLlama2cName).sort()[0]
+	if (weights === undefined || names.includes(CONFIG_NAME)) return null
+	const others = LLAMA2C_TOKENIZERS.filter((name) => names.includes(name))
+	return { weights: [weights], others, needsConfig: false }
 }
 
 export interface ModelVersion {
