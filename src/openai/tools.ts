@@ -48,7 +48,7 @@ export function toForcedCalls(fields: ToolFields): ForcedCalls | null {
 	}
 	const functions = names === null ? offered : offered.filter(({ name }) => names.includes(name))
 	const isNamed = typeof fields.tool_choice === 'object' && fields.tool_choice.type === 'function'
-	const mayBeSeveral = !isNamed && fields.parallel_tool_calls !== false
+	const mayBeSeveral = !isNamed && fields.parallel_tool_calls === true
 	return { functions, countMax: mayBeSeveral ? parallelCallsMax : 1 }
 }
 

@@ -76,8 +76,14 @@ function faultOf(error: ValueError): ApiError {
 			return unsupportedParameter(param, schema.description ?? 'This server cannot do it.')
 	}
 	return schema['x-unsupported'] === true
-		? unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
+		? unsupportedFault(param, schema, value)
 		: invalidType(param, describe(schema), value)
+}
+
+function unsupportedFault(param: string, schema: TSchema, value: unknown): ApiError {
+	const instead = schema['x-instead'] === undefined ? '' : `; use ${schema['x-instead']}`
+	const problem = `expected ${choicesOf(schema)}, got ${describeValue(value)}${instead}`
+	return unsupportedValue(param, problem)
 }
 
 /**
@@ -169,9 +175,7 @@ const typeErrors = new Set([
 ])
 
 function faultOfPattern(param: string, schema: TSchema, value: unknown): ApiError {
-	if (schema['x-unsupported'] === true) {
-		return unsupportedValue(param, `expected ${choicesOf(schema)}, got ${describeValue(value)}`)
-	}
+	if (schema['x-unsupported'] === true) return unsupportedFault(param, schema, value)
 	return invalidValue(param, choicesOf(schema), value)
 }
 

@@ -43,12 +43,15 @@ export function orderedObject<T extends TSchema>(values: T) {
 	)
 }
 
-/** A string out of a list. `unsupported`: other values exist elsewhere, but not on this server. */
+/**
+ * A string out of a list. `unsupported`: other values exist elsewhere, but not on this server; `instead`
+ * is what has here the effect that they have there.
+ */
 export function oneOf<const T extends string>(
 	values: readonly T[],
-	options: { description?: string; default?: T; unsupported?: boolean } = {},
+	options: { description?: string; default?: T; unsupported?: boolean; instead?: string } = {},
 ) {
-	const { unsupported = false, ...rest } = options
+	const { unsupported = false, instead, ...rest } = options
 	const pattern = `^(?:${values.map((v) => v.replaceAll('.', '\\.')).join('|')})$`
 	return Type.Unsafe<T>(
 		Type.String({
@@ -56,6 +59,7 @@ export function oneOf<const T extends string>(
 			enum: [...values],
 			pattern,
 			...(unsupported ? { 'x-unsupported': true } : {}),
+			...(instead === undefined ? {} : { 'x-instead': instead }),
 		}),
 	)
 }

@@ -119,7 +119,7 @@ describe('@openai/agents', () => {
 			const worker = new Agent({
 				name: 'Worker',
 				model: new Model(client as never, 'novels-austen'),
-				modelSettings: { ...modelSettings, toolChoice: 'required', parallelToolCalls: false },
+				modelSettings: { ...modelSettings, toolChoice: 'required' },
 				tools: [remember],
 				toolUseBehavior: 'stop_on_first_tool',
 			})

@@ -112,7 +112,7 @@ describe('with keys', () => {
 	})
 
 	test('pages and what they load are open', async () => {
-		for (const path of ['/', '/swagger', '/swagger/json']) {
+		for (const path of ['/', '/swagger', '/swagger/json', '/openapi.json']) {
 			expect((await guarded.get(path)).status).toBe(200)
 		}
 	})

@@ -233,6 +233,16 @@ describe('documentation', () => {
 		}
 	})
 
+	test('the document is at /openapi.json as well, open to all', async () => {
+		const app = testApp({ deps: { apiKeys: ['a-key'] } })
+		const [answer, other] = [await app.get('/openapi.json'), await app.get('/swagger/json')]
+		expect([answer.status, answer.headers.get('content-type')]).toEqual([
+			200,
+			other.headers.get('content-type'),
+		])
+		expect(await answer.json()).toEqual(await other.json())
+	})
+
 	test('bodies are described with defaults, bounds and an example', async () => {
 		const { paths } = await (await testApp().get('/swagger/json')).json()
 		const { schema } = paths['/v1/chat/completions'].post.requestBody.content['application/json']

@@ -63,8 +63,12 @@ describe('a chat completion', () => {
 		expectLook(calls[0]!.function.arguments)
 	})
 
-	test('calls some of the functions when one is required', async () => {
-		const { choice, calls } = await complete({ tool_choice: 'required' })
+	test('calls one of the functions when one is required, several only when they are wanted', async () => {
+		for (const seed of [1, 2, 3, 4]) {
+			const { calls } = await complete({ tool_choice: 'required', seed })
+			expect(calls).toHaveLength(1)
+		}
+		const { choice, calls } = await complete({ tool_choice: 'required', parallel_tool_calls: true })
 		expect(choice.finish_reason).toBe('tool_calls')
 		expect(calls.length).toBeGreaterThanOrEqual(1)
 		expect(new Set(calls.map(({ id }) => id)).size).toBe(calls.length)
@@ -84,6 +88,14 @@ describe('a chat completion', () => {
 	test('has one call when several are not wanted', async () => {
 		const { calls } = await complete({ tool_choice: 'required', parallel_tool_calls: false })
 		expect(calls).toHaveLength(1)
+	})
+
+	test('is refused where the older field names a function, with the fields that force calls', async () => {
+		const body = { messages, functions: [look], function_call: { name: 'look' } }
+		const answer = await testApp().post('/v1/chat/completions', body)
+		const { error } = await answer.json()
+		expect([answer.status, error.param]).toEqual([400, 'function_call'])
+		expect(error.message).toEndWith('use `tools` with `tool_choice`.')
 	})
 
 	test('has a call with its own id in every choice', async () => {

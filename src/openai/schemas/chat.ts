@@ -80,6 +80,7 @@ export const ChatCompletionRequest = wireObject(
 		function_call: optional(
 			oneOf(['none', 'auto'], {
 				unsupported: true,
+				instead: '`tools` with `tool_choice`',
 				description: 'Older than `tool_choice`, which forces calls.',
 			}),
 		),

@@ -12,7 +12,10 @@ export const toolsField = optional(
 )
 
 export const parallelToolCallsField = optional(
-	Type.Boolean({ default: true, description: 'Whether an answer may have several calls.' }),
+	Type.Boolean({
+		default: false,
+		description: 'An answer may have several calls; otherwise it has one.',
+	}),
 )
 
 const choiceWord = oneOf(['none', 'auto', 'required'], { unsupported: true })

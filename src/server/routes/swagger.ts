@@ -8,6 +8,7 @@ import type { ServerContext } from '../deps.ts'
 import { ErrorSchema, openPage } from '../openapi.ts'
 
 const ASSET_SECONDS_MAX = 86_400
+const SPEC_PATH = '/swagger/json'
 
 const page = `<!doctype html>
 <html lang="en">
@@ -31,7 +32,7 @@ const contentSecurityPolicy =
 	"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const startScript = `SwaggerUIBundle({ url: '/swagger/json', dom_id: '#swagger-ui', deepLinking: true })\n`
+const startScript = `SwaggerUIBundle({ url: '${SPEC_PATH}', dom_id: '#swagger-ui', deepLinking: true })\n`
 
 const info = (version: string) => ({
 	title: 'Alpha API',
@@ -41,11 +42,11 @@ const info = (version: string) => ({
 		'Every error has the same shape, and fields that are not listed are ignored.',
 })
 
-/** GET /swagger (page), /swagger/json (document) and the page's assets. */
+/** GET /swagger (page), /swagger/json and /openapi.json (document), and the page's assets. */
 export function swaggerPages({ version, apiKeys }: ServerContext) {
 	const document = swagger({
 		path: '/swagger',
-		specPath: '/swagger/json',
+		specPath: SPEC_PATH,
 		documentation: {
 			info: info(version),
 			tags: [
@@ -64,9 +65,12 @@ export function swaggerPages({ version, apiKeys }: ServerContext) {
 			},
 		},
 	})
+	// Where most tools look for it.
+	const { handler } = document.routes.find(({ path }) => path === SPEC_PATH)!
 	// The plugin's own page loads its scripts from a CDN; the later route for /swagger replaces it.
 	return new Elysia()
 		.use(document)
+		.get('/openapi.json', handler, openPage)
 		.get('/swagger', () => text(page, 'text/html; charset=utf-8'), openPage)
 		.get('/swagger/start.js', () => text(startScript, 'text/javascript; charset=utf-8'), openPage)
 		.get('/swagger/swagger-ui-bundle.js', () => asset(bundle, 'text/javascript'), openPage)

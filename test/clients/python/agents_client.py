@@ -81,7 +81,7 @@ def calls_a_tool_that_it_must_call():
         return "Good."
 
     settings = agents.ModelSettings(
-        temperature=0, tool_choice="required", parallel_tool_calls=False
+        temperature=0, tool_choice="required"
     )
     for model in (agents.OpenAIChatCompletionsModel, agents.OpenAIResponsesModel):
         which = agents.Agent(

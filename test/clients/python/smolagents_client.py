@@ -34,7 +34,7 @@ def add(a: int, b: int) -> int:
 @check
 def runs_an_agent_that_calls_tools():
     settings = {"api_base": f"{URL}/v1", "api_key": "any-key", "temperature": 0}
-    large = OpenAIModel(model_id=BUSY_MODEL, **settings, parallel_tool_calls=False)
+    large = OpenAIModel(model_id=BUSY_MODEL, **settings)
     agent = ToolCallingAgent(tools=[add], model=large, max_steps=2, verbosity_level=0)
     agent.run("Add 1 and 2.")
     calls = [call for step in agent.memory.steps for call in getattr(step, "tool_calls", None) or []]
