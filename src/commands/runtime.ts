@@ -101,7 +101,7 @@ export async function startRuntime(
 		engine,
 		dtype,
 		memoryBytesMax: config.modelMemoryBytes,
-		runnerBytes: (info) => runnerBytes(kernels, info.config, limits),
+		runnerBytes: (info) => runnerBytes(kernels, info.config, config.dtype, limits),
 		log,
 	})
 	return {

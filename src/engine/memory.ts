@@ -2,18 +2,23 @@
 import { type Kernels, kvBlockTokens } from '../kernels/binding.ts'
 import { Fault } from '../lib/fault.ts'
 import { networkOf } from '../model/families.ts'
-import type { ModelConfig } from '../model/model-config.ts'
+import type { Dtype, ModelConfig } from '../model/model-config.ts'
 import { bufferFloats } from '../model/network.ts'
-import { kvBlockFloats } from '../model/ops.ts'
+import { kvBlockBytes } from '../model/ops.ts'
 import type { RunnerLimits } from './messages.ts'
 
 /**
  * KV blocks of a model: what its sequences can use, within the budget, and at least one context. A
  * sequence uses a window, and half of one more while the next is read ahead.
  */
-export function kvBlockCount(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+export function kvBlockCount(
+	kernels: Kernels,
+	config: ModelConfig,
+	dtype: Dtype,
+	limits: RunnerLimits,
+): number {
 	const perSequence = Math.ceil(config.contextLength / kvBlockTokens)
-	const blockBytes = kvBlockFloats(kernels, networkOf(config)) * 4
+	const blockBytes = kvBlockBytes(kernels, networkOf(config), dtype)
 	const affordable = Math.floor(limits.kvBytesMax / blockBytes)
 	const ahead = Math.ceil(Math.floor(config.contextLength / 2) / kvBlockTokens)
 	return Math.max(perSequence, Math.min((perSequence + ahead) * limits.sequencesMax, affordable))
@@ -26,15 +31,23 @@ export const KV_BYTES_MAX = 4 * 2 ** 30
  * Most memory that a model's keys, values and activations take beside its weights, in bytes. Throws Fault
  * `no-room` for a model of which not even one context fits.
  */
-export function runnerBytes(kernels: Kernels, config: ModelConfig, limits: RunnerLimits): number {
+export function runnerBytes(
+	kernels: Kernels,
+	config: ModelConfig,
+	dtype: Dtype,
+	limits: RunnerLimits,
+): number {
 	const network = networkOf(config)
-	const kv = kvBlockCount(kernels, config, limits) * kvBlockFloats(kernels, network)
-	if (kv * 4 > KV_BYTES_MAX) {
-		const [needed, max] = [kv * 4, KV_BYTES_MAX].map((bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`)
+	const kvBytes =
+		kvBlockCount(kernels, config, dtype, limits) * kvBlockBytes(kernels, network, dtype)
+	if (kvBytes > KV_BYTES_MAX) {
+		const [needed, max] = [kvBytes, KV_BYTES_MAX].map(
+			(bytes) => `${Math.ceil(bytes / 2 ** 20)} MiB`,
+		)
 		throw new Fault(
 			'no-room',
 			`One context of the model needs ${needed}, at most ${max} can be had.`,
 		)
 	}
-	return (kv + bufferFloats(network, limits.rowsMax)) * 4
+	return kvBytes + bufferFloats(network, limits.rowsMax) * 4
 }

@@ -62,9 +62,9 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 		i32,
 		i32,
 	),
-	kv_layer_floats: returns(i64, i32, i32),
+	kv_layer_bytes: returns(i64, i32, i32, i32),
 	rotary: returns(none, pointer, i64, pointer, pointer, i32, i32, i32, i32, i32),
-	kv_store: returns(none, pointer, i64, pointer, pointer, i64, pointer, i32, i32, i32),
+	kv_store: returns(none, i32, pointer, i64, pointer, pointer, i64, pointer, i32, i32, i32),
 	attention_scratch_bytes: returns(i64, i32),
 	attention: returns(
 		none,
@@ -72,6 +72,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 		i64,
 		pointer,
 		i64,
+		i32,
 		pointer,
 		i64,
 		pointer,
@@ -243,8 +244,9 @@ export interface Kernels {
 		nRotary: number,
 		isInterleaved: number,
 	): void
-	kvLayerFloats(nKvHead: number, dHead: number): number
+	kvLayerBytes(kvDtype: number, nKvHead: number, dHead: number): number
 	kvStore(
+		kvDtype: number,
 		kv: Address,
 		blockStride: number,
 		k: Address,
@@ -261,6 +263,7 @@ export interface Kernels {
 		ldo: number,
 		q: Address,
 		ldq: number,
+		kvDtype: number,
 		kv: Address,
 		blockStride: number,
 		spans: Address,

@@ -167,16 +167,17 @@ void kernels_rotary(float *x, int64_t ldx, const int32_t *positions, const float
                     int32_t n_head, int32_t d_head, int32_t n_rotary, int32_t is_interleaved) {
     active->table->rotary(x, ldx, positions, table, m, n_head, d_head, n_rotary, is_interleaved);
 }
-void kernels_kv_store(float *kv, int64_t block_stride, const float *k, const float *v, int64_t ldkv,
-                      const int32_t *slots, int32_t m, int32_t n_kv_head, int32_t d_head) {
-    active->table->kv_store(kv, block_stride, k, v, ldkv, slots, m, n_kv_head, d_head);
+void kernels_kv_store(int32_t kv_dtype, void *kv, int64_t block_stride, const float *k,
+                      const float *v, int64_t ldkv, const int32_t *slots, int32_t m,
+                      int32_t n_kv_head, int32_t d_head) {
+    active->table->kv_store(kv_dtype, kv, block_stride, k, v, ldkv, slots, m, n_kv_head, d_head);
 }
-void kernels_attention(float *out, int64_t ldo, const float *q, int64_t ldq, const float *kv,
-                       int64_t block_stride, const kernels_span *spans, int32_t n_spans,
-                       const int32_t *tables, int32_t n_head, int32_t n_kv_head, int32_t d_head,
-                       int32_t window, float scale, float soft_cap, void *scratch) {
-    active->table->attention(out, ldo, q, ldq, kv, block_stride, spans, n_spans, tables, n_head,
-                             n_kv_head, d_head, window, scale, soft_cap, scratch);
+void kernels_attention(float *out, int64_t ldo, const float *q, int64_t ldq, int32_t kv_dtype,
+                       const void *kv, int64_t block_stride, const kernels_span *spans,
+                       int32_t n_spans, const int32_t *tables, int32_t n_head, int32_t n_kv_head,
+                       int32_t d_head, int32_t window, float scale, float soft_cap, void *scratch) {
+    active->table->attention(out, ldo, q, ldq, kv_dtype, kv, block_stride, spans, n_spans, tables,
+                             n_head, n_kv_head, d_head, window, scale, soft_cap, scratch);
 }
 void kernels_activation(int32_t activation, float *u, int64_t ldu, int32_t m, int32_t f,
                         const float *params, const int32_t *program, int32_t n_ops) {

@@ -170,18 +170,18 @@ typedef void kernels_rotary_fn(float *x, int64_t ldx, const int32_t *positions, 
 KERNELS_API kernels_rotary_fn kernels_rotary;
 
 /*
- * KV cache. `kv` points at one layer inside block 0; block b's part of that layer is at
- * kv + b * block_stride (floats). A layer's part of a block: keys [n_kv_head][d_head][32]
- * (transposed: lanes are tokens), then values [n_kv_head][32][d_pad], d_pad = d_head rounded up to
- * 16, zero padded.
+ * KV cache, in f32 or bf16 (rounded to nearest even). `kv` points at one layer inside block 0;
+ * block b's part of that layer is at kv + b * block_stride (bytes). A layer's part of a block: keys
+ * [n_kv_head][d_head][32] (transposed: lanes are tokens), then values [n_kv_head][32][d_pad], d_pad
+ * = d_head rounded up to 16, zero padded.
  */
-/* Floats of one layer of one block. */
-KERNELS_API int64_t kernels_kv_layer_floats(int32_t n_kv_head, int32_t d_head);
+/* Bytes of one layer of one block. */
+KERNELS_API int64_t kernels_kv_layer_bytes(int32_t kv_dtype, int32_t n_kv_head, int32_t d_head);
 /* Copy keys k[m, n_kv_head·d_head] and values v[m, n_kv_head·d_head], both with row stride ldkv,
  * into slots[i] = block · 32 + offset. */
-typedef void kernels_kv_store_fn(float *kv, int64_t block_stride, const float *k, const float *v,
-                                 int64_t ldkv, const int32_t *slots, int32_t m, int32_t n_kv_head,
-                                 int32_t d_head);
+typedef void kernels_kv_store_fn(int32_t kv_dtype, void *kv, int64_t block_stride, const float *k,
+                                 const float *v, int64_t ldkv, const int32_t *slots, int32_t m,
+                                 int32_t n_kv_head, int32_t d_head);
 KERNELS_API kernels_kv_store_fn kernels_kv_store;
 /* Scratch of kernels_attention for contexts up to max_context tokens, all pool threads together
  * (call again after kernels_threads_set). */
@@ -201,10 +201,10 @@ typedef struct {
  * head·d_head …] = Σ w v. Keys and values of the rows themselves are already stored.
  */
 typedef void kernels_attention_fn(float *out, int64_t ldo, const float *q, int64_t ldq,
-                                  const float *kv, int64_t block_stride, const kernels_span *spans,
-                                  int32_t n_spans, const int32_t *tables, int32_t n_head,
-                                  int32_t n_kv_head, int32_t d_head, int32_t window, float scale,
-                                  float soft_cap, void *scratch);
+                                  int32_t kv_dtype, const void *kv, int64_t block_stride,
+                                  const kernels_span *spans, int32_t n_spans, const int32_t *tables,
+                                  int32_t n_head, int32_t n_kv_head, int32_t d_head, int32_t window,
+                                  float scale, float soft_cap, void *scratch);
 KERNELS_API kernels_attention_fn kernels_attention;
 /*
  * Activation in place over u[m, f]. gelu by tanh, gelu_erf exactly, relu_squared = relu(x)².

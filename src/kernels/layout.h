@@ -38,8 +38,11 @@ static inline int64_t int8_row_bytes(int32_t k) { return int8_groups(k) * (INT8_
 
 /* ---- KV blocks, attention, sampling ---- */
 
-/* Floats of one value in a block. */
-static inline int64_t value_floats(int32_t d_head) { return round_up(d_head, 16); }
+/* Numbers of one value in a block, and bytes of a number. */
+static inline int64_t value_numbers(int32_t d_head) { return round_up(d_head, 16); }
+static inline int64_t kv_number_bytes(int32_t kv_dtype) {
+    return kv_dtype == KERNELS_DTYPE_F32 ? 4 : 2;
+}
 
 /* Heads that the attention of one row takes together: rows of scores per thread. */
 #define HEADS_PER_PASS 16

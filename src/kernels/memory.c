@@ -13,8 +13,9 @@ int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k) {
     return dtype == KERNELS_DTYPE_INT8 ? m * int8_row_bytes(k) : 0;
 }
 
-int64_t kernels_kv_layer_floats(int32_t n_kv_head, int32_t d_head) {
-    return (int64_t)n_kv_head * KERNELS_KV_BLOCK * (d_head + value_floats(d_head));
+int64_t kernels_kv_layer_bytes(int32_t kv_dtype, int32_t n_kv_head, int32_t d_head) {
+    return kv_number_bytes(kv_dtype) * n_kv_head * KERNELS_KV_BLOCK *
+           (d_head + value_numbers(d_head));
 }
 
 int64_t kernels_attention_scratch_bytes(int32_t max_context) {

@@ -32,10 +32,19 @@ export interface OpsMemory {
 	readonly kvBlocks: number
 }
 
-/** Floats of one KV block over all layers. */
-export function kvBlockFloats(kernels: Kernels, { attentions }: NetworkMemory): number {
+/** Keys and values have the precision of the weights, but no less than bf16. */
+function kvDtype(dtype: Dtype): number {
+	return dtype === 'f32' ? kernelDtypes.f32 : kernelDtypes.bf16
+}
+
+/** Bytes of one KV block over all layers, beside weights of that dtype. */
+export function kvBlockBytes(
+	kernels: Kernels,
+	{ attentions }: NetworkMemory,
+	dtype: Dtype,
+): number {
 	return attentions.reduce(
-		(sum, { kvHeads, headDim }) => sum + kernels.kvLayerFloats(kvHeads, headDim),
+		(sum, { kvHeads, headDim }) => sum + kernels.kvLayerBytes(kvDtype(dtype), kvHeads, headDim),
 		0,
 	)
 }
@@ -58,7 +67,8 @@ export class Ops {
 	readonly #keysValues: Pinned<Float32Array>
 	/** By an attention's index: the address of its part of block 0. */
 	readonly #kvLayers: Float64Array
-	/** Floats from one KV block to the next. */
+	readonly #kvDtype: number
+	/** Bytes from one KV block to the next. */
 	readonly #kvBlockStride: number
 	readonly #scratch: Pinned<Float32Array>
 
@@ -79,12 +89,13 @@ export class Ops {
 		this.#weights = Float64Array.from(network.slots, weights)
 		this.#buffers = network.buffers.map(({ columns }) => new Matrix(rowsMax, columns))
 
-		this.#kvBlockStride = kvBlockFloats(kernels, network)
-		this.#keysValues = alignedFloats(kvBlocks * this.#kvBlockStride)
+		this.#kvDtype = kvDtype(dtype)
+		this.#kvBlockStride = kvBlockBytes(kernels, network, dtype)
+		this.#keysValues = alignedFloats((kvBlocks * this.#kvBlockStride) / 4)
 		let layer = this.#keysValues.address
 		this.#kvLayers = Float64Array.from(network.attentions, ({ kvHeads, headDim }) => {
 			const address = layer
-			layer += kernels.kvLayerFloats(kvHeads, headDim) * 4
+			layer += kernels.kvLayerBytes(this.#kvDtype, kvHeads, headDim)
 			return address
 		})
 		const inputs = network.slots.flatMap((slot) => (slot.kind === 'packed' ? [slot.inputs] : []))
@@ -217,6 +228,7 @@ export class Ops {
 		const rows = this.matrix(qkv)
 		const keys = rows.address + heads * headDim * 4
 		this.#kernels.kvStore(
+			this.#kvDtype,
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
 			keys,
@@ -239,6 +251,7 @@ export class Ops {
 			to.stride,
 			rows.address,
 			rows.stride,
+			this.#kvDtype,
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
 			this.#rows.spans,

@@ -40,7 +40,7 @@ export class ModelRunner {
 		note: (activity: Activity) => void = () => {},
 	) {
 		this.#note = note
-		const blocks = kvBlockCount(kernels, config, limits)
+		const blocks = kvBlockCount(kernels, config, dtype, limits)
 		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const layout = weightLayout(kernels, config, dtype)
 		// A window that is decoded, and one that is read ahead.

@@ -39,6 +39,13 @@ static inline vf32 vf32_set1(float x) { return vf32_of(_mm256_set1_ps(x), _mm256
 static inline vf32 vf32_load(const float *p) {
     return vf32_of(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
 }
+static inline __m256 load_8_bf16(const uint16_t *p) {
+    const __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(words, 16));
+}
+static inline vf32 vf32_load_bf16(const uint16_t *p) {
+    return vf32_of(load_8_bf16(p), load_8_bf16(p + 8));
+}
 static inline void vf32_store(float *p, vf32 v) {
     _mm256_storeu_ps(p, v.lo);
     _mm256_storeu_ps(p + 8, v.hi);

@@ -22,6 +22,10 @@ static inline uint32_t vmask_bits(vmask mask) { return mask; }
 static inline vf32 vf32_zero(void) { return _mm512_setzero_ps(); }
 static inline vf32 vf32_set1(float x) { return _mm512_set1_ps(x); }
 static inline vf32 vf32_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline vf32 vf32_load_bf16(const uint16_t *p) {
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
 static inline void vf32_store(float *p, vf32 v) { _mm512_storeu_ps(p, v); }
 static inline vf32 vf32_load_n(const float *p, int32_t n) {
     return _mm512_maskz_loadu_ps(vmask_first(n), p);

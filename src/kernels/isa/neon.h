@@ -52,6 +52,11 @@ static inline vf32 vf32_load(const float *p) {
     EACH_PART v.part[i] = vld1q_f32(p + 4 * i);
     return v;
 }
+static inline vf32 vf32_load_bf16(const uint16_t *p) {
+    vf32 v;
+    EACH_PART v.part[i] = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16));
+    return v;
+}
 static inline void vf32_store(float *p, vf32 v) { EACH_PART vst1q_f32(p + 4 * i, v.part[i]); }
 static inline vf32 vf32_load_n(const float *p, int32_t n) {
     float lanes[16] = {0};

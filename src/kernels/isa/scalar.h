@@ -52,6 +52,15 @@ static inline vf32 vf32_load(const float *p) {
     memcpy(v.lane, p, sizeof v.lane);
     return v;
 }
+/* 16 bf16 numbers: the upper halves of floats. */
+static inline vf32 vf32_load_bf16(const uint16_t *p) {
+    vf32 v;
+    EACH_LANE {
+        const uint32_t bits = (uint32_t)p[i] << 16;
+        memcpy(v.lane + i, &bits, sizeof bits);
+    }
+    return v;
+}
 static inline void vf32_store(float *p, vf32 v) { memcpy(p, v.lane, sizeof v.lane); }
 /* The first n floats, zeros behind; touches no memory beyond them. 0 ≤ n ≤ 16. */
 static inline vf32 vf32_load_n(const float *p, int32_t n) {

@@ -7,8 +7,22 @@
 
 static kernels_attention_fn FN(attention);
 
+typedef void attend_row_fn(const attention_job *job, const attention_tile *tile, int32_t first_head,
+                           int32_t n_heads, float *weights);
+
+static void attend_row_f32(const attention_job *job, const attention_tile *tile, int32_t first_head,
+                           int32_t n_heads, float *weights) {
+    attend_row(KERNELS_DTYPE_F32, job, tile, first_head, n_heads, weights);
+}
+
+static void attend_row_bf16(const attention_job *job, const attention_tile *tile,
+                            int32_t first_head, int32_t n_heads, float *weights) {
+    attend_row(KERNELS_DTYPE_BF16, job, tile, first_head, n_heads, weights);
+}
+
 /* Units: tiles of all spans in order × heads. */
-static void attend_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
+INLINE void attend_units(const int32_t kv_dtype, attend_row_fn *one_row, const void *context,
+                         int64_t begin, int64_t end, int32_t thread) {
     const attention_job *job = context;
     const kernels_span *span = job->spans;
     int64_t tile_index = begin / job->n_head;
@@ -30,9 +44,9 @@ static void attend_units(const void *context, int64_t begin, int64_t end, int32_
         if (tile.n_rows == 1) {
             n_heads = job->n_head - head < HEADS_PER_PASS ? job->n_head - head : HEADS_PER_PASS;
             n_heads = end - unit < n_heads ? (int32_t)(end - unit) : n_heads;
-            attend_row(job, &tile, head, n_heads, weights);
+            one_row(job, &tile, head, n_heads, weights);
         } else {
-            BY_ROWS(tile.n_rows, attend(job, &tile, head, weights, ROWS));
+            BY_ROWS(tile.n_rows, attend(kv_dtype, job, &tile, head, weights, ROWS));
         }
         unit += n_heads;
         head += n_heads;
@@ -48,13 +62,22 @@ static void attend_units(const void *context, int64_t begin, int64_t end, int32_
     }
 }
 
+static void attend_units_f32(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    attend_units(KERNELS_DTYPE_F32, attend_row_f32, context, begin, end, thread);
+}
+
+static void attend_units_bf16(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    attend_units(KERNELS_DTYPE_BF16, attend_row_bf16, context, begin, end, thread);
+}
+
 /* A score costs more than its multiply-adds: exponentials, and values that are read once. */
 #define SCORE_WORK 4
 
-static void FN(attention)(float *out, int64_t ldo, const float *q, int64_t ldq, const float *kv,
-                          int64_t block_stride, const kernels_span *spans, int32_t n_spans,
-                          const int32_t *tables, int32_t n_head, int32_t n_kv_head, int32_t d_head,
-                          int32_t window, float scale, float soft_cap, void *scratch) {
+static void FN(attention)(float *out, int64_t ldo, const float *q, int64_t ldq, int32_t kv_dtype,
+                          const void *kv, int64_t block_stride, const kernels_span *spans,
+                          int32_t n_spans, const int32_t *tables, int32_t n_head, int32_t n_kv_head,
+                          int32_t d_head, int32_t window, float scale, float soft_cap,
+                          void *scratch) {
     attention_job job = {
         .out = out,
         .ldo = ldo,
@@ -88,7 +111,8 @@ static void FN(attention)(float *out, int64_t ldo, const float *q, int64_t ldq, 
     /* The heads of a row stay together, unless there are fewer rows than threads. */
     int64_t share = (n_units + pool_threads() - 1) / pool_threads();
     int64_t grain = share < n_head ? share : n_head;
-    pool_run(attend_units, &job, n_units, grain_unless_small(grain, n_units, work));
+    pool_run(kv_dtype == KERNELS_DTYPE_F32 ? attend_units_f32 : attend_units_bf16, &job, n_units,
+             grain_unless_small(grain, n_units, work));
 }
 
 #endif

@@ -21,7 +21,7 @@ typedef struct {
     int64_t ldo;
     const float *q;
     int64_t ldq;
-    const float *kv;
+    const char *kv;
     int64_t block_stride;
     const kernels_span *spans;
     const int32_t *tables;
@@ -50,14 +50,34 @@ static inline int32_t window_start(const attention_job *job, int32_t position) {
 
 static inline int32_t block_start(int32_t position) { return position / KV_BLOCK * KV_BLOCK; }
 
-static inline const float *keys_of(const attention_job *job, int32_t block, int32_t kv_head) {
-    return job->kv + block * job->block_stride + (int64_t)kv_head * job->d_head * KV_BLOCK;
+/* ---- keys and values in either number format, `kv_dtype`, a constant wherever it is passed ----
+ */
+
+/* From number `n` on. */
+INLINE const void *numbers_from(const int32_t kv_dtype, const void *numbers, int64_t n) {
+    if (kv_dtype == KERNELS_DTYPE_F32)
+        return (const float *)numbers + n;
+    return (const uint16_t *)numbers + n;
 }
 
-static inline const float *values_of(const attention_job *job, int32_t block, int32_t kv_head) {
-    const int64_t d_pad = value_floats(job->d_head);
-    return job->kv + block * job->block_stride +
-           (int64_t)KV_BLOCK * (job->n_kv_head * job->d_head + kv_head * d_pad);
+INLINE const void *keys_of(const int32_t kv_dtype, const attention_job *job, int32_t block,
+                           int32_t kv_head) {
+    return numbers_from(kv_dtype, job->kv + block * job->block_stride,
+                        (int64_t)kv_head * job->d_head * KV_BLOCK);
+}
+
+INLINE const void *values_of(const int32_t kv_dtype, const attention_job *job, int32_t block,
+                             int32_t kv_head) {
+    const int64_t d_pad = value_numbers(job->d_head);
+    return numbers_from(kv_dtype, job->kv + block * job->block_stride,
+                        (int64_t)KV_BLOCK * (job->n_kv_head * job->d_head + kv_head * d_pad));
+}
+
+/* Numbers n … n + 15. */
+INLINE vf32 kv_load(const int32_t kv_dtype, const void *numbers, int64_t n) {
+    if (kv_dtype == KERNELS_DTYPE_F32)
+        return vf32_load((const float *)numbers + n);
+    return vf32_load_bf16((const uint16_t *)numbers + n);
 }
 
 /* Scores of one row become weights exp(s - max) from its window's start on; returns 1 / their sum.

@@ -17,6 +17,13 @@ static inline uint32_t float_bits(float x) {
     return bits;
 }
 
+/* Upper half of the float nearest to x with 8 bits of significand, ties to even. */
+static inline uint16_t bf16_of(float x) {
+    const uint32_t bits = float_bits(x);
+    const uint16_t quiet_nan = 0x7fc0;
+    return x == x ? (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16) : quiet_nan;
+}
+
 /* exp(x) = p · 2^exponent with p between 0.7 and 1.5, for |x| up to 104. */
 static inline vf32 exp_parts(vf32 x, vi32 *exponent) {
     const vf32 shift = vf32_set1(ROUNDING_SHIFT);

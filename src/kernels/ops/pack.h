@@ -14,12 +14,6 @@
 
 #include "elementary.h"
 
-/* Upper half of the float nearest to x with 8 bits of significand, ties to even. x is finite. */
-static inline uint32_t bf16_bits(float x) {
-    uint32_t bits = float_bits(x);
-    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
-
 /* To the nearest integer, ties to even, without a library call. |x| < 2^22. */
 static inline int32_t round_to_int(float x) {
     return (int32_t)(float_bits(x + ROUNDING_SHIFT) - float_bits(ROUNDING_SHIFT));
@@ -48,7 +42,7 @@ static void pack_column_bf16(uint16_t *panel, int32_t column, const float *src, 
     int32_t half = column / 32, word = column % 16, is_high = column / 16 % 2;
     uint16_t *to = panel + (half * 16 + word) * 2 + is_high;
     for (int32_t j = 0; j < k; j++)
-        to[(int64_t)j * KERNELS_PANEL] = (uint16_t)bf16_bits(src[j]);
+        to[(int64_t)j * KERNELS_PANEL] = bf16_of(src[j]);
 }
 
 /* Up to 16 columns in pieces of 16 inputs: a piece's lines stay in L1 until they are whole. */

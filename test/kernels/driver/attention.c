@@ -4,6 +4,7 @@
 typedef struct {
     int32_t n_head, n_kv_head, d_head, window;
     float scale, soft_cap;
+    int32_t kv_dtype;
 } attention_shape;
 
 /* As our own models have it: a key head for each head, all positions, scores over √d_head. */
@@ -46,6 +47,13 @@ static void reference_attention(double *out, const float *q, const float *keys, 
         out[c] /= total;
 }
 
+/* Nearest number with 8 bits of significand, ties to even. */
+static float bf16_rounded(float x) {
+    int exponent;
+    const double significand = frexp(x, &exponent) * 256;
+    return (float)ldexp(nearbyint(significand), exponent - 8);
+}
+
 /* Sequences of different lengths, whose blocks lie in any order; unused slots hold NaN. */
 typedef struct {
     attention_shape shape;
@@ -54,7 +62,7 @@ typedef struct {
     int32_t n_rows, n_blocks;
     int64_t ldq, block_stride;
     float *q, *k, *v; /* side by side in rows of ldq floats */
-    float *kv;
+    uint8_t *kv;
     int32_t *tables, *slots;
 } attention_case;
 
@@ -70,14 +78,15 @@ static attention_case make_attention(attention_shape shape, const int32_t *lengt
     }
     const int32_t d_head = shape.d_head;
     c.ldq = round_up((shape.n_head + 2 * shape.n_kv_head) * d_head, 64);
-    c.block_stride = round_up(kernels_kv_layer_floats(shape.n_kv_head, d_head), 16) + 16;
+    c.block_stride =
+        round_up(kernels_kv_layer_bytes(shape.kv_dtype, shape.n_kv_head, d_head), 64) + 64;
     c.q = random_floats(c.n_rows * c.ldq, NORMAL);
     for (int64_t i = 0; i < c.n_rows * c.ldq; i++)
         c.q[i] *= spread;
     c.k = c.q + shape.n_head * d_head;
     c.v = c.k + shape.n_kv_head * d_head;
-    c.kv = guarded_floats(c.n_blocks * c.block_stride);
-    memset(c.kv, 0xff, (size_t)(c.n_blocks * c.block_stride) * 4);
+    c.kv = guarded((size_t)(c.n_blocks * c.block_stride));
+    memset(c.kv, 0xff, (size_t)(c.n_blocks * c.block_stride));
     c.tables = calloc((size_t)c.n_blocks, 4);
     c.slots = calloc((size_t)c.n_rows, 4);
     for (int32_t i = 0; i < c.n_blocks; i++) {
@@ -101,7 +110,7 @@ static void forget(attention_case *c, int32_t sequence, int32_t position) {
     const int32_t window = c->shape.window;
     for (int32_t t = 0; window > 0 && t + 32 <= position - window + 1; t += 32) {
         const int32_t block = c->tables[c->first_table[sequence] + t / 32];
-        memset(c->kv + block * c->block_stride, 0xff, (size_t)c->block_stride * 4);
+        memset(c->kv + block * c->block_stride, 0xff, (size_t)c->block_stride);
     }
 }
 
@@ -115,7 +124,7 @@ static float *run_attention(attention_case *c, int32_t chunk) {
         longest = c->lengths[s] > longest ? c->lengths[s] : longest;
     const int64_t scratch_bytes = kernels_attention_scratch_bytes(longest);
     void *scratch = guarded((size_t)scratch_bytes);
-    memset(c->kv, 0xff, (size_t)(c->n_blocks * c->block_stride) * 4);
+    memset(c->kv, 0xff, (size_t)(c->n_blocks * c->block_stride));
     for (int32_t start = 0; start < longest; start += chunk) {
         kernels_span spans[8];
         for (int32_t s = 0; s < c->n_sequences; s++) {
@@ -129,18 +138,18 @@ static float *run_attention(attention_case *c, int32_t chunk) {
                 .table = c->first_table[s],
             };
             const int32_t row = spans[s].first_row;
-            kernels_kv_store(c->kv, c->block_stride, c->k + row * c->ldq, c->v + row * c->ldq,
-                             c->ldq, c->slots + row, spans[s].n_rows, shape->n_kv_head,
-                             shape->d_head);
+            kernels_kv_store(shape->kv_dtype, c->kv, c->block_stride, c->k + row * c->ldq,
+                             c->v + row * c->ldq, c->ldq, c->slots + row, spans[s].n_rows,
+                             shape->n_kv_head, shape->d_head);
             forget(c, s, first);
         }
-        kernels_attention(out, ldo, c->q, c->ldq, c->kv, c->block_stride, spans, c->n_sequences,
-                          c->tables, shape->n_head, shape->n_kv_head, shape->d_head, shape->window,
-                          shape->scale, shape->soft_cap, scratch);
+        kernels_attention(out, ldo, c->q, c->ldq, shape->kv_dtype, c->kv, c->block_stride, spans,
+                          c->n_sequences, c->tables, shape->n_head, shape->n_kv_head, shape->d_head,
+                          shape->window, shape->scale, shape->soft_cap, scratch);
     }
     check_guards(scratch, (size_t)scratch_bytes);
     check_guards(out, (size_t)(c->n_rows * ldo) * 4);
-    check_guards(c->kv, (size_t)(c->n_blocks * c->block_stride) * 4);
+    check_guards(c->kv, (size_t)(c->n_blocks * c->block_stride));
     release(scratch);
     return out;
 }
@@ -158,6 +167,10 @@ static void check_attention(attention_shape shape, const int32_t *lengths, int32
                 fail("depends on the chunks of the prompt", chunk, row);
         release(pieces);
     }
+    if (shape.kv_dtype == KERNELS_DTYPE_BF16)
+        for (int32_t row = 0; row < c.n_rows; row++)
+            for (int32_t i = 0; i < 2 * shape.n_kv_head * d_head; i++)
+                c.k[row * c.ldq + i] = bf16_rounded(c.k[row * c.ldq + i]);
     const int32_t group = shape.n_head / shape.n_kv_head;
     const double tolerance = 64 * EPSILON * spread * (1 + spread * spread);
     double expected[256];
@@ -219,6 +232,20 @@ void grouped_attention_cases(void) {
     end_case();
 }
 
+void bf16_attention_cases(void) {
+    static const int32_t lengths[] = {1, 5, 33, 70, 0, 129};
+    begin_case("attention_bf16");
+    for (int32_t i = 0; i < N_HEAD_DIMS; i++) {
+        attention_shape shape = plain_shape(2 * (1 + i % 3), head_dims[i], i % 4 == 0 ? 20.0f : 0);
+        shape.kv_dtype = KERNELS_DTYPE_BF16;
+        check_attention(shape, lengths, 6, 1);
+        shape.n_kv_head = 2;
+        shape.window = 8 * i;
+        check_attention(shape, lengths, 6, 1);
+    }
+    end_case();
+}
+
 void attention_fuzz(int32_t kind) {
     (void)kind;
     int32_t lengths[4];
@@ -229,5 +256,6 @@ void attention_fuzz(int32_t kind) {
         plain_shape(n_kv_head * group, 1 + random_below(70), random_below(2) == 0 ? 0 : 30.0f);
     shape.n_kv_head = n_kv_head;
     shape.window = random_below(2) == 0 ? 0 : 1 + random_below(90);
+    shape.kv_dtype = random_below(2) == 0 ? KERNELS_DTYPE_F32 : KERNELS_DTYPE_BF16;
     check_attention(shape, lengths, 1 + random_below(4), 1);
 }

@@ -63,6 +63,7 @@ void rotary_cases(void);
 void rotary_fuzz(int32_t kind);
 void attention_cases(void);
 void grouped_attention_cases(void);
+void bf16_attention_cases(void);
 void attention_fuzz(int32_t kind);
 void elementary_cases(void);
 void logits_cases(void);

@@ -34,6 +34,7 @@ static void (*const cases[])(void) = {
     mix_cases,
     add_gated_cases,
     embed_nothing_cases,
+    bf16_attention_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {
