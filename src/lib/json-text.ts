@@ -18,3 +18,44 @@ function objectText(fields: readonly (readonly [key: string, value: unknown])[])
 	const given = fields.filter(([, value]) => value !== undefined)
 	return `{${given.map(([key, value]) => `${JSON.stringify(key)}:${jsonText(value)}`).join()}}`
 }
+
+/** Objects and lists within each other that are taken apart: those of answers whose parts may be large. */
+const PIECE_DEPTH_MAX = 3
+
+/** The same text in pieces, of which each is made when it is asked for and has at least `lengthMin` characters but the last. */
+export function* jsonPieces(value: unknown, lengthMin: number): Generator<string, void> {
+	let text = ''
+	for (const part of parts(value, PIECE_DEPTH_MAX)) {
+		text += part
+		if (text.length < lengthMin) continue
+		yield text
+		text = ''
+	}
+	if (text !== '') yield text
+}
+
+function* parts(value: unknown, depthMax: number): Generator<string, void> {
+	const isPlain = typeof value !== 'object' || value === null || value instanceof Map
+	if (isPlain || depthMax === 0) {
+		yield jsonText(value)
+	} else if (!Array.isArray(value)) {
+		let mark = '{'
+		for (const [key, field] of Object.entries(value)) {
+			if (field === undefined) continue
+			yield `${mark}${JSON.stringify(key)}:`
+			yield* parts(field, depthMax - 1)
+			mark = ','
+		}
+		yield mark === '{' ? '{}' : '}'
+	} else if (value.every((item) => typeof item !== 'object')) {
+		yield JSON.stringify(value)
+	} else {
+		let mark = '['
+		for (const item of value) {
+			yield mark
+			yield* parts(item ?? null, depthMax - 1)
+			mark = ','
+		}
+		yield ']'
+	}
+}

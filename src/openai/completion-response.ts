@@ -43,15 +43,17 @@ export function toCompletion(
 		const prompt = options.prompts[i]!
 		const echo = options.echo ? echoOf(prompt, result, options) : nothing
 		const { promptLogprobs, tokenizer } = options
-		return best(result.choices, options.n).map((choice) => ({
-			...toChoice(choice, echo, options),
+		// The same objects for all choices, which can be many.
+		const promptFields = {
 			...(promptLogprobs !== null && {
 				prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
 			}),
-			...(options.tokenIds && {
-				token_ids: [...choice.tokenIds],
-				prompt_token_ids: [...prompt.tokenIds],
-			}),
+			...(options.tokenIds && { prompt_token_ids: [...prompt.tokenIds] }),
+		}
+		return best(result.choices, options.n).map((choice) => ({
+			...toChoice(choice, echo, options),
+			...promptFields,
+			...(options.tokenIds && { token_ids: [...choice.tokenIds] }),
 		}))
 	})
 	const counted = (choice: TextChoice) =>

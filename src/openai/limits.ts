@@ -30,3 +30,5 @@ export const stopTokenIdsMax = 64
 export const parallelCallsMax = 8
 /** Characters of a function's name. */
 export const toolNameLengthMax = 128
+/** Characters of the instructions of a response, which its events repeat. */
+export const instructionsCharactersMax = 1024 * 1024

@@ -1,5 +1,6 @@
 /** How a text session becomes an HTTP answer: in one object, as a stream of events, or as bare text. */
-import { jsonText } from '../lib/json-text.ts'
+import { jsonPieces } from '../lib/json-text.ts'
+import { nextTurn } from '../lib/steps.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import type { StreamFormat } from '../wire/stream-format.ts'
@@ -19,7 +20,10 @@ export function headResponse(contentType: string): Response {
 	})
 }
 
-/** Runs the session to its end and answers with one JSON object, of what `jsonText` takes. */
+/** Characters of an answer that are made at once. */
+const PIECE_LENGTH = 64 * 1024
+
+/** Runs the session to its end and answers with one JSON object, of what `jsonText` takes; a long one leaves while it is made. */
 export async function answerWhole(
 	session: TextSession,
 	toBody: (results: TextResult[]) => unknown,
@@ -28,7 +32,32 @@ export async function answerWhole(
 	const results = await context.connections.withoutIdleTimeout(request, () => session.results())
 	if (results === null) return clientClosedRequest()
 	const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
-	return new Response(jsonText(toBody(results)), { headers })
+	const pieces = jsonPieces(toBody(results), PIECE_LENGTH)
+	const first = pieces.next().value ?? ''
+	const second = pieces.next()
+	if (second.done) return new Response(first, { headers })
+	context.connections.timeReader(request)
+	const stream = plainStream({
+		pieces: inTurns([first, second.value], pieces),
+		fail: (error) => {
+			logFailure(context, toApiError(error))
+			return null
+		},
+		closed: () => context.connections.rest(request),
+	})
+	return new Response(stream, { headers })
+}
+
+/** What is there, and what others leave time for. */
+async function* inTurns(
+	ready: readonly string[],
+	rest: Iterable<string>,
+): AsyncGenerator<string, void> {
+	yield* ready
+	for (const piece of rest) {
+		yield piece
+		await nextTurn()
+	}
 }
 
 /** Answers with server-sent events; the headers go out before the prompt has been read. */

@@ -68,7 +68,11 @@ export function oneOf<const T extends string>(
 export const BOUNDED_TEXT = 'BoundedText'
 
 /** A string of up to `maxLength` characters: code points, as JSON Schema counts; TypeBox counts UTF-16 units. */
-export function boundedText(options: { maxLength: number; description?: string }) {
+export function boundedText(options: {
+	maxLength: number
+	description?: string
+	example?: string
+}) {
 	return Type.Unsafe<string>({ [Kind]: BOUNDED_TEXT, type: 'string', ...options })
 }
 

@@ -7,3 +7,5 @@ export const temperatureMax = 2
 export const topKDefault = 40
 /** Token ids, and counts of tokens of a vocabulary: they fit into 32 bits with a sign. */
 export const int32Max = 2 ** 31 - 1
+/** Characters of a model's id in a request, far above those of any that can exist. */
+export const modelCharactersMax = 1024

@@ -4,6 +4,7 @@ import { unsupportedParameter } from './errors.ts'
 /** Whether a value asks for nothing: absent, false, or empty. */
 export function isEmpty(value: unknown): boolean {
 	if (value === undefined || value === null || value === false || value === '') return true
+	if (Array.isArray(value)) return value.length === 0
 	return typeof value === 'object' && Object.keys(value).length === 0
 }
 

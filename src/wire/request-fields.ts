@@ -1,8 +1,8 @@
 /** Fields that the requests of both dialects have. */
 import { Type } from '@sinclair/typebox'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { optional } from './fields.ts'
-import { int32Max, temperatureMax, topKDefault } from './limits.ts'
+import { boundedText, optional } from './fields.ts'
+import { int32Max, modelCharactersMax, temperatureMax, topKDefault } from './limits.ts'
 
 /** What a request is read against. */
 export interface RequestContext {
@@ -13,7 +13,8 @@ export interface RequestContext {
 }
 
 export const modelField = optional(
-	Type.String({
+	boundedText({
+		maxLength: modelCharactersMax,
 		description:
 			'Model id; `name@step` asks for an older checkpoint. Default: the first model of the list.',
 		example: 'novels-austen',

@@ -1,7 +1,20 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ignored, nullable, oneOf, optional, refused, wireObject } from '../../wire/fields.ts'
+import {
+	boundedText,
+	ignored,
+	nullable,
+	oneOf,
+	optional,
+	refused,
+	wireObject,
+} from '../../wire/fields.ts'
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
-import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
+import {
+	chatMaxTokensDefault,
+	chatTemperatureDefault,
+	instructionsCharactersMax,
+	topLogprobsMax,
+} from '../limits.ts'
 import { ChatLogprob } from './chat.ts'
 import { constraintFields, responseFormatField, TextFormat } from './format.ts'
 import { maxTokensField, samplingFields } from './sampling.ts'
@@ -55,7 +68,12 @@ export const ResponsesRequest = wireObject(
 		input: Type.Union([Type.String(), Type.Array(InputItem, { minItems: 1 })], {
 			description: 'What the user says, or the conversation so far.',
 		}),
-		instructions: optional(Type.String({ description: 'A system message before the input.' })),
+		instructions: optional(
+			boundedText({
+				maxLength: instructionsCharactersMax,
+				description: 'A system message before the input.',
+			}),
+		),
 		max_output_tokens: maxTokensField(1, { default: chatMaxTokensDefault }),
 		temperature: temperatureField(chatTemperatureDefault),
 		...samplingFields,

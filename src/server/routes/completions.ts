@@ -1,6 +1,10 @@
 import { Elysia } from 'elysia'
 import { ChunkStream } from '../../openai/chunk-stream.ts'
-import { toCompletionTextRequests, toPrompts } from '../../openai/completion-request.ts'
+import {
+	type CompletionPrompt,
+	toCompletionTextRequests,
+	toPrompts,
+} from '../../openai/completion-request.ts'
 import { completionChunkShape, toCompletion } from '../../openai/completion-response.ts'
 import { Completion, CompletionChunk, CompletionRequest } from '../../openai/schemas/completions.ts'
 import type { ServerContext } from '../deps.ts'
@@ -27,6 +31,9 @@ export function completions(context: ServerContext) {
 	)
 }
 
+/** Most of a token id in an answer, with its comma. */
+const ID_CHARACTERS = 7
+
 async function complete(
 	context: ServerContext,
 	request: Request,
@@ -36,12 +43,13 @@ async function complete(
 	const { asked, lease, requestContext } = opening
 	const prompts = await toPrompts(asked.prompt, { ...requestContext, param: 'prompt' })
 	const n = asked.n ?? 1
-	const echoed = asked.echo ? prompts.reduce((sum, { text }) => sum + text.length * n, 0) : 0
+	const ofPrompt = ({ text, tokenIds }: CompletionPrompt) =>
+		(asked.echo ? text.length : 0) + (asked.return_token_ids ? tokenIds.length * ID_CHARACTERS : 0)
 	const session = await opening.start(
 		await toCompletionTextRequests(asked, prompts, requestContext),
 		{
 			isStreamed: asked.stream ?? false,
-			repeatedCharacters: echoed,
+			repeatedCharacters: n * prompts.reduce((sum, prompt) => sum + ofPrompt(prompt), 0),
 		},
 	)
 	const head = newAnswerHead('cmpl-', lease)

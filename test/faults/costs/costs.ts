@@ -1,0 +1,116 @@
+/**
+ * What fields of requests cost: `bun test/faults/costs/costs.ts [part of a path or field]` sends the heaviest
+ * values of each to the executable, one after another, and prints the most memory above the body and the
+ * longest piece of work of the main thread.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import { heaviest, plain } from './heaviest.ts'
+
+const MIB = 2 ** 20
+
+export interface Cost {
+	readonly status: number
+	readonly bodyBytes: number
+	/** Most memory above what was there before, and above the body. */
+	readonly extraBytes: number
+	/** Most processor time of the main thread while somebody waited for /health, in milliseconds. */
+	readonly heldMs: number
+}
+
+/** Sends one body and watches the server meanwhile. */
+export async function costOf(server: AlphaServer, path: string, request: object): Promise<Cost> {
+	const body = JSON.stringify(request)
+	const before = memory(server, 'VmRSS')
+	// From here on the kernel counts the most memory anew.
+	writeFileSync(`/proc/${server.pid}/clear_refs`, '5')
+	const watch = watchMainThread(server)
+	await watch.started
+	const headers = { 'content-type': 'application/json' }
+	const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body })
+	await response.arrayBuffer()
+	const heldMs = await watch.stop()
+	const bodyBytes = Buffer.byteLength(body)
+	const extraBytes = memory(server, 'VmHWM') - before - bodyBytes
+	return { status: response.status, bodyBytes, extraBytes, heldMs }
+}
+
+/** All bodies of a field. */
+export function* bodiesOf(path: string, field: string): Generator<object> {
+	const { values = [], requests = [] } = heaviest[path]?.[field] ?? {}
+	for (const value of values) yield { ...plain[path], [field]: value }
+	for (const request of requests) yield { ...plain[path], ...request }
+}
+
+/** The costliest body of a field, each figure by itself. */
+export async function costOfField(server: AlphaServer, path: string, field: string) {
+	let [extraBytes, heldMs, count] = [0, 0, 0]
+	const statuses = new Set<number>()
+	for (const body of bodiesOf(path, field)) {
+		const cost = await costOf(server, path, body)
+		extraBytes = Math.max(extraBytes, cost.extraBytes)
+		heldMs = Math.max(heldMs, cost.heldMs)
+		statuses.add(cost.status)
+		count++
+	}
+	return { extraBytes, heldMs, count, statuses: [...statuses].sort() }
+}
+
+function memory({ pid }: AlphaServer, field: 'VmRSS' | 'VmHWM'): number {
+	const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+	return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
+}
+
+/** Processor time of the main thread, which no other process of a busy machine adds to, in milliseconds. */
+function mainThreadMs({ pid }: AlphaServer): number {
+	return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+}
+
+/** Asks for /health over one connection, again and again. */
+function watchMainThread(server: AlphaServer) {
+	const request = 'GET /health HTTP/1.1\r\nHost: test.example\r\n\r\n'
+	const socket = connect({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })
+	const started = Promise.withResolvers<void>()
+	let heldMs = 0
+	let askedAt = 0
+	let isOver = false
+	const ask = () => {
+		askedAt = mainThreadMs(server)
+		socket.write(request)
+	}
+	socket.on('connect', ask)
+	socket.on('data', () => {
+		heldMs = Math.max(heldMs, mainThreadMs(server) - askedAt)
+		started.resolve()
+		if (isOver) socket.destroy()
+		else setTimeout(ask, 2)
+	})
+	const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+	return {
+		started: started.promise,
+		async stop(): Promise<number> {
+			isOver = true
+			await closed
+			return heldMs
+		},
+	}
+}
+
+if (import.meta.main) {
+	const [wanted = ''] = process.argv.slice(2)
+	await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+	for (const path of Object.keys(heaviest)) await costOf(server, path, plain[path] ?? {})
+	console.log(
+		'| field | bodies | answers | memory above the body | main thread |\n|---|---|---|---|---|',
+	)
+	for (const [path, fields] of Object.entries(heaviest)) {
+		for (const field of Object.keys(fields)) {
+			if (!`${path} ${field}`.includes(wanted)) continue
+			const { extraBytes, heldMs, count, statuses } = await costOfField(server, path, field)
+			const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
+			console.log(`| ${path} ${field} | ${count} | ${statuses.join(' ')} | ${figures} |`)
+		}
+	}
+	process.exit(0)
+}
