@@ -57,9 +57,15 @@ export class LineFile {
 	/** Bytes of the whole lines that have been read. */
 	#offset = 0
 	#lineCount = 0
+	#changedMs = 0
 
 	constructor(path: string) {
 		this.path = path
+	}
+
+	/** When it had changed last at the last look, epoch milliseconds; 0 for a file that was not there. */
+	get changedMs(): number {
+		return this.#changedMs
 	}
 
 	/** Whole lines that have been read. */
@@ -71,6 +77,7 @@ export class LineFile {
 	async *readNew(): AsyncGenerator<LineBatch> {
 		// Most looks find nothing new, and a look costs less than opening.
 		const look = await lstat(this.path).catch(() => null)
+		this.#changedMs = look?.mtimeMs ?? 0
 		if (look === null ? this.#identity === '' : this.#isAsRead(look)) return
 		const file = await openOrNull(this.path)
 		if (file === null) {

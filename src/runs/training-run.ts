@@ -359,7 +359,7 @@ export class TrainingRun {
 			this.#takeEvents(lines.flatMap((line, i) => parseEventRow(line, firstNumber + i) ?? []))
 		}
 		for await (const { lines } of this.#samples.readNew()) this.#takeSamples(toEntries(lines))
-		if (this.#record === null) await this.#hearFiles()
+		if (this.#record === null) this.#hearFiles()
 		this.#isKnown = true
 		this.#readMs = performance.now()
 	}
@@ -405,11 +405,9 @@ export class TrainingRun {
 	}
 
 	/** Of a run that does not report, the files tell when it was at work. */
-	async #hearFiles(): Promise<void> {
-		for (const { path } of [this.#metrics, this.#events, this.#samples]) {
-			const stat = await lstat(path).catch(() => null)
-			if (stat !== null) this.#lastHeardMs = Math.max(this.#lastHeardMs, stat.mtimeMs)
-		}
+	#hearFiles(): void {
+		const changes = [this.#metrics, this.#events, this.#samples].map(({ changedMs }) => changedMs)
+		this.#lastHeardMs = Math.max(this.#lastHeardMs, ...changes)
 	}
 
 	/** False for what is no point of metrics. */

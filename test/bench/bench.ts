@@ -16,6 +16,7 @@ import { measureListing } from './listing.ts'
 import { compareLlamaCpp } from './llama-cpp.ts'
 import { measureLoad } from './load-speed.ts'
 import { measureLimits } from './machine-limits.ts'
+import { measureManyRuns } from './many-runs.ts'
 import { type BenchOptions, type Group, parseOptions, USAGE } from './options.ts'
 import { measurePage } from './page-speed.ts'
 import { measureQuality } from './quality.ts'
@@ -34,6 +35,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	load: ['Checkpoints', measureLoad],
 	quality: ['Quality', measureQuality],
 	listing: ['Listing', measureListing],
+	runs: ['Thousands of runs', measureManyRuns],
 	page: ['The web page in Chromium', measurePage],
 	'llama.cpp': ['The same weights in llama.cpp, by turns', compareLlamaCpp],
 }

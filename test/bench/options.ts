@@ -12,6 +12,7 @@ export const GROUPS = [
 	'load',
 	'quality',
 	'listing',
+	'runs',
 	'page',
 	'llama.cpp',
 ] as const

@@ -4,6 +4,7 @@ import type { Bench } from './bench-context.ts'
 /** A server of the built executable, in its own process. */
 export interface ServerProcess extends AsyncDisposable {
 	readonly port: number
+	readonly pid: number
 }
 
 const EXECUTABLE = join(import.meta.dir, '../../dist/alpha')
@@ -33,7 +34,7 @@ export async function startServer(bench: Bench, checkpoints: string): Promise<Se
 			child.kill()
 			await child.exited
 		}
-		return { port: Number(port), [Symbol.asyncDispose]: stop }
+		return { port: Number(port), pid: child.pid, [Symbol.asyncDispose]: stop }
 	}
 	throw new Error(`${EXECUTABLE} ended before it listened: ${await log.text()}`)
 }

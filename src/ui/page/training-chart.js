@@ -16,6 +16,7 @@ export class StepChart {
 	element
 	#title
 	#height
+	#isLogarithmic
 	#canvas = create('div', { class: 'plot' })
 	#legend = create('span', { class: 'legend' })
 	/** @type {any} */
@@ -31,10 +32,12 @@ export class StepChart {
 	/**
 	 * @param {string} title
 	 * @param {number} height
+	 * @param {boolean} [isLogarithmic] for values that fall by orders of magnitude
 	 */
-	constructor(title, height) {
+	constructor(title, height, isLogarithmic = false) {
 		this.#title = title
 		this.#height = height
+		this.#isLogarithmic = isLogarithmic
 		const caption = create('figcaption', {}, create('b', {}, title), this.#legend)
 		this.element = create(
 			'figure',
@@ -89,7 +92,7 @@ export class StepChart {
 				height: this.#height,
 				legend: { show: false },
 				cursor: { sync: { key: SYNC_KEY }, drag: { x: true, y: false }, points: { size: 6 } },
-				scales: { x: { time: false } },
+				scales: { x: { time: false }, y: this.#isLogarithmic ? { distr: 3 } : {} },
 				axes: [
 					{
 						...axis,
@@ -99,7 +102,9 @@ export class StepChart {
 					{
 						...axis,
 						size: 58,
-						values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(formatValue),
+						// Of a logarithmic axis not every line has a number.
+						values: (/** @type {any} */ _, /** @type {(number | null)[]} */ ticks) =>
+							ticks.map((tick) => (tick === null ? '' : formatValue(tick))),
 					},
 				],
 				series: [

@@ -5,7 +5,7 @@ import { StepChart } from './training-chart.js'
 /** @typedef {import('./training-feed.js').Point} Point */
 
 /**
- * @typedef {{ title: string, keys: { key: string, label: string, color: string, isSparse?: boolean,
+ * @typedef {{ title: string, isLogarithmic?: boolean, keys: { key: string, label: string, color: string, isSparse?: boolean,
  *   change?: (value: number) => number }[] }} ChartPlan
  */
 
@@ -17,6 +17,7 @@ const PLANS = [
 	{ title: 'Loss', keys: [loss, valLoss] },
 	{
 		title: 'Perplexity',
+		isLogarithmic: true,
 		keys: [
 			{ ...loss, change: Math.exp },
 			{ ...valLoss, change: Math.exp },
@@ -49,7 +50,7 @@ export class RunCharts {
 	/** @param {Point[]} points */
 	draw(points) {
 		for (const plan of [...PLANS, ...otherPlans(points)]) {
-			this.#chart(plan.title).draw(
+			this.#chart(plan).draw(
 				plan.keys.map(({ key, label, color, isSparse = false, change = (value) => value }) => ({
 					label,
 					color,
@@ -64,11 +65,12 @@ export class RunCharts {
 		}
 	}
 
-	/** @param {string} title */
-	#chart(title) {
+	/** @param {ChartPlan} plan */
+	#chart({ title, isLogarithmic = false }) {
 		const known = this.#charts.get(title)
 		if (known !== undefined) return known
-		const chart = new StepChart(title, title === 'Loss' ? MAIN_HEIGHT : HEIGHT)
+		const height = title === 'Loss' ? MAIN_HEIGHT : HEIGHT
+		const chart = new StepChart(title, height, isLogarithmic)
 		this.#charts.set(title, chart)
 		this.element.append(chart.element)
 		return chart
