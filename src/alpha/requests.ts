@@ -1,8 +1,9 @@
 /** Bodies and queries of the /api endpoints → generations. */
 import { isRecord } from '../lib/json.ts'
-import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
+import type { ChatMessage } from '../text/chat-message.ts'
 import { textPrompt } from '../text/prompt.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { promptOfChat } from '../wire/chat-prompt.ts'
 import { belowMin } from '../wire/errors.ts'
 import { completionTokensMax, topKDefault } from '../wire/limits.ts'
 import { refuseUnlessEmpty } from '../wire/refusals.ts'
@@ -63,7 +64,8 @@ export async function toApiChatTextRequest(
 	{ tokenizer, seed }: Omit<RequestContext, 'vocabSize'>,
 ): Promise<TextRequest> {
 	refuseFormats(body)
-	const prompt = await chatPrompt(fromUiMessages(body.messages), tokenizer)
+	const messages = fromUiMessages(body.messages)
+	const prompt = await promptOfChat(messages, tokenizer, { param: 'messages' })
 	return textRequest(prompt, tokenizer, {
 		maxTokens: Math.min(body.maxTokens ?? streamTokensDefault, streamTokensMax),
 		sampling: {

@@ -1,7 +1,8 @@
-import { chatPrompt } from '../text/chat-template.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { promptOfChat } from '../wire/chat-prompt.ts'
 import { invalidValue } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
+import { toChatOptions } from './chat-options.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
 import { toConstraint } from './response-format.ts'
@@ -24,7 +25,10 @@ export async function toChatCompletionTextRequest(
 		throw invalidValue('top_logprobs', 'logprobs to be true as well', body.top_logprobs)
 	}
 	const { tokenizer, vocabSize } = context
-	const prompt = await chatPrompt(fromWireMessages(body.messages), tokenizer)
+	const prompt = await promptOfChat(fromWireMessages(body.messages), tokenizer, {
+		...toChatOptions(body),
+		param: 'messages',
+	})
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, prompt.stopTokenIds, vocabSize)

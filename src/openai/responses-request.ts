@@ -1,7 +1,9 @@
-import { type ChatMessage, chatPrompt } from '../text/chat-template.ts'
+import type { ChatMessage } from '../text/chat-message.ts'
 import { type TextRequest, textRequest } from '../text/text-request.ts'
+import { promptOfChat } from '../wire/chat-prompt.ts'
 import { unsupportedParameter } from '../wire/errors.ts'
 import type { RequestContext } from '../wire/request-fields.ts'
+import { offeredTools } from './chat-options.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { fromInputItems } from './messages.ts'
 import { toResponsesConstraint } from './response-format.ts'
@@ -16,7 +18,10 @@ export async function toResponsesTextRequest(
 ): Promise<TextRequest> {
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
-	const prompt = await chatPrompt(toMessages(body), tokenizer)
+	const prompt = await promptOfChat(toMessages(body), tokenizer, {
+		param: 'input',
+		tools: offeredTools(body),
+	})
 	const calls = toForcedCalls(body)
 	const { stopTokenIds } = prompt
 	return textRequest(prompt, tokenizer, {

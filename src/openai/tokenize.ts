@@ -1,9 +1,11 @@
 /** Requests and answers of /tokenize, /detokenize and /tokenizer_info. */
-import { jinjaChatTemplate, renderChat } from '../text/chat-template.ts'
+import { chatTemplateText } from '../text/chat-prompt.ts'
 import { encodeText } from '../text/encode.ts'
 import { tokenLabel } from '../text/token-label.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { promptOfChat } from '../wire/chat-prompt.ts'
 import { invalidValue, missingParameter, unsupportedParameter } from '../wire/errors.ts'
+import { toChatOptions } from './chat-options.ts'
 import { tokenizeCharactersMax } from './limits.ts'
 import { fromWireMessages } from './messages.ts'
 import { checkTokenIds } from './sampling.ts'
@@ -38,7 +40,7 @@ export function toTokenizerInfo(tokenizer: Tokenizer, contextLength: number): To
 		add_bos_token: first !== null,
 		add_eos_token: false,
 		model_max_length: contextLength,
-		chat_template: jinjaChatTemplate(tokenizer),
+		chat_template: chatTemplateText(tokenizer),
 	}
 }
 
@@ -75,6 +77,10 @@ async function tokenize(body: TokenizeRequest, tokenizer: Tokenizer): Promise<re
 	if (characters > tokenizeCharactersMax) {
 		throw invalidValue('messages', `at most ${tokenizeCharactersMax} characters`, characters)
 	}
-	const { tokenIds } = await renderChat(messages, tokenizer)
+	const { tokenIds } = await promptOfChat(messages, tokenizer, {
+		...toChatOptions(body),
+		isWhole: true,
+		param: 'messages',
+	})
 	return tokenIds
 }

@@ -1,26 +1,11 @@
 import { END_OF_TEXT } from '../tokenizer/bpe.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ChatMessage, ChatOptions } from './chat-message.ts'
 import { encodeText, encodeTexts } from './encode.ts'
-import { renderNanochat } from './nanochat-chat.ts'
 import { PROMPT_CHARACTERS_MAX, type Prompt } from './prompt.ts'
-
-export type ChatRole = 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
-
-export interface ChatMessage {
-	readonly role: ChatRole
-	readonly content: string
-}
 
 const USER = '<|user|>'
 const ASSISTANT = '<|assistant|>'
-
-/** The prompt of a conversation; only as much of its end is read as `PROMPT_CHARACTERS_MAX` allows. */
-export function chatPrompt(
-	messages: readonly ChatMessage[],
-	tokenizer: Tokenizer,
-): Promise<Prompt> {
-	return renderChat(endOfMessages(messages), tokenizer)
-}
 
 /**
  * A whole conversation as a prompt, ready for the assistant's reply.
@@ -45,9 +30,8 @@ export function chatPrompt(
 export async function renderChat(
 	messages: readonly ChatMessage[],
 	tokenizer: Tokenizer,
+	options: Pick<ChatOptions, 'addGenerationPrompt' | 'continueFinalMessage'> = {},
 ): Promise<Prompt> {
-	const nanochat = await renderNanochat(messages, tokenizer)
-	if (nanochat !== undefined) return nanochat
 	const user = tokenizer.specialTokenId(USER)
 	const assistant = tokenizer.specialTokenId(ASSISTANT)
 	const end = tokenizer.specialTokenId(END_OF_TEXT)
@@ -65,10 +49,13 @@ export async function renderChat(
 
 	const turns = toTurns(messages)
 	const last = turns.at(-1)
-	const isContinued = last?.side === ASSISTANT && last.text !== ''
-	if (last?.side !== ASSISTANT) turns.push({ side: ASSISTANT, text: '' })
+	const isReply = last?.side === ASSISTANT
+	const isOpen = isReply && (options.continueFinalMessage ?? true)
+	const isContinued = isOpen && last.text !== ''
+	const addsReply = !isOpen && (options.addGenerationPrompt ?? true)
+	if (addsReply) turns.push({ side: ASSISTANT, text: '' })
 	const contents = turns.map(({ text }, index) =>
-		index === turns.length - 1 ? openText(text) : closedText(text),
+		index === turns.length - 1 && (isOpen || addsReply) ? openText(text) : closedText(text),
 	)
 	const encoded = await encodeTexts(contents, tokenizer, 'plain')
 	const tokenIds: number[] = []
@@ -110,7 +97,7 @@ const JINJA_TEMPLATE = [
 ].join('\n')
 
 /** The last messages, the first of them cut if need be. */
-function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+export function endOfMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
 	let room = PROMPT_CHARACTERS_MAX
 	for (let i = messages.length - 1; i >= 0; i--) {
 		const message = messages[i]!

@@ -4,14 +4,14 @@ import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 /** Reserved tokens in a text are read as such, or as `plain` characters. */
 type Reserved = 'read' | 'plain'
 
-/** Ids of a text of any length, made in slices. */
+/** Ids of a text of any length, made in slices. `hidden` as in `Tokenizer.encodeSteps`. */
 export async function encodeText(
 	text: string,
 	tokenizer: Tokenizer,
 	reserved: Reserved,
+	hidden?: string,
 ): Promise<number[]> {
-	const [ids] = await encodeTexts([text], tokenizer, reserved)
-	return ids!
+	return inSlices(tokenizer.encodeSteps(text, reserved, hidden))
 }
 
 /** The same of several texts: many short ones take long together. */

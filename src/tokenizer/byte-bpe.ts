@@ -27,12 +27,12 @@ const NO_BYTES = new Uint8Array(0)
 /** Tokens that are bytes. */
 class ByteTexts implements TokenTexts {
 	readonly #bytes: readonly Uint8Array[]
-	readonly #specialIds: ReadonlySet<number>
+	readonly #hiddenIds: ReadonlySet<number>
 
 	constructor({ vocab, addedTokens }: ByteBpeSpec) {
 		this.#bytes = vocab.map((bytes) => Buffer.from(bytes, 'latin1'))
 		const special = addedTokens.filter((token) => token.isSpecial)
-		this.#specialIds = new Set(special.map(({ id }) => id))
+		this.#hiddenIds = new Set(special.filter((token) => !token.isShown).map(({ id }) => id))
 	}
 
 	textOf(id: number): string {
@@ -54,7 +54,7 @@ class ByteTexts implements TokenTexts {
 		const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 		return {
 			push: (id) => {
-				if (this.#specialIds.has(id)) return ''
+				if (this.#hiddenIds.has(id)) return ''
 				return utf8.decode(this.bytesOf(id), { stream: true })
 			},
 			flush: () => utf8.decode(),

@@ -6,6 +6,7 @@
 import { isRecord } from '../lib/json.ts'
 import type { AddedToken } from './added-tokens.ts'
 import { fromByteAlphabet, utf8Bytes } from './byte-alphabet.ts'
+import { parseChatTemplate } from './chat-template-source.ts'
 import { parseMerges, parsePieceModel, parseVocab } from './huggingface-model.ts'
 import {
 	parseAddedTokens,
@@ -34,12 +35,24 @@ export interface TokenizerFiles {
 	readonly model: Uint8Array | undefined
 	/** tokenizer_config.json. */
 	readonly config: unknown
+	/** chat_template.jinja. */
+	readonly chatTemplate: string | undefined
+	/** special_tokens_map.json. */
+	readonly specialTokens: unknown
 	/** Ids that end a text: of generation_config.json, or of config.json. */
 	readonly endTokenIds: readonly number[]
 }
 
 /** Verifies a tokenizer. Throws an Error that says what was expected and what came. */
 export function parseHuggingFaceTokenizer(files: TokenizerFiles): ForeignTokenizerSpec {
+	const { chatTemplate: template, config, specialTokens } = files
+	return {
+		...parseModel(files),
+		chatTemplate: parseChatTemplate({ template, config, specialTokens }),
+	}
+}
+
+function parseModel(files: TokenizerFiles): ForeignTokenizerSpec {
 	if (files.tokenizer !== undefined) return parseTokenizerJson(files)
 	if (files.vocab !== undefined && files.merges !== undefined) {
 		return parseVocabAndMerges(files, files.merges)

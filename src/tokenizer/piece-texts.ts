@@ -49,7 +49,8 @@ export class PieceTexts implements TokenTexts {
 		const decoder = new PieceDecoder(this.#decoding, textBefore)
 		return {
 			push: (id) => {
-				if (isSpecial(id) || this.#texts[id] === undefined) return ''
+				if (isSpecial(id)) return decoder.pushSpecial()
+				if (this.#texts[id] === undefined) return ''
 				const byte = this.#bytes.get(id)
 				return byte === undefined ? decoder.pushText(this.#texts[id]) : decoder.pushByte(byte)
 			},
@@ -78,6 +79,11 @@ class PieceDecoder {
 
 	pushText(text: string): string {
 		return this.#endRun() + this.#write(text)
+	}
+
+	/** A token without text; in SentencePiece bytes around it are not one character. */
+	pushSpecial(): string {
+		return this.#decoding.byteRuns === 'characters' ? this.#endRun() : ''
 	}
 
 	pushByte(byte: number): string {

@@ -6,6 +6,7 @@
 
 import type { Steps } from '../lib/steps.ts'
 import type { AddedToken } from './added-tokens.ts'
+import type { ChatTemplateSource } from './chat-template-source.ts'
 import type { NormalizerStage } from './normalizer.ts'
 import type { PreTokenizerStage } from './pre-tokenizer.ts'
 
@@ -47,6 +48,8 @@ export interface ByteBpeSpec {
 	readonly promptPrefix: readonly number[]
 	/** Ids that end any text. */
 	readonly endTokenIds: readonly number[]
+	/** The model's own chat template. Default none. */
+	readonly chatTemplate?: ChatTemplateSource | null
 }
 
 /** Tokens that are pieces of text, as SentencePiece has them, with bytes for what they lack; or whole words. */
@@ -71,6 +74,8 @@ export interface PieceSpec {
 	readonly promptPrefix: readonly number[]
 	/** Ids that end any text. */
 	readonly endTokenIds: readonly number[]
+	/** The model's own chat template. Default none. */
+	readonly chatTemplate?: ChatTemplateSource | null
 }
 
 export type PieceModel =

@@ -123,6 +123,12 @@ export function unenforceableFormat(
 	return badRequest(code, param, `Invalid value for '${param}': ${problem}.`)
 }
 
+/** 400: the model's own chat template makes no prompt of these messages. */
+export function chatTemplateFailed(param: string, reason: string): ApiError {
+	const message = `The model's chat template failed: ${reason}`
+	return badRequest('chat_template_error', param, message)
+}
+
 /** 400: the prompt does not fit and the request forbids truncation. */
 export function contextLengthExceeded(
 	param: string,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { type ChatMessage, renderChat } from '../../src/text/chat-template.ts'
+import type { ChatMessage } from '../../src/text/chat-message.ts'
+import { renderChat } from '../../src/text/chat-template.ts'
 import { loadTokenizer } from '../tokenizer/fixture-tokenizers.ts'
 
 const chatTokenizer = loadTokenizer('v2-bpe-chat')

@@ -31,6 +31,8 @@ function loadTokenizer(directory: string): Tokenizer {
 		vocab: readJson(join(path, 'vocab.json')),
 		merges: existsSync(mergesPath) ? readFileSync(mergesPath, 'utf8') : undefined,
 		model: undefined,
+		chatTemplate: undefined,
+		specialTokens: undefined,
 		config: readJson(join(path, 'tokenizer_config.json')),
 		endTokenIds: [],
 	})

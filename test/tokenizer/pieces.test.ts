@@ -17,6 +17,8 @@ const noFiles = {
 	vocab: undefined,
 	merges: undefined,
 	model: undefined,
+	chatTemplate: undefined,
+	specialTokens: undefined,
 	config: undefined,
 	endTokenIds: [],
 }

@@ -100,6 +100,8 @@ function parseTokenizer(directory: ModelDirectory, config: Readonly<Record<strin
 		merges: directory.readText('merges.txt', TOKENIZER_BYTES_MAX),
 		model: directory.readBytes('tokenizer.model', TOKENIZER_BYTES_MAX),
 		config: directory.readJson('tokenizer_config.json', TOKENIZER_BYTES_MAX),
+		chatTemplate: directory.readText('chat_template.jinja', CONFIG_BYTES_MAX),
+		specialTokens: directory.readJson('special_tokens_map.json', CONFIG_BYTES_MAX),
 		endTokenIds: endTokenIds(isRecord(generation) ? generation : {}) ?? endTokenIds(config) ?? [],
 	})
 }

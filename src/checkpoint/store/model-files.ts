@@ -20,6 +20,8 @@ const HUGGING_FACE_FILES = [
 	CONFIG_NAME,
 	'generation_config.json',
 	'tokenizer.json',
+	'chat_template.jinja',
+	'special_tokens_map.json',
 	'tokenizer.model',
 	'tokenizer_config.json',
 	'vocab.json',

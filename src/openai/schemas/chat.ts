@@ -11,6 +11,7 @@ import {
 import { modelField, temperatureField } from '../../wire/request-fields.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault, topLogprobsMax } from '../limits.ts'
 import { answerHead, Usage } from './answer.ts'
+import { chatTemplateFields } from './chat-template.ts'
 import { constraintFields, responseFormatField } from './format.ts'
 import { PromptLogprobs, promptLogprobsField } from './prompt-logprobs.ts'
 import {
@@ -38,10 +39,22 @@ const content = Type.Union([Type.String(), Type.Array(TextPart)], {
 	description: 'Text, or parts whose texts are joined.',
 })
 
+/** What a model's own template may read beside role and content; other models do not. */
+const messageDetails = {
+	name: optional(Type.String()),
+	tool_call_id: optional(Type.String({ description: 'The call whose result this is.' })),
+	tool_calls: optional(Type.Array(Type.Unknown(), { description: 'Calls of an earlier answer.' })),
+	reasoning_content: optional(Type.String()),
+}
+
 /** Only an assistant may have no content: then it called a tool. */
 export const WireMessage = Type.Union([
-	wireObject({ role: oneOf(['system', 'developer', 'user', 'tool', 'function']), content }),
-	wireObject({ role: oneOf(['assistant']), content: optional(content) }),
+	wireObject({
+		role: oneOf(['system', 'developer', 'user', 'tool', 'function']),
+		content,
+		...messageDetails,
+	}),
+	wireObject({ role: oneOf(['assistant']), content: optional(content), ...messageDetails }),
 ])
 export type WireMessage = Static<typeof WireMessage>
 
@@ -58,6 +71,7 @@ export const ChatCompletionRequest = wireObject(
 		...streamFields,
 		response_format: responseFormatField,
 		...constraintFields,
+		...chatTemplateFields,
 		logprobs: optional(
 			Type.Boolean({ default: false, description: 'Report log-probabilities of the tokens.' }),
 		),

@@ -3,6 +3,8 @@ import { boundedText, nullable, optional, tokenIds, wireObject } from '../../wir
 import { modelField } from '../../wire/request-fields.ts'
 import { tokenizeCharactersMax } from '../limits.ts'
 import { WireMessage } from './chat.ts'
+import { chatTemplateFields } from './chat-template.ts'
+import { toolsField } from './tools.ts'
 
 /** Body of POST /tokenize: vLLM's, and llama.cpp's `content`. Exactly one of the three texts is given. */
 export const TokenizeRequest = wireObject(
@@ -23,6 +25,8 @@ export const TokenizeRequest = wireObject(
 				description: 'Conversation to encode as chat completions do.',
 			}),
 		),
+		...chatTemplateFields,
+		tools: toolsField,
 		return_token_strs: optional(
 			Type.Boolean({ default: false, description: 'Return the text of each token as well.' }),
 		),

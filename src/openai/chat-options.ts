@@ -1,0 +1,43 @@
+/** How a request wants its conversation to become a prompt. */
+import { isRecord } from '../lib/json.ts'
+import type { ChatOptions } from '../text/chat-message.ts'
+import { unsupportedParameter } from '../wire/errors.ts'
+import { type TemplateVariables, templateVariableNames } from './schemas/chat-template.ts'
+import type { ToolFields } from './tools.ts'
+
+export interface ChatFields extends ToolFields {
+	readonly add_generation_prompt?: boolean
+	readonly continue_final_message?: boolean
+	readonly chat_template_kwargs?: TemplateVariables
+}
+
+/** Throws ApiError 400 for variables that are not listed. */
+export function toChatOptions(fields: ChatFields): ChatOptions {
+	const variables = fields.chat_template_kwargs ?? {}
+	for (const name of Object.keys(variables)) {
+		if (templateVariableNames.includes(name)) continue
+		const known = `Known are ${templateVariableNames.join(', ')}.`
+		throw unsupportedParameter(`chat_template_kwargs.${name.slice(0, 80)}`, known)
+	}
+	return {
+		tools: offeredTools(fields),
+		addGenerationPrompt: fields.add_generation_prompt,
+		continueFinalMessage: fields.continue_final_message,
+		variables: Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)),
+	}
+}
+
+/** Functions as chat templates know them; null where none may be called. */
+export function offeredTools({
+	tools,
+	tool_choice: choice,
+}: ToolFields): readonly unknown[] | null {
+	if (choice === 'none') return null
+	const functions = (tools ?? []).flatMap((tool): unknown[] => {
+		if (!isRecord(tool) || tool['type'] !== 'function') return []
+		if (isRecord(tool['function'])) return [tool]
+		const { type, strict: _, ...own } = tool
+		return [{ type, function: own }]
+	})
+	return functions.length === 0 ? null : functions
+}

@@ -1,0 +1,304 @@
+/*
+ * The interpreter of @huggingface/jinja, held to an amount of work. A template is a program of whoever
+ * trained the model: it may loop for ever, and one expression of it may ask for gigabytes.
+ */
+import { type Environment, Interpreter } from '@huggingface/jinja'
+import { TemplateError } from './template-error.ts'
+
+/** Most characters and items of one value, those within it included. */
+const VALUE_SIZE_MAX = 2 ** 22
+/** Most items of one array. */
+const ITEMS_MAX = 2 ** 16
+/** Units of work of one rendering: an expression is one, and so are 64 characters or one item that it reads. */
+const WORK_MAX = 2 ** 18
+const CHARACTERS_A_UNIT = 64
+/** Expressions within each other, calls of macros included. */
+const DEPTH_MAX = 400
+/** Blanks by which a text is indented, or a JSON value; levels of JSON have at most as many. */
+const INDENT_MAX = 32
+/** Most characters and items of a JSON value that is written with indents, or with separators of its own. */
+const INDENTED_SIZE_MAX = 2 ** 17
+
+/** A node of a parsed template; its other fields depend on its type. */
+export interface TemplateNode {
+	readonly type: string
+	readonly [field: string]: unknown
+}
+
+/** A value as the interpreter has it. */
+interface Value {
+	readonly type: string
+	readonly value: unknown
+}
+
+/** Interprets one rendering of a template whose nodes were collected by `programNodes`. */
+export class LimitedInterpreter extends Interpreter {
+	readonly #nodes: ProgramNodes
+	readonly #sizes = new WeakMap<object, number>()
+	#work = 0
+	#depth = 0
+
+	constructor(environment: Environment, nodes: ProgramNodes) {
+		super(environment)
+		this.#nodes = nodes
+	}
+
+	/** Throws TemplateError where a limit is met. */
+	override evaluate(...args: Parameters<Interpreter['evaluate']>) {
+		const [statement, environment] = args
+		if (statement instanceof Known) return statement.known
+		this.#spend(1)
+		if (++this.#depth > DEPTH_MAX) {
+			throw new TemplateError(`expressions and macros lie more than ${DEPTH_MAX} deep`)
+		}
+		const node = statement as unknown as TemplateNode | undefined
+		const checked = node === undefined ? node : this.#checked(node, environment)
+		const value = super.evaluate(checked as typeof statement, environment)
+		this.#depth--
+		if (node?.type === 'MemberExpression' && value.type === 'FunctionValue')
+			this.#expectCalled(node)
+		const size = this.#sizeOf(value)
+		if (size > VALUE_SIZE_MAX) {
+			throw new TemplateError(`a value has more than ${VALUE_SIZE_MAX} characters and items`)
+		}
+		if (this.#nodes.consumed.has(node) || MAKING.has(node?.type ?? ''))
+			this.#spend(workOf(value, size))
+		return value
+	}
+
+	#spend(units: number): void {
+		this.#work += units
+		if (this.#work > WORK_MAX) {
+			throw new TemplateError(`it takes more than ${WORK_MAX} steps`)
+		}
+	}
+
+	/** Characters and items of a value. Arrays and objects do not change once they are made; namespaces do. */
+	#sizeOf(value: Value, depth = 0): number {
+		const { value: content } = value
+		if (typeof content === 'string') return content.length
+		if (typeof content !== 'object' || content === null) return 1
+		const known = this.#sizes.get(content)
+		if (known !== undefined) return known
+		if (depth > DEPTH_MAX) throw new TemplateError(`values lie more than ${DEPTH_MAX} deep`)
+		let size = 1
+		if (Array.isArray(content)) {
+			if (content.length > ITEMS_MAX) {
+				throw new TemplateError(`an array has more than ${ITEMS_MAX} items`)
+			}
+			for (const item of content) size += this.#sizeOf(item, depth + 1)
+		} else if (content instanceof Map) {
+			for (const [key, item] of content) size += String(key).length + this.#sizeOf(item, depth + 1)
+		}
+		if (value.type !== 'NamespaceValue') this.#sizes.set(content, size)
+		return size
+	}
+
+	/**
+	 * Refuses what would make a huge value in one step, before it is made. What had to be evaluated for that
+	 * is known to the node that is returned, so that nothing is evaluated twice.
+	 */
+	#checked(node: TemplateNode, environment: Environment): TemplateNode {
+		const use = findUse(node)
+		if (use === null) return node
+		const known = (expression: TemplateNode) =>
+			new Known(this.evaluate(expression as never, environment))
+		const subject = known(use.subject)
+		const args = use.args.map((arg) => {
+			if (arg.type.endsWith('SpreadExpression')) {
+				throw new TemplateError(`${use.name}: arguments are written one by one`)
+			}
+			const isNamed = arg.type === 'KeywordArgumentExpression'
+			const value = known(isNamed ? (arg['value'] as TemplateNode) : arg)
+			return { value, node: isNamed ? { ...arg, value } : value }
+		})
+		this.#expectModest(
+			use.name,
+			subject.known,
+			args.map(({ value }) => value.known),
+		)
+		return use.rebuild(
+			subject,
+			args.map((arg) => arg.node),
+		)
+	}
+
+	/** A method that went elsewhere would be called unchecked. */
+	#expectCalled(node: TemplateNode): void {
+		if (node['isChecked'] === true || this.#nodes.callees.has(node)) return
+		throw new TemplateError('methods are called by their names, where they are named')
+	}
+
+	#expectModest(name: string, subject: Value, args: readonly Value[]): void {
+		const size = this.#sizeOf(subject)
+		const sizes = args.map((arg) => this.#sizeOf(arg))
+		switch (name) {
+			case 'replace': {
+				const [old = 0, replacement = 0] = sizes
+				expectSize(size + (size / Math.max(1, old) + 1) * replacement)
+				return
+			}
+			case 'join':
+				expectSize(size + size * Math.max(0, ...sizes))
+				return
+			case 'split':
+				if (typeof subject.value === 'string') expectParts(subject.value, args[0]?.value)
+				return
+			case 'tojson':
+			case 'indent':
+				if (args.length === 0) return
+				expectSize(size, INDENTED_SIZE_MAX)
+				for (const [i, { value }] of args.entries()) {
+					if ((typeof value === 'number' ? value : sizes[i]!) > INDENT_MAX) {
+						throw new TemplateError(`${name}: an argument is above ${INDENT_MAX}`)
+					}
+				}
+				return
+		}
+	}
+}
+
+/** An expression that has been evaluated. */
+class Known {
+	readonly type = 'Known'
+	readonly known: ReturnType<Interpreter['evaluate']>
+
+	constructor(known: ReturnType<Interpreter['evaluate']>) {
+		this.known = known
+	}
+}
+
+/** Expressions whose result is made anew. */
+const MAKING = new Set([
+	'BinaryExpression',
+	'FilterExpression',
+	'CallExpression',
+	'For',
+	'CallStatement',
+])
+
+function workOf({ value }: Value, size: number): number {
+	const items = Array.isArray(value) ? value.length : 0
+	return items + size / CHARACTERS_A_UNIT
+}
+
+function expectSize(size: number, max = VALUE_SIZE_MAX): void {
+	if (size <= max) return
+	throw new TemplateError(`a value would have more than ${max} characters and items`)
+}
+
+function expectParts(text: string, separator: unknown): void {
+	if (typeof separator !== 'string' || separator === '') {
+		if (text.length > 2 * ITEMS_MAX) expectSize(text.length, 2 * ITEMS_MAX)
+		return
+	}
+	let count = 1
+	for (
+		let at = text.indexOf(separator);
+		at >= 0;
+		at = text.indexOf(separator, at + separator.length)
+	) {
+		if (++count > ITEMS_MAX) throw new TemplateError(`an array has more than ${ITEMS_MAX} items`)
+	}
+}
+
+/** A use of a filter or method that can make much out of little. */
+interface Use {
+	readonly name: string
+	readonly subject: TemplateNode
+	readonly args: readonly TemplateNode[]
+	/** The same with other nodes for subject and arguments. */
+	rebuild(subject: unknown, args: readonly unknown[]): TemplateNode
+}
+
+const GUARDED = new Set(['replace', 'join', 'split', 'indent', 'tojson'])
+
+function findUse(node: TemplateNode): Use | null {
+	if (node.type === 'FilterExpression') {
+		const filter = node['filter'] as TemplateNode
+		const isCall = filter.type === 'CallExpression'
+		const name = guardedName(isCall ? filter['callee'] : filter)
+		if (name === null) return null
+		return {
+			name,
+			subject: node['operand'] as TemplateNode,
+			args: (isCall ? filter['args'] : []) as readonly TemplateNode[],
+			rebuild: (operand, args) => ({
+				...node,
+				operand,
+				filter: isCall ? { ...filter, args } : filter,
+			}),
+		}
+	}
+	if (node.type !== 'CallExpression') return null
+	const callee = node['callee'] as TemplateNode
+	const name = guardedName(callee['property'])
+	if (name === null) return null
+	return {
+		name,
+		subject: callee['object'] as TemplateNode,
+		args: node['args'] as readonly TemplateNode[],
+		rebuild: (object, args) => ({ ...node, callee: { ...callee, object, isChecked: true }, args }),
+	}
+}
+
+function guardedName(node: unknown): string | null {
+	const name = (node as TemplateNode | undefined)?.['value']
+	return typeof name === 'string' && GUARDED.has(name) ? name : null
+}
+
+/** Nodes of a program that the limits must know. */
+export interface ProgramNodes {
+	/** Their values are read as a whole: what loops, filters, methods, operators and slices work on. */
+	readonly consumed: ReadonlySet<unknown>
+	/** Methods by their names, where they are called. */
+	readonly callees: ReadonlySet<unknown>
+}
+
+/** Throws TemplateError for what the interpreter's limits do not cover. */
+export function programNodes(program: unknown): ProgramNodes {
+	const consumed = new Set<unknown>()
+	const callees = new Set<unknown>()
+	const visitNode = (node: TemplateNode): void => {
+		switch (node.type) {
+			case 'FilterStatement':
+				throw new TemplateError('filter blocks are not read here')
+			case 'For': {
+				const source = node['iterable'] as TemplateNode
+				consumed.add(source.type === 'SelectExpression' ? source['lhs'] : source)
+				return
+			}
+			case 'FilterExpression':
+			case 'TestExpression':
+				consumed.add(node['operand'])
+				return
+			case 'BinaryExpression':
+				consumed.add(node['left']).add(node['right'])
+				return
+			case 'CallExpression': {
+				const callee = node['callee'] as TemplateNode
+				consumed.add(callee['object'])
+				const property = callee['property'] as TemplateNode | undefined
+				if (callee['computed'] !== true || property?.type === 'StringLiteral') callees.add(callee)
+				return
+			}
+			case 'MemberExpression':
+				if ((node['property'] as TemplateNode).type === 'SliceExpression')
+					consumed.add(node['object'])
+				return
+		}
+	}
+	const visit = (value: unknown): void => {
+		if (Array.isArray(value)) {
+			for (const item of value) visit(item)
+		} else if (value instanceof Map) {
+			for (const entry of value) visit(entry)
+		} else if (typeof value === 'object' && value !== null) {
+			visitNode(value as TemplateNode)
+			for (const field of Object.values(value)) visit(field)
+		}
+	}
+	visit(program)
+	consumed.delete(undefined)
+	return { consumed, callees }
+}
