@@ -244,6 +244,8 @@ function parseTokenizer(directory: ModelDirectory, vocabSize: number): Tokenizer
 		vocab: undefined,
 		merges: undefined,
 		config: undefined,
+		chatTemplate: undefined,
+		specialTokens: undefined,
 		endTokenIds: [],
 	})
 }
