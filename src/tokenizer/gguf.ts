@@ -4,6 +4,7 @@
  */
 import type { AddedToken } from './added-tokens.ts'
 import { fromByteAlphabet, utf8Bytes } from './byte-alphabet.ts'
+import { parseChatTemplate } from './chat-template-source.ts'
 import { BYTE_LEVEL_EXPRESSION, type PreTokenizerStage } from './pre-tokenizer.ts'
 import { type PieceKind, sentencePieceSpec } from './sentencepiece.ts'
 import type { ByteBpeSpec, ForeignTokenizerSpec } from './tokenizer.ts'
@@ -78,7 +79,26 @@ export function parseGgufTokenizer(values: Fields, rows: number): ForeignTokeniz
 		throw expected('tokenizer.ggml.tokens', `${rows} tokens, as many as the table has rows`, tokens)
 	}
 	const kinds = parseKinds(values, tokens.length)
-	return kind === 'gpt2' ? byteBpe(values, tokens, kinds) : pieces(values, tokens, kinds)
+	const build = kind === 'gpt2' ? byteBpe : pieces
+	return { ...build(values, tokens, kinds), chatTemplate: chatTemplate(values, tokens) }
+}
+
+/** The template of a chat, which may name the tokens that have ids of their own. */
+function chatTemplate(values: Fields, tokens: readonly string[]) {
+	const config: Record<string, unknown> = { chat_template: values['chat_template'] }
+	for (const [name, key] of Object.entries(TOKEN_KEYS)) {
+		const id = values[key]
+		if (isId(id)) config[name] = tokens[id]
+	}
+	return parseChatTemplate({ template: undefined, config, specialTokens: undefined })
+}
+
+/** Names of tokens in templates, and where their ids are. */
+const TOKEN_KEYS = {
+	bos_token: 'ggml.bos_token_id',
+	eos_token: 'ggml.eos_token_id',
+	unk_token: 'ggml.unknown_token_id',
+	pad_token: 'ggml.padding_token_id',
 }
 
 function byteBpe(
