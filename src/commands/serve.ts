@@ -9,10 +9,11 @@ import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
 import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
+import { DescriptorReserve } from './descriptor-reserve.ts'
+import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
-import { boundSendBuffers } from './send-buffers.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250
@@ -44,12 +45,7 @@ export const serveCommand: Command = {
 			isDraining: () => isDraining,
 			origins,
 		})
-		if (!boundSendBuffers()) {
-			log(
-				'warn',
-				'the send buffers of connections cannot be bounded: unread answers take more memory',
-			)
-		}
+		const reserve = guardConnections(log)
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
 		announce(config, runtime, `http://${host}:${server.port}`, context, log)
 
@@ -58,6 +54,7 @@ export const serveCommand: Command = {
 			runtime.engine.failed,
 		])
 		isDraining = true
+		reserve?.[Symbol.dispose]()
 		// Those who watch would watch for ever.
 		trainings.close()
 		if (failure) {
@@ -70,6 +67,21 @@ export const serveCommand: Command = {
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0
 	},
+}
+
+/** Sees to it that connections take neither much memory for what they do not read nor all descriptors. */
+function guardConnections(log: Log): DescriptorReserve | null {
+	const acceptance = findAcceptance()
+	if (!boundSendBuffers() || acceptance === null) {
+		log(
+			'warn',
+			'the system does not tell of sockets: unread answers and many connections take more',
+		)
+	}
+	if (acceptance === null) return null
+	const reserve = new DescriptorReserve({ acceptance, log })
+	reserve.watch()
+	return reserve
 }
 
 function startServer(

@@ -393,6 +393,7 @@ interface Libc {
 	signal(signal: number, handler: number): number
 	getsockopt(fd: number, level: number, name: number, value: Int32Array, size: Uint32Array): number
 	setsockopt(fd: number, level: number, name: number, value: Int32Array, size: number): number
+	epoll_ctl(epollFd: number, operation: number, fd: number, event: Uint8Array): number
 	__errno_location(): number
 }
 
@@ -407,6 +408,7 @@ function openLibc(): Libc {
 		signal: { args: ['i32', 'u64'], returns: 'u64' },
 		getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
 		setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
+		epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
 		__errno_location: { args: [], returns: 'ptr' },
 	}).symbols as unknown as Libc
 	return libc
@@ -457,6 +459,27 @@ export function isListeningSocket(fd: number): boolean {
 export function setSendBuffer(fd: number, bytes: number): boolean {
 	const { level, sendBuffer } = socketOptions
 	return openLibc().setsockopt(fd, level, sendBuffer, new Int32Array([bytes]), 4) === 0
+}
+
+/** How an event loop watches a descriptor, as `/proc/self/fdinfo` of its epoll descriptor tells. */
+export interface Watch {
+	readonly epollFd: number
+	readonly fd: number
+	/** Bits of `epoll_event.events`. */
+	readonly events: number
+	/** What the loop knows the descriptor by. */
+	readonly data: bigint
+}
+
+/** Changes what a loop is told of a descriptor that it watches already. False where the kernel refuses. */
+export function setWatch({ epollFd, fd, events, data }: Watch): boolean {
+	const modify = 3
+	// The structure is packed on x86-64 only.
+	const [bytes, dataAt] = process.arch === 'x64' ? [12, 4] : [16, 8]
+	const event = new DataView(new ArrayBuffer(bytes))
+	event.setUint32(0, events, true)
+	event.setBigUint64(dataAt, data, true)
+	return openLibc().epoll_ctl(epollFd, modify, fd, new Uint8Array(event.buffer)) === 0
 }
 
 /**

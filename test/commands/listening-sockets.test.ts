@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { boundSendBuffers } from '../../src/commands/send-buffers.ts'
+import { boundSendBuffers } from '../../src/commands/listening-sockets.ts'
 
 /** Bytes of the first answer to a client that reads none of them. */
 async function unreadBytes(bound: boolean): Promise<number> {
