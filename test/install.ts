@@ -39,6 +39,8 @@ const PYTHON_ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
 		'smolagents[openai]==1.26.0',
 	],
 }
+/** The source package of a validator that brings the public JSON-Schema-Test-Suite along. */
+const JSON_SCHEMA_PACKAGE = 'jsonschema==4.26.0'
 /** Installs them in a quarter of pip's time. */
 const UV = 'uv==0.13.9'
 
@@ -143,12 +145,30 @@ async function installJavaClient(): Promise<void> {
 	})
 }
 
+async function installJsonSchemaTests(): Promise<void> {
+	await installOnce('json-schema-test-suite', JSON_SCHEMA_PACKAGE, async (directory) => {
+		if (!isThere('python3')) return false
+		console.log(`install: pip download ${JSON_SCHEMA_PACKAGE}`)
+		const environment = join(directory, 'environment')
+		const pip = join(environment, 'bin/pip')
+		const source = ['--no-deps', '--no-binary', 'jsonschema', '--dest', directory]
+		const archive = join(directory, `${JSON_SCHEMA_PACKAGE.replace('==', '-')}.tar.gz`)
+		const unpack = ['--strip-components=2', '--wildcards', '*/json/tests']
+		return (
+			(existsSync(pip) || (await run(['python3', '-m', 'venv', environment]))) &&
+			(await run([pip, 'download', '--quiet', ...source, JSON_SCHEMA_PACKAGE])) &&
+			(await run(['tar', '-xzf', archive, '-C', directory, ...unpack]))
+		)
+	})
+}
+
 await installDebianPackages()
 // Together, since most of their time goes into waiting for downloads.
 await Promise.all([
 	...Object.entries(PYTHON_ENVIRONMENTS).map(([name, packages]) =>
 		installPythonPackages(name, packages),
 	),
+	installJsonSchemaTests(),
 	installGoClient(),
 	installJavaClient(),
 ])

@@ -9,6 +9,7 @@ import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
+import { escapeControls } from '../lib/log.ts'
 import {
 	toCheckpointRequest,
 	toFileRequest,
@@ -177,7 +178,10 @@ async function tryOnce(
 			signal: options.signal ?? null,
 		})
 	try {
-		const response = await followRedirects(new URL(request.path, options.url), sendTo)
+		const response = await followRedirects(
+			new URL(options.url.replace(/\/+$/, '') + request.path),
+			sendTo,
+		)
 		return await toOutcome(response, receipt)
 	} catch (error) {
 		if (error instanceof UploadError) throw error
@@ -254,7 +258,7 @@ async function followRedirects(
 		const isAsSafe = next?.protocol === url.protocol || next?.protocol === 'https:'
 		if (next === null || !keepsMethod || !isSameHost || !isAsSafe || hop === REDIRECTS_MAX) {
 			throw new UploadError(
-				`${url.origin} redirects (${response.status}) to ${location.slice(0, 200)}, which is not ` +
+				`${url.origin} redirects (${response.status}) to ${beginningOf(location)}, which is not ` +
 					'followed; give --to the address that the server really has',
 			)
 		}
@@ -270,7 +274,7 @@ async function toOutcome(response: Response, receipt: Receipt): Promise<Outcome>
 		if (answer !== null) return { type: 'stored', answer }
 		throw new UploadError(
 			`${response.status}: expected ${JSON.stringify(receipt)}, ` +
-				`got ${text === '' ? 'nothing' : text.slice(0, 200)}; is this the address of Alpha?`,
+				`got ${beginningOf(text)}; is this the address of Alpha?`,
 		)
 	}
 	const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN)
@@ -293,13 +297,17 @@ function parseReceipt(text: string, expected: Receipt): Readonly<Record<string, 
 	}
 }
 
-/** The message of our error object, else the text itself, cut. */
+/** The message of our error object, else the text itself, cut; from any server. */
 function errorMessage(text: string): string {
 	try {
 		const { error } = JSON.parse(text) as { readonly error?: { readonly message?: unknown } }
-		if (typeof error?.message === 'string') return error.message
+		if (typeof error?.message === 'string') return escapeControls(error.message)
 	} catch {
 		// Some other server's page.
 	}
-	return text.slice(0, 200)
+	return beginningOf(text)
+}
+
+function beginningOf(text: string): string {
+	return text.trim() === '' ? 'nothing' : escapeControls(text.slice(0, 200))
 }

@@ -183,6 +183,19 @@ describe('sending a run', () => {
 		expect(requests).toBe(1)
 	})
 
+	test('goes to the server behind a path, and shows nothing that a terminal would obey', async () => {
+		const paths: string[] = []
+		await using server = await serveDoor(({ url }) => {
+			paths.push(new URL(url).pathname)
+			return new Response(paths.length === 1 ? '\x1b[2J' : '', { status: 400 })
+		})
+		const send = (url: string) =>
+			sendRun({ directory: join(fixtures, 'v1-char'), url, secret: 's' })
+		await expect(send(`${server.url}models/`)).rejects.toThrow('400: \\u001b[2J')
+		await expect(send(server.url)).rejects.toThrow('400: nothing')
+		expect(paths).toEqual(['/models/api/upload', '/api/upload'])
+	})
+
 	test.each([307, 308])('follows a redirect that keeps the method: %i', async (status) => {
 		await using server = await serveDoor(({ url }) =>
 			url.endsWith('/moved') ? undefined : Response.redirect('/moved', status),
