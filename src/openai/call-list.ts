@@ -1,4 +1,4 @@
-import { CallReader } from '../text/call-reader.ts'
+import { type CallDelta, CallReader } from '../text/call-reader.ts'
 
 /** A call of an answer. */
 export interface Call {
@@ -31,8 +31,13 @@ export class CallList {
 		this.#newId = newId
 	}
 
+	/** Reads text that consists of calls. */
 	push(text: string): CallPiece[] {
-		return this.#reader.push(text).map(({ index, name, arguments: json }) => {
+		return this.add(this.#reader.push(text))
+	}
+
+	add(deltas: readonly CallDelta[]): CallPiece[] {
+		return deltas.map(({ index, name, arguments: json }) => {
 			const isNew = name !== null
 			const known = this.calls[index]
 			const call = known ?? this.#add(name ?? '')

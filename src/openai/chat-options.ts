@@ -1,6 +1,9 @@
 /** How a request wants its conversation to become a prompt. */
 import { isRecord } from '../lib/json.ts'
 import type { ChatOptions } from '../text/chat-message.ts'
+import { ownTemplate } from '../text/chat-prompt.ts'
+import { callFormatOf, ToolCallParser } from '../text/tool-call-parser.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { unsupportedParameter } from '../wire/errors.ts'
 import { type TemplateVariables, templateVariableNames } from './schemas/chat-template.ts'
 import type { ToolFields } from './tools.ts'
@@ -25,6 +28,23 @@ export function toChatOptions(fields: ChatFields): ChatOptions {
 		continueFinalMessage: fields.continue_final_message,
 		variables: Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)),
 	}
+}
+
+/** Finds the calls in replies to a request, where its tools and the model's template allow some; else null. */
+export function replyParser(
+	fields: ToolFields,
+	tokenizer: Tokenizer,
+): (() => ToolCallParser) | null {
+	const tools = offeredTools(fields)
+	const template = ownTemplate(tokenizer)
+	if (tools === null || template === null) return null
+	const format = callFormatOf(template.toolText ?? template.text)
+	if (format === null) return null
+	const names = tools.flatMap((tool) => {
+		const name = isRecord(tool) && isRecord(tool['function']) ? tool['function']['name'] : undefined
+		return typeof name === 'string' ? [name] : []
+	})
+	return () => new ToolCallParser(format, names)
 }
 
 /** Functions as chat templates know them; null where none may be called. */

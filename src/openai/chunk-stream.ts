@@ -21,7 +21,9 @@ export interface ChunkShape {
 	text(text: string, choice: number): string | null
 	/** Fields of a chunk without text. */
 	readonly textless: string
-	finishReason(reason: FinishReason): string
+	/** Fields of a last chunk before the end of a choice; null = there is none. */
+	rest(choice: number): string | null
+	finishReason(reason: FinishReason, choice: number): string
 	/** JSON of the log-probabilities of these tokens, `null` when none were asked for. */
 	logprobs(choice: number, tokens: readonly ScoredToken[]): string
 	/** Further fields of a choice's chunk with their comma, about the tokens that it tells of; '' = none. */
@@ -124,9 +126,11 @@ export class ChunkStream implements StreamFormat {
 		const isLast = this.#finished === this.#options.choices
 		const carriesUsage = isLast && !this.#options.includeUsage
 		const suffix = carriesUsage ? this.#usageSuffix() : this.#suffix
-		const reason = `"${this.#shape.finishReason(finishReason)}"`
+		const rest = this.#shape.rest(choice)
+		const last = rest === null ? '' : this.#chunk(choice, rest, 'null', 'null')
+		const reason = `"${this.#shape.finishReason(finishReason, choice)}"`
 		const fields = this.#shape.textless + this.#shape.tokenIds(choice, event.tokenIds)
-		return this.#chunk(choice, fields, logprobs, reason, suffix)
+		return last + this.#chunk(choice, fields, logprobs, reason, suffix)
 	}
 
 	#usageSuffix(): string {

@@ -90,6 +90,7 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 			const ofPrompt = isFirst ? `,"prompt_token_ids":[${promptOf(choice).tokenIds}]` : ''
 			return `${ofPrompt},"token_ids":[${ids}]`
 		},
+		rest: () => null,
 		finishReason: (reason) => reason,
 		logprobs: (choice, tokens) =>
 			toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0)),

@@ -10,6 +10,7 @@ import {
 	modelNotFound,
 } from '../../src/models/catalog.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
 
 const alphabet = [...'\n abcdefghijklmnopqrstuvwxyz.,!?éΩ😀{}[]":0123456789'].sort()
 
@@ -45,6 +46,8 @@ export interface FakeCatalogOptions {
 	readonly acquireError?: Error
 	readonly cards?: readonly ModelCard[]
 	readonly unserved?: readonly ModelCard[]
+	/** Default: one token per character. */
+	readonly tokenizer?: Tokenizer
 }
 
 export interface FakeCatalog extends ModelCatalog {
@@ -76,6 +79,7 @@ export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard
 
 export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog {
 	const { script = sayHello, cards = [fakeCard('first'), fakeCard('second')] } = options
+	const { tokenizer = fakeTokenizer } = options
 	const runs: FakeRun[] = []
 	let leases = 0
 	const byId = new Map(cards.map((card) => [card.id, card]))
@@ -112,14 +116,19 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 			const card = name === undefined ? cards[0] : byId.get(name)
 			if (card === undefined) throw modelNotFound(name ?? 'none')
 			leases++
-			return fakeLease(card, { script, runs, onRelease: () => leases-- })
+			return fakeLease(card, { script, runs, tokenizer, onRelease: () => leases-- })
 		},
 	}
 }
 
 function fakeLease(
 	card: ModelCard,
-	context: { script: (run: FakeRun) => void; runs: FakeRun[]; onRelease: () => void },
+	context: {
+		script: (run: FakeRun) => void
+		runs: FakeRun[]
+		tokenizer: Tokenizer
+		onRelease: () => void
+	},
 ): ModelLease {
 	let isReleased = false
 	const release = () => {
@@ -142,10 +151,10 @@ function fakeLease(
 			softCap: null,
 		},
 		fingerprint: '0123456789abcdef',
-		tokenizer: fakeTokenizer,
+		tokenizer: context.tokenizer,
 		enter: async () => ({ release() {}, retake() {}, [Symbol.dispose]() {} }),
 		generate(request, signal) {
-			const run = startRun(request, signal)
+			const run = startRun(request, context.tokenizer, signal)
 			context.runs.push(run)
 			queueMicrotask(() => context.script(run))
 			return run.stream
@@ -157,6 +166,7 @@ function fakeLease(
 
 function startRun(
 	request: GenerationRequest,
+	tokenizer: Tokenizer,
 	signal: AbortSignal | undefined,
 ): FakeRun & { stream: GenerationStream } {
 	const { promise: ended, resolve } = Promise.withResolvers<void>()
@@ -189,7 +199,7 @@ function startRun(
 		fail: (error: unknown) => stream.fail(error),
 		say(choice: number, text: string) {
 			if (request.constrained) return
-			const ids = fakeTokenizer.encode(text).slice(0, request.maxTokens)
+			const ids = tokenizer.encode(text).slice(0, request.maxTokens)
 			for (const tokenId of ids) {
 				const logprob = request.logprobs === null ? null : fakeLogprob(request.logprobs)
 				const event = { type: 'token', choice, tokenId } as const

@@ -30,10 +30,12 @@ describe('a chat template', () => {
 		['{{ bos_token }}{{ messages[0].content }}', '<s>Hello.'],
 		['{% if add_generation_prompt %}go{% endif %}', 'go'],
 		['{% for m in messages %}\n  {{- m.role }}\n{% endfor %}', 'user\n'],
-		['{{ tools is none }} {{ documents is none }} {{ other is defined }}', 'true true false'],
+		['{{ tools is none }} {{ documents is none }} {{ other is defined }}', 'True True False'],
 		['{% generation %}{{ messages | length }}{% endgeneration %}', '1'],
 		['{{ "a,b".split(",") | join("-") }} {{ "aa".replace("a", "b") | upper }}', 'a-b BB'],
 		['{% for i in range(2, 8, 3) %}{{ i }} {% endfor %}', '2 5 '],
+		['{{ none }}{{ other }}{{ [1, true, {"a": "it\'s"}] }}', "None[1, True, {'a': \"it's\"}]"],
+		['{{ "a" ~ other ~ none ~ 1 ~ false }}', 'aNone1False'],
 		['{{ strftime_now("%%") }}', '%'],
 		['{{ {"a": 1} | tojson(indent=2) }}', '{\n  "a": 1\n}'],
 	])('%j gives %j', (template, text) => {
@@ -44,7 +46,7 @@ describe('a chat template', () => {
 		expect(render('{{ tools | tojson }}', { tools: [{ type: 'function' }] })).toBe(
 			'[{"type": "function"}]',
 		)
-		expect(render('{{ enable_thinking }}', { variables: { enable_thinking: false } })).toBe('false')
+		expect(render('{{ enable_thinking }}', { variables: { enable_thinking: false } })).toBe('False')
 	})
 
 	test('keeps its pace with a long conversation', () => {

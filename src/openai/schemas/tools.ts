@@ -6,8 +6,9 @@ import { oneOf, optional, wireObject } from '../../wire/fields.ts'
 export const toolsField = optional(
 	Type.Array(Type.Unknown(), {
 		description:
-			'Functions that the model may call. It calls one only when `tool_choice` says so; then the ' +
-			'arguments are held to the schema in `parameters`.',
+			'Functions that the model may call. Models whose own chat template knows tools read them, and calls that ' +
+			'they write are told as such. With a `tool_choice` that wants calls any model makes some, with arguments ' +
+			'that are held to the schema in `parameters`.',
 	}),
 )
 
@@ -20,7 +21,8 @@ export const parallelToolCallsField = optional(
 
 const choiceWord = oneOf(['none', 'auto', 'required'], { unsupported: true })
 const choiceDescription =
-	'`required` or a function: the answer consists of calls whose arguments fit. `auto`, `none`: it is text.'
+	'`required` or a function: the answer consists of calls whose arguments fit. `auto`: it is text, and calls ' +
+	'where the model writes some. `none`: it is text.'
 const mode = oneOf(['auto', 'required'])
 
 const NamedFunction = wireObject({

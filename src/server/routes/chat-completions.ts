@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { replyParser } from '../../openai/chat-options.ts'
 import { toChatCompletionTextRequest } from '../../openai/chat-request.ts'
 import { chatChunkShape, toChatCompletion } from '../../openai/chat-response.ts'
 import { ChunkStream } from '../../openai/chunk-stream.ts'
@@ -46,12 +47,14 @@ async function complete(
 		isStreamed: asked.stream ?? false,
 	})
 	const head = newAnswerHead('chatcmpl-', lease)
+	const newParser = replyParser(asked, lease.tokenizer)
 	const options = {
 		tokenizer: lease.tokenizer,
 		logprobs: asked.logprobs ?? false,
 		promptLogprobs: asked.prompt_logprobs ?? null,
 		promptTokenIds: asked.return_token_ids ? promptIds(textRequest) : null,
 		newId: forcesCalls(asked) ? freshId : null,
+		callsWithin: newParser && { newParser, newId: freshId },
 	}
 	if (!asked.stream) {
 		return answerWhole(session, ([result]) => toChatCompletion(head, result!, options))

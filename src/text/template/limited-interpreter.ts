@@ -3,6 +3,7 @@
  * trained the model: it may loop for ever, and one expression of it may ask for gigabytes.
  */
 import { type Environment, Interpreter } from '@huggingface/jinja'
+import { pythonText, type TemplateValue } from './python-text.ts'
 import { TemplateError } from './template-error.ts'
 
 /** Most characters and items of one value, those within it included. */
@@ -23,12 +24,6 @@ const INDENTED_SIZE_MAX = 2 ** 17
 export interface TemplateNode {
 	readonly type: string
 	readonly [field: string]: unknown
-}
-
-/** A value as the interpreter has it. */
-interface Value {
-	readonly type: string
-	readonly value: unknown
 }
 
 /** Interprets one rendering of a template whose nodes were collected by `programNodes`. */
@@ -61,6 +56,12 @@ export class LimitedInterpreter extends Interpreter {
 		if (size > VALUE_SIZE_MAX) {
 			throw new TemplateError(`a value has more than ${VALUE_SIZE_MAX} characters and items`)
 		}
+		if (this.#nodes.outputs.has(node) && typeof value.value !== 'string') {
+			return super.evaluate(
+				{ type: 'StringLiteral', value: pythonText(value) } as never,
+				environment,
+			)
+		}
 		if (this.#nodes.consumed.has(node) || MAKING.has(node?.type ?? ''))
 			this.#spend(workOf(value, size))
 		return value
@@ -74,7 +75,7 @@ export class LimitedInterpreter extends Interpreter {
 	}
 
 	/** Characters and items of a value. Arrays and objects do not change once they are made; namespaces do. */
-	#sizeOf(value: Value, depth = 0): number {
+	#sizeOf(value: TemplateValue, depth = 0): number {
 		const { value: content } = value
 		if (typeof content === 'string') return content.length
 		if (typeof content !== 'object' || content === null) return 1
@@ -99,10 +100,23 @@ export class LimitedInterpreter extends Interpreter {
 	 * is known to the node that is returned, so that nothing is evaluated twice.
 	 */
 	#checked(node: TemplateNode, environment: Environment): TemplateNode {
-		const use = findUse(node)
-		if (use === null) return node
 		const known = (expression: TemplateNode) =>
 			new Known(this.evaluate(expression as never, environment))
+		if (node.type === 'BinaryExpression' && (node['operator'] as TemplateNode)['value'] === '~') {
+			const sides = [node['left'], node['right']].map((side) => known(side as TemplateNode).known)
+			return { type: 'StringLiteral', value: sides.map(pythonText).join('') }
+		}
+		if (isTextFilter(node)) {
+			const operand = known(node['operand'] as TemplateNode)
+			// As in Jinja, what is not defined is the empty text.
+			const isUndefined = operand.known.type === 'UndefinedValue'
+			const isString = (node['filter'] as TemplateNode)['value'] === 'string'
+			if (!isUndefined && !isString) return { ...node, operand }
+			const text = { type: 'StringLiteral', value: pythonText(operand.known) }
+			return isString ? text : { ...node, operand: text }
+		}
+		const use = findUse(node)
+		if (use === null) return node
 		const subject = known(use.subject)
 		const args = use.args.map((arg) => {
 			if (arg.type.endsWith('SpreadExpression')) {
@@ -129,7 +143,7 @@ export class LimitedInterpreter extends Interpreter {
 		throw new TemplateError('methods are called by their names, where they are named')
 	}
 
-	#expectModest(name: string, subject: Value, args: readonly Value[]): void {
+	#expectModest(name: string, subject: TemplateValue, args: readonly TemplateValue[]): void {
 		const size = this.#sizeOf(subject)
 		const sizes = args.map((arg) => this.#sizeOf(arg))
 		switch (name) {
@@ -177,7 +191,7 @@ const MAKING = new Set([
 	'CallStatement',
 ])
 
-function workOf({ value }: Value, size: number): number {
+function workOf({ value }: TemplateValue, size: number): number {
 	const items = Array.isArray(value) ? value.length : 0
 	return items + size / CHARACTERS_A_UNIT
 }
@@ -242,10 +256,25 @@ function findUse(node: TemplateNode): Use | null {
 	}
 }
 
+const TEXT_FILTERS = new Set(['trim', 'length', 'upper', 'lower', 'string', 'title', 'capitalize'])
+
+function isTextFilter(node: TemplateNode): boolean {
+	if (node.type !== 'FilterExpression') return false
+	const filter = node['filter'] as TemplateNode
+	return filter.type === 'Identifier' && TEXT_FILTERS.has(String(filter['value']))
+}
+
 function guardedName(node: unknown): string | null {
 	const name = (node as TemplateNode | undefined)?.['value']
 	return typeof name === 'string' && GUARDED.has(name) ? name : null
 }
+
+/** Fields that hold statements, expressions to be written among them. */
+const BODIES = ['body', 'alternate', 'defaultBlock']
+const STATEMENTS = new Set([
+	...['Program', 'Set', 'If', 'For', 'Macro', 'CallStatement', 'FilterStatement', 'Comment'],
+	...['Break', 'Continue', 'StringLiteral'],
+])
 
 /** Nodes of a program that the limits must know. */
 export interface ProgramNodes {
@@ -253,13 +282,20 @@ export interface ProgramNodes {
 	readonly consumed: ReadonlySet<unknown>
 	/** Methods by their names, where they are called. */
 	readonly callees: ReadonlySet<unknown>
+	/** Expressions whose values are written. */
+	readonly outputs: ReadonlySet<unknown>
 }
 
 /** Throws TemplateError for what the interpreter's limits do not cover. */
 export function programNodes(program: unknown): ProgramNodes {
 	const consumed = new Set<unknown>()
 	const callees = new Set<unknown>()
+	const outputs = new Set<unknown>()
 	const visitNode = (node: TemplateNode): void => {
+		for (const field of BODIES) {
+			const statements = (node[field] ?? []) as readonly TemplateNode[]
+			for (const each of statements) if (!STATEMENTS.has(each.type)) outputs.add(each)
+		}
 		switch (node.type) {
 			case 'FilterStatement':
 				throw new TemplateError('filter blocks are not read here')
@@ -300,5 +336,5 @@ export function programNodes(program: unknown): ProgramNodes {
 	}
 	visit(program)
 	consumed.delete(undefined)
-	return { consumed, callees }
+	return { consumed, callees, outputs }
 }
