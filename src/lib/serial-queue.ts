@@ -5,10 +5,18 @@
 export class SerialQueue {
 	/** Never rejects. */
 	#last: Promise<unknown> = Promise.resolve()
+	/** Tasks that have not ended. */
+	#count = 0
+
+	/** Nothing runs or waits. */
+	get isIdle(): boolean {
+		return this.#count === 0
+	}
 
 	/** Starts `task` when all earlier ones have ended, and settles as it does. */
 	run<Result>(task: () => Result | Promise<Result>): Promise<Result> {
-		const result = this.#last.then(task)
+		this.#count++
+		const result = this.#last.then(task).finally(() => this.#count--)
 		this.#last = result.catch(() => {})
 		return result
 	}

@@ -155,6 +155,11 @@ export class TrainingRun {
 		return this.#lastHeardMs
 	}
 
+	/** Nobody works on its files, or waits for that. */
+	get isIdle(): boolean {
+		return this.#turns.isIdle
+	}
+
 	/** Runs `work` while nothing else writes to the run's files. */
 	exclusively<T>(work: () => Promise<T>): Promise<T> {
 		return this.#turns.run(work)

@@ -157,7 +157,8 @@ export class TrainingRuns {
 		const run = this.#runOf(name)
 		const runId = run.record?.runId ?? name
 		await run.exclusively(() => moveToTrash(store.directory, name, this.#now()))
-		this.#runs.delete(name)
+		await run.refresh()
+		this.#forget(name)
 		await store.rescan(name)
 		log('info', `run ${name} was deleted; it stays in .trash for a day`)
 		this.feed.publish(() => ({ run: name, runId, type: 'run_removed', fields: '"removed":true' }))
@@ -211,13 +212,18 @@ export class TrainingRuns {
 			}
 			const isThere = (await lstat(join(store.directory, name)).catch(() => null))?.isDirectory()
 			if (!isThere) {
-				this.#runs.delete(name)
+				this.#forget(name)
 				return
 			}
 			await this.#runOf(name).refresh()
 		} catch (error) {
 			log('warn', `run ${name}: its reports cannot be read`, { cause: String(error) })
 		}
+	}
+
+	/** Forgets a run whose directory has gone. Who reports to it at this moment has it come again. */
+	#forget(name: string): void {
+		if (this.#runs.get(name)?.isIdle) this.#runs.delete(name)
 	}
 
 	/** Null for a directory that holds nothing of a run. */

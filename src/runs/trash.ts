@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncDirectory } from '../checkpoint/store/files.ts'
+import { errorCode } from '../lib/errors.ts'
 
 /** Where deleted runs wait, inside the checkpoints directory. */
 const TRASH = '.trash'
@@ -8,11 +9,24 @@ const TRASH = '.trash'
 /** Deleted runs can be moved back for this long, milliseconds. */
 const TRASH_MS = 24 * 3_600_000
 
-/** Moves a run out of sight; its directory is `.trash/<name>-<milliseconds>` from then on. */
+/**
+ * Moves a run out of sight; its directory is `.trash/<name>-<milliseconds>` from then on. One that is gone
+ * already is none to be moved.
+ */
 export async function moveToTrash(root: string, name: string, nowMs: number): Promise<void> {
 	const trash = join(root, TRASH)
-	await mkdir(trash, { recursive: true, mode: 0o700 })
-	await rename(join(root, name), join(trash, `${name}-${nowMs}`))
+	for (let ms = nowMs; ; ms++) {
+		await mkdir(trash, { recursive: true, mode: 0o700 })
+		try {
+			await rename(join(root, name), join(trash, `${name}-${ms}`))
+			break
+		} catch (error) {
+			const code = errorCode(error)
+			if (code === 'ENOENT') return
+			// The same run was deleted in the same millisecond.
+			if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error
+		}
+	}
 	await syncDirectory(root)
 }
 

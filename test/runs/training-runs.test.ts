@@ -401,6 +401,24 @@ describe('a deleted run', () => {
 		expect(readdirSync(at.path)).toEqual([])
 	})
 
+	test('loses nothing that was answered when its trainer goes on reporting', async () => {
+		using at = await RunsFixture.open()
+		const steps = range(1, 60)
+		await Promise.all(
+			steps.flatMap((step) => [
+				at.report(metrics('run', step, step)),
+				...(step % 10 === 5 ? [at.runs.remove('run')] : []),
+			]),
+		)
+		const trash = join(at.path, '.trash')
+		const logs = [
+			...readdirSync(trash).map((entry) => join(trash, entry, 'metrics.jsonl')),
+			at.pathOf('run', 'metrics.jsonl'),
+		]
+		const stored = logs.filter((path) => existsSync(path)).flatMap(stepsIn)
+		expect(stored.sort((a, b) => a - b)).toEqual(steps)
+	})
+
 	test('can report again', async () => {
 		using at = await RunsFixture.open()
 		await at.report(start('run'), metrics('run', 1, 2))

@@ -1,8 +1,9 @@
 /** What trainers post and what people read of it, over real files. */
 import { afterAll, beforeEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultLimits, type ServerLimits } from '../../src/server/deps.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { noUploads, testApp } from '../helpers/test-app.ts'
 import { minute, RunsFixture } from '../runs/runs-fixture.ts'
 
@@ -363,6 +364,27 @@ describe('what people read', () => {
 		})
 		expect(zipped.headers.get('content-encoding')).toBe('gzip')
 		expect(Buffer.from(Bun.gunzipSync(await zipped.bytes())).toString()).toBe(config)
+	})
+
+	test('no file stays open for a client that does not read it', async () => {
+		await ingest({ type: 'metrics', runId: 'run', metrics: [{ step: 1, loss: 2 }] })
+		writeFileSync(at.pathOf('run', 'training-data.txt'), 'x'.repeat(2 ** 20))
+		const path = '/api/runs/run/download/training-data.txt'
+		const asked = await app.app.handle(new Request(`http://localhost${path}`, { method: 'HEAD' }))
+		expect([asked.status, await asked.text()]).toEqual([200, ''])
+		await (await app.get(path)).body?.cancel()
+		const reader = (await app.get(path)).body!.getReader()
+		await reader.read()
+		await reader.cancel()
+		const open = () =>
+			readdirSync('/proc/self/fd').filter((fd) => {
+				try {
+					return readlinkSync(`/proc/self/fd/${fd}`).endsWith('training-data.txt')
+				} catch {
+					return false
+				}
+			})
+		await eventually(() => open().length === 0)
 	})
 
 	test('never half a line', async () => {

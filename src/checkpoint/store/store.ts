@@ -56,7 +56,7 @@ const RESCAN_MS = 10_000
 const ROOT_LOOK_MS = 1000
 
 /** Runs that are looked at in turn every `rescanMs`, so that idling costs the same with any number. */
-const RUNS_IN_TURN = 256
+const RUNS_IN_TURN = 128
 
 /** Runs that are looked at at the same time. */
 const LOOKS_AT_ONCE = 32

@@ -31,7 +31,7 @@ import {
 	readSamples,
 	readTrainingText,
 } from '../../runs/read-logs.ts'
-import { openRunFile } from '../../runs/run-file.ts'
+import { findRunFile } from '../../runs/run-file.ts'
 import type { RunOverview } from '../../runs/training-runs.ts'
 import { notFound } from '../../wire/errors.ts'
 import type { ServerContext } from '../deps.ts'
@@ -205,7 +205,7 @@ async function showTrainingText(context: ServerContext, id: string) {
 
 async function download(context: ServerContext, id: string, name: string, request: Request) {
 	const { path } = await findRun(context, id)
-	const file = await openRunFile(path, name)
+	const file = await findRunFile(path, name)
 	if (file === null) throw notFound('file', name, 'The run has none of that name.')
 	const headers: Record<string, string> = {
 		'content-type': 'application/octet-stream',
@@ -214,17 +214,17 @@ async function download(context: ServerContext, id: string, name: string, reques
 		vary: 'accept-encoding',
 	}
 	if (request.method === 'HEAD') {
-		await file.chunks.return()
 		return new Response(null, { headers: { ...headers, 'transfer-encoding': 'chunked' } })
 	}
 	context.connections.timeReader(request)
+	const chunks = file.read()
 	const body = new ReadableStream<Uint8Array>({
 		async pull(controller) {
-			const { value, done } = await file.chunks.next()
+			const { value, done } = await chunks.next()
 			if (done) controller.close()
 			else controller.enqueue(value)
 		},
-		cancel: () => file.chunks.return().then(() => {}),
+		cancel: () => chunks.return().then(() => {}),
 	})
 	const takesGzip = /\bgzip\b/.test(request.headers.get('accept-encoding') ?? '')
 	if (!takesGzip) {
