@@ -12,16 +12,30 @@ export type ReadFile = (path: string) => string | undefined
 
 /** Reads the machine that we run on. */
 export function readMachine(): Machine {
-	return measureMachine(
-		(path) => {
-			try {
-				return readFileSync(path, 'utf8')
-			} catch {
-				return undefined
-			}
-		},
-		{ cores: availableParallelism(), memoryBytes: totalmem() },
-	)
+	return measureMachine(readText, { cores: availableParallelism(), memoryBytes: totalmem() })
+}
+
+/** What weights must exceed to be read from memory in each step, where the system does not say. */
+const CACHE_BYTES = 32 * 2 ** 20
+/** Levels of caches that a processor may have, each with an entry for data and one for instructions. */
+const CACHE_ENTRIES_MAX = 8
+
+/** Bytes of the processor's last cache. */
+export function lastLevelCacheBytes(readFile: ReadFile = readText): number {
+	const sizes = Array.from({ length: CACHE_ENTRIES_MAX }, (_, index) => {
+		const text = readFile(`/sys/devices/system/cpu/cpu0/cache/index${index}/size`)
+		const [, kilobytes] = /^(\d+)K\s*$/.exec(text ?? '') ?? []
+		return Number(kilobytes ?? 0) * 1024
+	})
+	return Math.max(...sizes) || CACHE_BYTES
+}
+
+function readText(path: string): string | undefined {
+	try {
+		return readFileSync(path, 'utf8')
+	} catch {
+		return undefined
+	}
 }
 
 /** Hosts that are this machine: its name and its addresses, and those that stand for all of them. */

@@ -18,7 +18,7 @@ import { StoredRuns } from '../models/stored-runs.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
 import type { CommandContext } from './command.ts'
 import { type Config, serveOptions } from './config.ts'
-import { readMachine } from './machine.ts'
+import { lastLevelCacheBytes, readMachine } from './machine.ts'
 import { parseOptions, UsageError } from './options.ts'
 import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
 
@@ -125,5 +125,6 @@ function runnerLimits(config: RuntimeConfig): RunnerLimits {
 		sequencesMax,
 		readingRowsMax: Math.min(READING_ROWS_MAX, batchTokensMax),
 		kvBytesMax: Math.min(kvMemoryBytes, Math.floor(modelMemoryBytes * KV_SHARE_MAX)),
+		guessing: { weightBytesMin: lastLevelCacheBytes(), costs: 'measured' },
 	}
 }

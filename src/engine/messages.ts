@@ -14,6 +14,16 @@ export interface RunnerLimits {
 	readonly sequencesMax: number
 	/** Bytes for keys and values; at least one full context is always given. */
 	readonly kvBytesMax: number
+	/** Which models' tokens are guessed ahead. */
+	readonly guessing: Guessing
+}
+
+/** Guessing tokens ahead pays where a step takes hardly longer for some rows more. */
+export interface Guessing {
+	/** Bytes of weights from which on it is tried: those that a processor's cache cannot hold. */
+	readonly weightBytesMin: number
+	/** What a row more costs is measured when the model is loaded, unless others run meanwhile; or assumed. */
+	readonly costs: 'measured' | 'assumed'
 }
 
 export interface LoadModel {

@@ -37,13 +37,22 @@ export class BenchRunner {
 			readonly config: ModelConfig
 			readonly dtype: Dtype
 			readonly arena: SharedArrayBuffer
+			/** Ids that can be drawn; default: all. */
+			readonly tokenCount?: number
 		},
-		kvBytesMax = KV_BYTES_MAX,
+		{
+			kvBytesMax = KV_BYTES_MAX,
+			guesses = false,
+		}: { readonly kvBytesMax?: number; readonly guesses?: boolean } = {},
 	) {
-		const { config, dtype, arena } = model
+		const { config, dtype, arena, tokenCount = config.vocabSize } = model
 		this.config = config
-		const limits = { ...LIMITS, kvBytesMax }
-		const tokenCount = config.vocabSize
+		const weightBytesMin = guesses ? 0 : Number.POSITIVE_INFINITY
+		const limits = {
+			...LIMITS,
+			kvBytesMax,
+			guessing: { weightBytesMin, costs: 'measured' },
+		} as const
 		const loaded = { modelKey: 0, config, tokenCount, dtype, arena, limits }
 		this.#runner = new ModelRunner(kernels, loaded)
 	}
@@ -65,10 +74,34 @@ export class BenchRunner {
 
 	/** Seconds from a prompt of so many random tokens to the first token. */
 	prefill(tokens: number): number {
-		this.#submit({ promptTokenIds: this.randomTokens(tokens), maxTokens: 1 })
+		return this.read(this.randomTokens(tokens))
+	}
+
+	/** Seconds from a prompt to the first token. */
+	read(promptTokenIds: readonly number[]): number {
+		this.#submit({ promptTokenIds, maxTokens: 1 })
 		return secondsOf(() => {
 			while (this.#runner.step()) {}
 		})
+	}
+
+	/** One text of so many tokens, and how long it took. */
+	write(
+		tokens: number,
+		sampling: Partial<typeof SAMPLING> & { readonly seed: number },
+	): { readonly tokenIds: readonly number[]; readonly seconds: number } {
+		const tokenIds: number[] = []
+		this.#submit({
+			promptTokenIds: [0],
+			maxTokens: tokens,
+			sampling: { ...SAMPLING, ...sampling },
+		})
+		const seconds = secondsOf(() => {
+			for (let report = this.#runner.step(); report; report = this.#runner.step()) {
+				for (const { tokenId } of report.tokens) tokenIds.push(tokenId)
+			}
+		})
+		return { tokenIds, seconds }
 	}
 
 	/** The most likely next tokens after a prompt, best first. */

@@ -11,6 +11,7 @@ import type { Bench } from './bench-context.ts'
 import { measureCliffs } from './cliffs.ts'
 import { measureConstraints } from './constraint-speed.ts'
 import { measureEngine } from './engine-speed.ts'
+import { measureGuesses } from './guess-speed.ts'
 import { measureHttp } from './http-speed.ts'
 import { measureListing } from './listing.ts'
 import { compareLlamaCpp } from './llama-cpp.ts'
@@ -27,6 +28,7 @@ import { measureStart } from './start-time.ts'
 const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => Promise<void>]>> = {
 	limits: ['Limits of the machine', measureLimits],
 	engine: ['Engine, in this process', measureEngine],
+	guesses: ['Tokens guessed ahead, one stream, f32', measureGuesses],
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
 	cliffs: ['Beyond the length of the context, over HTTP', measureCliffs],
 	constraints: ['Texts held to a format, over HTTP', measureConstraints],

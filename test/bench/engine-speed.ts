@@ -48,7 +48,7 @@ export async function measureEngine(bench: Bench): Promise<void> {
 		for (const dtype of plan.dtypes) {
 			const model = loadModel(bench, name, dtype)
 			const runner = new BenchRunner(bench.kernels, model)
-			const reader = new BenchRunner(bench.kernels, model, 0)
+			const reader = new BenchRunner(bench.kernels, model, { kvBytesMax: 0 })
 			subjects.push({ name, dtype, runner, reader, region: weightRegion(bench.kernels, model) })
 		}
 		for (const threads of plan.threads) {

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 export const GROUPS = [
 	'limits',
 	'engine',
+	'guesses',
 	'http',
 	'cliffs',
 	'constraints',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { measureMachine, readMachine } from '../../src/commands/machine.ts'
+import { lastLevelCacheBytes, measureMachine, readMachine } from '../../src/commands/machine.ts'
 
 const GIB = 2 ** 30
 const FALLBACK = { cores: 16, memoryBytes: 64 * GIB }
@@ -99,4 +99,14 @@ test('the machine of this test has a core and memory', () => {
 	const machine = readMachine()
 	expect(machine.cores).toBeGreaterThanOrEqual(1)
 	expect(machine.memoryBytes).toBeGreaterThan(2 ** 20)
+})
+
+test('the last cache of a processor is its largest; without a word of it, one of 32 MiB is assumed', () => {
+	const sizes = ['48K', '32K', '1024K', '32768K']
+	const readFile = (path: string) => sizes[Number(/index(\d)\/size$/.exec(path)?.[1])]
+	expect(lastLevelCacheBytes(readFile)).toBe(32768 * 1024)
+	expect(lastLevelCacheBytes((path) => (path.includes('index1') ? '512K\n' : undefined))).toBe(
+		2 ** 19,
+	)
+	expect(lastLevelCacheBytes(() => undefined)).toBe(2 ** 25)
 })

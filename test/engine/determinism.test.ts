@@ -137,6 +137,16 @@ describe('an answer does not depend on', () => {
 	test.each<[string, TestEngineOptions]>([
 		['a second thread', { threads: 2 }],
 		['a third thread', { threads: 3 }],
+		['guesses at the next tokens', { guessing: { weightBytesMin: 0, costs: 'assumed' } }],
+		[
+			'guesses within chunks of 7 tokens',
+			{
+				rowsMax: 7,
+				readingRowsMax: 7,
+				sequencesMax: 4,
+				guessing: { weightBytesMin: 0, costs: 'assumed' },
+			},
+		],
 		['chunks of 7 tokens', { rowsMax: 7, readingRowsMax: 7, sequencesMax: 4 }],
 		['chunks of 64 tokens', { rowsMax: 64 }],
 		...kernels
@@ -154,12 +164,16 @@ describe('an answer does not depend on', () => {
 		120_000,
 	)
 
-	describe('what else the engine does:', () => {
+	describe('what else the engine does, guesses included:', () => {
 		let engine: Engine
 		let loaded: LoadedModel[]
 
 		beforeAll(async () => {
-			const started = await startWithModels({ threads: 2, queueLengthMax: 4096 })
+			const started = await startWithModels({
+				threads: 2,
+				queueLengthMax: 4096,
+				guessing: { weightBytesMin: 0, costs: 'assumed' },
+			})
 			engine = started.engine
 			loaded = started.loaded
 		}, 60_000)
@@ -169,6 +183,8 @@ describe('an answer does not depend on', () => {
 			expect(await digestsAlone(engine, loaded)).toEqual(reference)
 			expect(await digestsAlone(engine, loaded)).toEqual(reference)
 			expect(engine.stats.cachedTokensTotal).toBeGreaterThan(0)
+			const { generatedTokensTotal, stepsTotal } = engine.stats
+			expect(stepsTotal).toBeLessThan(generatedTokensTotal)
 		}, 120_000)
 
 		test('63 random neighbours', async () => {

@@ -38,6 +38,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 			readingRowsMax: 64,
 			sequencesMax: 64,
 			kvBytesMax: 64 * 2 ** 20,
+			guessing: { weightBytesMin: Number.POSITIVE_INFINITY, costs: 'assumed' },
 			...limits,
 		},
 		log: (message) => console.error(message),

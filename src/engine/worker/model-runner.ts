@@ -9,12 +9,14 @@ import type { GenerationRequest, TokenLogprob } from '../generation.ts'
 import { kvBlockCount } from '../memory.ts'
 import type { Activity, LoadModel, StepReport } from '../messages.ts'
 import type { SentRow } from '../sent-rows.ts'
+import { Guesser } from './guesser.ts'
 import { KvCache } from './kv-cache.ts'
 import { LogprobReader, logprobOf } from './logprobs.ts'
 import { MeanHidden } from './mean-hidden.ts'
 import { Sampler } from './sampler.ts'
 import { Scheduler, type Span } from './scheduler.ts'
 import { Sequence } from './sequence.ts'
+import { StepCosts } from './step-costs.ts'
 import { TokenRows } from './token-rows.ts'
 
 interface DrawnToken {
@@ -27,6 +29,7 @@ export class ModelRunner {
 	readonly #gpt: Gpt
 	readonly #cache: KvCache
 	readonly #scheduler: Scheduler
+	readonly #guesser: Guesser | null = null
 	readonly #sampler: Sampler
 	readonly #logprobs: LogprobReader
 	readonly #meanHidden: MeanHidden
@@ -38,6 +41,8 @@ export class ModelRunner {
 		kernels: Kernels,
 		{ config, tokenCount, dtype, arena, limits }: LoadModel,
 		note: (activity: Activity) => void = () => {},
+		/** Other models run, whose next step should not have to wait. */
+		othersRun = false,
 	) {
 		this.#note = note
 		const blocks = kvBlockCount(kernels, config, dtype, limits)
@@ -48,7 +53,12 @@ export class ModelRunner {
 		const batch = { rowsMax: limits.rowsMax, spansMax, blocksPerSequence }
 		this.#gpt = new Gpt(kernels, layout, arena, batch, blocks)
 		this.#cache = new KvCache(blocks)
-		this.#scheduler = new Scheduler(this.#cache, limits)
+		const { weightBytesMin, costs } = limits.guessing
+		if (arena.byteLength >= weightBytesMin) {
+			const isMeasured = costs === 'measured' && !othersRun
+			this.#guesser = new Guesser(isMeasured ? StepCosts.measure(this.#gpt) : StepCosts.assumed())
+		}
+		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)
 		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })
 		this.#logprobs = new LogprobReader(kernels, this.#gpt.logits, tokenCount)
 		this.#meanHidden = new MeanHidden(this.#gpt.hidden)
@@ -144,23 +154,26 @@ export class ModelRunner {
 		return this.#commit(spans, drawn, embeddings)
 	}
 
-	/** Reads the wanted logits; a token for each span that draws one. */
-	#draw(spans: readonly Span[]): readonly (DrawnToken | null)[] {
+	/** Reads the wanted logits; of each span, the tokens that are drawn from it. */
+	#draw(spans: readonly Span[]): readonly (readonly DrawnToken[])[] {
 		this.#sampler.clear()
 		const draws = spans.map((span) => {
 			const { sequence, logits, draws } = span
 			if (logits === null) return null
 			if (sequence.scoresPrompt) this.#logprobs.scorePrompt(span)
-			if (!draws) return null
-			const row = logits.first + logits.count - 1
+			if (draws === 0) return null
+			const row = logits.first + logits.count - draws
 			const raw = this.#logprobs.beforeDraw(sequence, row)
-			return { raw, index: this.#sampler.add(sequence, row) }
+			const index = this.#sampler.add(sequence, row)
+			for (let i = 1; i < draws; i++) this.#sampler.add(sequence, row + i, i)
+			return { raw, index }
 		})
 		const tokenIds = this.#sampler.draw()
-		return draws.map((draw) => {
-			if (draw === null) return null
+		return draws.map((draw, i) => {
+			if (draw === null) return []
 			const tokenId = tokenIds[draw.index]!
-			return { tokenId, logprob: draw.raw && logprobOf(draw.raw, tokenId) }
+			const first = { tokenId, logprob: draw.raw && logprobOf(draw.raw, tokenId) }
+			return [first, ...drawnFromGuesses(spans[i]!, tokenIds, draw.index)]
 		})
 	}
 
@@ -177,7 +190,7 @@ export class ModelRunner {
 	/** Tells the scheduler what was computed, and the caller what became of it. */
 	#commit(
 		spans: readonly Span[],
-		drawn: readonly (DrawnToken | null)[],
+		drawn: readonly (readonly DrawnToken[])[],
 		embeddings: StepReport['embeddings'],
 	): StepReport {
 		const prompts: StepReport['prompts'][number][] = []
@@ -187,18 +200,22 @@ export class ModelRunner {
 		for (const [i, span] of spans.entries()) {
 			const { sequence } = span
 			const { requestId, choice, purpose } = sequence
-			const draw = drawn[i] ?? null
-			const committed = this.#scheduler.commit(span, draw?.tokenId ?? null)
+			const draws = drawn[i]!
+			const tokenIds = draws.map(({ tokenId }) => tokenId)
+			const { hasReadPrompt, tokenCount, finishReason } = this.#scheduler.commit(span, tokenIds)
 			if (purpose === 'embed') continue
-			if (committed.hasReadPrompt && choice === 0) prompts.push(this.#readPrompt(sequence))
-			if (draw !== null && committed.tokenId !== null) {
-				tokens.push({ requestId, choice, ...draw })
-				if (sequence.request.constrained) this.#rows.advance(sequence, draw.tokenId)
+			if (hasReadPrompt && choice === 0) {
+				prompts.push(this.#readPrompt(sequence))
+				this.#guesser?.learnPrompt(sequence)
+			}
+			for (const draw of draws.slice(0, tokenCount)) tokens.push({ requestId, choice, ...draw })
+			if (tokenCount > 0) {
+				this.#guesser?.learn(sequence, tokenCount)
+				if (sequence.request.constrained) this.#rows.advance(sequence, tokenIds[0]!)
 				isUrgent ||= sequence.awaitsMask
 			}
-			const { finishReason } = committed
 			if (finishReason === null) continue
-			const stopToken = committed.tokenId === null && finishReason === 'stop' ? draw : null
+			const stopToken = finishReason === 'stop' ? draws[tokenCount]! : null
 			finishes.push({ requestId, choice, finishReason, stopToken })
 		}
 		this.#totals.generatedTokens += tokens.length
@@ -216,4 +233,18 @@ export class ModelRunner {
 		const logprobs = this.#logprobs.promptScores(sequence)
 		return { requestId, promptTokens, cachedTokens, logprobs }
 	}
+}
+
+/** Draws from the rows of guesses, as long as each guess was the token drawn before. */
+function drawnFromGuesses(
+	{ window, draws }: Span,
+	tokenIds: Int32Array,
+	index: number,
+): readonly DrawnToken[] {
+	const drawn: DrawnToken[] = []
+	for (let i = 1; i < draws; i++) {
+		if (tokenIds[index + i - 1] !== window.tokens[window.length + i - 1]) break
+		drawn.push({ tokenId: tokenIds[index + i]!, logprob: null })
+	}
+	return drawn
 }

@@ -29,20 +29,20 @@ export class Sampler {
 	constructor(
 		kernels: Kernels,
 		logits: Matrix,
-		{ tokenCount, sequencesMax }: { readonly tokenCount: number; readonly sequencesMax: number },
+		{ tokenCount, rowsMax }: { readonly tokenCount: number; readonly rowsMax: number },
 	) {
 		this.#kernels = kernels
 		this.#logits = logits
 		this.#tokenCount = tokenCount
-		this.#rows = pinned(new Int32Array(sequencesMax))
-		this.#temperatures = pinned(new Float32Array(sequencesMax))
-		this.#topKs = pinned(new Int32Array(sequencesMax))
-		this.#topPs = pinned(new Float32Array(sequencesMax))
-		this.#minPs = pinned(new Float32Array(sequencesMax))
-		this.#seeds = pinned(new Uint32Array(sequencesMax * 2))
-		this.#choices = pinned(new Int32Array(sequencesMax))
-		this.#counters = pinned(new Int32Array(sequencesMax))
-		this.#tokenIds = pinned(new Int32Array(sequencesMax))
+		this.#rows = pinned(new Int32Array(rowsMax))
+		this.#temperatures = pinned(new Float32Array(rowsMax))
+		this.#topKs = pinned(new Int32Array(rowsMax))
+		this.#topPs = pinned(new Float32Array(rowsMax))
+		this.#minPs = pinned(new Float32Array(rowsMax))
+		this.#seeds = pinned(new Uint32Array(rowsMax * 2))
+		this.#choices = pinned(new Int32Array(rowsMax))
+		this.#counters = pinned(new Int32Array(rowsMax))
+		this.#tokenIds = pinned(new Int32Array(rowsMax))
 		this.#scratch = pinned(new Uint8Array(kernels.sampleScratchBytes(tokenCount)))
 	}
 
@@ -51,8 +51,11 @@ export class Sampler {
 		this.#count = 0
 	}
 
-	/** Adds a draw for a sequence from one row of logits, which its edits change. Returns its index. */
-	add(sequence: Sequence, logitsRow: number): number {
+	/**
+	 * Adds a draw for a sequence from one row of logits, which its edits change: of its next token, or of one
+	 * so many tokens `ahead`. Returns its index.
+	 */
+	add(sequence: Sequence, logitsRow: number, ahead = 0): number {
 		const { sampling } = sequence.request
 		this.#edit(sequence, logitsRow)
 		const i = this.#count++
@@ -64,7 +67,7 @@ export class Sampler {
 		this.#seeds.array[i * 2] = sampling.seed % 2 ** 32
 		this.#seeds.array[i * 2 + 1] = Math.floor(sampling.seed / 2 ** 32)
 		this.#choices.array[i] = sequence.choice
-		this.#counters.array[i] = sequence.generatedCount
+		this.#counters.array[i] = sequence.generatedCount + ahead
 		return i
 	}
 

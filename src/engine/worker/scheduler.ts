@@ -9,6 +9,7 @@ import { kvBlockTokens } from '../../kernels/binding.ts'
 import type { Batch } from '../../model/batch.ts'
 import type { FinishReason } from '../generation.ts'
 import type { RunnerLimits } from '../messages.ts'
+import type { Guesser } from './guesser.ts'
 import type { KvCache } from './kv-cache.ts'
 import type { Sequence } from './sequence.ts'
 import type { Window } from './window.ts'
@@ -31,16 +32,16 @@ export interface Span {
 	readonly logits: { readonly first: number; readonly count: number } | null
 	/** Nothing of the sequence's window is left to be computed after it. */
 	readonly endsWindow: boolean
-	/** A token is drawn from its last row. */
-	readonly draws: boolean
+	/** Tokens are drawn from so many of its last rows: one, and one for each token that is only guessed. */
+	readonly draws: number
 }
 
 /** What a span did to its sequence. */
 export interface Committed {
 	/** The last token of the prompt has just been read. */
 	readonly hasReadPrompt: boolean
-	/** The drawn token, unless it was a stop token or none was drawn. */
-	readonly tokenId: number | null
+	/** How many of the drawn tokens belong to the text: all but a stop token. */
+	readonly tokenCount: number
 	/** Why the sequence has ended, or null when it goes on. */
 	readonly finishReason: FinishReason | null
 }
@@ -48,6 +49,7 @@ export interface Committed {
 export class Scheduler {
 	readonly #cache: KvCache
 	readonly #limits: SchedulerLimits
+	readonly #guesser: Guesser | null
 	#waiting: Sequence[] = []
 	/** In the order in which they became ready to read: admitted, or rolled. */
 	#running: Sequence[] = []
@@ -59,9 +61,10 @@ export class Scheduler {
 	/** Requests whose first choice still reads the prompt that the others will share. */
 	readonly #readingPrompt = new Set<number>()
 
-	constructor(cache: KvCache, limits: SchedulerLimits) {
+	constructor(cache: KvCache, limits: SchedulerLimits, guesser: Guesser | null = null) {
 		this.#cache = cache
 		this.#limits = limits
+		this.#guesser = guesser
 	}
 
 	get runningCount(): number {
@@ -112,9 +115,14 @@ export class Scheduler {
 		const spans: Span[] = []
 		const ready = this.#running.filter((s) => s.window.hasBlocks)
 		const decoding = ready.filter((s) => s.phase === 'decoding')
-		for (const sequence of decoding) {
+		for (const [i, sequence] of decoding.entries()) {
 			if (batch.rowCount === this.#limits.rowsMax) break
-			if (!sequence.awaitsMask) spans.push(addSpan(batch, sequence, sequence.window, 1))
+			if (sequence.awaitsMask) continue
+			// Rows that are there already, and one for each sequence that is still to come.
+			const rows = batch.rowCount + decoding.length - i
+			const wanted = this.#guesser?.guess(sequence, rows, decoding.length) ?? 0
+			const guesses = Math.max(0, Math.min(wanted, this.#limits.rowsMax - rows))
+			spans.push(addSpan(batch, sequence, sequence.window, 1, guesses))
 		}
 		const free = this.#limits.rowsMax - batch.rowCount
 		const isAlone = decoding.length === 0 && !othersWait
@@ -187,27 +195,37 @@ export class Scheduler {
 		this.#parked.push(sequence)
 	}
 
-	/** Notes that a span's rows are computed and which token was drawn from its last one, if any. In order. */
-	commit({ sequence, window, count, endsWindow }: Span, tokenId: number | null): Committed {
-		window.advance(count, this.#cache)
-		if (!endsWindow) return { hasReadPrompt: false, tokenId: null, finishReason: null }
+	/**
+	 * Notes that a span's rows are computed and which tokens were drawn: from the last known row, and from those
+	 * of guesses that came true. Spans of a step in order.
+	 */
+	commit(
+		{ sequence, window, count, draws, endsWindow }: Span,
+		drawn: readonly number[],
+	): Committed {
+		const guesses = Math.max(0, draws - 1)
+		window.advance(count - guesses, this.#cache)
+		if (!endsWindow) return { hasReadPrompt: false, tokenCount: 0, finishReason: null }
 		const hasReadPrompt = sequence.phase === 'reading'
 		if (hasReadPrompt) this.#letSiblingsShare(sequence)
 		const { request } = sequence
-		if (tokenId !== null && request.stopTokenIds.includes(tokenId)) {
+		const ends = (tokenCount: number, finishReason: FinishReason) => {
 			this.finish(sequence)
-			return { hasReadPrompt, tokenId: null, finishReason: 'stop' }
+			return { hasReadPrompt, tokenCount, finishReason }
 		}
-		if (tokenId !== null) sequence.append(tokenId)
-		const isCut = sequence.isFull && request.truncation === 'disabled'
-		if (tokenId === null || sequence.generatedCount === request.maxTokens || isCut) {
-			this.finish(sequence)
-			return { hasReadPrompt, tokenId, finishReason: 'length' }
+		if (drawn.length === 0) return ends(0, 'length')
+		for (const [i, tokenId] of drawn.entries()) {
+			// The token before was guessed, so its row is computed as well.
+			if (i > 0) window.advance(1, this.#cache)
+			if (request.stopTokenIds.includes(tokenId)) return ends(i, 'stop')
+			sequence.append(tokenId)
+			const isCut = sequence.isFull && request.truncation === 'disabled'
+			if (sequence.generatedCount === request.maxTokens || isCut) return ends(i + 1, 'length')
 		}
 		if (sequence.isFull) this.#roll(sequence)
 		else sequence.phase = 'decoding'
 		if (this.#parkedRequests.has(sequence.requestId)) this.#park(sequence)
-		return { hasReadPrompt, tokenId, finishReason: null }
+		return { hasReadPrompt, tokenCount: drawn.length, finishReason: null }
 	}
 
 	/** Takes a sequence out of the batch and frees its blocks. */
@@ -299,14 +317,22 @@ function addChunks(batch: Batch, sequences: readonly Sequence[], rows: number): 
 	return spans
 }
 
-/** Adds a window's next `count` tokens as one span of rows. */
-function addSpan(batch: Batch, sequence: Sequence, window: Window, count: number): Span {
+/** Adds a window's next `known` tokens, and `guesses` behind its end, as one span of rows. */
+function addSpan(
+	batch: Batch,
+	sequence: Sequence,
+	window: Window,
+	known: number,
+	guesses = 0,
+): Span {
 	const { computed, tokens, blocks } = window
 	const firstRow = batch.rowCount
+	const count = known + guesses
 	batch.addSpan(count, computed, blocks, Math.ceil((computed + count) / kvBlockTokens))
-	const endsWindow = window === sequence.window && count === window.remaining
-	const draws = endsWindow && sequence.purpose === 'generate' && sequence.request.maxTokens > 0
-	const wanted = sequence.scoresPrompt ? count : draws ? 1 : 0
+	const endsWindow = window === sequence.window && known === window.remaining
+	const isDrawn = endsWindow && sequence.purpose === 'generate' && sequence.request.maxTokens > 0
+	const draws = isDrawn ? 1 + guesses : 0
+	const wanted = sequence.scoresPrompt ? count : draws
 	const logits = wanted > 0 ? { first: batch.logitRowCount, count: wanted } : null
 	for (let i = 0; i < count; i++) {
 		const position = computed + i

@@ -140,7 +140,12 @@ class EngineWorker {
 			assert(this.#kernels, 'the engine has started')
 			this.#runners.set(
 				modelKey,
-				new ModelRunner(this.#kernels, message, (activity) => this.#note(activity)),
+				new ModelRunner(
+					this.#kernels,
+					message,
+					(activity) => this.#note(activity),
+					[...this.#runners.values()].some((runner) => runner.hasSequences),
+				),
 			)
 			this.#writeStats()
 			post({ type: 'loaded', modelKey })

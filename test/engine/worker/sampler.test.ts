@@ -75,7 +75,7 @@ describe('sampler', () => {
 	test.each(cases)('draws like the reference with %s', (_, changes) => {
 		const next = uniform(17)
 		const logits = new Matrix(1, vocabSize)
-		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, sequencesMax: 4 })
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, rowsMax: 4 })
 		const sampling: SamplingParams = {
 			...greedy,
 			temperature: 0.8,
@@ -108,7 +108,7 @@ describe('sampler', () => {
 
 	test('never draws an id that only pads the table, however likely it is', () => {
 		const logits = new Matrix(1, vocabSize)
-		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize - 7, sequencesMax: 1 })
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize - 7, rowsMax: 1 })
 		for (const temperature of [0, 1]) {
 			const request = generationRequest([1], { sampling: { ...greedy, temperature } })
 			logits
@@ -124,7 +124,7 @@ describe('sampler', () => {
 
 	test('never draws what a mask forbids, nor a stop token before its time', () => {
 		const logits = new Matrix(1, vocabSize)
-		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, sequencesMax: 1 })
+		const sampler = new Sampler(kernels, logits, { tokenCount: vocabSize, rowsMax: 1 })
 		const request = generationRequest([1], {
 			sampling: { ...greedy, temperature: 2 },
 			constrained: true,

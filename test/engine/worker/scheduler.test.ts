@@ -41,7 +41,7 @@ class Bench {
 
 	step(): Span[] {
 		const spans = this.scheduler.schedule(this.batch)
-		for (const span of spans) this.scheduler.commit(span, span.draws ? ++this.#drawn : null)
+		for (const span of spans) this.scheduler.commit(span, span.draws > 0 ? [++this.#drawn] : [])
 		return spans
 	}
 }
@@ -228,14 +228,14 @@ describe('scheduler', () => {
 	test('says what a step did to a sequence: a prompt read, tokens, and why it ended', () => {
 		const bench = new Bench({ rowsMax: 16 })
 		const [sequence] = bench.submit(20, { maxTokens: 3, stopTokenIds: [9] })
-		const commit = (tokenId: number | null) => {
+		const commit = (...drawn: number[]) => {
 			const [span] = bench.scheduler.schedule(bench.batch)
-			return [bench.scheduler.commit(span!, tokenId), sequence!.phase]
+			return [bench.scheduler.commit(span!, drawn), sequence!.phase]
 		}
-		const goesOn = { hasReadPrompt: false, tokenId: null, finishReason: null }
+		const goesOn = { hasReadPrompt: false, tokenCount: 0, finishReason: null }
 		expect(sequence!.phase).toBe('waiting')
-		expect(commit(null)).toEqual([goesOn, 'reading'])
-		expect(commit(7)).toEqual([{ ...goesOn, hasReadPrompt: true, tokenId: 7 }, 'decoding'])
+		expect(commit()).toEqual([goesOn, 'reading'])
+		expect(commit(7)).toEqual([{ ...goesOn, hasReadPrompt: true, tokenCount: 1 }, 'decoding'])
 		expect(commit(9)).toEqual([{ ...goesOn, finishReason: 'stop' }, 'finished'])
 		expect(bench.cache.used).toBe(0)
 		expect(bench.scheduler.hasSequences).toBe(false)
@@ -246,8 +246,8 @@ describe('scheduler', () => {
 		const [sequence] = bench.submit(5, { maxTokens: 2 })
 		bench.step()
 		const [span] = bench.scheduler.schedule(bench.batch)
-		const last = { hasReadPrompt: false, tokenId: 7, finishReason: 'length' } as const
-		expect(bench.scheduler.commit(span!, 7)).toEqual(last)
+		const last = { hasReadPrompt: false, tokenCount: 1, finishReason: 'length' } as const
+		expect(bench.scheduler.commit(span!, [7])).toEqual(last)
 		expect(sequence!.generatedCount).toBe(2)
 	})
 
@@ -255,9 +255,9 @@ describe('scheduler', () => {
 		const bench = new Bench()
 		const [sequence] = bench.submit(40, { maxTokens: 0, promptLogprobs: 0 })
 		const [span] = bench.scheduler.schedule(bench.batch)
-		expect([span!.logits, span!.draws]).toEqual([{ first: 0, count: 40 }, false])
-		const read = { hasReadPrompt: true, tokenId: null, finishReason: 'length' } as const
-		expect(bench.scheduler.commit(span!, null)).toEqual(read)
+		expect([span!.logits, span!.draws]).toEqual([{ first: 0, count: 40 }, 0])
+		const read = { hasReadPrompt: true, tokenCount: 0, finishReason: 'length' } as const
+		expect(bench.scheduler.commit(span!, [])).toEqual(read)
 		expect(sequence!.phase).toBe('finished')
 	})
 
@@ -265,7 +265,8 @@ describe('scheduler', () => {
 		const bench = new Bench({ readingRowsMax: 64 }, 8 * 12)
 		const streams = Array.from({ length: 8 }, (_, i) => bench.submit(1 + i)[0]!)
 		bench.step()
-		for (let i = 1; i < 900; i++) expect(bench.step().filter(({ draws }) => draws).length).toBe(8)
+		for (let i = 1; i < 900; i++)
+			expect(bench.step().filter(({ draws }) => draws > 0).length).toBe(8)
 		for (const { generatedCount } of streams) expect(generatedCount).toBe(900)
 	})
 

@@ -1,0 +1,109 @@
+import { GUESS_KINDS, GuessTable } from './guess-table.ts'
+import type { Sequence } from './sequence.ts'
+import type { StepCosts } from './step-costs.ts'
+
+/** Most tokens that are guessed for one sequence in a step. */
+const GUESSES_MAX = 7
+/** A guess has to be worth so many times what its row costs: costs are measured, and texts change. */
+const WORTH_MIN = 1.25
+/** What is thought of guesses before any was seen to be right or wrong. */
+const FIRST_RATE = 0.4
+/** How much one more guess counts, for its sequence and for those that begin later. */
+const RATE_WEIGHT = 1 / 32
+const COMMON_RATE_WEIGHT = 1 / 128
+
+/** How often guesses of each kind were right. */
+type Rates = Float64Array
+
+/**
+ * Guesses which tokens a sequence will draw next, so that one step can compute several of its rows. A guess is
+ * right when the draw gives the same token: draws depend on seed and position alone, so guesses never
+ * change a text, only how many of its tokens come in one step.
+ */
+export class Guesser {
+	readonly #table = new GuessTable()
+	readonly #costs: StepCosts
+	readonly #rates = new WeakMap<Sequence, Rates>()
+	/** What sequences begin with: those that take the likeliest token, and those that draw. */
+	readonly #commonRates = { greedy: firstRates(), drawing: firstRates() }
+
+	constructor(costs: StepCosts) {
+		this.#costs = costs
+	}
+
+	/**
+	 * Writes guesses behind the tokens of a window that decodes, as many as are worth their rows in a step of so
+	 * many `rows` in which so many sequences decode. Returns their number.
+	 */
+	guess(sequence: Sequence, rows: number, decoding: number): number {
+		const { window, request, generatedCount } = sequence
+		// Edits depend on the token before, and log-probabilities would be read for nothing.
+		if (sequence.editsLogits || request.logprobs !== null) return 0
+		const most = Math.min(GUESSES_MAX, window.free - 1, request.maxTokens - generatedCount - 1)
+		const rates = this.#ratesOf(sequence)
+		let chance = 1
+		let count = 0
+		while (count < most) {
+			const length = window.length + count
+			let rate = 0
+			for (const { tokenId, kind } of this.#table.guesses(
+				request.cacheSalt,
+				window.tokens,
+				length,
+			)) {
+				if (rates[kind]! <= rate) continue
+				rate = rates[kind]!
+				window.tokens[length] = tokenId
+			}
+			chance *= rate
+			// A token more, perhaps, against a longer step.
+			if (chance / decoding <= WORTH_MIN * this.#costs.ofOneMore(rows + count)) break
+			count++
+		}
+		return count
+	}
+
+	/** Learns from the last `count` tokens of a sequence, which it has drawn. */
+	learn(sequence: Sequence, count: number): void {
+		const { window, request } = sequence
+		const rates = this.#ratesOf(sequence)
+		const common = this.#commonRatesOf(sequence)
+		for (let index = Math.max(0, window.length - count); index < window.length; index++) {
+			for (const { tokenId, kind } of this.#table.guesses(
+				request.cacheSalt,
+				window.tokens,
+				index,
+			)) {
+				const isRight = Number(tokenId === window.tokens[index])
+				rates[kind]! += RATE_WEIGHT * (isRight - rates[kind]!)
+				common[kind]! += COMMON_RATE_WEIGHT * (isRight - common[kind]!)
+			}
+			this.#table.learn(request.cacheSalt, window.tokens, index)
+		}
+	}
+
+	/** Learns the prompt of a sequence, once it is read. */
+	learnPrompt({ window, request, promptLength }: Sequence): void {
+		const end = Math.min(promptLength, window.length)
+		for (let index = 0; index < end; index++) {
+			this.#table.learn(request.cacheSalt, window.tokens, index)
+		}
+	}
+
+	#ratesOf(sequence: Sequence): Rates {
+		let rates = this.#rates.get(sequence)
+		if (rates === undefined) {
+			rates = this.#commonRatesOf(sequence).slice()
+			this.#rates.set(sequence, rates)
+		}
+		return rates
+	}
+
+	#commonRatesOf({ request }: Sequence): Rates {
+		return request.sampling.temperature === 0 ? this.#commonRates.greedy : this.#commonRates.drawing
+	}
+}
+
+function firstRates(): Rates {
+	return new Float64Array(GUESS_KINDS).fill(FIRST_RATE)
+}
