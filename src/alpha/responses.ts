@@ -28,6 +28,12 @@ export function toUnservedRun(card: ModelCard): RunSchema {
 	return { ...toRun(card), state: card.state, reason: card.reason }
 }
 
+/** A model as GET /api/events lists it. */
+export function toListedModel(card: ModelCard, details: ModelDetails | undefined) {
+	const { state, reason } = card
+	return { ...toRun(card), state, reason, parameterCount: details?.parameterCount ?? null }
+}
+
 /** Answer of GET /api/models/{id}. A run that cannot be served has no details. */
 export function toModelCard(
 	card: ModelCard,

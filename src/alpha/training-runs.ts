@@ -54,6 +54,11 @@ export function toRunRow(run: RunOverview): TrainingRunRow {
 	}
 }
 
+/** How far a run is, as GET /api/events tells it. */
+export function toProgress({ name, state, latestStep, totalSteps, lastLoss }: RunOverview) {
+	return { run: name, status: state, step: latestStep, totalSteps, loss: lastLoss }
+}
+
 /** True for a run that `?status=` asks for; who asks for active runs wants those that report. */
 export function hasStatus(run: RunOverview, status: TrainingRunRow['status']): boolean {
 	return run.state === status || (status === 'active' && run.state === 'training')

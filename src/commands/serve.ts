@@ -118,6 +118,7 @@ function startServer(
 			remove: (name) => receiver.exclusively(name, () => trainings.remove(name)),
 		},
 		trainings,
+		directory: store.directory,
 		apiKeys: config.apiKeys,
 		trustedProxies: config.trustedProxies,
 		sharesCache: config.sharesCache,

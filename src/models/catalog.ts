@@ -92,6 +92,8 @@ export interface ModelCatalog {
 	details(name: string): ModelDetails | undefined
 	/** What its training log tells, thinned to at most `pointsMax` points. */
 	lossSeries(name: string, pointsMax: number): Promise<LossSeries>
+	/** Calls `listener` after each change of the lists or of a state. Returns what ends that. */
+	onChange(listener: () => void): () => void
 	/** Takes a model out of memory, as soon as nobody uses it; false when it was not loaded. */
 	unload(name: string): Promise<boolean>
 }

@@ -56,14 +56,30 @@ export class ModelRegistry implements ModelCatalog {
 	readonly #residency: Residency<ServedModel>
 	/** As what each model in memory was asked for last; by step, if ever. */
 	readonly #askedFor = new Map<string, Target>()
+	readonly #listeners = new Set<() => void>()
 
 	constructor(options: ModelRegistryOptions) {
 		this.#options = options
 		this.#residency = new Residency({
 			bytesMax: options.memoryBytesMax,
 			unload: (model) => options.engine.unload(model.modelKey),
+			changed: () => this.#tellChange(),
 		})
-		for (const source of options.sources) source.onChange(() => this.#dropOutdated())
+		for (const source of options.sources) {
+			source.onChange(() => {
+				this.#dropOutdated()
+				this.#tellChange()
+			})
+		}
+	}
+
+	onChange(listener: () => void): () => void {
+		this.#listeners.add(listener)
+		return () => this.#listeners.delete(listener)
+	}
+
+	#tellChange(): void {
+		for (const listener of this.#listeners) listener()
 	}
 
 	list(): ModelCard[] {

@@ -39,6 +39,8 @@ interface Entry<Model> extends ResidentModel<Model> {
 export interface ResidencyOptions<Model> {
 	readonly bytesMax: number
 	readonly unload: (model: Model) => Promise<void>
+	/** Called when a model comes, is there, or goes. */
+	readonly changed: () => void
 }
 
 const RETRY_SECONDS = 2
@@ -106,6 +108,7 @@ export class Residency<Model> {
 			await this.#makeRoom(entry, bytes)
 			const model = await loading.load()
 			entry.model = model
+			this.#options.changed()
 			return model
 		}
 		const promise = Promise.resolve().then(load)
@@ -119,6 +122,7 @@ export class Residency<Model> {
 			isStale: false,
 		}
 		this.#entries.set(key, entry)
+		this.#options.changed()
 		promise.catch(() => this.#forget(entry))
 		return entry
 	}
@@ -158,7 +162,9 @@ export class Residency<Model> {
 	}
 
 	#forget(entry: Entry<Model>): void {
-		if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key)
+		if (this.#entries.get(entry.key) !== entry) return
+		this.#entries.delete(entry.key)
+		this.#options.changed()
 	}
 }
 

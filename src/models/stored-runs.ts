@@ -113,7 +113,10 @@ function stepOf({ step }: CheckpointVersion, info: CheckpointInfo | null): numbe
 function modelConfigOf({ modelConfig, info }: RunSummary): RunSummary['modelConfig'] {
 	if (info === null) return modelConfig
 	const { vocabSize, contextLength, nLayer, nEmbd, nHead } = info.config
-	return { ...modelConfig, vocabSize, blockSize: contextLength, nLayer, nEmbd, nHead }
+	const sizes = { vocabSize, blockSize: contextLength, nLayer, nEmbd, nHead }
+	// A run that searched for its activation ends with another one than config.json began with.
+	const found = info.config.family === 'alpha' ? { ffnActivation: info.config.activation.kind } : {}
+	return { ...modelConfig, ...sizes, ...found }
 }
 
 function unservedCard({ name, step, mtimeMs, config, fault }: UnservedRun): ModelCard {

@@ -14,6 +14,7 @@ import { apiModels } from './routes/api-models.ts'
 import { chatCompletions } from './routes/chat-completions.ts'
 import { completions } from './routes/completions.ts'
 import { embeddings } from './routes/embeddings.ts'
+import { events } from './routes/events.ts'
 import { generate } from './routes/generate.ts'
 import { inference } from './routes/inference.ts'
 import { ingest } from './routes/ingest.ts'
@@ -73,6 +74,7 @@ function openai(prefix: '/v1' | '', context: ServerContext) {
 function alpha(context: ServerContext) {
 	return new Elysia()
 		.use(apiModels(context))
+		.use(events(context))
 		.use(generate(context))
 		.use(new Elysia({ prefix: '/api' }).use(inference(context)))
 		.use(apiChat(context))

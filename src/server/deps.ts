@@ -76,6 +76,8 @@ export interface ServerDeps {
 	/** Counters of the engine, for /metrics and /health. */
 	engineStats(): EngineStats
 	readonly uploads: Uploads
+	/** Where runs are looked for. */
+	readonly directory: string
 	readonly trainings: Trainings
 	/** Keys that open /v1 and /api; empty = open to all. */
 	readonly apiKeys: readonly string[]

@@ -55,6 +55,8 @@ export interface FakeCatalog extends ModelCatalog {
 	readonly runs: readonly FakeRun[]
 	/** Leases that were taken and not given back. */
 	leaseCount(): number
+	/** Tells those who listen that something has changed. */
+	change(): void
 }
 
 export function fakeCard(id: string, fields: Partial<ModelCard> = {}): ModelCard {
@@ -82,10 +84,18 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 	const { tokenizer = fakeTokenizer } = options
 	const runs: FakeRun[] = []
 	let leases = 0
+	const listeners = new Set<() => void>()
 	const byId = new Map(cards.map((card) => [card.id, card]))
 	return {
 		runs,
 		leaseCount: () => leases,
+		change: () => {
+			for (const listener of listeners) listener()
+		},
+		onChange(listener) {
+			listeners.add(listener)
+			return () => listeners.delete(listener)
+		},
 		list: () => cards,
 		listUnserved: () => options.unserved ?? [],
 		find: (name) => byId.get(name),

@@ -63,6 +63,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		trustedProxies: [],
 		sharesCache: false,
 		uploads: noUploads,
+		directory: '/runs',
 		trainings: noTrainings(),
 		apiKeys: [],
 		limits: { ...defaultLimits, refusalMs: 0 },

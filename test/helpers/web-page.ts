@@ -21,8 +21,12 @@ export class PageBrowser {
 
 	/** A fresh page, with a memory of its own, that has the list of models. */
 	async open(address: string, options: BrowserContextOptions = {}): Promise<Page> {
-		const context = await this.#browser.newContext(options)
-		return this.openIn(await context.newPage(), address)
+		return this.openIn(await this.blank(options), address)
+	}
+
+	/** A page with a memory of its own that has not gone anywhere. */
+	async blank(options: BrowserContextOptions = {}): Promise<Page> {
+		return (await this.#browser.newContext(options)).newPage()
 	}
 
 	/** Another address, or tab, of a browser that remembers. */

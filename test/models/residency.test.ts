@@ -6,6 +6,7 @@ function setUp(bytesMax = 100) {
 	const diary: string[] = []
 	const residency = new Residency<string>({
 		bytesMax,
+		changed: () => {},
 		unload: async (model) => {
 			diary.push(`unload ${model}`)
 		},

@@ -54,6 +54,14 @@ export function lastLossOf(log: string): number | null {
 	return point?.['valLoss'] ?? point?.['loss'] ?? null
 }
 
+/** The loss to show for a checkpoint: of the last point that is not behind its step; null when there is none. */
+export function lossAtStep({ points }: LossSeries, trainingStep: number): number | null {
+	const point = points.findLast(({ step, loss, valLoss }) => {
+		return typeof step === 'number' && step <= trainingStep && (valLoss ?? loss ?? null) !== null
+	})
+	return point?.['valLoss'] ?? point?.['loss'] ?? null
+}
+
 /** The lines of a log, thinned to `pointsMax` points. */
 export function thinLossSeries(lines: Iterable<string>, pointsMax: number): LossSeries {
 	const series = new SeriesBuilder(pointsMax)

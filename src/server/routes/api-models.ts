@@ -8,10 +8,12 @@ import {
 	RunListSchema,
 } from '../../alpha/schemas/models.ts'
 import { Deleted, DeleteQuery } from '../../alpha/schemas/runs.ts'
+import { lossAtStep } from '../../checkpoint/store/training-log.ts'
 import { modelNotFound } from '../../models/catalog.ts'
 import type { ServerContext } from '../deps.ts'
 import { operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
+import { taggedJson } from '../tagged-json.ts'
 
 const readDeleteQuery = queryReader(DeleteQuery)
 const readCardQuery = queryReader(ModelCardQuery)
@@ -21,7 +23,7 @@ export function apiModels(context: ServerContext) {
 	return new Elysia()
 		.get(
 			'/api/models',
-			() => listRuns(context),
+			({ request }) => listRuns(context, request),
 			operation({
 				tag: 'Alpha',
 				summary: 'List the models with their training metadata',
@@ -80,9 +82,10 @@ function changeOperation(summary: string, description: string) {
 	})
 }
 
-async function listRuns({ catalog }: ServerContext) {
+async function listRuns({ catalog }: ServerContext, request: Request) {
 	await catalog.lookFor()
-	return [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)]
+	const runs = [...catalog.list().map(toRun), ...catalog.listUnserved().map(toUnservedRun)]
+	return taggedJson(JSON.stringify(runs), request)
 }
 
 async function showCard({ catalog }: ServerContext, id: string, request: Request) {
@@ -90,7 +93,12 @@ async function showCard({ catalog }: ServerContext, id: string, request: Request
 	await catalog.lookFor(id)
 	const details = catalog.details(id)
 	if (details !== undefined) {
-		return toModelCard(details.card, details, await catalog.lossSeries(details.card.id, points))
+		const { card } = details
+		const series = await catalog.lossSeries(card.id, points)
+		// The list has the loss of the whole run; a checkpoint that was asked for by step has its own.
+		const isLatest = catalog.list().some((listed) => listed.id === card.id)
+		const lastLoss = isLatest ? card.lastLoss : lossAtStep(series, card.trainingStep)
+		return toModelCard({ ...card, lastLoss }, details, series)
 	}
 	const unserved = catalog.listUnserved().find((run) => run.id === id)
 	if (unserved === undefined) throw modelNotFound(id)

@@ -3,13 +3,16 @@
 /**
  * @typedef {{ id: string, step: number, lastLoss: number | null, domain: string | null,
  *   modelConfig: Record<string, unknown>, trainConfig: Record<string, unknown>,
- *   state?: string, reason?: string | null }} Run a model as GET /api/models lists it
+ *   state?: RunState, reason?: string | null, parameterCount?: number | null, mtime: number,
+ *   format?: string | null, family?: string | null }} Run a model as GET /api/events lists it
+ *
+ * @typedef {'available' | 'loading' | 'loaded' | 'incomplete' | 'damaged'} RunState
  *
  * @typedef {{ step: number, loss?: number | null, valLoss?: number | null }} MetricsPoint
  *
- * @typedef {Run & { steps?: number[], contextLength?: number | null, parameterCount?: number | null,
+ * @typedef {Run & { steps?: number[], contextLength?: number | null, embedded?: boolean,
  *   tokenizer?: { type: string, vocabSize: number } | null, checkpointBytes?: number | null,
- *   memoryBytes?: number | null, metrics?: { points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
+ *   memoryBytes?: number | null, metrics?: { badLineCount: number, points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
  *
  * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail
  *
@@ -32,24 +35,74 @@ export class ApiError extends Error {
 	}
 }
 
-let apiKey = ''
+const KEY = 'alpha.key'
 
-/** @param {string} key sent with every request from now on */
-export function useApiKey(key) {
-	apiKey = key
+/** The key that was given last: for the tab, or for longer if the user wants that. */
+let apiKey = stored(sessionStorage) || stored(localStorage)
+
+/** @param {Storage} storage */
+function stored(storage) {
+	return storage.getItem(KEY) ?? ''
 }
 
-/** @returns {Promise<Run[]>} */
-export async function listRuns() {
-	return (await request('api/models')).json()
+/**
+ * @param {string} key sent with every request from now on
+ * @param {boolean} isKept in this browser, for longer than the tab is open
+ */
+export function useApiKey(key, isKept) {
+	apiKey = key
+	sessionStorage.setItem(KEY, key)
+	if (isKept) localStorage.setItem(KEY, key)
+	else localStorage.removeItem(KEY)
+}
+
+/** The server has refused it. @returns {boolean} whether there was one */
+export function forgetApiKey() {
+	const had = apiKey !== ''
+	apiKey = ''
+	sessionStorage.removeItem(KEY)
+	localStorage.removeItem(KEY)
+	return had
+}
+
+/** Whether requests are sent with a key. */
+export function hasApiKey() {
+	return apiKey !== ''
 }
 
 /**
  * @param {string} id
+ * @param {number} points of its training log, at most
  * @returns {Promise<Card>}
  */
-export async function readCard(id) {
-	return (await request(`api/models/${encodeURIComponent(id)}`)).json()
+export async function readCard(id, points) {
+	return (await request(`api/models/${encodeURIComponent(id)}?points=${points}`)).json()
+}
+
+/**
+ * The events of a stream, until it ends.
+ * @param {Response} response
+ * @param {() => void} heard called when anything has come
+ * @returns {AsyncGenerator<{ type: string, data: any }>}
+ */
+export async function* readEvents(response, heard) {
+	const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+	if (reader === undefined) return
+	let buffer = ''
+	for (;;) {
+		const { done, value } = await reader.read()
+		if (done) return
+		heard()
+		buffer += value
+		const blocks = buffer.split('\n\n')
+		buffer = blocks.pop() ?? ''
+		for (const block of blocks) {
+			const lines = block.split('\n')
+			const type = lines.find((line) => line.startsWith('event: '))?.slice('event: '.length)
+			const data = lines.find((line) => line.startsWith('data: '))?.slice('data: '.length)
+			if (type !== undefined && data !== undefined) yield { type, data: JSON.parse(data) }
+		}
+	}
 }
 
 /**
@@ -168,12 +221,20 @@ async function* streamJson(path, body, signal) {
 }
 
 /**
+ * A header for any characters: they travel as the bytes of UTF-8.
+ * @param {string} token
+ */
+export function bearer(token) {
+	return `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`
+}
+
+/**
  * @param {string} path relative to the page, so that a proxy may serve it under a prefix
  * @param {RequestInit} [init]
  */
 export async function request(path, init = {}) {
 	const headers = new Headers(init.headers)
-	if (apiKey !== '') headers.set('authorization', `Bearer ${apiKey}`)
+	if (apiKey !== '' && !headers.has('authorization')) headers.set('authorization', bearer(apiKey))
 	/** @type {Response} */
 	let response
 	try {

@@ -1,10 +1,11 @@
 /** The page's composition: model choice, views, theme, keys and errors. */
-import { ApiError, listRuns, readCard, useApiKey } from './api.js'
+import { ApiError, forgetApiKey, readCard, useApiKey } from './api.js'
+import { CatalogFeed } from './catalog-feed.js'
 import { Chat } from './chat.js'
 import { forgetDeleted, recoverUnsaved } from './document-store.js'
 import { byId, create } from './dom.js'
 import { showEmptyState } from './empty-state.js'
-import { showModelCard } from './model-card.js'
+import { Models } from './models.js'
 import { Notices } from './notices.js'
 import { ParameterPanel } from './parameters.js'
 import { SnippetPanel } from './snippet.js'
@@ -20,18 +21,26 @@ import { Writer } from './writer.js'
  *
  * @typedef {{ model: string, step: string, parameters: Record<string, unknown> }} Settings what a
  *   document is written with; '' for the latest step
+ *
+ * @typedef {import('./api.js').Run} Run
  */
 
-const REFRESH_MS = 5000
 const VIEWS = ['write', 'chat', 'model', 'training']
+
+/** The menu is for few models; the list in Models is for all. */
+const MENU_MAX = 200
 
 const modelSelect = byId('model', HTMLSelectElement)
 const stepSelect = byId('step', HTMLSelectElement)
 const keyForm = byId('key-form', HTMLFormElement)
+const keyProblem = byId('key-problem', HTMLParagraphElement)
 
-/** @type {import('./api.js').Run[]} */
-let runs = []
-let listing = ''
+/** Null until the server has told it. @type {Run[] | null} */
+let runs = null
+/** @type {import('./catalog-feed.js').ServerFacts} */
+let server = { directory: null, uploads: false }
+/** The server wants a key first. */
+let needsKey = false
 /** What an open document was written with, until the list of models is there. */
 let wanted = { model: '', step: '' }
 
@@ -45,7 +54,7 @@ const session = {
 	parameters,
 	model: () =>
 		stepSelect.value === '' ? modelSelect.value : `${modelSelect.value}@${stepSelect.value}`,
-	models: () => runs.filter(isServed).map(({ id }) => id),
+	models: () => (runs ?? []).filter(isServed).map(({ id }) => id),
 	settings: () => ({
 		model: modelSelect.value,
 		step: stepSelect.value,
@@ -60,6 +69,31 @@ await recoverUnsaved().catch(() => {})
 const writer = new Writer(session)
 const chat = new Chat(session)
 const training = new Training({ talkTo, showError })
+const models = new Models(byId('view-model', HTMLElement), {
+	choose: (model, step) => {
+		choose(model, step)
+		settingsChanged()
+	},
+	go: (view) => {
+		location.hash = `/${view}`
+	},
+	runs: () => (runs ?? []).filter(isServed),
+	showError,
+	notify: session.notify,
+})
+const feed = new CatalogFeed({
+	server: (facts) => {
+		server = facts
+		models.allowUploads(facts.uploads)
+	},
+	models: takeRuns,
+	progress: (progress) => models.progress(progress),
+	online: showOnline,
+	refused: (error) => {
+		if (error.status === 401) askForKey()
+		else showError(error)
+	},
+})
 snippet = new SnippetPanel(presentRequest)
 
 /** @returns {import('./snippet.js').Present} */
@@ -77,8 +111,16 @@ function presentRequest() {
  * @param {() => void} [retry] what the user may want to do about it
  */
 function showError(error, retry) {
-	notices.showError(error, retry)
-	if (error instanceof ApiError && error.status === 401) keyForm.hidden = false
+	if (error instanceof ApiError && error.status === 401) askForKey()
+	else notices.showError(error, retry)
+}
+
+/** Nothing else is of use before the server has its key. */
+function askForKey() {
+	keyProblem.hidden = !forgetApiKey()
+	needsKey = true
+	showView()
+	byId('key', HTMLInputElement).focus()
 }
 
 /** The model, its step or the parameters are other ones by the user's choice. */
@@ -96,7 +138,7 @@ function settingsChanged() {
  */
 function restoreSettings({ model, step, parameters: state }) {
 	if (Object.keys(state).length > 0) parameters.restore(state)
-	if (runs.some((run) => run.id === model && isServed(run))) choose(model, step)
+	if (runs?.some((run) => run.id === model && isServed(run))) choose(model, step)
 	else if (model !== '') wanted = { model, step }
 }
 
@@ -106,6 +148,9 @@ function restoreSettings({ model, step, parameters: state }) {
  * @param {string} step '' for the latest
  */
 async function choose(model, step) {
+	if (![...modelSelect.options].some(({ value }) => value === model)) {
+		modelSelect.prepend(create('option', { value: model }, model))
+	}
 	modelSelect.value = model
 	await modelChosen(step)
 }
@@ -127,58 +172,44 @@ function currentSubject() {
  * @param {number} step
  */
 async function talkTo(id, step) {
-	await refreshRuns()
-	await choose(id, chosenStep(id, step))
+	const isLatest = runs?.find((run) => run.id === id)?.step === step
+	await choose(id, isLatest ? '' : String(step))
 	location.hash = '/chat'
 	settingsChanged()
 }
 
-/**
- * A step as the menu has it: the latest one has no number.
- * @param {string} id
- * @param {number} step
- */
-function chosenStep(id, step) {
-	return runs.find((run) => run.id === id)?.step === step ? '' : String(step)
-}
-
 function showView() {
-	const isEmpty = !runs.some(isServed)
+	const list = runs ?? []
+	const isReady = runs !== null && !needsKey
+	const isEmpty = !list.some(isServed)
 	const view = currentView()
 	for (const name of VIEWS) {
-		const needsModel = name !== 'training' && (name !== 'model' || runs.length === 0)
-		const isShown = name === view && (!isEmpty || !needsModel)
-		byId(`view-${name}`, HTMLElement).hidden = !isShown
+		const needsModel = name !== 'training' && (name !== 'model' || list.length === 0)
+		byId(`view-${name}`, HTMLElement).hidden = !isReady || name !== view || (isEmpty && needsModel)
 		const tab = byId(`tab-${name}`, HTMLButtonElement)
 		tab.setAttribute('aria-selected', String(name === view))
 		tab.tabIndex = name === view ? 0 : -1
 	}
+	byId('skeleton', HTMLElement).hidden = runs !== null || needsKey
+	byId('view-key', HTMLElement).hidden = !needsKey
 	const empty = byId('view-empty', HTMLElement)
-	const isFilled = view === 'training' || (view === 'model' && runs.length > 0)
-	empty.hidden = listing === '' || !isEmpty || isFilled
-	if (!empty.hidden) showEmptyState(empty)
-	byId('aside', HTMLElement).hidden = isEmpty || view === 'model' || view === 'training'
+	const isFilled = view === 'training' || (view === 'model' && list.length > 0)
+	empty.hidden = !isReady || !isEmpty || isFilled
+	if (!empty.hidden) showEmptyState(empty, server, models.upload)
+	byId('aside', HTMLElement).hidden = !isReady || isEmpty || view === 'model' || view === 'training'
+	if (!isReady) return
 	if (view === 'training') training.show(currentSubject())
-	if (view === 'model') showCard()
+	if (view === 'model') models.show(list, modelSelect.value, stepSelect.value)
 	if (view === 'chat' && !isEmpty) chat.shown()
 	snippet?.update()
 }
 
 /**
- * The list names a state only for runs that cannot be served: damaged, or still arriving.
- * @param {import('./api.js').Run} run
+ * Damaged runs, and those that are still arriving, cannot be asked for.
+ * @param {Run} run
  */
-function isServed(run) {
-	return run.state === undefined
-}
-
-function chosenRun() {
-	return runs.find(({ id }) => id === modelSelect.value)
-}
-
-function showCard() {
-	const run = chosenRun()
-	if (run !== undefined) showModelCard(byId('view-model', HTMLElement), run, showError)
+function isServed({ state }) {
+	return state !== 'incomplete' && state !== 'damaged'
 }
 
 /**
@@ -186,61 +217,76 @@ function showCard() {
  * @param {string} step that is wanted; '' for the latest
  */
 async function modelChosen(step) {
-	const run = chosenRun()
+	const run = runs?.find(({ id }) => id === modelSelect.value)
 	if (run === undefined) return
 	remember('model', run.id)
 	writer.offerStarters(run.domain)
-	stepSelect.replaceChildren(create('option', { value: '' }, `step ${run.step}`))
+	const latest = () => create('option', { value: '' }, `step ${run.step}`)
+	stepSelect.replaceChildren(latest())
 	if (step !== '') stepSelect.append(create('option', { value: step }, `step ${step}`))
 	stepSelect.value = step
-	if (currentView() === 'model') showCard()
+	if (currentView() === 'model') models.show(runs ?? [], run.id, step)
 	session.changed()
 	if (!isServed(run)) return
-	const card = await readCard(run.id).catch(() => null)
+	const card = await readCard(run.id, 1).catch(() => null)
 	if (card === null || modelSelect.value !== run.id) return
-	const older = (card.steps ?? []).filter((step) => step !== run.step).map(String)
+	const older = (card.steps ?? []).filter((each) => each !== run.step).map(String)
 	const chosen = stepSelect.value
 	stepSelect.replaceChildren(
-		create('option', { value: '' }, `step ${run.step}`),
-		...older.reverse().map((step) => create('option', { value: step }, `step ${step}`)),
+		latest(),
+		...older.reverse().map((each) => create('option', { value: each }, `step ${each}`)),
 	)
 	stepSelect.disabled = older.length === 0
 	stepSelect.value = older.includes(chosen) ? chosen : ''
 	session.changed()
 }
 
-/** Asks for the list and shows what has changed in it. */
-async function refreshRuns() {
-	/** @type {import('./api.js').Run[]} */
-	let latest
-	try {
-		latest = await listRuns()
-	} catch (error) {
-		if (listing === '' || !(error instanceof ApiError) || error.status !== 0) showError(error)
-		return
-	}
-	const text = JSON.stringify(latest)
-	if (text === listing) return
-	listing = text
+/** The server tells its list of models, at first and when it has changed. @param {Run[]} latest */
+function takeRuns(latest) {
+	const before = modelSelect.value
+	const isFirst = runs === null
+	const was = runs?.find(({ id }) => id === before)
 	runs = latest
+	needsKey = false
+	const next = before || wanted.model || String(recall('model') ?? '')
+	const step = before === '' && next === wanted.model ? wanted.step : stepSelect.value
+	fillMenu(next)
 	const chosen = modelSelect.value
-	const next = chosen || wanted.model || String(recall('model') ?? '')
-	const step = chosen === '' && next === wanted.model ? wanted.step : stepSelect.value
+	if (before !== '' && chosen !== before) {
+		const instead = chosen === '' ? '' : ` ${chosen} is chosen instead.`
+		notices.notify(`${before} is no longer served.${instead}`)
+	}
+	const run = latest.find(({ id }) => id === chosen)
+	const isSame = chosen === before && run?.step === was?.step
+	if (!isSame) modelChosen(chosen === next ? step : '')
+	if (isFirst || currentView() === 'model' || chosen !== before || chosen === '') showView()
+}
+
+/** @param {string} next the model that is to be chosen, if it is there */
+function fillMenu(next) {
+	const list = runs ?? []
+	const listed = list.slice(0, MENU_MAX)
+	const missing = list.find(({ id }) => id === next)
+	if (missing !== undefined && !listed.includes(missing)) listed.unshift(missing)
 	modelSelect.replaceChildren(
-		...runs.map((run) => {
+		...listed.map((run) => {
 			const { id, state, reason } = run
-			const label = isServed(run) ? id : `${id} (${state})`
+			const word = state === 'incomplete' ? 'arriving' : state
+			const label = isServed(run) ? id : `${id} (${word})`
 			const option = create('option', { value: id, title: reason ?? '' }, label)
 			option.disabled = !isServed(run)
 			return option
 		}),
 	)
-	if (runs.some((run) => run.id === next && isServed(run))) modelSelect.value = next
-	modelSelect.hidden = runs.length === 0
-	stepSelect.hidden = runs.length === 0
-	showError(null)
-	modelChosen(modelSelect.value === next ? step : '')
-	showView()
+	if (list.some((run) => run.id === next && isServed(run))) modelSelect.value = next
+	modelSelect.hidden = list.length === 0
+	stepSelect.hidden = list.length === 0
+}
+
+/** @param {boolean} isOnline */
+function showOnline(isOnline) {
+	byId('offline', HTMLElement).hidden = isOnline
+	if (isOnline) notices.serverAnswers()
 }
 
 /** @param {KeyboardEvent} event */
@@ -258,7 +304,10 @@ function pressed(event) {
 	event.preventDefault()
 }
 
-/** A field whose own undo is the right one; the text's own is that of the document. @param {EventTarget | null} target */
+/**
+ * A field whose own undo is the right one; the text's is that of the document.
+ * @param {EventTarget | null} target
+ */
 function isOwnField(target) {
 	const isField = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement
 	return isField && target.id !== 'prompt' && !(target.id === 'message' && target.value === '')
@@ -291,8 +340,9 @@ function startTabs() {
 		})
 	}
 	addEventListener('hashchange', () => {
-		showError(null)
+		notices.showError(null)
 		showView()
+		if (document.activeElement?.getAttribute('role') === 'tab') return
 		if (currentView() === 'chat') chat.focus()
 		if (currentView() === 'write') writer.focus()
 	})
@@ -305,16 +355,16 @@ modelSelect.addEventListener('change', () => {
 	modelChosen('')
 	settingsChanged()
 })
-stepSelect.addEventListener('change', settingsChanged)
+stepSelect.addEventListener('change', () => {
+	if (currentView() === 'model') showView()
+	settingsChanged()
+})
 document.addEventListener('keydown', pressed)
 keyForm.addEventListener('submit', (event) => {
 	event.preventDefault()
-	useApiKey(byId('key', HTMLInputElement).value)
-	keyForm.hidden = true
-	refreshRuns()
+	useApiKey(byId('key', HTMLInputElement).value, byId('key-keep', HTMLInputElement).checked)
+	feed.open()
 })
 if (matchMedia('(max-width: 56rem)').matches) byId('parameters', HTMLDetailsElement).open = false
-refreshRuns()
-setInterval(() => {
-	if (!document.hidden) refreshRuns()
-}, REFRESH_MS)
+showView()
+feed.open()

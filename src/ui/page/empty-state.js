@@ -3,13 +3,21 @@ import { copyText, create } from './dom.js'
 /**
  * What to do when there is no model yet.
  * @param {HTMLElement} view
+ * @param {import('./catalog-feed.js').ServerFacts} facts
+ * @param {import('./upload.js').Upload} upload
  */
-export function showEmptyState(view) {
+export function showEmptyState(view, { directory, uploads }, upload) {
 	const server = new URL('.', document.baseURI).href.replace(/\/$/, '')
 	const host = location.hostname
 	/** @type {[string, string][]} */
 	const ways = [
-		['Copy a run into the directory of the server', `scp -r my-model ${host}:alpha/checkpoints/`],
+		[
+			'Copy a run into the directory of the server',
+			`scp -r my-model ${host}:${directory ?? 'checkpoints'}/`,
+		],
+	]
+	/** @type {[string, string][]} */
+	const sending = [
 		['Send it with this very program', `alpha upload my-model --to ${server}`],
 		[
 			'Send a JSON checkpoint with curl',
@@ -29,7 +37,16 @@ export function showEmptyState(view) {
 			{},
 			'A run is a directory with config.json and checkpoint-<step>.json. It appears here as soon as it is complete.',
 		),
-		...ways.map(([title, command]) => {
+		...(uploads
+			? [upload.element]
+			: [
+					create(
+						'p',
+						{ class: 'hint' },
+						'Uploads are off: the server was started without UPLOAD_SECRET.',
+					),
+				]),
+		...(uploads ? [...ways, ...sending] : ways).map(([title, command]) => {
 			const copy = create('button', { class: 'quiet' }, 'Copy')
 			copy.addEventListener('click', () => copyText(copy, command))
 			return create(

@@ -22,8 +22,9 @@ export class Notices {
 		close.append(icon('close'))
 		close.addEventListener('click', () => this.showError(null))
 		this.#retry.addEventListener('click', () => {
+			const retry = this.#onRetry
 			this.showError(null)
-			this.#onRetry()
+			retry()
 		})
 	}
 

@@ -1,3 +1,4 @@
+import { hasApiKey } from './api.js'
 import { byId, copyText, create } from './dom.js'
 import { recall, remember } from './storage.js'
 
@@ -16,7 +17,8 @@ const LANGUAGES = {
 			"'",
 			String.raw`'\''`,
 		)
-		return `curl -N ${base}/${path} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`
+		const key = hasApiKey() ? ' \\\n  -H "Authorization: Bearer $ALPHA_API_KEY"' : ''
+		return `curl -N ${base}/${path}${key} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`
 	},
 	Python({ path, body }, base) {
 		const own = Object.entries(body).filter(([name]) => !EXTRA_FIELDS.includes(name))
@@ -25,9 +27,10 @@ const LANGUAGES = {
 		)
 		const isChat = path === 'chat/completions'
 		return [
+			...(hasApiKey() ? ['import os'] : []),
 			'from openai import OpenAI',
 			'',
-			`client = OpenAI(base_url=${JSON.stringify(base)}, api_key="none")`,
+			`client = OpenAI(base_url=${JSON.stringify(base)}, api_key=${hasApiKey() ? 'os.environ["ALPHA_API_KEY"]' : '"none"'})`,
 			`stream = client.${isChat ? 'chat.completions' : 'completions'}.create(`,
 			...own.map(([name, value]) => `    ${name}=${JSON.stringify(value)},`),
 			`    extra_body=${JSON.stringify(extra)},`,
@@ -43,7 +46,7 @@ const LANGUAGES = {
 		return [
 			"import OpenAI from 'openai'",
 			'',
-			`const client = new OpenAI({ baseURL: ${JSON.stringify(base)}, apiKey: 'none' })`,
+			`const client = new OpenAI({ baseURL: ${JSON.stringify(base)}, apiKey: ${hasApiKey() ? 'process.env.ALPHA_API_KEY' : "'none'"} })`,
 			`const stream = await client.${isChat ? 'chat.completions' : 'completions'}.create(${json})`,
 			'for await (const chunk of stream) {',
 			`  process.stdout.write(chunk.choices[0].${isChat ? "delta.content ?? ''" : 'text'})`,

@@ -177,7 +177,7 @@ class Column {
 		this.#step.replaceChildren(latest)
 		if (wanted !== '') this.#step.append(create('option', { value: wanted }, `step ${wanted}`))
 		this.#step.value = wanted
-		const card = await readCard(this.#model.value).catch(() => null)
+		const card = await readCard(this.#model.value, 1).catch(() => null)
 		const steps = (card?.steps ?? []).toReversed().map(String)
 		const chosen = this.#step.value
 		this.#step.replaceChildren(

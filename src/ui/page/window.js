@@ -40,7 +40,10 @@ export class Window {
 
 	async #count() {
 		const [model, text] = [this.#model, this.#text]
-		if (model === '' || `${model}\n${text}` === this.#shown) return
+		// To count loads the model: not for a text that nobody looks at.
+		if (model === '' || this.#element.offsetParent === null) return
+		if (text === '') this.#element.textContent = ''
+		if (text === '' || `${model}\n${text}` === this.#shown) return
 		if (text.length > CHARACTERS_MAX) {
 			this.#element.textContent = `${whole.format(text.length)} characters`
 			return
