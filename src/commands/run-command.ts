@@ -1,6 +1,7 @@
 import { checkCommand } from './check.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { eventsCommand } from './events.ts'
+import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
 import { suggestion, UsageError } from './options.ts'
@@ -14,6 +15,7 @@ const commands: readonly Command[] = [
 	generateCommand,
 	modelsCommand,
 	checkCommand,
+	exportCommand,
 	uploadCommand,
 	runsCommand,
 	watchCommand,

@@ -161,6 +161,13 @@ export class ModelRegistry implements ModelCatalog {
 		}
 	}
 
+	/** Where the bytes are that a name stands for, with their card. Rejects with Fault. */
+	async locate(name: string): Promise<{ card: ModelCard; location: CheckpointLocation }> {
+		const target = await this.#find(name)
+		if (!target) throw this.#notFound(name)
+		return { card: this.#card(target.model), location: await target.model.locate() }
+	}
+
 	async unload(name: string): Promise<boolean> {
 		const key = this.#resolve(name)?.model.key
 		if (key === undefined || !this.#residency.find(key)) return false

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openDirectory } from '../../src/checkpoint/formats/open.ts'
-import { readTensors, verifyStructure } from '../../src/checkpoint/load/worker/verify.ts'
+import { readTensors, verifyStructure } from '../../src/checkpoint/verify.ts'
 import { families, familyDirectories } from '../helpers/families.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { kernels } from './read-checkpoint.ts'

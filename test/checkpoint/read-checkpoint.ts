@@ -5,7 +5,7 @@ import {
 	readTensors,
 	type VerifiedCheckpoint,
 	verifyStructure,
-} from '../../src/checkpoint/load/worker/verify.ts'
+} from '../../src/checkpoint/verify.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
 

@@ -1,7 +1,8 @@
 import { assert, assertNever } from '../../lib/assert.ts'
 import { Fault } from '../../lib/fault.ts'
+import type { ExportReport, ExportRequest } from '../exports/export.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
-import type { FromLoader, LoadRequest, ToLoader } from './messages.ts'
+import type { CheckpointLocation, FromLoader, LoadRequest, ToLoader } from './messages.ts'
 
 export interface LoaderOptions {
 	/** Makes the worker in `worker/worker.ts`; called again when one has died. */
@@ -11,14 +12,19 @@ export interface LoaderOptions {
 	readonly isa: string
 }
 
+type LoadResult = CheckpointInfo | LoadedCheckpoint | ExportReport
+
+/** What a checkpoint is read for, and the format of its weights. */
+type ReadRequest = Omit<Exclude<LoadRequest, { type: 'export' }>, 'type'>
+
 interface Job {
 	readonly request: LoadRequest
-	readonly resolve: (result: CheckpointInfo | LoadedCheckpoint) => void
+	readonly resolve: (result: LoadResult) => void
 	readonly reject: (error: Fault) => void
 }
 
 /** Order in which waiting requests are served: somebody waits for a model before anything else. */
-const PRIORITY = ['load', 'verify', 'inspect'] as const
+const PRIORITY = ['load', 'verify', 'export', 'inspect'] as const
 
 /**
  * The loader thread as promises. Requests wait here, so that a load overtakes the inspections that a
@@ -36,19 +42,26 @@ export class Loader {
 	}
 
 	/** Everything about a checkpoint but its numbers. Rejects with Fault, as all do; see LoadFailure. */
-	inspect(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
-		return this.#submit({ ...request, type: 'inspect' })
+	async inspect(request: ReadRequest): Promise<CheckpointInfo> {
+		return infoOf(await this.#submit({ ...request, type: 'inspect' }))
 	}
 
 	/** Reads a checkpoint to its last number, as `load` does. */
-	verify(request: Omit<LoadRequest, 'type'>): Promise<CheckpointInfo> {
-		return this.#submit({ ...request, type: 'verify' })
+	async verify(request: ReadRequest): Promise<CheckpointInfo> {
+		return infoOf(await this.#submit({ ...request, type: 'verify' }))
 	}
 
 	/** Loads a checkpoint into shared memory. */
-	async load(request: Omit<LoadRequest, 'type'>): Promise<LoadedCheckpoint> {
+	async load(request: ReadRequest): Promise<LoadedCheckpoint> {
 		const result = await this.#submit({ ...request, type: 'load' })
 		assert('arena' in result, 'a load is answered with a model')
+		return result
+	}
+
+	/** Writes a checkpoint in the form of other tools. */
+	async export(location: CheckpointLocation, request: ExportRequest): Promise<ExportReport> {
+		const result = await this.#submit({ type: 'export', location, export: request })
+		assert('files' in result, 'an export is answered with a report')
 		return result
 	}
 
@@ -58,7 +71,7 @@ export class Loader {
 		this.#endWorker(closedError())
 	}
 
-	#submit(request: LoadRequest): Promise<CheckpointInfo | LoadedCheckpoint> {
+	#submit(request: LoadRequest): Promise<LoadResult> {
 		return new Promise((resolve, reject) => {
 			this.#waiting.push({ request, resolve, reject })
 			this.#next()
@@ -100,6 +113,9 @@ export class Loader {
 			case 'loaded':
 				job.resolve(message.model)
 				break
+			case 'exported':
+				job.resolve(message.report)
+				break
 			case 'failed':
 				job.reject(new Fault(message.failure.kind, message.failure.message))
 				break
@@ -121,6 +137,11 @@ export class Loader {
 		assert(this.#worker, 'the loader runs')
 		this.#worker.postMessage(message)
 	}
+}
+
+function infoOf(result: LoadResult): CheckpointInfo {
+	assert('form' in result, 'what is inspected or verified is answered with its facts')
+	return result
 }
 
 function closedError(): Fault {

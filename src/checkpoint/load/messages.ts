@@ -1,6 +1,7 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
 import type { FaultKind } from '../../lib/fault.ts'
 import type { Dtype } from '../../model/model-config.ts'
+import type { ExportReport, ExportRequest } from '../exports/export.ts'
 import type { ModelFile } from '../formats/model-directory.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 
@@ -14,12 +15,18 @@ export type CheckpointLocation =
 	| { readonly type: 'directory'; readonly path: string; readonly files: readonly ModelFile[] }
 	| { readonly type: 'memory'; readonly bytes: Uint8Array }
 
-export interface LoadRequest {
+export type LoadRequest =
 	/** `inspect` reads structure, `verify` also every number, `load` packs them. */
-	readonly type: 'inspect' | 'verify' | 'load'
-	readonly location: CheckpointLocation
-	readonly dtype: Dtype
-}
+	| {
+			readonly type: 'inspect' | 'verify' | 'load'
+			readonly location: CheckpointLocation
+			readonly dtype: Dtype
+	  }
+	| {
+			readonly type: 'export'
+			readonly location: CheckpointLocation
+			readonly export: ExportRequest
+	  }
 
 export type ToLoader =
 	| { readonly type: 'start'; readonly libraryPath: string; readonly isa: string }
@@ -37,4 +44,5 @@ export interface LoadFailure {
 export type FromLoader =
 	| { readonly type: 'inspected'; readonly requestId: number; readonly info: CheckpointInfo }
 	| { readonly type: 'loaded'; readonly requestId: number; readonly model: LoadedCheckpoint }
+	| { readonly type: 'exported'; readonly requestId: number; readonly report: ExportReport }
 	| { readonly type: 'failed'; readonly requestId: number; readonly failure: LoadFailure }

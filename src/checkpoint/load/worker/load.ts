@@ -3,8 +3,8 @@ import type { Dtype } from '../../../model/model-config.ts'
 import { packTensor, weightLayout } from '../../../model/weights.ts'
 import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
 import type { CheckpointFile } from '../../formats/types.ts'
+import { readTensors, type VerifiedCheckpoint, verifyStructure } from '../../verify.ts'
 import type { CheckpointInfo, LoadedCheckpoint, TokenizerSummary } from '../checkpoint-info.ts'
-import { readTensors, type VerifiedCheckpoint, verifyStructure } from './verify.ts'
 
 /** Verifies everything but the numbers. Throws CheckpointError. */
 export function inspectCheckpoint(

@@ -6,6 +6,7 @@ import { type Kernels, openKernels } from '../../../kernels/binding.ts'
 import { assert, assertNever } from '../../../lib/assert.ts'
 import { stackOf } from '../../../lib/errors.ts'
 import { Fault } from '../../../lib/fault.ts'
+import { exportCheckpoint } from '../../exports/export.ts'
 import { memorySource, openFileSource } from '../../formats/byte-source.ts'
 import { ModelDirectory } from '../../formats/model-directory.ts'
 import { openCheckpoint, openDirectory } from '../../formats/open.ts'
@@ -54,17 +55,27 @@ function read(
 	kernels: Kernels,
 	file: CheckpointFile,
 	requestId: number,
-	{ type, dtype }: LoadRequest,
+	request: LoadRequest,
 ): FromLoader {
-	switch (type) {
-		case 'inspect':
-			return { type: 'inspected', requestId, info: inspectCheckpoint(kernels, file, dtype) }
-		case 'verify':
-			return { type: 'inspected', requestId, info: verifyCheckpoint(kernels, file, dtype) }
-		case 'load':
-			return { type: 'loaded', requestId, model: loadCheckpoint(kernels, file, dtype, allocate) }
+	switch (request.type) {
+		case 'inspect': {
+			const info = inspectCheckpoint(kernels, file, request.dtype)
+			return { type: 'inspected', requestId, info }
+		}
+		case 'verify': {
+			const info = verifyCheckpoint(kernels, file, request.dtype)
+			return { type: 'inspected', requestId, info }
+		}
+		case 'load': {
+			const model = loadCheckpoint(kernels, file, request.dtype, allocate)
+			return { type: 'loaded', requestId, model }
+		}
+		case 'export': {
+			const report = exportCheckpoint(kernels, file, request.export)
+			return { type: 'exported', requestId, report }
+		}
 		default:
-			return assertNever(type)
+			return assertNever(request)
 	}
 }
 

@@ -2,14 +2,14 @@
  * The trust boundary: what passes here can be packed and computed with. Uploaded or copied bytes are
  * hostile until then; memory for weights is asked for only after the file has shown that it has them.
  */
-import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
-import { describeValue } from '../../../lib/json.ts'
-import { networkOf } from '../../../model/families.ts'
-import type { ModelConfig } from '../../../model/model-config.ts'
-import type { TensorSpec } from '../../../model/network.ts'
-import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
-import { CheckpointError } from '../../formats/checkpoint-error.ts'
-import type { CheckpointFile, StoredTensor } from '../../formats/types.ts'
+import { type Kernels, pointerOf } from '../kernels/binding.ts'
+import { describeValue } from '../lib/json.ts'
+import { networkOf } from '../model/families.ts'
+import type { ModelConfig } from '../model/model-config.ts'
+import type { TensorSpec } from '../model/network.ts'
+import type { TokenizerSpec } from '../tokenizer/tokenizer.ts'
+import { CheckpointError } from './formats/checkpoint-error.ts'
+import type { CheckpointFile, StoredTensor } from './formats/types.ts'
 
 /** Faults of a kind that one message lists. */
 const LISTED_FAULTS_MAX = 10

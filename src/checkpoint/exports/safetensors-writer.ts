@@ -1,0 +1,65 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+
+/** Number formats of the weights of an export. */
+export type ExportDtype = 'f32' | 'bf16'
+
+export interface OutputShape {
+	readonly name: string
+	readonly shape: readonly number[]
+}
+
+const DTYPE_NAMES = { f32: 'F32', bf16: 'BF16' } as const
+const BYTES = { f32: 4, bf16: 2 } as const
+
+/** Writes a safetensors file: the header first, then tensor after tensor in the announced order. */
+export class SafetensorsWriter implements Disposable {
+	readonly #fd: number
+	readonly #dtype: ExportDtype
+
+	constructor(path: string, dtype: ExportDtype, tensors: readonly OutputShape[]) {
+		this.#dtype = dtype
+		this.#fd = openSync(path, 'wx')
+		writeAll(this.#fd, headerOf(dtype, tensors))
+	}
+
+	write(numbers: Float32Array): void {
+		writeAll(this.#fd, encodeNumbers(numbers, this.#dtype))
+	}
+
+	[Symbol.dispose](): void {
+		closeSync(this.#fd)
+	}
+}
+
+function headerOf(dtype: ExportDtype, tensors: readonly OutputShape[]): Uint8Array {
+	const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } }
+	let at = 0
+	for (const { name, shape } of tensors) {
+		const end = at + BYTES[dtype] * shape.reduce((product, size) => product * size, 1)
+		entries[name] = { dtype: DTYPE_NAMES[dtype], shape, data_offsets: [at, end] }
+		at = end
+	}
+	const json = Buffer.from(JSON.stringify(entries))
+	// The data begins at a multiple of 8; the format lets blanks end the header.
+	const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+	header.writeBigUInt64LE(BigInt(header.length - 8))
+	json.copy(header, 8)
+	return header
+}
+
+/** The numbers as bytes, little-endian; bf16 rounds to nearest, ties to even. */
+export function encodeNumbers(numbers: Float32Array, dtype: ExportDtype): Uint8Array {
+	const { buffer, byteOffset, length } = numbers
+	if (dtype === 'f32') return new Uint8Array(buffer, byteOffset, 4 * length)
+	const words = new Uint32Array(buffer, byteOffset, length)
+	const halves = new Uint16Array(length)
+	for (let i = 0; i < length; i++) {
+		const word = words[i]!
+		halves[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
+	}
+	return new Uint8Array(halves.buffer)
+}
+
+export function writeAll(fd: number, bytes: Uint8Array): void {
+	for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at)
+}

@@ -1,0 +1,158 @@
+import { resolve } from 'node:path'
+import type { HuggingFaceLayout } from '../checkpoint/exports/hugging-face.ts'
+import { gpt2Obstacle } from '../checkpoint/exports/hugging-face.ts'
+import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
+import type { AlphaConfig } from '../model/model-config.ts'
+import { type CapDifference, measureCap } from '../models/cap-difference.ts'
+import type { ModelCard } from '../models/catalog.ts'
+import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
+import type { Command, CommandContext } from './command.ts'
+import { serveOptions } from './config.ts'
+import { exportCard } from './export-card.ts'
+import { readMachine } from './machine.ts'
+import { choiceOption, switchOption, textOption } from './option-kinds.ts'
+import { formatHelp, parseOptions, UsageError, type Values } from './options.ts'
+import { type Runtime, startRuntime, withServeDefaults } from './runtime.ts'
+
+/** Above this difference of a log-probability an export is not what was trained. */
+const LOGPROB_DIFFERENCE_MAX = 1e-3
+
+const exportOptions = {
+	out: textOption({
+		flag: '--out',
+		placeholder: 'DIR',
+		defaultValue: null,
+		defaultText: '',
+		help: 'directory to make',
+	}),
+	dtype: choiceOption({
+		flag: '--dtype',
+		choices: ['f32', 'bf16'],
+		defaultValue: 'f32',
+		help: 'number format of the weights',
+	}),
+	layout: choiceOption({
+		flag: '--layout',
+		choices: ['auto', 'gpt2', 'own'],
+		defaultValue: 'auto',
+		help: "as GPT-2, which every engine knows, or with a modelling file of its own; auto: GPT-2's where it is the same",
+	}),
+	isApproximate: switchOption({
+		flag: '--approximate',
+		help: 'accept a layout that does not compute quite the same',
+	}),
+	text: textOption({
+		flag: '--text',
+		placeholder: 'FILE',
+		defaultValue: null,
+		defaultText: 'texts of the model',
+		help: 'text on which the difference is measured',
+	}),
+}
+
+function allOptions() {
+	const { checkpoints, threads, embeddedModel } = serveOptions(readMachine())
+	return { ...exportOptions, checkpoints, threads, embeddedModel }
+}
+
+export const exportCommand: Command = {
+	name: 'export',
+	usage: 'MODEL --out DIR',
+	summary: 'write a model as a Hugging Face directory, for other tools',
+	optionsHelp: () => formatHelp(allOptions()),
+	async run(context) {
+		const { values, positionals } = parseOptions(allOptions(), context)
+		const [name, ...rest] = positionals
+		if (name === undefined || rest.length > 0 || values.out === null) {
+			throw new UsageError('expected MODEL and --out DIR: alpha export MODEL --out DIR')
+		}
+		const { checkpoints, threads, embeddedModel } = values
+		const served = { checkpoints, threads, embeddedModel }
+		const config = withServeDefaults(served, context)
+		await using runtime = await startRuntime(config, context, (level, message) => {
+			if (level === 'error') context.warn(`${message}\n`)
+		})
+		const { card, location } = await runtime.catalog.locate(name)
+		const { layout, remark } = await chooseLayout(runtime, location, values, context)
+		const { files, differences } = await runtime.loader.export(location, {
+			directory: resolve(values.out),
+			layout,
+			dtype: values.dtype,
+			card: exportCard(card, layout, remark, await parameterCount(runtime, location)),
+		})
+		context.print(formatReport(card, values.out, files, [remark, ...differences]))
+		return 0
+	},
+}
+
+interface Choice {
+	readonly layout: HuggingFaceLayout
+	/** How it computes compared with us, in words. */
+	readonly remark: string
+}
+
+/** Throws UsageError for a layout that was asked for and does not compute the same. */
+async function chooseLayout(
+	runtime: Runtime,
+	location: CheckpointLocation,
+	{ layout, isApproximate, text }: Values<typeof exportOptions>,
+	{ readFile }: CommandContext,
+): Promise<Choice> {
+	const { config } = await runtime.loader.inspect({ location, dtype: 'f32' })
+	if (config.family !== 'alpha') {
+		throw new UsageError(
+			`expected a model of the trainer's own, got one of the family ${config.family}: its files are what other tools read`,
+		)
+	}
+	const own: Choice = { layout: 'own', remark: 'exact, by a modelling file (trust_remote_code)' }
+	const obstacle = gpt2Obstacle(config)
+	if (layout === 'own') return own
+	if (obstacle !== null) {
+		if (layout === 'gpt2') throw new UsageError(`--layout gpt2: ${obstacle}`)
+		return { ...own, remark: `${own.remark}: ${obstacle}` }
+	}
+	if (config.softCap === null) return { layout: 'gpt2', remark: "exact, in GPT-2's layout" }
+	const difference = await differenceOf(runtime, location, text === null ? null : readFile(text))
+	const found = describe(config, difference)
+	if (difference.logprobMax <= LOGPROB_DIFFERENCE_MAX || (isApproximate && layout === 'gpt2')) {
+		return { layout: 'gpt2', remark: `in GPT-2's layout, ${found}` }
+	}
+	if (layout === 'auto') return { ...own, remark: `${own.remark}: ${found}` }
+	throw new UsageError(`--layout gpt2: ${found}: add --approximate to accept that`)
+}
+
+async function differenceOf(
+	{ loader, engine }: Runtime,
+	location: CheckpointLocation,
+	text: string | null,
+): Promise<CapDifference> {
+	const loaded = await loader.load({ location, dtype: 'f32' })
+	const ids = text === null ? null : createTokenizer(loaded.tokenizerSpec).encode(text)
+	return measureCap(engine, loaded, ids)
+}
+
+function describe({ softCap }: AlphaConfig, difference: CapDifference): string {
+	const { tokens, logprobMax, changedShare } = difference
+	const changed = (100 * changedShare).toFixed(changedShare === 0 ? 0 : 2)
+	return (
+		`which has no cap of attention scores (${softCap} here): on ${tokens} tokens log-probabilities ` +
+		`differ by up to ${logprobMax.toExponential(1)}, and ${changed} % have another likeliest token`
+	)
+}
+
+async function parameterCount({ loader }: Runtime, location: CheckpointLocation): Promise<number> {
+	return (await loader.inspect({ location, dtype: 'f32' })).parameterCount
+}
+
+function formatReport(
+	card: ModelCard,
+	directory: string,
+	files: readonly string[],
+	findings: readonly string[],
+): string {
+	return [
+		`${card.id} (step ${card.trainingStep}) is in ${directory}: ${files.join(', ')}`,
+		...findings.map((finding) => `- ${finding}`),
+		'',
+	].join('\n')
+}
