@@ -5,7 +5,7 @@
  */
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
-import { readTensors, verifyStructure } from '../../src/checkpoint/load/worker/verify.ts'
+import { readTensors, verifyStructure } from '../../src/checkpoint/verify.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { packTensor, weightLayout } from '../../src/model/weights.ts'
