@@ -42,6 +42,16 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 		body: (round) =>
 			json({ prompt: list(100_000, () => 1 + (round % 9)), echo: true, max_tokens: 1 }),
 	},
+	'echo of 100,000 token ids with log-probabilities': {
+		path: '/v1/completions',
+		body: (round) =>
+			json({
+				prompt: list(100_000, () => 1 + (round % 9)),
+				echo: true,
+				logprobs: 5,
+				max_tokens: 1,
+			}),
+	},
 	'prompt of 2,000,000 token ids': {
 		path: '/v1/completions',
 		body: (round) => json({ prompt: list(2_000_000, () => 1 + (round % 9)), max_tokens: 1 }),
@@ -78,6 +88,22 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 			]),
 		),
 		additionalProperties: false,
+	})),
+	'schema of 100 patterns': schemaRequest((round) => ({
+		type: 'object',
+		properties: Object.fromEntries(
+			list(100, (i) => [
+				`n${i}`,
+				{ type: 'string', pattern: `^[a-z${round}]{1,${20 + i}}@[a-z]+\\.(com|org)$` },
+			]),
+		),
+		additionalProperties: false,
+	})),
+	'schema of up to 64 out of 900 properties': schemaRequest((round) => ({
+		type: 'object',
+		properties: properties(900, (i) => `name_${round}_${i}`, { type: 'boolean' }),
+		minProperties: 60,
+		maxProperties: 64,
 	})),
 	'schema of 8,000 choices': schemaRequest((round) => ({
 		enum: list(8_000, (i) => `choice ${i * 7919} of ${round}`),
