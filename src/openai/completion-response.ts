@@ -1,6 +1,8 @@
 /** Text → answers of POST /v1/completions, whole or in chunks. */
+
 import type { TokenLogprob } from '../engine/generation.ts'
 import { jsonText } from '../lib/json-text.ts'
+import { finish, type Steps } from '../lib/steps.ts'
 import { codePointCount } from '../text/code-points.ts'
 import { endOfText } from '../text/prompt.ts'
 import type { TextChoice, TextResult } from '../text/text-events.ts'
@@ -31,17 +33,18 @@ export interface CompletionOptions {
 	readonly tokenizer: Tokenizer
 }
 
-/** The answer in one object, for `jsonText`; choices are numbered through over all prompts. */
-export function toCompletion(
+/** The answer in one object, for `jsonText`, in steps; choices are numbered through over all prompts. */
+export function* toCompletion(
 	head: AnswerHead,
 	results: readonly TextResult[],
 	options: CompletionOptions,
-): Completion {
+): Steps<Completion> {
 	const sum = (count: (result: TextResult) => number) =>
 		results.reduce((total, result) => total + count(result), 0)
-	const choices = results.flatMap((result, i) => {
+	const choices: Omit<Completion['choices'][number], 'index'>[] = []
+	for (const [i, result] of results.entries()) {
 		const prompt = options.prompts[i]!
-		const echo = options.echo ? echoOf(prompt, result, options) : nothing
+		const echo = options.echo ? yield* echoOf(prompt, result, options) : nothing
 		const { promptLogprobs, tokenizer } = options
 		// The same objects for all choices, which can be many.
 		const promptFields = {
@@ -50,12 +53,15 @@ export function toCompletion(
 			}),
 			...(options.tokenIds && { prompt_token_ids: [...prompt.tokenIds] }),
 		}
-		return best(result.choices, options.n).map((choice) => ({
-			...toChoice(choice, echo, options),
-			...promptFields,
-			...(options.tokenIds && { token_ids: [...choice.tokenIds] }),
-		}))
-	})
+		for (const choice of best(result.choices, options.n)) {
+			choices.push({
+				...toChoice(choice, echo, options),
+				...promptFields,
+				...(options.tokenIds && { token_ids: [...choice.tokenIds] }),
+			})
+			yield
+		}
+	}
 	const counted = (choice: TextChoice) =>
 		choice.completionTokens + (tellsStopToken(options) && choice.stopToken !== null ? 1 : 0)
 	return {
@@ -97,11 +103,13 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 		tellsStopToken: tellsStopToken(options),
 		echo: (event) => {
 			if (!options.echo) return null
-			const { text, tokens } = echoOf(promptOf(event.choice), event, options)
+			const { text, tokens } = finish(echoOf(promptOf(event.choice), event, options))
 			return { text, logprobs: toJson(tokens) }
 		},
 	}
 }
+
+const TOKENS_PER_STEP = 256
 
 interface Echo {
 	readonly text: string
@@ -111,33 +119,37 @@ interface Echo {
 const nothing: Echo = { text: '', tokens: [] }
 
 /** The prompt as part of the answer, its tokens where they are told. The model may have read only its end. */
-function echoOf(
+function* echoOf(
 	{ text, tokenIds, prefixTokens }: CompletionPrompt,
 	read: { promptTokens: number; logprobs?: Logprobs; promptLogprobs?: Logprobs },
 	options: Pick<CompletionOptions, 'tokenizer' | 'logprobs'>,
-): Echo {
+): Steps<Echo> {
 	if (options.logprobs === null) return { text, tokens: [] }
 	const { tokenizer } = options
 	const logprobs = read.logprobs ?? read.promptLogprobs ?? []
 	const firstRead = tokenIds.length - logprobs.length
 	const decoder = tokenizer.createDecoder()
-	const pieces = tokenIds.map((tokenId, i) => {
+	const pieces: { readonly text: string; readonly isAfterWord: boolean }[] = []
+	for (const [i, tokenId] of tokenIds.entries()) {
 		const { isAfterWord } = decoder
-		return { text: i < prefixTokens ? '' : decoder.push(tokenId), isAfterWord }
-	})
+		pieces.push({ text: i < prefixTokens ? '' : decoder.push(tokenId), isAfterWord })
+		if (i % TOKENS_PER_STEP === 0) yield
+	}
 	const length = pieces.reduce((sum, piece) => sum + piece.text.length, 0)
 	// Of a very long text only the end was encoded; token ids may stand for as long a text, all of it.
 	const start = length === text.length ? 0 : text.length - endOfText(text).length
 	const place = placesIn(text, start, tokenizer)
-	const tokens = tokenIds.map((tokenId, i) => {
+	const tokens: CompletionToken[] = []
+	for (const [i, tokenId] of tokenIds.entries()) {
 		const logprob = logprobs[i - firstRead] ?? null
-		return {
+		tokens.push({
 			tokenId,
 			logprob: logprob && withTop(logprob, options.logprobs ?? 0),
 			offset: place(pieces[i]!.text),
 			isAfterWord: pieces[i]!.isAfterWord,
-		}
-	})
+		})
+		if (i % TOKENS_PER_STEP === 0) yield
+	}
 	return { text, tokens }
 }
 

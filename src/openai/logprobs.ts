@@ -50,16 +50,15 @@ export function toCompletionLogprobs(
 	return {
 		tokens: tokens.map(({ tokenId, isAfterWord }) => tokenLabel(tokenizer, tokenId, isAfterWord)),
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
-		top_logprobs: tokens.map(
-			({ logprob, ...token }) => logprob && toTopMap({ ...token, logprob }, tokenizer),
-		),
+		top_logprobs: tokens.map((token) => token.logprob && toTopMap(token, token.logprob, tokenizer)),
 		text_offset: tokens.map(({ offset }) => offset),
 	}
 }
 
 /** Alternatives by text, best first; of tokens with one text the best counts. */
 function toTopMap(
-	{ tokenId, logprob, isAfterWord }: CompletionToken & { readonly logprob: TokenLogprob },
+	{ tokenId, isAfterWord }: CompletionToken,
+	logprob: TokenLogprob,
 	tokenizer: Tokenizer,
 ): Map<string, number> {
 	const byText = new Map<string, number>()

@@ -26,13 +26,13 @@ const PIECE_LENGTH = 64 * 1024
 /** Runs the session to its end and answers with one JSON object, of what `jsonText` takes; a long one leaves while it is made. */
 export async function answerWhole(
 	session: TextSession,
-	toBody: (results: TextResult[]) => unknown,
+	toBody: (results: TextResult[]) => unknown | Promise<unknown>,
 ): Promise<Response> {
 	const { context, request } = session
 	const results = await context.connections.withoutIdleTimeout(request, () => session.results())
 	if (results === null) return clientClosedRequest()
 	const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
-	const pieces = jsonPieces(toBody(results), PIECE_LENGTH)
+	const pieces = jsonPieces(await toBody(results), PIECE_LENGTH)
 	const first = pieces.next().value ?? ''
 	const second = pieces.next()
 	if (second.done) return new Response(first, { headers })

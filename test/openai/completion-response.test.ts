@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { finish } from '../../src/lib/steps.ts'
 import { toPrompts } from '../../src/openai/completion-request.ts'
 import { toCompletion } from '../../src/openai/completion-response.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
@@ -33,7 +34,7 @@ test('a token without a visible text stands where the one before it ends', () =>
 		tokenIds: false,
 		tokenizer,
 	}
-	const { choices } = toCompletion(head, [{ ...result, choices: [choice] }], options)
+	const { choices } = finish(toCompletion(head, [{ ...result, choices: [choice] }], options))
 	expect(choices[0]!.logprobs!.text_offset).toEqual([0, 2, 2, 5])
 })
 
@@ -67,10 +68,8 @@ test('what the tokenizer puts before a text is among the tokens of an echo, not 
 		tokenIds: false,
 		tokenizer,
 	}
-	const { choices } = toCompletion(
-		head,
-		[{ ...prompt, promptLogprobs: null, choices: [choice] }],
-		options,
+	const { choices } = finish(
+		toCompletion(head, [{ ...prompt, promptLogprobs: null, choices: [choice] }], options),
 	)
 	expect(choices[0]!.text).toBe('abb')
 	expect(choices[0]!.logprobs).toMatchObject({

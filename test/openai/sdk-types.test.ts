@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'bun:test'
 import type OpenAI from 'openai'
+import { finish } from '../../src/lib/steps.ts'
 import { toChatCompletion } from '../../src/openai/chat-response.ts'
 import { toCompletion } from '../../src/openai/completion-response.ts'
 import { toEmbeddings } from '../../src/openai/embeddings.ts'
@@ -63,7 +64,7 @@ test('completions', () => {
 		tokenIds: false,
 		tokenizer,
 	}
-	const completion = toCompletion(head, [text], options)
+	const completion = finish(toCompletion(head, [text], options))
 	const { choices, ...rest } = completion
 	const typed: Omit<OpenAI.Completion, 'choices'> = rest
 	// The log-probabilities are those of the older API itself, whose first one may be null.

@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { inSlices } from '../../lib/steps.ts'
 import { ChunkStream } from '../../openai/chunk-stream.ts'
 import {
 	type CompletionPrompt,
@@ -62,7 +63,8 @@ async function complete(
 		tokenIds: asked.return_token_ids ?? false,
 		tokenizer: lease.tokenizer,
 	}
-	if (!asked.stream) return answerWhole(session, (results) => toCompletion(head, results, options))
+	if (!asked.stream)
+		return answerWhole(session, (results) => inSlices(toCompletion(head, results, options)))
 	const format = new ChunkStream(head, completionChunkShape(options), {
 		choices: prompts.length * n,
 		choicesPerPrompt: n,
