@@ -146,6 +146,8 @@ export class UploadReceiver {
 	 */
 	async receive(request: UploadRequest): Promise<UploadResult | FileReceipt> {
 		const { headers } = request
+		// Whatever the body turns out to be, a step that is none is a mistake.
+		if (headers.has('x-checkpoint-step')) checkStep(stepHeader(headers))
 		const address = modelFileAddress(headers)
 		if (address !== null) {
 			this.#expectAllowed([address.file])

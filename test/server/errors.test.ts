@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { Fault, type FaultKind } from '../../src/lib/fault.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { fakeTokenizer } from '../helpers/fake-catalog.ts'
-import { testApp } from '../helpers/test-app.ts'
+import { noUploads, testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
 const tools = [{ type: 'function', function: { name: 'f' } }]
@@ -1014,4 +1014,15 @@ test('of a prompt far beyond any context only the end is encoded', async () => {
 	const lengths = app.catalog.runs.map((run) => run.request.promptTokenIds.length)
 	expect(lengths).toEqual([128 * 1024, 128 * 1024, 8000])
 	expect(app.catalog.runs[0]!.request.promptTokenIds.at(-1)).toBe(fakeTokenizer.encode('b')[0]!)
+})
+
+test('a piece of an upload without a body is no piece', async () => {
+	const app = testApp({ deps: { uploads: { ...noUploads, secret: 's' } } })
+	const headers = { 'X-Upload-Id': '0', 'X-Chunk-Index': '0', 'X-Total-Chunks': '1' }
+	const request = new Request('http://localhost/api/upload/chunk', {
+		method: 'POST',
+		headers: { ...headers, authorization: 'Bearer s' },
+	})
+	const answer = await app.app.handle(request)
+	expect([answer.status, (await answer.json()).error.param]).toEqual([400, 'body'])
 })

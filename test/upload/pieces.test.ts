@@ -243,3 +243,17 @@ describe('metrics that were reported', () => {
 		expect(stored()).toHaveLength(22)
 	})
 })
+
+test('a file whose step is none is refused, although files need no step', async () => {
+	using door = await UploadDoor.open()
+	const file = { 'x-model-file': 'model.safetensors', 'x-upload-id': 'an-upload' }
+	const headers = new Headers({ ...file, 'x-checkpoint-step': '{}' })
+	const { signal } = new AbortController()
+	const body = (async function* () {
+		yield new Uint8Array(8)
+	})()
+	await expect(door.receiver.receive({ headers, body, signal })).rejects.toMatchObject({
+		status: 400,
+		param: 'step',
+	})
+})

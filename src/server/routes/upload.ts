@@ -82,6 +82,7 @@ async function receive({ uploads, connections }: ServerContext, request: Request
 }
 
 async function receivePiece({ uploads, connections }: ServerContext, request: Request) {
+	if (request.body === null) throw missingParameter('body')
 	const { index, received, total } = await connections.withoutIdleTimeout(request, () =>
 		uploads.receivePiece(uploadRequest(request)),
 	)

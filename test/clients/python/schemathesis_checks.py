@@ -44,7 +44,10 @@ REFUSALS = [
         "unsupported_parameter",
     ),
     (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
+    ("stop", "unsupported_parameter"),  # with a format
     ("checkpoint", "invalid_checkpoint"),
+    ("name", "missing_required_parameter"),  # of a file that is a model: in a header
+    ("name", "invalid_value"),  # of a model made of files: a model id
     ("config", "invalid_value"),
     ("X-Chunk-Index", "invalid_value"),  # beyond X-Total-Chunks
     ("totalChunks", "invalid_value"),  # pieces that have not arrived
