@@ -80,6 +80,10 @@ describe('the settings of the server', () => {
 		expect(() => parse(['--trusted-proxies', 'nginx'])).toThrow('--trusted-proxies: expected')
 	})
 
+	test('keep idle connections longer than load balancers do', () => {
+		expect(parse([]).idleSeconds).toBe(75)
+	})
+
 	test('use all physical cores and half of the memory by default', () => {
 		expect([parse([]).threads, parse([]).modelMemoryBytes]).toEqual([4, 4 * 2 ** 30])
 	})

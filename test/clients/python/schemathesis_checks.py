@@ -3,6 +3,7 @@
 import re
 
 import schemathesis
+from schemathesis.specs.openapi.checks import negative_data_rejection
 
 # A request that fits the schema may be refused for these reasons only: what the schema cannot say
 # because it depends on the model, on two fields at once, or on the contents of a checkpoint.
@@ -46,6 +47,8 @@ REFUSALS = [
     (r"(messages|input)\[\d+\]\.content", "missing_required_parameter|invalid_type"),
     ("stop", "unsupported_parameter"),  # with a format
     ("checkpoint", "invalid_checkpoint"),
+    ("checkpoint|body", "missing_required_parameter"),  # no bytes, which are bytes to the schema
+    ("files", "invalid_value"),  # files that have not arrived
     ("name", "missing_required_parameter"),  # of a file that is a model: in a header
     ("name", "invalid_value"),  # of a model made of files: a model id
     ("config", "invalid_value"),
@@ -68,6 +71,14 @@ def valid_requests_are_refused_only_for_reasons_beyond_the_schema(ctx, response,
         if re.fullmatch(param, error["param"] or "") and re.fullmatch(code, error["code"]):
             return
     raise AssertionError(f"refused a request that fits the schema: {error}")
+
+
+@schemathesis.check
+def invalid_requests_are_refused(ctx, response, case):
+    # The body is then a file of a model, whatever its type is said to be.
+    if "X-Model-File" in (case.headers or {}):
+        return
+    negative_data_rejection(ctx, response, case)
 
 
 @schemathesis.check
