@@ -10,6 +10,7 @@ import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import type { Command, CommandContext } from './command.ts'
 import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
+import { collectWhenIdle } from './idle-collection.ts'
 import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { formatHelp, UsageError } from './options.ts'
@@ -17,6 +18,10 @@ import { type Runtime, startRuntime } from './runtime.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250
+
+/** Time between two looks at whether the server is idle. */
+const IDLE_LOOK_MS = 15_000
+
 const LOOPBACK = /^(localhost|127\.|::1$)/
 
 export const serveCommand: Command = {
@@ -46,6 +51,7 @@ export const serveCommand: Command = {
 			origins,
 		})
 		const reserve = guardConnections(log)
+		using _collection = collectWhenIdle(IDLE_LOOK_MS)
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
 		announce(config, runtime, `http://${host}:${server.port}`, context, log)
 

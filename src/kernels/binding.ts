@@ -20,6 +20,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	threads_set: returns(i32, i32),
 	threads: returns(i32),
 	advise_huge_pages: returns(none, pointer, i64),
+	release_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
 	pack: returns(none, i32, pointer, pointer, i32, i32, i32),
 	pack_inputs: returns(none, i32, pointer, pointer, i64, i32, i32, i32, i32, i32),
@@ -126,6 +127,7 @@ export interface Kernels {
 	threadsSet(nThreads: number): number
 	threads(): number
 	adviseHugePages(start: Address, bytes: number): void
+	releasePages(start: Address, bytes: number): void
 	packedBytes(dtype: number, k: number, n: number): number
 	pack(
 		dtype: number,

@@ -78,6 +78,9 @@ KERNELS_API int32_t kernels_threads(void);
 /* Ask the system to back a buffer with huge pages: fewer address translations while weights stream
  * by. Call before the buffer is filled. */
 KERNELS_API void kernels_advise_huge_pages(void *start, int64_t bytes);
+/* Give the memory of a buffer back to the system: what it held is lost, whole pages read as zeros.
+ */
+KERNELS_API void kernels_release_pages(void *start, int64_t bytes);
 /* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
  * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
  * 64 inputs, f32 scales. */

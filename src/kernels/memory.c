@@ -26,12 +26,16 @@ int64_t kernels_sample_scratch_bytes(int32_t vocab) {
     return (int64_t)pool_threads() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
 }
 
-void kernels_advise_huge_pages(void *start, int64_t bytes) {
-    /* Only whole pages inside the range: what lies around it belongs to others. */
+/* Advice about the whole pages inside a range: what lies around them belongs to others. */
+static void advise(void *start, int64_t bytes, int advice) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
     const uintptr_t end = ((uintptr_t)start + (uintptr_t)bytes) / page * page;
-    /* Advice: where the system has no huge pages, everything works as before. */
+    /* Where the system does not follow it, everything works as before. */
     if (end > first)
-        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+        (void)madvise((void *)first, end - first, advice);
 }
+
+void kernels_advise_huge_pages(void *start, int64_t bytes) { advise(start, bytes, MADV_HUGEPAGE); }
+
+void kernels_release_pages(void *start, int64_t bytes) { advise(start, bytes, MADV_DONTNEED); }

@@ -47,6 +47,11 @@ export class Gpt {
 		this.hidden = this.#ops.matrix(network.hidden)
 	}
 
+	/** Gives the memory of KV blocks, ascending, back to the system; what they hold is lost. */
+	releaseKeysValues(blocks: Int32Array): void {
+		this.#ops.releaseKeysValues(blocks)
+	}
+
 	/** Runs the batch through the network: keys and values into their blocks, wanted logits out. */
 	forward(): void {
 		const { x, hidden, logits, finalNorm, head, logitCap } = this.#network

@@ -106,6 +106,18 @@ export class Ops {
 		this.#scratch = alignedFloats(Math.ceil(scratchBytes / 4))
 	}
 
+	/** Gives the memory of KV blocks back to the system; what they hold is lost. */
+	releaseKeysValues(blocks: Int32Array): void {
+		for (let start = 0; start < blocks.length; ) {
+			// Neighbours go together: each call is one of the system.
+			let end = start + 1
+			while (end < blocks.length && blocks[end] === blocks[end - 1]! + 1) end++
+			const address = this.#keysValues.address + blocks[start]! * this.#kvBlockStride
+			this.#kernels.releasePages(address, (end - start) * this.#kvBlockStride)
+			start = end
+		}
+	}
+
 	/** The memory of a buffer, [rowsMax, columns]. */
 	matrix(buffer: RowBuffer): Matrix {
 		return this.#buffers[buffer.index]!

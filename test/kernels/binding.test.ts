@@ -49,6 +49,21 @@ describe('the library', () => {
 		kernels.threadsSet(1)
 	})
 
+	test('gives whole pages of a buffer back, and nothing beside them', () => {
+		const page = 4096
+		const bytes = new Uint8Array(64 * page).fill(7)
+		const address = pointerOf(bytes)
+		const start = (page - (address % page)) % page
+		kernels.releasePages(address + start + 100, 10 * page)
+		const isKept = (from: number, to: number) =>
+			bytes.subarray(from, to).every((byte) => byte === 7)
+		expect(isKept(0, start + page)).toBe(true)
+		expect(bytes.subarray(start + page, start + 10 * page).every((byte) => byte === 0)).toBe(true)
+		expect(isKept(start + 10 * page, bytes.length)).toBe(true)
+		kernels.releasePages(address, 10)
+		expect(isKept(0, start + page)).toBe(true)
+	})
+
 	test('64-bit sizes are numbers', () => {
 		expect(kernels.packedBytes(0, 65536, 65536)).toBe(2 ** 34)
 	})

@@ -130,6 +130,18 @@ export class KvCache {
 		}
 	}
 
+	/** Forgets what unused blocks hold, but for the `kept` that were used last; returns the others, ascending. */
+	trim(kept: number): Int32Array {
+		const trimmed = new Int32Array(Math.max(0, this.#unreferenced - kept))
+		let block = this.#next[this.blockCount]!
+		for (let i = 0; i < trimmed.length; i++) {
+			this.#forget(block)
+			trimmed[i] = block
+			block = this.#next[block]!
+		}
+		return trimmed.sort()
+	}
+
 	#find(parentId: number, window: Int32Array, start: number): number {
 		const block = this.#blockByHash.get(prefixHash(parentId, window, start))
 		if (block === undefined || this.#parentIds[block] !== parentId) return NONE

@@ -4,6 +4,7 @@
  */
 import { type Kernels, kvBlockTokens } from '../../kernels/binding.ts'
 import { Gpt } from '../../model/gpt.ts'
+import { kvBlockBytes } from '../../model/ops.ts'
 import { weightLayout } from '../../model/weights.ts'
 import type { GenerationRequest, TokenLogprob } from '../generation.ts'
 import { kvBlockCount } from '../memory.ts'
@@ -19,6 +20,9 @@ import { Sequence } from './sequence.ts'
 import { StepCosts } from './step-costs.ts'
 import { TokenRows } from './token-rows.ts'
 
+/** Keys and values that a resting model keeps for prompts that begin alike. */
+const RESTING_KV_BYTES = 2 ** 24
+
 interface DrawnToken {
 	readonly tokenId: number
 	readonly logprob: TokenLogprob | null
@@ -28,6 +32,8 @@ export class ModelRunner {
 	readonly #note: (activity: Activity) => void
 	readonly #gpt: Gpt
 	readonly #cache: KvCache
+	/** Unused blocks that stay when the engine rests. */
+	readonly #keptBlocks: number
 	readonly #scheduler: Scheduler
 	readonly #guesser: Guesser | null = null
 	readonly #sampler: Sampler
@@ -53,6 +59,8 @@ export class ModelRunner {
 		const batch = { rowsMax: limits.rowsMax, spansMax, blocksPerSequence }
 		this.#gpt = new Gpt(kernels, layout, arena, batch, blocks)
 		this.#cache = new KvCache(blocks)
+		const blockBytes = kvBlockBytes(kernels, layout.network, dtype)
+		this.#keptBlocks = Math.floor(RESTING_KV_BYTES / blockBytes)
 		const { weightBytesMin, costs } = limits.guessing
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
@@ -133,6 +141,11 @@ export class ModelRunner {
 	/** Those of running sequences come again. */
 	forgetRows(): void {
 		this.#rows.forget()
+	}
+
+	/** Gives back the memory of keys and values that nobody uses, but for the last ones. */
+	rest(): void {
+		this.#gpt.releaseKeysValues(this.#cache.trim(this.#keptBlocks))
 	}
 
 	get hasSequences(): boolean {

@@ -38,6 +38,9 @@ const REPORT_TOKENS_MAX = 1024
 const SCORED_TOKEN_WEIGHT = 8
 const PAUSE_MS = 1
 
+/** After so long without work the engine gives memory back. */
+const REST_MS = 20_000
+
 class EngineWorker {
 	#kernels: Kernels | null = null
 	#inbox: Int32Array = new Int32Array(3)
@@ -52,6 +55,8 @@ class EngineWorker {
 	/** Tokens of them, by weight. */
 	#untoldTokens = 0
 	#toldAt = 0
+	#workedAt = 0
+	#resting: Timer | null = null
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
 
@@ -183,6 +188,21 @@ class EngineWorker {
 		this.#tellSteps()
 		this.#isRunning = false
 		this.#note('waiting')
+		this.#workedAt = performance.now()
+		this.#resting ??= setTimeout(() => this.#rest(), REST_MS)
+	}
+
+	/** Gives back memory that work has left behind, unless there was some a moment ago. */
+	#rest(): void {
+		this.#resting = null
+		const left = REST_MS - (performance.now() - this.#workedAt)
+		if (this.#isRunning) return
+		if (left > 0) {
+			this.#resting = setTimeout(() => this.#rest(), left)
+			return
+		}
+		for (const runner of this.#runners.values()) runner.rest()
+		Bun.gc(true)
 	}
 
 	/** One step of every model that has work, in turn; false when none could run. */

@@ -39,6 +39,23 @@ describe('KV cache', () => {
 		expect(cache.match(other, 65, new Int32Array(3)).blockCount).toBe(0)
 	})
 
+	test('trimmed forgets all unused blocks but those used last, and leaves those in use alone', () => {
+		const cache = new KvCache(8)
+		const used = fill(cache, window(64, 2000))
+		const first = fill(cache, window(64))
+		const second = fill(cache, window(64, 1000))
+		cache.release(first, 2)
+		cache.release(second, 2)
+		const trimmed = [...cache.trim(2)]
+		expect(trimmed).toHaveLength(4)
+		expect(trimmed).toEqual([...new Set(trimmed)].sort((a, b) => a - b))
+		for (const block of [...used, ...second]) expect(trimmed).not.toContain(block)
+		expect(cache.match(window(65), 65, new Int32Array(3)).blockCount).toBe(0)
+		expect(cache.match(window(65, 1000), 65, new Int32Array(3)).blockCount).toBe(2)
+		expect(cache.available).toBe(4)
+		expect([...cache.trim(100)]).toEqual([])
+	})
+
 	test('evicts the end of the least recently used prefix first', () => {
 		const cache = new KvCache(4)
 		cache.release(fill(cache, window(64)), 2)
