@@ -139,10 +139,10 @@ static void drop_below(candidates *kept, float p, int32_t id) {
     kept->count = count;
 }
 
-static double sum_of(const candidates *kept) {
+static double sum_of(const float *p, int32_t n) {
     double sum = 0;
-    for (int32_t i = 0; i < kept->count; i++)
-        sum += (double)kept->p[i];
+    for (int32_t i = 0; i < n; i++)
+        sum += (double)p[i];
     return sum;
 }
 
@@ -174,13 +174,38 @@ static void radix_sort(sample_scratch *scratch, int32_t n) {
     }
 }
 
+/*
+ * Sorts the candidates with p ≥ floor by (p descending, id ascending); returns their number. p is
+ * not negative, so its bits order as it does; inverted, rising is falling.
+ */
+static int32_t sort_candidates(sample_scratch *scratch, float floor) {
+    const candidates *kept = &scratch->kept;
+    int32_t n = 0;
+    for (int32_t i = 0; i < kept->count; i++) {
+        scratch->keys[n] = ~float_bits(kept->p[i]);
+        scratch->order[n] = kept->ids[i];
+        n += kept->p[i] >= floor;
+    }
+    radix_sort(scratch, n);
+    return n;
+}
+
+/* p of the i-th candidate, as sorted. */
+static float sorted_p(const sample_scratch *scratch, int32_t i) {
+    const uint32_t bits = ~scratch->keys[i];
+    float p;
+    memcpy(&p, &bits, sizeof p);
+    return p;
+}
+
 #define FLOORS 3
 /* More than the f32 sums of a floor's mass can be too large by. */
 #define FLOOR_MARGIN 1.0001
 
+static const float floors[FLOORS] = {0x1p-6f, 0x1p-13f, 0x1p-20f};
+
 /* The highest p from which on the candidates surely hold `target`; 0 when it takes all of them. */
 static float nucleus_floor(const candidates *kept, double target) {
-    static const float floors[FLOORS] = {0x1p-6f, 0x1p-13f, 0x1p-20f};
     vf32 mass[FLOORS] = {vf32_zero(), vf32_zero(), vf32_zero()};
     for (int32_t i = 0; i < kept->count; i += 16) {
         vf32 p = vf32_load_n(kept->p + i, kept->count - i < 16 ? kept->count - i : 16);
@@ -195,28 +220,112 @@ static float nucleus_floor(const candidates *kept, double target) {
     return 0;
 }
 
+/* Grades of p from 2^-20 to 1, 16 to a power of two, the largest first. */
+#define GRADES (20 * 16 + 1)
+static inline int32_t grade_of(float p) {
+    return p < 1 ? (int32_t)((float_bits(1.0f) - float_bits(p)) >> 19) : 0;
+}
+
+/* More than f64 sums of the same numbers in another order differ by, as a share of them. */
+#define ORDER_ERROR 1e-10
+
 /*
- * Keep the nucleus. Only candidates with p ≥ floor are sorted; should they miss the target, because
- * the floor's f32 sums were too good, all of them are. p is not negative, so its bits order as it
- * does; inverted, rising is falling.
+ * Drops the candidates behind the first whose sum, from the largest on, reaches a target: between
+ * `too_little` and `enough`, or top_p of all of scratch->z where it matters. Only the grade in
+ * which that happens is sorted, so sums are made in another order than they are defined in. False
+ * if that leaves the place open.
  */
-static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p) {
-    const double target = (double)top_p * sum_of(kept);
-    float floor = nucleus_floor(kept, target);
-    for (bool is_last = false; !is_last; floor = 0) {
-        is_last = floor == 0;
+static bool cut_nucleus(sample_scratch *scratch, double too_little, double enough, float top_p,
+                        int32_t vocab) {
+    candidates *kept = &scratch->kept;
+    double mass[GRADES] = {0}, sum = 0;
+    for (int32_t i = 0; i < kept->count; i++)
+        mass[grade_of(kept->p[i])] += (double)kept->p[i];
+    for (int32_t grade = 0; grade < GRADES; sum += mass[grade++]) {
+        if (sum + mass[grade] < too_little * (1 - ORDER_ERROR))
+            continue;
         int32_t n = 0;
         for (int32_t i = 0; i < kept->count; i++) {
             scratch->keys[n] = ~float_bits(kept->p[i]);
             scratch->order[n] = kept->ids[i];
-            n += kept->p[i] >= floor;
+            n += grade_of(kept->p[i]) == grade;
         }
+        if (n == 0)
+            continue;
         radix_sort(scratch, n);
+        double reached = sum;
+        for (int32_t i = 0; i < n; i++) {
+            reached += (double)sorted_p(scratch, i);
+            if (reached >= too_little && reached < enough) {
+                const double target = (double)top_p * sum_of(scratch->z, vocab);
+                too_little = target * (1 - ORDER_ERROR);
+                enough = target * (1 + ORDER_ERROR);
+                if (reached >= too_little && reached < enough)
+                    return false;
+            }
+            if (reached >= enough) {
+                drop_below(kept, sorted_p(scratch, i), scratch->order[i]);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/*
+ * The nucleus of a whole row, z[vocab], without collecting what is too small to be in it, and with
+ * the sum of all p only estimated, from f32 sums in 16 lanes. p takes the place of z. False if
+ * nothing was decided.
+ */
+static bool keep_nucleus_of_row(sample_scratch *scratch, int32_t vocab, float max, float top_p) {
+    candidates *kept = &scratch->kept;
+    float *p = scratch->z;
+    const vf32 lowest = vf32_set1(-INFINITY);
+    vf32 total = vf32_zero(), mass[FLOORS] = {vf32_zero(), vf32_zero(), vf32_zero()};
+    for (int32_t i = 0; i < vocab; i += 16) {
+        const vf32 z = vf32_load(p + i), power = vf32_exp(vf32_sub(z, vf32_set1(max)));
+        const vf32 own = vf32_select(vf32_gt(z, lowest), power, vf32_zero());
+        vf32_store(p + i, own);
+        total = vf32_add(total, own);
+        UNROLL for (int32_t f = 0; f < FLOORS; f++) {
+            const vmask above = vf32_ge(own, vf32_set1(floors[f]));
+            mass[f] = vf32_add(mass[f], vf32_select(above, own, vf32_zero()));
+        }
+    }
+    const double estimate = (double)top_p * (double)vf32_sum(total);
+    int32_t f = 0;
+    while (f < FLOORS && (double)vf32_sum(mass[f]) < estimate * FLOOR_MARGIN)
+        f++;
+    if (f == FLOORS)
+        return false;
+    kept->count = 0;
+    const vf32 floor = vf32_set1(floors[f]);
+    for (int32_t i = 0; i < vocab; i += 16) {
+        uint32_t bits = vmask_bits(vf32_ge(vf32_load(p + i), floor));
+        for (; bits != 0; bits &= bits - 1) {
+            const int32_t id = i + __builtin_ctz(bits);
+            kept->p[kept->count] = p[id];
+            kept->ids[kept->count++] = id;
+        }
+    }
+    /* Each lane adds vocab / 16 numbers, each time with an error of at most 2^-24. */
+    const double error = (vocab / 16.0 + 16) * 0x1p-24;
+    return cut_nucleus(scratch, estimate * (1 - error), estimate * (1 + error), top_p, vocab);
+}
+
+/*
+ * Keep the nucleus. Only candidates with p ≥ floor are sorted; should they miss the target, because
+ * the floor's f32 sums were too good, all of them are.
+ */
+static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p) {
+    const double target = (double)top_p * sum_of(kept->p, kept->count);
+    float floor = nucleus_floor(kept, target);
+    for (bool is_last = false; !is_last; floor = 0) {
+        is_last = floor == 0;
+        const int32_t n = sort_candidates(scratch, floor);
         double sum = 0;
         for (int32_t i = 0; i < n; i++) {
-            uint32_t bits = ~scratch->keys[i];
-            float p;
-            memcpy(&p, &bits, sizeof p);
+            const float p = sorted_p(scratch, i);
             sum += (double)p;
             if (sum >= target) {
                 drop_below(kept, p, scratch->order[i]);
@@ -227,7 +336,7 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
 }
 
 static int32_t draw(const candidates *kept, double u) {
-    const double target = u * sum_of(kept);
+    const double target = u * sum_of(kept->p, kept->count);
     double sum = 0;
     for (int32_t i = 0; i < kept->count; i++) {
         sum += (double)kept->p[i];
@@ -237,27 +346,42 @@ static int32_t draw(const candidates *kept, double u) {
     return kept->ids[kept->count - 1];
 }
 
+/* Leaves those tokens of a row that its filters let through; z is the row, scaled. */
+static void filter_row(const sample_job *job, int32_t i, sample_scratch *scratch, float max,
+                       float factor) {
+    const int32_t vocab = job->vocab, top_k = job->top_ks[i];
+    candidates *kept = &scratch->kept;
+    const bool has_top_k = top_k > 0 && top_k < vocab, has_top_p = job->top_ps[i] < 1;
+    bool is_nucleus = false;
+    if (has_top_p && !has_top_k) {
+        is_nucleus = keep_nucleus_of_row(scratch, vocab, max, job->top_ps[i]);
+        if (!is_nucleus)
+            scale_logits(scratch->z, job->logits + job->rows[i] * job->ldl, vocab, factor);
+    }
+    if (!is_nucleus) {
+        const float threshold = has_top_k ? kth_largest(scratch, vocab, top_k, max) : -INFINITY;
+        keep_from(kept, scratch->z, vocab, threshold, max);
+        if (has_top_p)
+            keep_nucleus(kept, scratch, job->top_ps[i]);
+    }
+    if (job->min_ps[i] > 0)
+        drop_below(kept, job->min_ps[i], INT32_MAX);
+}
+
 static int32_t sample_row(const sample_job *job, int32_t i, sample_scratch *scratch) {
     const float *logits = job->logits + job->rows[i] * job->ldl;
-    const int32_t vocab = job->vocab, top_k = job->top_ks[i];
-    const float temperature = job->temperatures[i];
-    const float max = temperature > 0 && top_k != 1
-                          ? scale_logits(scratch->z, logits, vocab, 1.0f / temperature)
+    const int32_t vocab = job->vocab;
+    const float temperature = job->temperatures[i], factor = 1.0f / temperature;
+    const float max = temperature > 0 && job->top_ks[i] != 1
+                          ? scale_logits(scratch->z, logits, vocab, factor)
                           : INFINITY;
     /* Greedy; or nothing to choose from; or a temperature so small that it overflows. */
     if (!(max < INFINITY && max > -INFINITY))
         return first_equal(logits, vocab, max_logit(logits, vocab));
-    float threshold = -INFINITY;
-    if (top_k > 0 && top_k < vocab)
-        threshold = kth_largest(scratch, vocab, top_k, max);
-    candidates *kept = &scratch->kept;
-    keep_from(kept, scratch->z, vocab, threshold, max);
-    if (job->top_ps[i] < 1)
-        keep_nucleus(kept, scratch, job->top_ps[i]);
-    if (job->min_ps[i] > 0)
-        drop_below(kept, job->min_ps[i], INT32_MAX);
-    return draw(kept, philox_uniform(job->seeds[2 * i], job->seeds[2 * i + 1],
-                                     (uint32_t)job->counters[i], (uint32_t)job->choices[i]));
+    filter_row(job, i, scratch, max, factor);
+    return draw(&scratch->kept,
+                philox_uniform(job->seeds[2 * i], job->seeds[2 * i + 1], (uint32_t)job->counters[i],
+                               (uint32_t)job->choices[i]));
 }
 
 static void sample_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
