@@ -8,12 +8,16 @@ import { checkpoints, uploadBodies } from './checkpoint/fuzz-checkpoints.ts'
 import { foreignFiles } from './checkpoint/fuzz-foreign.ts'
 import { FuzzFailure, type FuzzTarget, fuzz, keepInput } from './helpers/fuzz.ts'
 import { requestBodies } from './server/fuzz-bodies.ts'
+import { chatTemplates } from './text/fuzz-templates.ts'
+import { foreignTokenizers } from './tokenizer/fuzz-tokenizers.ts'
 
 export const targets: readonly FuzzTarget[] = [
 	checkpoints,
 	uploadBodies,
 	foreignFiles,
 	requestBodies,
+	foreignTokenizers,
+	chatTemplates,
 ]
 
 /** Cases of a target before it is the next one's turn. */

@@ -83,7 +83,7 @@ function describe({ form, config, tokenizer, step, parameterCount }: CheckpointI
 		`${form} ${config.family}`,
 		`${parameterCount} parameters`,
 		`context ${config.contextLength}`,
-		`${tokenizer.type} tokenizer of ${tokenizer.vocabSize} entries`,
+		`${tokenizer.type} tokenizer of ${tokenizer.vocabSize} entries${tokenizer.hasChatTemplate ? ' with a chat template' : ''}`,
 		...(step === null ? [] : [`step ${step}`]),
 	].join(', ')
 }

@@ -41,6 +41,16 @@ async function listed(): Promise<string[]> {
 	return data.map(({ id }) => id)
 }
 
+interface ChatAnswer {
+	readonly messages: readonly { readonly role: string; readonly content: string }[]
+	readonly add_generation_prompt: boolean
+	readonly prompt_ids?: readonly number[]
+}
+
+function chatsOf(name: string): readonly ChatAnswer[] {
+	return (familyAnswers(name) as { chat?: readonly ChatAnswer[] }).chat ?? []
+}
+
 /** Greedy continuation of token ids, whole or streamed. */
 async function complete(model: string, prompt: readonly number[], tokens: number, stream = false) {
 	const body = { model, prompt: [...prompt], max_tokens: tokens, temperature: 0 }
@@ -75,6 +85,80 @@ describe.each(names)('a directory of another trainer, %s', (name) => {
 		const { count } = (await response.json()) as { count: number }
 		expect(count).toBeGreaterThan(3)
 	})
+})
+
+const chatNames = names.filter((name) => name.startsWith('llama') || name.startsWith('qwen'))
+
+describe.each(chatNames.filter((name) => chatsOf(name).length > 0))('a chat with %s', (name) => {
+	test('reads the prompt that the original library makes', async () => {
+		for (const { messages, add_generation_prompt: adds, prompt_ids: ids } of chatsOf(name)) {
+			// Contents that would forge a turn are read as text here.
+			if (ids === undefined || messages.some(({ content }) => content.includes('<|'))) continue
+			const response = await fetch(`${server.url}/tokenize`, {
+				method: 'POST',
+				body: JSON.stringify({ model: name, messages, add_generation_prompt: adds }),
+			})
+			const { tokens } = (await response.json()) as { tokens: number[] }
+			expect(tokens).toEqual([...ids])
+		}
+	})
+
+	test('is answered, whole and streamed', async () => {
+		const body = {
+			model: name,
+			messages: [{ role: 'user' as const, content: 'What is light?' }],
+			max_tokens: 8,
+			temperature: 0,
+		}
+		const whole = await client.chat.completions.create(body)
+		let text = ''
+		for await (const chunk of await client.chat.completions.create({ ...body, stream: true })) {
+			text += chunk.choices[0]?.delta.content ?? ''
+		}
+		expect(text).toBe(whole.choices[0]!.message.content!)
+	})
+})
+
+/** Message of the error that a chat is answered with. */
+async function refusalOf(
+	model: string,
+	messages: OpenAI.ChatCompletionMessageParam[],
+): Promise<string> {
+	const answer = await client.chat.completions.create({ model, messages }).catch((error) => error)
+	expect(answer).toBeInstanceOf(OpenAI.BadRequestError)
+	return answer.message
+}
+
+test('a chat that the template of a model refuses is 400 with its message', async () => {
+	const messages = [{ role: 'system' as const, content: 'Be brief.' }]
+	expect(await refusalOf('mistral-swa', messages)).toContain('Conversation roles must alternate')
+})
+
+test.each(['tpl-bomb', 'tpl-escape', 'tpl-recursive', 'tpl-syntax', 'tpl-unknown-filter'])(
+	'a model with the template %s is served, and its chats are refused in bounded time',
+	async (name) => {
+		copy(`hostile/${name}`, name)
+		await eventually(async () => (await listed()).includes(name))
+		expect(await complete(name, [1, 2], 2)).toBeString()
+		const messages = [{ role: 'user' as const, content: 'Hi.' }]
+		expect(await refusalOf(name, messages)).toContain('chat template failed')
+		rmSync(join(server.checkpoints, name), { recursive: true })
+	},
+)
+
+test('a tokenizer.model is read where there is no tokenizer.json', async () => {
+	copy('llama-spm', 'only-model')
+	rmSync(join(server.checkpoints, 'only-model/tokenizer.json'))
+	await eventually(async () => (await listed()).includes('only-model'))
+	const prompt = { prompt: 'The light of the Sun' }
+	const ids = async (model: string) => {
+		const response = await fetch(`${server.url}/tokenize`, {
+			method: 'POST',
+			body: JSON.stringify({ model, ...prompt }),
+		})
+		return ((await response.json()) as { tokens: number[] }).tokens
+	}
+	expect(await ids('only-model')).toEqual(await ids('llama-spm'))
 })
 
 test("steps of Hugging Face's Trainer are addressed as name@step, the highest is served", async () => {

@@ -107,6 +107,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 				type: 'char' as const,
 				vocabSize: alphabet.length,
 				mergeCount: 0,
+				hasChatTemplate: false,
 				specialTokens: [],
 			}
 			const sizes = { checkpointBytes: 5000, parameterCount: 1000, memoryBytes: 4000 }

@@ -8,6 +8,8 @@ export interface TokenizerSummary {
 	readonly type: TokenizerSpec['type']
 	readonly vocabSize: number
 	readonly mergeCount: number
+	/** It brings a chat template of its own. */
+	readonly hasChatTemplate: boolean
 	readonly specialTokens: readonly string[]
 }
 

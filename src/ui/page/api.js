@@ -11,7 +11,7 @@
  * @typedef {{ step: number, loss?: number | null, valLoss?: number | null }} MetricsPoint
  *
  * @typedef {Run & { steps?: number[], contextLength?: number | null, embedded?: boolean,
- *   tokenizer?: { type: string, vocabSize: number } | null, checkpointBytes?: number | null,
+ *   tokenizer?: { type: string, vocabSize: number, hasChatTemplate?: boolean } | null, checkpointBytes?: number | null,
  *   memoryBytes?: number | null, metrics?: { badLineCount: number, points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
  *
  * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail

@@ -390,6 +390,7 @@ function factsOf(card) {
 		['Heads', number(model['nHead'])],
 		['Vocabulary', number(card.tokenizer?.vocabSize ?? model['vocabSize'])],
 		['Tokenizer', card.tokenizer?.type ?? text(train['tokenizer'])],
+		['Chat', card.tokenizer?.hasChatTemplate ? 'own template' : ''],
 		['Activation', text(model['ffnActivation'])],
 		['Architecture', text(card.family)],
 		['Format', text(card.format)],

@@ -66,6 +66,7 @@ function describe(
 		type: tokenizerSpec.type,
 		vocabSize: tokenizerSpec.vocab.length,
 		mergeCount: mergeCount(tokenizerSpec),
+		hasChatTemplate: 'chatTemplate' in tokenizerSpec && Boolean(tokenizerSpec.chatTemplate),
 		specialTokens: tokenizerSpec.specialTokens,
 	}
 	return { form, config, tokenizer, step, parameterCount, arenaBytes }
