@@ -28,7 +28,7 @@ export function kvBlockCount(
 export const KV_BYTES_MAX = 4 * 2 ** 30
 
 /**
- * Most memory that a model's keys, values and activations take beside its weights, in bytes. Throws Fault
+ * Most memory that a model's keys, values, activations and angles take beside its weights, in bytes. Throws Fault
  * `no-room` for a model of which not even one context fits.
  */
 export function runnerBytes(
@@ -49,5 +49,6 @@ export function runnerBytes(
 			`One context of the model needs ${needed}, at most ${max} can be had.`,
 		)
 	}
-	return kvBytes + bufferFloats(network, limits.rowsMax) * 4
+	const rotary = network.rotaries.reduce((sum, { bytes }) => sum + bytes, 0)
+	return kvBytes + bufferFloats(network, limits.rowsMax) * 4 + rotary
 }

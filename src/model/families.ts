@@ -2,7 +2,7 @@
 import { ConfigFields } from './config-fields.ts'
 import { alpha } from './families/alpha.ts'
 import type { Family, ForeignNames, ForeignTrainer, Network } from './families/family.ts'
-import { gpt2, parseNanoGptConfig } from './families/gpt2.ts'
+import { gpt2, gpt2Settings } from './families/gpt2.ts'
 import { llama } from './families/llama.ts'
 import { nanochat } from './families/nanochat.ts'
 import { neo } from './families/neo.ts'
@@ -19,7 +19,8 @@ export function networkOf(config: ModelConfig): Network {
 
 /** The config of another trainer's model. Throws ModelConfigError for what could not be computed. */
 export function parseForeignConfig(json: unknown, trainer: ForeignTrainer): ModelConfig {
-	if (trainer === 'nanogpt') return parseNanoGptConfig(json)
+	const parse = gpt2Settings[trainer]
+	if (parse !== undefined) return parse(json)
 	const fields = new ConfigFields(json, 'config')
 	if (fields.has('quantization_config')) fields.refuse('quantization_config', 'plain weights')
 	fields.eachText(

@@ -47,6 +47,9 @@ export interface Gpt2Config {
 	readonly activation: 'gelu' | 'gelu_erf' | 'relu' | 'silu'
 	readonly normEpsilon: number
 	readonly hasBias: boolean
+	readonly hasQkvBias: boolean
+	/** Checkpoints have queries, keys and values in three matrices. */
+	readonly splitsQkv: boolean
 	readonly tiesHead: boolean
 	/** Scores are divided by the square root of the head's channels. */
 	readonly scalesScores: boolean

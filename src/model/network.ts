@@ -7,6 +7,8 @@ import type { kernelActivations } from '../kernels/binding.ts'
 import { rowStride } from '../kernels/buffer.ts'
 import { assert } from '../lib/assert.ts'
 import type { ActivationProgram } from './activation-program.ts'
+import type { RotaryConfig } from './model-config.ts'
+import { Rotary } from './rotary.ts'
 
 /** A piece of the weights' memory: f32 numbers as they are, or a matrix packed for the kernels. */
 export type Slot = PlainSlot | PackedSlot
@@ -128,6 +130,8 @@ export interface NetworkMemory {
 	readonly alternatives: readonly (readonly (readonly string[])[])[]
 	readonly buffers: readonly RowBuffer[]
 	readonly attentions: readonly Attention[]
+	/** Tables of angles, which every loaded copy has for itself. */
+	readonly rotaries: readonly Rotary[]
 }
 
 /** Arrays of activation parameters are padded to this many floats, the kernels' virtual vector. */
@@ -143,6 +147,7 @@ export class NetworkBuilder {
 	readonly #alternatives: (readonly (readonly string[])[])[] = []
 	readonly #buffers: RowBuffer[] = []
 	readonly #attentions: Attention[] = []
+	readonly #rotaries: Rotary[] = []
 
 	/** Numbers by id, [rows, columns]. */
 	table(name: string, rows: number, columns: number): Table {
@@ -257,6 +262,13 @@ export class NetworkBuilder {
 		return attention
 	}
 
+	/** Angles of the positions of a context. */
+	rotary(config: RotaryConfig, contextLength: number): Rotary {
+		const rotary = new Rotary(config, contextLength)
+		this.#rotaries.push(rotary)
+		return rotary
+	}
+
 	/** A buffer of the forward pass, [rows of the step, columns]. */
 	buffer(columns: number): RowBuffer {
 		const buffer = { index: this.#buffers.length, columns }
@@ -271,6 +283,7 @@ export class NetworkBuilder {
 			alternatives: this.#alternatives,
 			buffers: this.#buffers,
 			attentions: this.#attentions,
+			rotaries: this.#rotaries,
 		}
 	}
 

@@ -37,6 +37,11 @@ export class Rotary {
 		)
 	}
 
+	/** Size of the whole table. */
+	get bytes(): number {
+		return this.#contextLength * this.channels * Float32Array.BYTES_PER_ELEMENT
+	}
+
 	/** Address of the table, whose rows up to a position are filled. */
 	tableUpTo(position: number): Address {
 		this.#table ??= pinned(new Float32Array(this.#contextLength * this.channels))

@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openDirectory } from '../../src/checkpoint/formats/open.ts'
+import { findStateDict } from '../../src/checkpoint/formats/state-dict.ts'
 import { readTensors, verifyStructure } from '../../src/checkpoint/verify.ts'
 import { families, familyDirectories } from '../helpers/families.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -49,15 +50,67 @@ const served = familyDirectories('gpt2', 'nanogpt').filter((name) => name !== un
 describe.each(served)('the directory %s', (name) => {
 	test('is a model as it lies there', () => {
 		const { form, config, tokenizerSpec, step } = verify(join(families, name))
-		expect(form).toBe(name.startsWith('nanogpt') ? 'nanogpt' : 'huggingface')
+		const isBare = /^(mingpt|raschka)/.test(name)
+		expect(form).toBe(
+			isBare ? 'state-dict' : name.startsWith('nanogpt') ? 'nanogpt' : 'huggingface',
+		)
 		expect(config.family).toBe('gpt2')
 		expect(tokenizerSpec.vocab.length).toBeLessThanOrEqual(config.vocabSize)
-		expect(step === null).toBe(form === 'huggingface')
+		expect(step === null).toBe(form !== 'nanogpt')
 	})
 })
 
 test('a character-level model without its characters says which file is missing', () => {
 	expect(refusal(join(families, unnamed))).toContain('expected meta.pkl beside the checkpoint')
+})
+
+describe('weights alone beside a config.json', () => {
+	/** A copy of a fixture whose weights have another name. */
+	function renamed(name: string, from: string, to: string): string {
+		const path = changed(name, {})
+		renameSync(join(path, from), join(path, to))
+		return path
+	}
+
+	test('are a model of Hugging Face in its own layout', () => {
+		const path = renamed('gpt2', 'model.safetensors', 'weights.safetensors')
+		expect(verify(path)).toMatchObject({ form: 'state-dict', config: { family: 'gpt2' } })
+	})
+
+	test('of another family have the names of Hugging Face', () => {
+		const path = renamed('qwen2', 'model.safetensors', 'final.safetensors')
+		expect(verify(path).config.family).toBe('llama')
+	})
+
+	test('may be in the layout of linear layers', () => {
+		const path = renamed('mingpt', 'model.pt', 'model.pth')
+		const { model } = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'))
+		const sizes = { vocab_size: 520, n_positions: 40, n_embd: 48, n_layer: 3, n_head: 3 }
+		const config = { ...model, ...sizes, model_type: 'gpt2', tie_word_embeddings: false }
+		writeFileSync(join(path, 'config.json'), JSON.stringify(config))
+		expect(verify(path).config).toMatchObject({ nLayer: 3, tiesHead: false })
+	})
+
+	test('are told from other files of a training, safetensors first', () => {
+		expect(findStateDict(['optimizer.pt', 'a.pt', 'model_9.pt', 'scheduler.pt'])).toBe('model_9.pt')
+		expect(findStateDict(['model.pt', 'b.safetensors'])).toBe('b.safetensors')
+		expect(findStateDict(['optimizer.pt', 'training_args.bin'])).toBeUndefined()
+	})
+
+	test.each([
+		['{"hidden": 3}', 'model_type: expected it, or the settings of'],
+		[
+			'{"emb_dim": 32, "n_heads": 5, "n_layers": 2, "vocab_size": 520, "context_length": 48}',
+			'n_heads',
+		],
+		[
+			'{"emb_dim": 32, "n_heads": 4, "n_layers": 3, "vocab_size": 520, "context_length": 48}',
+			'h.2.',
+		],
+		['{"model_type": "gpt-huge"}', 'n_embd'],
+	])('are refused with the field at fault: %s', (config, words) => {
+		expect(refusal(changed('raschka', { 'config.json': config }))).toContain(words)
+	})
 })
 
 test('several ids that end a text are all taken, from generation_config.json first', () => {

@@ -3,14 +3,30 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
 import { openSafetensors } from '../../src/checkpoint/formats/safetensors.ts'
+import { runnerBytes } from '../../src/engine/memory.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
 import { foreignNames, networkOf, parseForeignConfig } from '../../src/model/families.ts'
 import type { LlamaConfig, NeoConfig } from '../../src/model/model-config.ts'
+import { libraryPath } from '../helpers/test-engine.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures/families')
+const kernels = openKernels(libraryPath)
+kernels.select('')
 
 function readConfig(name: string): Record<string, unknown> {
 	return JSON.parse(readFileSync(join(fixtures, name, 'config.json'), 'utf8'))
 }
+
+test('the tables of angles count among what a loaded model takes', () => {
+	const config = parseForeignConfig(readConfig('llama-v4-chat'), 'huggingface') as LlamaConfig
+	expect(networkOf(config).rotaries.map(({ bytes }) => bytes)).toEqual([
+		config.contextLength * config.headDim * 4,
+	])
+	const limits = { sequencesMax: 1, rowsMax: 8, readingRowsMax: 8, kvBytesMax: 2 ** 20 }
+	const half = { ...config, rotary: { ...config.rotary, channels: config.headDim / 2 } }
+	const [whole, less] = [config, half].map((each) => runnerBytes(kernels, each, 'f32', limits))
+	expect(whole! - less!).toBe(config.contextLength * config.headDim * 2)
+})
 
 describe('a config of GPT-2', () => {
 	const gpt2 = readConfig('gpt2-bf16')
@@ -27,6 +43,8 @@ describe('a config of GPT-2', () => {
 			activation: 'gelu',
 			normEpsilon: 1e-5,
 			hasBias: true,
+			hasQkvBias: true,
+			splitsQkv: false,
 			tiesHead: true,
 			scalesScores: true,
 			scalesScoresByLayer: false,

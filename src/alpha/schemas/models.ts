@@ -20,9 +20,12 @@ export const RunSchema = Type.Object({
 	modelConfig: AnyObject,
 	trainConfig: AnyObject,
 	format: nullable(
-		oneOf(['json', 'binary', 'huggingface', 'nanogpt', 'nanochat', 'gguf', 'llama2c'], {
-			description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
-		}),
+		oneOf(
+			['json', 'binary', 'huggingface', 'nanogpt', 'nanochat', 'gguf', 'llama2c', 'state-dict'],
+			{
+				description: 'How the checkpoint is written; null: not looked into yet, or not servable.',
+			},
+		),
 	),
 	family: nullable(
 		oneOf(['alpha', 'gpt2', 'llama', 'nanochat', 'neo', 'neox'], {

@@ -109,6 +109,8 @@ function parseGpt2(fields: ConfigFields, facts: GgufFacts): Gpt2Config {
 		...sizes,
 		activation: 'gelu',
 		hasBias: true,
+		hasQkvBias: true,
+		splitsQkv: false,
 		tiesHead: !facts.has('output.weight'),
 		scalesScores: true,
 		scalesScoresByLayer: false,

@@ -13,7 +13,7 @@ import { openTorch, stateDictTensors } from './torch.ts'
 import type { CheckpointFile, StoredTensor } from './types.ts'
 import { WEIGHT_FILES } from './weight-files.ts'
 
-const CONFIG_BYTES_MAX = 2 ** 22
+export const CONFIG_BYTES_MAX = 2 ** 22
 const INDEX_BYTES_MAX = 2 ** 24
 const TOKENIZER_BYTES_MAX = 2 ** 26
 const SHARDS_MAX = 1024
@@ -35,7 +35,7 @@ export function openHuggingFace(directory: ModelDirectory): CheckpointFile {
 		form: 'huggingface',
 		step: undefined,
 		parseConfig: () => parseForeignConfig(config, 'huggingface'),
-		parseTokenizer: () => parseTokenizer(directory, config),
+		parseTokenizer: () => huggingFaceTokenizer(directory, config),
 		tensorsOf: (parsed) => networkTensors(stored, parsed, 'huggingface'),
 	}
 }
@@ -92,7 +92,11 @@ function openShards(directory: ModelDirectory, index: string): ReadonlyMap<strin
 	return tensors
 }
 
-function parseTokenizer(directory: ModelDirectory, config: Readonly<Record<string, unknown>>) {
+/** The tokenizer of the files beside a model. Throws CheckpointError, or an Error of the tokenizer. */
+export function huggingFaceTokenizer(
+	directory: ModelDirectory,
+	config: Readonly<Record<string, unknown>>,
+) {
 	const generation = directory.readJson('generation_config.json', CONFIG_BYTES_MAX)
 	return parseHuggingFaceTokenizer({
 		tokenizer: directory.readJson('tokenizer.json', TOKENIZER_BYTES_MAX),

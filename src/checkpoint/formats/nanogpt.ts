@@ -40,12 +40,13 @@ export function openNanoGpt(directory: ModelDirectory): CheckpointFile {
 		form: 'nanogpt',
 		step: saved.get('iter_num'),
 		parseConfig: () => parseForeignConfig(args, 'nanogpt'),
-		parseTokenizer: () => parseTokenizer(directory, args['vocab_size']),
+		parseTokenizer: () => nanoGptTokenizer(directory, args['vocab_size']),
 		tensorsOf: (config) => networkTensors(stored, config, 'nanogpt'),
 	}
 }
 
-function parseTokenizer(directory: ModelDirectory, vocabSize: unknown): TokenizerSpec {
+/** The characters beside the model, or GPT-2's own vocabulary. Throws CheckpointError. */
+export function nanoGptTokenizer(directory: ModelDirectory, vocabSize: unknown): TokenizerSpec {
 	const bytes = directory.readBytes(NANOGPT_META, PICKLE_BYTES_MAX)
 	if (bytes !== undefined) return parseMeta(readPickle(bytes, { calls: new Map() }), vocabSize)
 	if (vocabSize === GPT2_VOCAB_SIZE || vocabSize === GPT2_PADDED_SIZE) return gpt2Tokenizer()
@@ -63,7 +64,7 @@ function parseMeta(meta: PickleValue, vocabSize: unknown): TokenizerSpec {
 	}
 	if (itos.size !== vocabSize) {
 		throw new CheckpointError(
-			`${NANOGPT_META}: expected the vocab_size of model_args, ${describeValue(vocabSize)}, ` +
+			`${NANOGPT_META}: expected the model's vocab_size, ${describeValue(vocabSize)}, ` +
 				`got ${itos.size} characters`,
 		)
 	}

@@ -10,6 +10,7 @@ import { isLlama2cName, openLlama2c } from './llama2c.ts'
 import type { ModelDirectory } from './model-directory.ts'
 import { findNanochat, openNanochat } from './nanochat.ts'
 import { isNanoGpt, openNanoGpt } from './nanogpt.ts'
+import { findStateDict, openStateDict } from './state-dict.ts'
 import type { CheckpointFile } from './types.ts'
 import { WEIGHT_FILES } from './weight-files.ts'
 
@@ -38,9 +39,11 @@ export function openDirectory(directory: ModelDirectory): CheckpointFile {
 	if (isNanoGpt(directory)) return openNanoGpt(directory)
 	const nanochat = findNanochat(directory.names).at(-1)
 	if (nanochat !== undefined) return openNanochat(directory, nanochat)
+	const stateDict = directory.has('config.json') ? findStateDict(directory.names) : undefined
+	if (stateDict !== undefined) return openStateDict(directory, stateDict)
 	const llama2c = directory.names.filter(isLlama2cName).sort()[0]
 	if (llama2c !== undefined) return openLlama2c(directory, llama2c)
 	throw new CheckpointError(
-		`expected weights in ${WEIGHT_FILES.join(', ')} , *.gguf, ckpt.pt or model_<step>.pt, got none`,
+		`expected weights in ${WEIGHT_FILES.join(', ')}, *.gguf, ckpt.pt or model_<step>.pt, got none`,
 	)
 }

@@ -3,7 +3,6 @@
  * decides whether they make a model. Only parameters are listed; optimizer state is passed over unread.
  */
 import type { Kernels } from '../../kernels/binding.ts'
-import type { ForeignTrainer } from '../../model/families/family.ts'
 import type { ModelConfig } from '../../model/model-config.ts'
 import type { TrainerForm } from '../../model/parse-model-config.ts'
 import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
@@ -41,7 +40,14 @@ export interface StoredTensor {
 }
 
 /** Who wrote a checkpoint, and how. */
-export type CheckpointForm = TrainerForm | ForeignTrainer
+export type CheckpointForm =
+	| TrainerForm
+	| 'huggingface'
+	| 'nanogpt'
+	| 'nanochat'
+	| 'gguf'
+	| 'llama2c'
+	| 'state-dict'
 
 export interface CheckpointFile {
 	readonly form: CheckpointForm

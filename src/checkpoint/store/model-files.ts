@@ -8,6 +8,7 @@ import { isGgufName } from '../formats/gguf.ts'
 import { isLlama2cName, LLAMA2C_TOKENIZERS } from '../formats/llama2c.ts'
 import { findNanochat, NANOCHAT_DIRECTORY } from '../formats/nanochat.ts'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
+import { findStateDict } from '../formats/state-dict.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { IDENTITY_SEPARATOR } from './checkpoint-version.ts'
@@ -48,9 +49,14 @@ export function findModelFiles(names: readonly string[]): ModelFiles | null {
 	const gguf = names.filter(isGgufName).sort()[0]
 	if (gguf !== undefined) return { weights: [gguf], others: [], needsConfig: false }
 	const checkpoint = names.filter(isNanoGptCheckpoint).sort()[0]
-	if (checkpoint === undefined) return findLlama2c(names)
-	const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []
-	return { weights: [checkpoint], others, needsConfig: false }
+	if (checkpoint !== undefined) {
+		const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []
+		return { weights: [checkpoint], others, needsConfig: false }
+	}
+	const stateDict = present.has(CONFIG_NAME) ? findStateDict(names) : undefined
+	if (stateDict === undefined) return findLlama2c(names)
+	const others = [...HUGGING_FACE_FILES, NANOGPT_META].filter((name) => present.has(name))
+	return { weights: [stateDict], others, needsConfig: true }
 }
 
 /** Whatever else ends in `.bin` is llama2.c's where no config.json says that it is of another tool. */

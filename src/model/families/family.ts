@@ -21,7 +21,14 @@ export interface Network extends NetworkMemory {
 }
 
 /** Other trainers whose files are read as they wrote them. */
-export type ForeignTrainer = 'huggingface' | 'nanogpt' | 'nanochat' | 'gguf' | 'llama2c'
+export type ForeignTrainer =
+	| 'huggingface'
+	| 'nanogpt'
+	| 'nanochat'
+	| 'gguf'
+	| 'llama2c'
+	| 'mingpt'
+	| 'raschka'
 
 /** How a trainer's files name and lay out the tensors of a network. */
 export interface ForeignNames {

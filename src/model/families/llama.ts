@@ -7,7 +7,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { LlamaConfig } from '../model-config.ts'
 import { NetworkBuilder } from '../network.ts'
-import { parseRotary, Rotary } from '../rotary.ts'
+import { parseRotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 
 export const llama: Family<LlamaConfig> = {
@@ -119,9 +119,9 @@ function llamaNetwork(config: LlamaConfig): Network {
 	const { vocabSize, contextLength, nLayer, nEmbd, nHead, nKvHead, headDim, ffnDim } = config
 	const { normEpsilon: epsilon, hasQkvBias, hasAttentionOutBias, hasMlpBias, tiesHead } = config
 	const [q, kv] = [nHead * headDim, nKvHead * headDim]
-	const rotary = new Rotary(config.rotary, contextLength)
 
 	const build = new NetworkBuilder()
+	const rotary = build.rotary(config.rotary, contextLength)
 	const wte = build.table('embed_tokens.weight', vocabSize, nEmbd)
 	const layers = Array.from({ length: nLayer }, (_, i) => {
 		const attn = `layers.${i}.self_attn`

@@ -13,7 +13,6 @@ import {
 } from '../config-fields.ts'
 import type { NanochatConfig } from '../model-config.ts'
 import { NetworkBuilder, scoreScale } from '../network.ts'
-import { Rotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 
 export const nanochat: Family<NanochatConfig> = {
@@ -190,7 +189,10 @@ function nanochatNetwork(config: NanochatConfig): Network {
 	const { valueGate, hasLayerFactors, hasSmear, hasBackout, logitCap } = config
 	const headDim = nEmbd / nHead
 	const [kv, ffn] = [nKvHead * headDim, 4 * nEmbd]
-	const rotary = new Rotary(
+	const scale = Math.fround(config.sharpness ** 2 * scoreScale(headDim))
+
+	const build = new NetworkBuilder()
+	const rotary = build.rotary(
 		{
 			channels: headDim,
 			pairing: 'halves',
@@ -200,9 +202,6 @@ function nanochatNetwork(config: NanochatConfig): Network {
 		},
 		contextLength,
 	)
-	const scale = Math.fround(config.sharpness ** 2 * scoreScale(headDim))
-
-	const build = new NetworkBuilder()
 	const wte = build.table('wte.weight', tableRows, nEmbd)
 	const norm = build.bareRmsNorm(nEmbd, NORM_EPSILON)
 	const headNorm = build.bareRmsNorm(headDim, NORM_EPSILON)

@@ -6,7 +6,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { NeoxConfig } from '../model-config.ts'
 import { NetworkBuilder, type RowMove } from '../network.ts'
-import { parseRotary, Rotary } from '../rotary.ts'
+import { parseRotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 import { GPT2_ACTIVATIONS } from './gpt2.ts'
 
@@ -62,10 +62,10 @@ function neoxNetwork(config: NeoxConfig): Network {
 	const headDim = nEmbd / nHead
 	const norm = { bias: true, epsilon: config.normEpsilon }
 	const bias = config.hasAttentionBias
-	const rotary = new Rotary(config.rotary, contextLength)
 	const moves = headsToParts(nHead, headDim)
 
 	const build = new NetworkBuilder()
+	const rotary = build.rotary(config.rotary, contextLength)
 	const wte = build.table('embed_in.weight', vocabSize, nEmbd)
 	const layers = Array.from({ length: nLayer }, (_, i) => {
 		const attn = `layers.${i}.attention`
