@@ -20,7 +20,10 @@ const BLOCK_ELEMENTS = 2 ** 20
 /** A stored tensor that has the shape which the config gives it. */
 export interface VerifiedTensor {
 	readonly name: string
+	/** As it is stored. */
 	readonly shape: readonly number[]
+	/** A matrix of which rows are inputs, not outputs. */
+	readonly isTransposed: boolean
 	readonly stored: StoredTensor
 }
 
@@ -57,8 +60,10 @@ export function verifyStructure(file: CheckpointFile): VerifiedCheckpoint {
 		const listed = faults.slice(0, LISTED_FAULTS_MAX).join('; ')
 		throw new CheckpointError(more > 0 ? `${listed}; and ${more} more` : listed)
 	}
-	const tensors = specs.map(({ name, shape }): VerifiedTensor => {
-		return { name, shape, stored: stored.get(name)! }
+	const tensors = specs.map((spec): VerifiedTensor => {
+		const tensor = stored.get(spec.name)!
+		const isTransposed = tensor.isTransposed === true
+		return { name: spec.name, shape: storedShape(spec, tensor), isTransposed, stored: tensor }
 	})
 	return {
 		config,
@@ -91,9 +96,10 @@ function chooseTensors(
 }
 
 function tensorFaults(spec: TensorSpec, stored: StoredTensor | undefined): readonly string[] {
-	const expected = `[${spec.shape.join(', ')}]`
+	const shape = storedShape(spec, stored)
+	const expected = `[${shape.join(', ')}]`
 	if (stored === undefined) return [`${spec.name}: expected shape ${expected}, got no such tensor`]
-	if (!Bun.deepEquals(stored.shape, spec.shape)) {
+	if (!Bun.deepEquals(stored.shape, shape)) {
 		return [`${spec.name}: expected shape ${expected}, got ${describeValue(stored.shape)}`]
 	}
 	if (stored.format === null) {
@@ -108,11 +114,16 @@ function tensorFaults(spec: TensorSpec, stored: StoredTensor | undefined): reado
 	return []
 }
 
+/** The shape that a tensor must have in its file. */
+function storedShape(spec: TensorSpec, stored: StoredTensor | undefined): readonly number[] {
+	return stored?.isTransposed === true ? spec.shape.toReversed() : spec.shape
+}
+
 function elementsOf(shape: readonly number[]): number {
 	return shape.reduce((product, size) => product * size, 1)
 }
 
-/** Some whole rows of a tensor. */
+/** Some whole rows of a tensor as it is stored. */
 export interface TensorBlock {
 	readonly tensor: VerifiedTensor
 	readonly firstRow: number
@@ -133,7 +144,7 @@ export function readTensors(
 	for (const tensor of checkpoint.tensors) {
 		const rows = tensor.shape[0]!
 		const rowLength = rowLengthOf(tensor)
-		const blockRows = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowLength))
+		const blockRows = blockRowsOf(tensor)
 		const reader = tensor.stored.open(kernels)
 		for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
 			const count = Math.min(blockRows, rows - firstRow) * rowLength
@@ -152,12 +163,20 @@ export function readTensors(
 	}
 }
 
+/** Inputs are packed in groups of this many. */
+const INPUT_GROUP = 64
+
+function blockRowsOf(tensor: VerifiedTensor): number {
+	const rows = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowLengthOf(tensor)))
+	return tensor.isTransposed ? Math.max(1, Math.floor(rows / INPUT_GROUP)) * INPUT_GROUP : rows
+}
+
 function rowLengthOf(tensor: VerifiedTensor): number {
 	return elementsOf(tensor.shape.slice(1))
 }
 
 function blockCapacity(tensors: readonly VerifiedTensor[]): number {
-	return Math.max(BLOCK_ELEMENTS, ...tensors.map(rowLengthOf))
+	return Math.max(...tensors.map((tensor) => blockRowsOf(tensor) * rowLengthOf(tensor)))
 }
 
 /** Runs a parser of plain data whose errors are meant for the reader. */

@@ -38,6 +38,14 @@ export function arenaBase(arena: SharedArrayBuffer): Address {
 	return Math.ceil(address / alignmentBytes) * alignmentBytes
 }
 
+/** Which rows of a tensor some numbers are. */
+export interface TensorRows {
+	/** Of a transposed tensor a multiple of 64. */
+	readonly firstRow: number
+	/** Rows are inputs, [in, out], and not outputs. */
+	readonly isTransposed: boolean
+}
+
 /**
  * Puts a checkpoint tensor, or the rows of it from `firstRow` on, into its places of a zero-filled arena
  * of `layout.totalBytes`. The caller has verified the tensor's shape and that its numbers are finite;
@@ -49,24 +57,43 @@ export function packTensor(
 	arena: SharedArrayBuffer,
 	name: string,
 	data: Float32Array,
-	firstRow = 0,
+	{ firstRow, isTransposed }: TensorRows = { firstRow: 0, isTransposed: false },
 ): void {
 	const spec = layout.network.tensors.get(name)
 	assert(spec, `tensor ${name} belongs to the model`)
 	const base = arenaBase(arena)
 	const arenaStart = pointerOf(new Uint8Array(arena))
+	const dtype = kernelDtypes[layout.dtype]
 	const rowLength = spec.shape.slice(1).reduce((product, size) => product * size, 1)
 	const endRow = firstRow + data.length / rowLength
 	for (const { slot, moves } of spec.placements) {
 		const address = base + layout.offsets[slot.index]!
 		for (const move of moves) {
+			if (isTransposed) {
+				assert(slot.kind === 'packed', 'only matrices are stored transposed')
+				const [outputs] = spec.shape as [number]
+				const columns = pointerOf(data.subarray(move.firstRow))
+				const inputs = data.length / outputs
+				const { at, rows } = move
+				kernels.packInputs(
+					dtype,
+					address,
+					columns,
+					outputs,
+					firstRow,
+					inputs,
+					at,
+					rows,
+					slot.inputs,
+				)
+				continue
+			}
 			const from = Math.max(firstRow, move.firstRow)
 			const to = Math.min(endRow, move.firstRow + move.rows)
 			if (from >= to) continue
 			const rows = data.subarray((from - firstRow) * rowLength, (to - firstRow) * rowLength)
 			const skipped = from - move.firstRow
 			if (slot.kind === 'packed') {
-				const dtype = kernelDtypes[layout.dtype]
 				kernels.pack(dtype, address, pointerOf(rows), move.at + skipped, to - from, slot.inputs)
 			} else {
 				const start = address - arenaStart + (move.at + skipped * rowLength) * 4

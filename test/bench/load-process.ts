@@ -1,15 +1,19 @@
 /*
- * Loads one checkpoint, given as `LIBRARY PATH`, in a process of its own, so that the peak of its
- * resident memory is of this load alone. Prints a `LoadResult`.
+ * Loads one checkpoint, a file or a directory, given as `LIBRARY PATH`, in a process of its own, so that
+ * the peak of its resident memory is of this load alone. Prints a `LoadResult`.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
-import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
+import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
+import { openCheckpoint, openDirectory } from '../../src/checkpoint/formats/open.ts'
+import type { CheckpointFile } from '../../src/checkpoint/formats/types.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 
 export interface LoadResult {
 	readonly seconds: number
+	/** Of the weights' file. */
 	readonly bytes: number
 	readonly weightBytes: number
 	/** Resident memory before, and its peak until the end. */
@@ -26,20 +30,28 @@ function residentBytes(field: 'VmRSS' | 'VmHWM'): number {
 const [libraryPath = '', path = ''] = process.argv.slice(2)
 const kernels = openKernels(libraryPath)
 kernels.select('')
+const files = statSync(path).isDirectory() ? readdirSync(path) : []
+const sizes =
+	files.length === 0 ? [statSync(path).size] : files.map((name) => statSync(join(path, name)).size)
 const baseBytes = residentBytes('VmRSS')
 const start = performance.now()
-using source = openFileSource(path)
-const model = loadCheckpoint(
-	kernels,
-	openCheckpoint(source),
-	'f32',
-	(bytes) => new SharedArrayBuffer(bytes),
-)
+using held = new DisposableStack()
+
+function openPath(): CheckpointFile {
+	if (files.length === 0) return openCheckpoint(held.use(openFileSource(path)))
+	const directory = new ModelDirectory(
+		path,
+		files.map((name) => ({ name })),
+	)
+	return openDirectory(held.use(directory))
+}
+
+const model = loadCheckpoint(kernels, openPath(), 'f32', (bytes) => new SharedArrayBuffer(bytes))
 const seconds = (performance.now() - start) / 1000
 const result: LoadResult = {
 	seconds,
-	bytes: source.size,
-	weightBytes: model.parameterCount * 4,
+	bytes: Math.max(...sizes),
+	weightBytes: model.arena.byteLength,
 	baseBytes,
 	peakBytes: residentBytes('VmHWM'),
 }

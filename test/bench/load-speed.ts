@@ -1,8 +1,9 @@
 /** How fast checkpoints of about 100 MB load, and what memory that takes at its peak. */
-import { unlink } from 'node:fs/promises'
+import { rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Bench } from './bench-context.ts'
 import { writeBinaryCheckpoint, writeJsonCheckpoint } from './checkpoint-writer.ts'
+import { FOREIGN_FORMATS, type ForeignFormat, writeForeignModel } from './foreign-writer.ts'
 import type { LoadResult } from './load-process.ts'
 import { type ReferenceModel, referenceModel } from './reference-models.ts'
 import type { Goal } from './report.ts'
@@ -30,6 +31,42 @@ const MEMORY_MARGIN_BYTES = 100e6
 export async function measureLoad(bench: Bench): Promise<void> {
 	await measureForm(bench, JSON_MODEL, writeJsonCheckpoint, 250)
 	await measureForm(bench, BINARY_MODEL, writeBinaryCheckpoint, 1000)
+	for (const format of FOREIGN_FORMATS) await measureForeign(bench, format)
+}
+
+/** Millions of the file's bytes a second that are wanted. */
+const FOREIGN_GOALS: Readonly<Record<ForeignFormat, number>> = {
+	'safetensors f32': 1000,
+	'safetensors f16': 700,
+	'safetensors bf16': 700,
+	'torch zip f32': 700,
+}
+
+const TOKENIZER = join(import.meta.dir, '../fixtures/families/gpt2/tokenizer.json')
+
+/** GPT-2's smallest shape as other trainers write it. */
+async function measureForeign(bench: Bench, format: ForeignFormat): Promise<void> {
+	const path = writeForeignModel(bench.directory, format, TOKENIZER)
+	const results: LoadResult[] = []
+	for (let round = 0; round < bench.rounds; round++) results.push(await load(bench, path))
+	await rm(path, { recursive: true })
+	const megabytes = ((results[0]?.bytes ?? 0) / 1e6).toFixed(0)
+	bench.report.add({
+		subject: format,
+		name: `load of a GPT-2 in ${megabytes} MB`,
+		unit: 'MB/s',
+		samples: results.map(({ bytes, seconds }) => bytes / 1e6 / seconds),
+		goal: { of: 'value', bound: 'min', limit: FOREIGN_GOALS[format] },
+	})
+	bench.report.add({
+		subject: format,
+		name: 'peak memory beside the packed weights',
+		unit: 'MB',
+		samples: results.map(({ peakBytes, weightBytes, baseBytes }) => {
+			return (peakBytes - weightBytes - baseBytes) / 1e6
+		}),
+		goal: { of: 'value', bound: 'max', limit: MEMORY_MARGIN_BYTES / 1e6 },
+	})
 }
 
 async function measureForm(

@@ -8,7 +8,7 @@ import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import { readTensors, verifyStructure } from '../../src/checkpoint/verify.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
-import { packTensor, weightLayout } from '../../src/model/weights.ts'
+import { packTensor, type TensorRows, weightLayout } from '../../src/model/weights.ts'
 
 /** How much of everything; `vocabSize` and `nLayer` at least the model's own. */
 export interface Widening {
@@ -50,13 +50,20 @@ export function widenModel(
 		if (isTable || tensor.shape.length === 1) {
 			const rowLength = isTable ? own.nEmbd : data.length
 			const wide = repeatedRows(data, rowLength, copies)
-			packTensor(kernels, layout, arena, tensor.name, wide, firstRow * (isTable ? 1 : copies))
+			packTensor(
+				kernels,
+				layout,
+				arena,
+				tensor.name,
+				wide,
+				rowsFrom(firstRow * (isTable ? 1 : copies)),
+			)
 			return
 		}
 		const wide = repeatedRows(data, tensor.shape[1]!, copies).map((weight) => weight / copies)
 		const width = tensor.shape[1]! * copies
 		if (tensor.name === 'lmHead') {
-			packTensor(kernels, layout, arena, tensor.name, wide, firstRow)
+			packTensor(kernels, layout, arena, tensor.name, wide, rowsFrom(firstRow))
 			return
 		}
 		// Queries, keys and values each lie together, and so do the copies of each.
@@ -68,7 +75,7 @@ export function widenModel(
 			const numbers = wide.slice(row * width, (row + 1) * width)
 			for (let copy = 0; copy < copies; copy++) {
 				const to = (part * copies + copy) * partRows + rowOfPart
-				packTensor(kernels, layout, arena, tensor.name, numbers, to)
+				packTensor(kernels, layout, arena, tensor.name, numbers, rowsFrom(to))
 			}
 		}
 	})
@@ -84,4 +91,8 @@ function repeatedRows(rows: Float32Array, rowLength: number, copies: number): Fl
 		}
 	}
 	return wide
+}
+
+function rowsFrom(firstRow: number): TensorRows {
+	return { firstRow, isTransposed: false }
 }

@@ -66,8 +66,10 @@ export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
 	const arena = new SharedArrayBuffer(layout.totalBytes)
 	for (const spec of layout.network.tensors.values()) {
 		const numbers = new Float32Array(spec.shape.reduce((product, size) => product * size, 1))
-		stored.get(spec.name)!.open(kernels).read(numbers)
-		packTensor(kernels, layout, arena, spec.name, numbers)
+		const tensor = stored.get(spec.name)!
+		tensor.open(kernels).read(numbers)
+		const isTransposed = tensor.isTransposed === true
+		packTensor(kernels, layout, arena, spec.name, numbers, { firstRow: 0, isTransposed })
 	}
 	return { config, tokenCount: config.vocabSize, dtype, arena }
 }

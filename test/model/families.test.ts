@@ -22,7 +22,13 @@ test('the tables of angles count among what a loaded model takes', () => {
 	expect(networkOf(config).rotaries.map(({ bytes }) => bytes)).toEqual([
 		config.contextLength * config.headDim * 4,
 	])
-	const limits = { sequencesMax: 1, rowsMax: 8, readingRowsMax: 8, kvBytesMax: 2 ** 20 }
+	const limits = {
+		sequencesMax: 1,
+		rowsMax: 8,
+		readingRowsMax: 8,
+		kvBytesMax: 2 ** 20,
+		guessing: { weightBytesMin: Number.POSITIVE_INFINITY, costs: 'assumed' },
+	} as const
 	const half = { ...config, rotary: { ...config.rotary, channels: config.headDim / 2 } }
 	const [whole, less] = [config, half].map((each) => runnerBytes(kernels, each, 'f32', limits))
 	expect(whole! - less!).toBe(config.contextLength * config.headDim * 2)

@@ -26,55 +26,7 @@ export function networkTensors(
 			)
 		}
 		if (renamed.has(name)) throw new CheckpointError(`${tensor.name}: expected once, got twice`)
-		renamed.set(name, { ...(names.isTransposed(name) ? transposed(tensor) : tensor), name })
+		renamed.set(name, { ...tensor, name, isTransposed: names.isTransposed(name) })
 	}
 	return renamed
-}
-
-/** Rows and columns that are transposed at a time, so that both sides stay in the nearest cache. */
-const TILE = 16
-
-/** A matrix stored as [in, out], as one of [out, in]. It is read whole when it is opened. */
-function transposed(tensor: StoredTensor): StoredTensor {
-	const { shape } = tensor
-	if (!Array.isArray(shape) || shape.length !== 2) return tensor
-	const [inputs, outputs] = shape as [number, number]
-	return {
-		...tensor,
-		shape: [outputs, inputs],
-		open(kernels) {
-			const reader = tensor.open(kernels)
-			const columns = new Float32Array(inputs * outputs)
-			reader.read(columns)
-			let row = 0
-			return {
-				read(out) {
-					const rows = out.length / inputs
-					transposeRows(columns, { inputs, outputs }, { first: row, rows }, out)
-					row += rows
-				},
-				expectEnd: () => reader.expectEnd(),
-			}
-		},
-	}
-}
-
-/** Rows `first` … of the transposed matrix. */
-function transposeRows(
-	columns: Float32Array,
-	{ inputs, outputs }: { inputs: number; outputs: number },
-	{ first, rows }: { first: number; rows: number },
-	out: Float32Array,
-): void {
-	for (let rowStart = 0; rowStart < rows; rowStart += TILE) {
-		const rowEnd = Math.min(rows, rowStart + TILE)
-		for (let start = 0; start < inputs; start += TILE) {
-			const end = Math.min(inputs, start + TILE)
-			for (let row = rowStart; row < rowEnd; row++) {
-				for (let input = start; input < end; input++) {
-					out[row * inputs + input] = columns[input * outputs + first + row]!
-				}
-			}
-		}
-	}
 }

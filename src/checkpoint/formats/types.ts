@@ -33,6 +33,8 @@ export interface StoredTensor {
 	readonly dtype: string
 	/** The same for numbers that can be weights; null for others. `quantized`: in blocks of a few bits each. */
 	readonly format: NumberFormat | 'quantized' | null
+	/** The network's matrix [out, in] is stored as [in, out], which `shape` is. */
+	readonly isTransposed?: boolean
 	/** How many numbers the file has for it: at least, at most. */
 	readonly elements: readonly [min: number, max: number]
 	/** One reader of a file at a time: readers share its buffers. */
@@ -57,6 +59,6 @@ export interface CheckpointFile {
 	parseConfig(): ModelConfig
 	/** Verifies the tokenizer. Throws such an Error. */
 	parseTokenizer(): TokenizerSpec
-	/** Parameters by the names that the network of `config` gives them, matrices as [out, in]. */
+	/** Parameters by the names that the network of `config` gives them. */
 	tensorsOf(config: ModelConfig): ReadonlyMap<string, StoredTensor>
 }

@@ -43,7 +43,8 @@ export function loadCheckpoint(
 	const digest = new ModelDigest(checkpoint)
 	readTensors(kernels, checkpoint, ({ tensor, firstRow, data }) => {
 		digest.update(tensor.name, data)
-		packTensor(kernels, layout, arena, tensor.name, data, firstRow)
+		const { isTransposed } = tensor
+		packTensor(kernels, layout, arena, tensor.name, data, { firstRow, isTransposed })
 	})
 	return {
 		...describe(kernels, file.form, checkpoint, dtype),
