@@ -1,6 +1,7 @@
 /** Text → answers of POST /v1/responses. */
 import type { FinishReason } from '../engine/generation.ts'
 import type { ScoredToken, TextResult } from '../text/text-events.ts'
+import type { ToolCallParser } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type Call, CallList } from './call-list.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
@@ -27,6 +28,8 @@ export interface ResponseHead {
 	readonly body: ResponsesRequest
 	/** Null when no log-probabilities were asked for. */
 	readonly logprobsTokenizer: Tokenizer | null
+	/** Finds calls in texts, in the format of the model's template. Default: they have none. */
+	readonly newParser?: (() => ToolCallParser) | null
 }
 
 /** What was generated. */
@@ -72,7 +75,7 @@ export function toResponse(head: ResponseHead, output: ResponseOutput | null): R
 	}
 }
 
-/** The one output of a result, as `toResponse` takes it. */
+/** The output of a result, as `toResponse` takes it. */
 export function toOutput(
 	head: ResponseHead,
 	{ choices: [choice], promptTokens, cachedTokens }: TextResult,
@@ -80,15 +83,20 @@ export function toOutput(
 ): ResponseOutput {
 	const { finishReason, completionTokens } = choice!
 	const facts = { finishReason, promptTokens, cachedTokens, completionTokens, completedAt }
-	if (!forcesCalls(head.body)) {
-		return { ...facts, items: [toMessage(head.newId('msg_'), head, choice!)] }
-	}
 	const list = new CallList(head.newId)
-	list.push(choice!.text)
-	return {
-		...facts,
-		items: list.calls.map((call, i) => toCallItem(call, endStatus(choice!, list, i))),
+	if (forcesCalls(head.body)) {
+		list.push(choice!.text)
+		const items = list.calls.map((call, i) => toCallItem(call, endStatus(choice!, list, i)))
+		return { ...facts, items }
 	}
+	const parser = head.newParser?.()
+	const pieces = parser ? [parser.push(choice!.text), parser.finish()] : [choice!]
+	const text = pieces.map((piece) => piece.text).join('')
+	for (const piece of pieces) if ('calls' in piece) list.add(piece.calls)
+	const calls = list.calls.map((call) => toCallItem(call, 'completed'))
+	const isMessage = calls.length === 0 || text.trim() !== ''
+	const message = isMessage ? [toMessage(head.newId('msg_'), head, { ...choice!, text })] : []
+	return { ...facts, items: [...message, ...calls] }
 }
 
 /** A finished text as it becomes a message. */

@@ -3,6 +3,7 @@
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
 import type { ScoredToken, TextEvent } from '../text/text-events.ts'
+import type { ReplyPiece, ToolCallParser } from '../text/tool-call-parser.ts'
 import type { ApiError } from '../wire/errors.ts'
 import { eventFrame, type StreamFormat } from '../wire/stream-format.ts'
 import { type Call, CallList } from './call-list.ts'
@@ -48,9 +49,10 @@ export class ResponseStream implements StreamFormat {
 		this.#head = head
 		this.#now = now
 		const frame: Frame = (type, fields) => this.#frame(type, fields)
-		this.#items = forcesCalls(head.body)
-			? new CallEvents(head, frame)
-			: new MessageEvents(head, frame)
+		const parser = head.newParser?.()
+		if (forcesCalls(head.body)) this.#items = new CallEvents(head, frame)
+		else if (parser) this.#items = new MixedEvents(head, frame, parser)
+		else this.#items = new MessageEvents(head, frame)
 	}
 
 	open(): string {
@@ -113,10 +115,10 @@ class MessageEvents implements ItemEvents {
 	readonly #tokens: ScoredToken[] = []
 	items: OutputItem[] = []
 
-	constructor(head: ResponseHead, frame: Frame) {
+	constructor(head: ResponseHead, frame: Frame, outputIndex = 0) {
 		this.#head = head
 		this.#frame = frame
-		this.#place = { item_id: head.newId('msg_'), output_index: 0, content_index: 0 }
+		this.#place = { item_id: head.newId('msg_'), output_index: outputIndex, content_index: 0 }
 		this.#placeJson = JSON.stringify(this.#place).slice(1, -1)
 	}
 
@@ -124,7 +126,7 @@ class MessageEvents implements ItemEvents {
 		const item = { id: this.#place.item_id, type: 'message', role: 'assistant' }
 		return (
 			this.#frame('response.output_item.added', {
-				output_index: 0,
+				output_index: this.#place.output_index,
 				item: { ...item, status: 'in_progress', content: [] },
 			}) +
 			this.#frame('response.content_part.added', {
@@ -135,7 +137,7 @@ class MessageEvents implements ItemEvents {
 	}
 
 	/** Runs per token, therefore the ready-made JSON. */
-	text({ text, tokens }: TextPiece): string {
+	text({ text, tokens }: Pick<TextPiece, 'text' | 'tokens'>): string {
 		this.#text += text
 		this.#tokens.push(...tokens)
 		const logprobs = JSON.stringify(toResponseLogprobs(tokens, this.#head))
@@ -143,7 +145,7 @@ class MessageEvents implements ItemEvents {
 		return this.#frame('response.output_text.delta', fields)
 	}
 
-	close({ finishReason }: FinishEvent): string {
+	close({ finishReason }: Pick<FinishEvent, 'finishReason'>): string {
 		const message = { text: this.#text, tokens: this.#tokens, finishReason }
 		const item = toMessage(this.#place.item_id, this.#head, message)
 		const part = item.content[0]!
@@ -155,7 +157,10 @@ class MessageEvents implements ItemEvents {
 				logprobs: part.logprobs,
 			}) +
 			this.#frame('response.content_part.done', { ...this.#place, part }) +
-			this.#frame('response.output_item.done', { output_index: 0, item })
+			this.#frame('response.output_item.done', {
+				output_index: this.#place.output_index,
+				item,
+			})
 		)
 	}
 }
@@ -206,6 +211,83 @@ class CallEvents implements ItemEvents {
 		return (
 			this.#frame('response.function_call_arguments.done', { ...place, name, arguments: json }) +
 			this.#frame('response.output_item.done', { output_index: index, item })
+		)
+	}
+}
+
+/** A text with calls in it: messages and calls, each an item of its own, in their order. */
+class MixedEvents implements ItemEvents {
+	readonly #head: ResponseHead
+	readonly #frame: Frame
+	readonly #parser: ToolCallParser
+	readonly #list: CallList
+	/** The message that grows. */
+	#message: MessageEvents | null = null
+	readonly items: OutputItem[] = []
+
+	constructor(head: ResponseHead, frame: Frame, parser: ToolCallParser) {
+		this.#head = head
+		this.#frame = frame
+		this.#parser = parser
+		this.#list = new CallList(head.newId)
+	}
+
+	open(): string {
+		return ''
+	}
+
+	text({ text, tokens }: TextPiece): string {
+		return this.#read(this.#parser.push(text), tokens)
+	}
+
+	close(finish: FinishEvent): string {
+		const rest = this.#read(this.#parser.finish(), [])
+		const isEmpty = this.items.length === 0 && this.#message === null
+		return rest + (isEmpty ? this.#openMessage() : '') + this.#closeMessage(finish)
+	}
+
+	#read({ text, calls }: ReplyPiece, tokens: readonly ScoredToken[]): string {
+		let frames = ''
+		// Line ends before a call are no message.
+		if (this.#message !== null || text.trim() !== '') {
+			frames += this.#openMessage()
+			if (text !== '') frames += this.#message!.text({ text, tokens })
+		}
+		for (const { call } of this.#list.add(calls)) {
+			frames += this.#closeMessage({ finishReason: 'stop' })
+			frames += this.#tellCall(call)
+		}
+		return frames
+	}
+
+	#openMessage(): string {
+		if (this.#message !== null) return ''
+		this.#message = new MessageEvents(this.#head, this.#frame, this.items.length)
+		return this.#message.open()
+	}
+
+	#closeMessage(finish: Pick<FinishEvent, 'finishReason'>): string {
+		if (this.#message === null) return ''
+		const frames = this.#message.close(finish)
+		this.items.push(...this.#message.items)
+		this.#message = null
+		return frames
+	}
+
+	#tellCall(call: Call): string {
+		const item = toCallItem(call, 'completed')
+		const { name, arguments: json } = item
+		const output_index = this.items.length
+		const place = { item_id: call.itemId, output_index }
+		this.items.push(item)
+		return (
+			this.#frame('response.output_item.added', {
+				output_index,
+				item: { ...item, arguments: '', status: 'in_progress' },
+			}) +
+			this.#frame('response.function_call_arguments.delta', { ...place, delta: json }) +
+			this.#frame('response.function_call_arguments.done', { ...place, name, arguments: json }) +
+			this.#frame('response.output_item.done', { output_index, item })
 		)
 	}
 }

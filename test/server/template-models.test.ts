@@ -1,10 +1,11 @@
 /** Models with a chat template of their own: what requests may say, and calls that they write. */
 import { describe, expect, test } from 'bun:test'
 import { ChatCompletion, ChatCompletionChunk } from '../../src/openai/schemas/chat.ts'
+import { ResponseSchema } from '../../src/openai/schemas/responses.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import { violations } from '../helpers/conforms.ts'
 import { saying } from '../helpers/fake-catalog.ts'
-import { readChunks } from '../helpers/read-sse.ts'
+import { parseSse, readChunks } from '../helpers/read-sse.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const END = '<|end|>'
@@ -163,5 +164,50 @@ describe('a reply that calls a tool as the template has it', () => {
 		const answer = await (await app.post('/v1/chat/completions', { messages })).json()
 		expect(answer.choices[0].message).toMatchObject({ content: reply })
 		expect(answer.choices[0].finish_reason).toBe('stop')
+	})
+})
+
+describe('a response that calls a tool as the template has it', () => {
+	const flat = [{ type: 'function', name: 'look', parameters: { type: 'object', properties: {} } }]
+	const body = { input: 'Hi', tools: flat }
+
+	test('has the message and the call as items', async () => {
+		const app = testApp({ tokenizer, script: saying(reply) })
+		const answer = await (await app.post('/v1/responses', body)).json()
+		expect(violations(ResponseSchema, answer)).toEqual([])
+		expect(answer.output).toMatchObject([
+			{ type: 'message', content: [{ text: 'I look.\n' }] },
+			{ type: 'function_call', name: 'look', arguments: '{"at":"sky"}', status: 'completed' },
+		])
+	})
+
+	test('streams the same items, one after the other', async () => {
+		const app = testApp({ tokenizer, script: saying(reply) })
+		const response = await app.post('/v1/responses', { ...body, stream: true })
+		const events = parseSse(await response.text()).map(({ data }) => JSON.parse(data))
+		expect(events.map(({ sequence_number: number }) => number)).toEqual(events.map((_, i) => i))
+		const done = events.filter(({ type }) => type === 'response.output_item.done')
+		expect(done.map((event) => [event.output_index, event.item.type])).toEqual([
+			[0, 'message'],
+			[1, 'function_call'],
+		])
+		const text = events.map((event) => (event.type.endsWith('text.delta') ? event.delta : ''))
+		expect(text.join('')).toBe('I look.\n')
+		const { response: last } = events.at(-1)
+		expect(last.output).toEqual(done.map(({ item }) => item))
+	})
+
+	test('tells earlier calls and their results to the template', async () => {
+		const app = testApp({ tokenizer })
+		const input = [
+			{ role: 'user', content: 'Hi' },
+			{ type: 'function_call', call_id: 'call_1', name: 'look', arguments: '{"at":1}' },
+			{ type: 'function_call_output', call_id: 'call_1', output: 'blue' },
+		]
+		await app.post('/v1/responses', { input, tools: flat })
+		const [run] = app.catalog.runs
+		const prompt = run!.request.promptTokenIds.map((id) => tokenizer.tokenText(id)).join('')
+		expect(prompt).toContain('"arguments": {"at": 1}')
+		expect(prompt).toContain('tool:blue<|end|>')
 	})
 })

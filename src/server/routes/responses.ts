@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { replyParser } from '../../openai/chat-options.ts'
 import { toResponsesTextRequest, wantsLogprobs } from '../../openai/responses-request.ts'
 import { toOutput, toResponse } from '../../openai/responses-response.ts'
 import { ResponseStream } from '../../openai/responses-stream.ts'
@@ -45,6 +46,7 @@ async function respond(
 		model: lease.id,
 		body: asked,
 		logprobsTokenizer: wantsLogprobs(asked) ? lease.tokenizer : null,
+		newParser: replyParser(asked, lease.tokenizer),
 	}
 	if (asked.stream) return answerStream(session, new ResponseStream(head, unixSeconds))
 	return answerWhole(session, ([result]) =>
