@@ -1,6 +1,7 @@
 import { KV_BYTES_MAX } from '../engine/memory.ts'
 import { instructionSets, threadsMax } from '../kernels/binding.ts'
 import { isSubnet } from '../server/clients.ts'
+import { memoryBudgets } from './memory-budgets.ts'
 import {
 	bytesOption,
 	choiceOption,
@@ -83,8 +84,8 @@ export function serveOptions(machine: Machine) {
 		modelMemoryBytes: bytesOption({
 			flag: '--model-memory',
 			min: MIB,
-			defaultValue: Math.max(MIB, Math.floor(machine.memoryBytes / 2)),
-			defaultText: 'half of the memory',
+			defaultValue: memoryBudgets(machine.memoryBytes).modelBytes,
+			defaultText: 'half of the memory above 112M',
 			help: 'memory for loaded models',
 		}),
 		kvMemoryBytes: bytesOption({

@@ -19,6 +19,7 @@ import { recoverInterruptedUploads } from '../upload/upload.ts'
 import type { CommandContext } from './command.ts'
 import { type Config, serveOptions } from './config.ts'
 import { lastLevelCacheBytes, readMachine } from './machine.ts'
+import { memoryBudgets } from './memory-budgets.ts'
 import { parseOptions, UsageError } from './options.ts'
 import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
 
@@ -90,6 +91,7 @@ export async function startRuntime(
 			limits,
 			queueLengthMax: config.queueLengthMax,
 			queueMsMax: config.queueSeconds * 1000,
+			backlogBytesMax: memoryBudgets(readMachine().memoryBytes).backlogBytes,
 			log,
 		}),
 		config.embeddedModel ? openBuiltinModel() : null,

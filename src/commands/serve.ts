@@ -13,6 +13,7 @@ import { DescriptorReserve } from './descriptor-reserve.ts'
 import { collectWhenIdle } from './idle-collection.ts'
 import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { ownHosts, readMachine } from './machine.ts'
+import { memoryBudgets } from './memory-budgets.ts'
 import { formatHelp, UsageError } from './options.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 
@@ -112,6 +113,7 @@ function startServer(
 		stallSeconds: defaultLimits.stallSeconds,
 		idleSeconds: config.idleSeconds,
 	})
+	const budgets = memoryBudgets(readMachine().memoryBytes)
 	const app = createApp({
 		catalog,
 		engineStats: () => engine.stats,
@@ -128,7 +130,12 @@ function startServer(
 		apiKeys: config.apiKeys,
 		trustedProxies: config.trustedProxies,
 		sharesCache: config.sharesCache,
-		limits: { ...defaultLimits, choicesMax: config.sequencesMax + config.queueLengthMax },
+		limits: {
+			...defaultLimits,
+			bodiesBytesMax: budgets.bodiesBytes,
+			reportsBytesMax: budgets.reportsBytes,
+			choicesMax: config.sequencesMax + config.queueLengthMax,
+		},
 		isaName,
 		connections,
 		...facts,

@@ -84,8 +84,8 @@ describe('the settings of the server', () => {
 		expect(parse([]).idleSeconds).toBe(75)
 	})
 
-	test('use all physical cores and half of the memory by default', () => {
-		expect([parse([]).threads, parse([]).modelMemoryBytes]).toEqual([4, 4 * 2 ** 30])
+	test('use all physical cores and half of the memory by default, less what the process takes itself', () => {
+		expect([parse([]).threads, parse([]).modelMemoryBytes]).toEqual([4, 4 * 2 ** 30 - 56 * 2 ** 20])
 	})
 
 	test('never ask for more threads than the kernels have', () => {

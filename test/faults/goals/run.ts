@@ -15,6 +15,7 @@ import {
 	streamMemory,
 	unreadScores,
 } from './load-goals.ts'
+import { memoryLimits } from './memory-limit.ts'
 
 export const goals: readonly Goal[] = [
 	kills,
@@ -37,6 +38,7 @@ export const goals: readonly Goal[] = [
 	bombs,
 	eventLoop,
 	floods,
+	memoryLimits,
 ]
 
 /** Longest time that one goal may take, in milliseconds. */
