@@ -32,15 +32,18 @@ async function honest(server: AlphaServer, count: number) {
 
 export const streamMemory: Goal = {
 	id: 'G6',
-	goal: 'concurrent streams take at most 25 kB each',
+	goal: '5,000 streams that wait or run take at most 25 kB each',
 	async measure(scale) {
-		await using server = await start()
-		const count = Math.round(1000 * scale)
-		await honest(server, 3)
+		const count = Math.round(5000 * scale)
+		const args = ['--threads=1', `--queue-length-max=${count}`, '--queue-seconds=600']
+		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args })
+		await honest(server, 5)
 		const before = await metric(server, 'process_resident_memory_bytes')
-		const sockets = Array.from({ length: count }, () => neglect(server, streamed(16)))
-		await Bun.sleep(1000)
-		await idle(server)
+		const sockets = Array.from({ length: count }, () => neglect(server, streamed(2048)))
+		const underWay = async () =>
+			(await metric(server, 'alpha_sequences_running')) +
+			(await metric(server, 'alpha_sequences_waiting'))
+		await eventually(async () => (await underWay()) >= count * 0.95, 60_000)
 		const each = ((await metric(server, 'process_resident_memory_bytes')) - before) / count / 1000
 		for (const socket of sockets) socket.destroy()
 		return { measured: `${each.toFixed(1)} kB each of ${count}`, isMet: each <= 25 }
@@ -125,6 +128,50 @@ export const slowReaders: Goal = {
 				`${(share * 100).toFixed(0)} % of the speed, first token ${beside.firstMs.toFixed(1)} ms ` +
 				`(idle ${alone.firstMs.toFixed(1)} ms), ${parked} parked, ${unread.toFixed(0)} MB unread`,
 			isMet: share >= 0.8 && beside.firstMs <= 2 * alone.firstMs && unread <= 64,
+		}
+	},
+}
+
+export const soak: Goal = {
+	id: 'G16',
+	goal: 'memory after mixed load: in its second half it grows by 5 % at most',
+	async measure(scale) {
+		await using server = await start()
+		const residentMib = async () => (await metric(server, 'process_resident_memory_bytes')) / MIB
+		const ms = 150_000 * scale
+		const requests: (() => Promise<unknown>)[] = [
+			() => ask(server, streamed(100)),
+			() => ask(server, completion(50, { n: 4, logprobs: 5 })),
+			() => ask(server, completion(20, { prompt: `${Math.random()} `.repeat(50) })),
+			() => ask(server, completion(1, { model: 'unknown' })),
+			() => ask(server, completion(10, { response_format: { type: 'json_object' } })),
+			() => ask(server, { path: '/v1/models' }),
+			async () => {
+				const socket = neglect(server, streamed(2048))
+				await Bun.sleep(20)
+				socket.destroy()
+			},
+		]
+		let answered = 0
+		const samples: number[] = []
+		const end = performance.now() + ms
+		const client = async (first: number) => {
+			for (let i = first; performance.now() < end; i++) {
+				await requests[i % requests.length]?.().catch(() => {})
+				answered++
+			}
+		}
+		const clients = Promise.all(Array.from({ length: 8 }, (_, i) => client(i)))
+		while (performance.now() < end) {
+			samples.push(await residentMib())
+			await Bun.sleep(ms / 50)
+		}
+		await clients
+		const middle = median(samples.slice(20, 25))
+		const last = median(samples.slice(-5))
+		return {
+			measured: `${answered} requests in ${(ms / 1000).toFixed(0)} s: ${middle.toFixed(0)} MB in the middle, ${last.toFixed(0)} MB at the end`,
+			isMet: last <= middle * 1.05,
 		}
 	},
 }

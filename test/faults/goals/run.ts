@@ -12,10 +12,12 @@ import {
 	leaks,
 	overload,
 	slowReaders,
+	soak,
 	streamMemory,
 	unreadScores,
 } from './load-goals.ts'
 import { memoryLimits } from './memory-limit.ts'
+import { rollingRestarts } from './rolling-restarts.ts'
 
 export const goals: readonly Goal[] = [
 	kills,
@@ -34,11 +36,18 @@ export const goals: readonly Goal[] = [
 	unreadScores,
 	overload,
 	fairness,
+	rollingRestarts,
 	startTime,
 	bombs,
+	memoryLimits,
 	eventLoop,
 	floods,
-	memoryLimits,
+	soak,
+	heldBy(
+		'G17',
+		'what has brought down other servers has a named test here',
+		'test/readme.test.ts, by the table of test/README.md',
+	),
 ]
 
 /** Longest time that one goal may take, in milliseconds. */

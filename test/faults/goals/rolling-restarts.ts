@@ -1,0 +1,168 @@
+/** Restarts of one server of two behind a proxy, again and again, while clients ask without pause. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import type { Goal } from './goal.ts'
+import { ask, completion } from './traffic.ts'
+
+/** How to run a proxy: its configuration for a port of its own and two of servers. */
+interface Proxy {
+	readonly command: (path: string) => readonly string[]
+	readonly config: (port: number, servers: readonly number[]) => string
+}
+
+const proxies: Readonly<Record<string, Proxy>> = {
+	nginx: {
+		command: (path) => ['nginx', '-c', path, '-p', tmpdir(), '-g', 'daemon off;'],
+		config: (port, servers) => `
+			pid ${join(tmpdir(), `nginx-${port}.pid`)};
+			error_log /dev/null;
+			events {}
+			http {
+				access_log off;
+				upstream alpha { ${servers.map((each) => `server 127.0.0.1:${each} fail_timeout=1s;`).join(' ')} }
+				server {
+					listen 127.0.0.1:${port};
+					location / {
+						proxy_pass http://alpha;
+						proxy_buffering off;
+						proxy_next_upstream error timeout http_503 non_idempotent;
+					}
+				}
+			}`,
+	},
+	haproxy: {
+		command: (path) => ['haproxy', '-f', path],
+		config: (port, servers) => `
+defaults
+	mode http
+	timeout connect 1s
+	timeout client 60s
+	timeout server 60s
+	option redispatch
+frontend front
+	bind 127.0.0.1:${port}
+	default_backend alpha
+backend alpha
+	option httpchk GET /readyz
+	${servers.map((each) => `server s${each} 127.0.0.1:${each} check inter 200ms fall 1 rise 1`).join('\n\t')}
+`,
+	},
+	caddy: {
+		command: (path) => ['caddy', 'run', '--adapter', 'caddyfile', '--config', path],
+		config: (port, servers) => `
+{
+	admin off
+	auto_https off
+}
+http://127.0.0.1:${port} {
+	reverse_proxy ${servers.map((each) => `127.0.0.1:${each}`).join(' ')} {
+		lb_try_duration 2s
+		health_uri /readyz
+		health_interval 200ms
+		flush_interval -1
+	}
+}
+`,
+	},
+}
+
+/** Long enough for a proxy's looks at /readyz. */
+const DRAIN_SECONDS = 1
+const CLIENTS = 4
+const TOKENS = 300
+
+function start(port = 0): Promise<AlphaServer> {
+	const args = [
+		`--port=${port}`,
+		`--drain-delay=${DRAIN_SECONDS}`,
+		'--drain-seconds=10',
+		'--threads=1',
+	]
+	return startAlpha({ runs: ['v2-bpe-chat'], args })
+}
+
+function freePort(): number {
+	using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+	return server.port
+}
+
+async function isListening(port: number): Promise<boolean> {
+	const { promise, resolve } = Promise.withResolvers<boolean>()
+	const socket = connect({ host: '127.0.0.1', port })
+	socket.on('connect', () => resolve(true))
+	socket.on('error', () => resolve(false))
+	const is = await promise
+	socket.destroy()
+	return is
+}
+
+/** What failed of how many requests, lists and streams, during so many restarts. */
+async function restart({ command, config }: Proxy, count: number) {
+	const servers = [await start(), await start()]
+	const port = freePort()
+	const directory = mkdtempSync(join(tmpdir(), 'alpha-proxy-'))
+	const path = join(directory, 'config')
+	writeFileSync(
+		path,
+		config(
+			port,
+			servers.map((server) => server.port),
+		),
+	)
+	const proxy = Bun.spawn([...command(path)], { stdout: 'ignore', stderr: 'ignore' })
+	await eventually(() => isListening(port), 10_000)
+	const front = { ...servers[0]!, port }
+	await eventually(
+		async () => (await ask(front, { path: '/readyz' }).catch(() => null))?.status === 200,
+		10_000,
+	)
+	let [requests, failures] = [0, 0]
+	let isOver = false
+	const client = async (isStreaming: boolean) => {
+		while (!isOver) {
+			const request = isStreaming ? completion(TOKENS, { stream: true }) : { path: '/v1/models' }
+			const answer = await ask(front, request).catch(() => null)
+			requests++
+			const isWhole = answer?.status === 200 && (!isStreaming || answer.frames >= 2)
+			if (!isWhole) failures++
+			await Bun.sleep(5)
+		}
+	}
+	const clients = Array.from({ length: CLIENTS }, (_, i) => client(i % 2 === 0))
+	for (let i = 0; i < count; i++) {
+		const old = servers[i % 2]!
+		await old.stop()
+		servers[i % 2] = await start(old.port)
+		// Until the proxy has seen it.
+		await Bun.sleep(500)
+	}
+	isOver = true
+	await Promise.all(clients)
+	proxy.kill('SIGTERM')
+	await proxy.exited
+	for (const server of servers) await server.stop()
+	rmSync(directory, { recursive: true })
+	return { requests, failures }
+}
+
+export const rollingRestarts: Goal = {
+	id: 'G12',
+	goal: 'rolling restarts behind nginx, HAProxy and Caddy: no failed request, no cut stream',
+	async measure(scale) {
+		const found = Object.entries(proxies).filter(([name]) => Bun.which(name) !== null)
+		if (found.length === 0) return null
+		const count = Math.max(2, Math.round(20 * scale))
+		const figures: string[] = []
+		let isMet = true
+		for (const [name, proxy] of found) {
+			const { requests, failures } = await restart(proxy, count)
+			figures.push(`${name}: ${count} restarts, ${failures} of ${requests} failed`)
+			if (failures > 0) isMet = false
+		}
+		return { measured: figures.join('; '), isMet }
+	},
+}
