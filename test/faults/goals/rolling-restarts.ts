@@ -58,7 +58,8 @@ backend alpha
 	admin off
 	auto_https off
 }
-http://127.0.0.1:${port} {
+http://:${port} {
+	bind 127.0.0.1
 	reverse_proxy ${servers.map((each) => `127.0.0.1:${each}`).join(' ')} {
 		lb_try_duration 2s
 		health_uri /readyz
@@ -127,7 +128,8 @@ async function restart({ command, config }: Proxy, count: number) {
 			const request = isStreaming ? completion(TOKENS, { stream: true }) : { path: '/v1/models' }
 			const answer = await ask(front, request).catch(() => null)
 			requests++
-			const isWhole = answer?.status === 200 && (!isStreaming || answer.frames >= 2)
+			const isWhole =
+				answer?.status === 200 && (isStreaming ? answer.frames > 2 : answer.bytes > 300)
 			if (!isWhole) failures++
 			await Bun.sleep(5)
 		}

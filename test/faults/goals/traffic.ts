@@ -10,6 +10,8 @@ export interface Asked {
 	readonly endMs: number
 	/** Frames of a stream. */
 	readonly frames: number
+	/** Of head and body. */
+	readonly bytes: number
 	readonly retryAfter: string | null
 }
 
@@ -56,6 +58,7 @@ export function ask(server: AlphaServer, request: Ask): Promise<Asked> {
 				firstMs,
 				endMs: performance.now() - startedAt,
 				frames: text.split('data: ').length - 1,
+				bytes: text.length,
 				retryAfter: /^retry-after: (.*)\r$/im.exec(text)?.[1] ?? null,
 			})
 			socket.destroy()
