@@ -18,6 +18,8 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['libc6-dev-arm64-cross', '/usr/aarch64-linux-gnu/include/stdio.h'],
 	['qemu-user', 'qemu-aarch64'],
 	['nginx', 'nginx'],
+	['haproxy', 'haproxy'],
+	['caddy', 'caddy'],
 	['openssh-server', 'sshd'],
 	['python3-venv', '/usr/lib/python3*/ensurepip/__init__.py'],
 	['strace', 'strace'],

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { isolation, leaks } from './goals/load-goals.ts'
 import { canLimitMemory, memoryLimits } from './goals/memory-limit.ts'
+import { hasProxy, rollingRestarts } from './goals/rolling-restarts.ts'
 
 for (const goal of [leaks, isolation]) {
 	test(`${goal.id}: ${goal.goal}`, async () => {
@@ -13,6 +14,14 @@ test.skipIf(!canLimitMemory())(
 	`${memoryLimits.id}: ${memoryLimits.goal} (with control groups)`,
 	async () => {
 		expect(await memoryLimits.measure(0.1)).toMatchObject({ isMet: true })
+	},
+	120_000,
+)
+
+test.skipIf(!hasProxy())(
+	`${rollingRestarts.id}: ${rollingRestarts.goal} (of those installed)`,
+	async () => {
+		expect(await rollingRestarts.measure(0.1)).toMatchObject({ isMet: true })
 	},
 	120_000,
 )
