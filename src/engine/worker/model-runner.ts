@@ -64,7 +64,9 @@ export class ModelRunner {
 		const { weightBytesMin, costs } = limits.guessing
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
-			this.#guesser = new Guesser(isMeasured ? StepCosts.measure(this.#gpt) : StepCosts.assumed())
+			this.#guesser = new Guesser(
+				isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed(),
+			)
 		}
 		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)
 		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })

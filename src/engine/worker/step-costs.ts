@@ -3,6 +3,8 @@ import type { Gpt } from '../../model/gpt.ts'
 /** Rows of the steps that are measured; with more than the last of them, rows are not free any more. */
 const MEASURED_ROWS = [1, 2, 4, 8, 16] as const
 const ROUNDS = 3
+/** No row is free, whatever a moment's measurement says. */
+const COST_MIN = 0.01
 /** What a row more costs where weights come from memory, as a share of a step. */
 const ASSUMED_COST = 0.03
 
@@ -21,20 +23,22 @@ export class StepCosts {
 		return new StepCosts(new Float64Array(rows).fill(ASSUMED_COST))
 	}
 
-	/** Runs some steps with the model's KV block 0, which nobody may use meanwhile. */
-	static measure(gpt: Gpt): StepCosts {
-		const seconds = MEASURED_ROWS.map(() => Number.POSITIVE_INFINITY)
+	/** Runs some steps of at most `rowsMax` rows with the model's KV block 0, which nobody may use meanwhile. */
+	static measure(gpt: Gpt, rowsMax: number): StepCosts {
+		const most = Math.min(rowsMax, gpt.config.contextLength)
+		const measured = MEASURED_ROWS.filter((rows) => rows <= most)
+		const seconds = measured.map(() => Number.POSITIVE_INFINITY)
 		for (let round = 0; round < ROUNDS; round++) {
-			for (const [i, rows] of MEASURED_ROWS.entries()) {
+			for (const [i, rows] of measured.entries()) {
 				seconds[i] = Math.min(seconds[i]!, secondsOfStep(gpt, rows))
 			}
 		}
-		const ofOneMore = new Float64Array(MEASURED_ROWS.at(-1)!)
-		for (let i = 0; i + 1 < MEASURED_ROWS.length; i++) {
-			const [from, to] = [MEASURED_ROWS[i]!, MEASURED_ROWS[i + 1]!]
+		const ofOneMore = new Float64Array(measured.at(-1)!)
+		for (let i = 0; i + 1 < measured.length; i++) {
+			const [from, to] = [measured[i]!, measured[i + 1]!]
 			const ofRow = Math.max(0, seconds[i + 1]! - seconds[i]!) / (to - from)
 			for (let rows = from; rows < to; rows++) {
-				ofOneMore[rows] = ofRow / (seconds[i]! + ofRow * (rows - from))
+				ofOneMore[rows] = Math.max(COST_MIN, ofRow / (seconds[i]! + ofRow * (rows - from)))
 			}
 		}
 		return new StepCosts(ofOneMore)

@@ -1,0 +1,35 @@
+import { expect, test } from 'bun:test'
+import { StepCosts } from '../../../src/engine/worker/step-costs.ts'
+import { openKernels } from '../../../src/kernels/binding.ts'
+import { Gpt } from '../../../src/model/gpt.ts'
+import { weightLayout } from '../../../src/model/weights.ts'
+import { loadTrained, trainedModels } from '../../helpers/fixtures.ts'
+import { libraryPath } from '../../helpers/test-engine.ts'
+
+function smallModel(rowsMax: number): Gpt {
+	const kernels = openKernels(libraryPath)
+	kernels.select('')
+	const { config, arena, dtype } = loadTrained(kernels, trainedModels()[0]!, 'f32')
+	const limits = { rowsMax, spansMax: 1, blocksPerSequence: 1 }
+	return new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, 1)
+}
+
+test('costs of rows are measured with the network itself: none is free, and none beyond them is known', () => {
+	const costs = StepCosts.measure(smallModel(16), 16)
+	for (let rows = 1; rows < 16; rows++) {
+		expect(costs.ofOneMore(rows)).toBeGreaterThan(0)
+		expect(costs.ofOneMore(rows)).toBeLessThan(10)
+	}
+	expect(costs.ofOneMore(16)).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('no step is measured that has more rows than a step may have', () => {
+	expect(StepCosts.measure(smallModel(3), 3).ofOneMore(2)).toBe(Number.POSITIVE_INFINITY)
+	expect(StepCosts.measure(smallModel(1), 1).ofOneMore(1)).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('assumed costs are the same for every row', () => {
+	const costs = StepCosts.assumed()
+	expect(costs.ofOneMore(1)).toBe(costs.ofOneMore(15))
+	expect(costs.ofOneMore(16)).toBe(Number.POSITIVE_INFINITY)
+})
