@@ -340,6 +340,8 @@ export class TrainingRun {
 				)
 			})
 			await syncDirectory(dirname(this.path))
+			// What was in the one before is not in this one.
+			this.#recordWrittenMs = 0
 		}
 		this.#hasDirectory = true
 	}

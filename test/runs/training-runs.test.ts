@@ -6,6 +6,7 @@ import {
 	mkdirSync,
 	readdirSync,
 	readFileSync,
+	rmSync,
 	writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -180,6 +181,16 @@ describe('what a trainer reports', () => {
 		]
 		await at.report({ type: 'metrics', runId: 'run', points })
 		expect(stepsIn(at.pathOf('run', 'metrics.jsonl'))).toEqual([1, 3])
+	})
+
+	test('goes on in a new directory when somebody has removed the old one', async () => {
+		using at = await RunsFixture.open()
+		await at.report(start('run'), metrics('run', 1, 2))
+		rmSync(join(at.path, 'run'), { recursive: true })
+		await at.report(metrics('run', 3, 3))
+		expect(stepsIn(at.pathOf('run', 'metrics.jsonl'))).toEqual([3])
+		expect(existsSync(at.pathOf('run', 'run.json'))).toBe(true)
+		expect(at.runs.find('run')).toMatchObject({ latestStep: 3, metricCount: 1, state: 'training' })
 	})
 
 	test('of many runs at once stays apart', async () => {
