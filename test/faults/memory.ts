@@ -13,6 +13,7 @@ import { ask, completion } from './goals/traffic.ts'
 
 const STREAMS = 128
 const STREAM_TOKENS = 200
+const STREAMS_MS_MAX = 240_000
 const IDLE_MS = 60_000
 const REST_MS = 5000
 /** Small requests under way at the same time. */
@@ -62,6 +63,7 @@ const streams = Array.from({ length: STREAMS }, (_, seed) =>
 	ask(server, {
 		...completion(STREAM_TOKENS, { prompt: `a b ${seed}`, stream: true, seed }),
 		from: `127.0.0.${(seed % 8) + 2}`,
+		timeoutMs: STREAMS_MS_MAX,
 	}),
 )
 const statuses = (await Promise.all(streams)).map(({ status }) => status)
