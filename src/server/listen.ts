@@ -1,6 +1,7 @@
 /** The listener: sockets and their timeouts, and requests in the form that the router can read. */
 import type { Server } from 'bun'
 import type { createApp } from './app.ts'
+import { compressed } from './compression.ts'
 import type { Connections } from './connections.ts'
 import { pathStart, requestPath } from './request-rules.ts'
 
@@ -34,17 +35,21 @@ export function listen(
 				setIdleTimeout: (seconds) => server.timeout(request, seconds),
 				address: () => server.requestIP(request)?.address ?? null,
 			})
-			const answer = app.fetch(routable)
-			return request.method === 'HEAD' ? withoutFalseLength(answer) : answer
+			return answerOf(app, routable)
 		},
 	})
 }
 
+/** The app's answer in the form in which it is sent. */
+async function answerOf(app: ReturnType<typeof createApp>, request: Request): Promise<Response> {
+	const answer = await app.fetch(request)
+	return request.method === 'HEAD' ? withoutFalseLength(answer) : compressed(request, answer)
+}
+
 /** Elysia counts a body where HEAD has none. An answer with a transfer coding is of no known length. */
-async function withoutFalseLength(answer: Response | Promise<Response>): Promise<Response> {
-	const response = await answer
-	if (response.headers.has('transfer-encoding')) response.headers.delete('content-length')
-	return response
+function withoutFalseLength(answer: Response): Response {
+	if (answer.headers.has('transfer-encoding')) answer.headers.delete('content-length')
+	return answer
 }
 
 /**

@@ -48,4 +48,18 @@ describe('the web page', () => {
 			]).toEqual([path, null])
 		}
 	})
+
+	test('keeps its files for ever, under an address that changes with them', async () => {
+		const app = testApp()
+		const html = await (await app.get('/')).text()
+		const script = /src="(ui\/\w+\/app\.js)"/.exec(html)?.[1]
+		expect(script).toBeDefined()
+		const answer = await app.get(`/${script}`)
+		expect(answer.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+		expect(await answer.text()).toBe(await Bun.file(join(directory, 'app.js')).text())
+		const older = await app.get('/ui/0123456789ab/app.js')
+		expect(older.headers.get('cache-control')).toBe('no-cache')
+		expect((await app.get('/ui/0123456789ab/none.js')).status).toBe(404)
+		expect((await app.get('/')).headers.get('cache-control')).toBe('no-cache')
+	})
 })

@@ -38,7 +38,7 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		await row(page, 'v1-bpe').locator('.spark path').waitFor({ state: 'attached' })
 		const text = (await row(page, 'v1-bpe').textContent()) ?? ''
 		expect(text).toMatch(/^v1-bpe(on disk|in memory)39\.2K · step 450 · .+3\.2642$/)
-		expect(await page.locator('.model-rows h3').allTextContents()).toContain('novels')
+		expect(await page.locator('.model-rows .domain').allTextContents()).toContain('novels')
 		await page.fill('[aria-label="Search models"]', 'COMPOSED')
 		expect(await names(page)).toEqual(['v2-composed'])
 		await page.fill('[aria-label="Search models"]', '')

@@ -4,7 +4,7 @@ import { exportChat, importChat } from './chat-files.js'
 import { MessageView } from './chat-message.js'
 import { newDocument, openDocument } from './document.js'
 import { DocumentBar } from './document-bar.js'
-import { byId, create, paced } from './dom.js'
+import { byId, create, disable, paced, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
 import { recall, remember } from './storage.js'
@@ -359,10 +359,11 @@ export class Chat {
 		const isRunning = this.#running !== null
 		const { send, stop, again, clear } = this.#buttons
 		const { items } = this.#document
-		send.hidden = isRunning
-		stop.hidden = !isRunning
-		again.disabled = isRunning || !items.some(({ role }) => role !== 'system')
-		clear.disabled = isRunning || items.length === 0
+		if (isRunning) swap(stop, send)
+		else swap(send, stop)
+		const main = isRunning ? stop : this.#message
+		disable(again, isRunning || !items.some(({ role }) => role !== 'system'), main)
+		disable(clear, isRunning || items.length === 0, main)
 		for (const [i, view] of this.#views.entries()) {
 			view.setRunning(
 				isRunning && i === this.#views.length - 1 && view.message.role === 'assistant',

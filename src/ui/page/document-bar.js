@@ -1,6 +1,6 @@
 /** The line above a text or a chat: its name, undo and redo, and where the other ones are. */
 import { DocumentList } from './document-list.js'
-import { create } from './dom.js'
+import { create, disable } from './dom.js'
 import { iconButton } from './icons.js'
 import { menu } from './menu.js'
 
@@ -50,8 +50,8 @@ export class DocumentBar {
 		this.#shown = shown
 		if (document.activeElement !== this.#title) this.#title.value = shown.head.title
 		this.#title.placeholder = shown.name || 'Untitled'
-		this.#undo.disabled = isRunning || !shown.canUndo
-		this.#redo.disabled = isRunning || !shown.canRedo
-		this.#fresh.disabled = isRunning
+		disable(this.#undo, isRunning || !shown.canUndo, this.#title)
+		disable(this.#redo, isRunning || !shown.canRedo, this.#title)
+		disable(this.#fresh, isRunning, this.#title)
 	}
 }

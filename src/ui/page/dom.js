@@ -42,6 +42,29 @@ export function createSvg(tag, attributes = {}, ...children) {
 }
 
 /**
+ * Shows one element instead of another, which may have the focus: that is not lost.
+ * @param {HTMLElement} shown
+ * @param {HTMLElement} hidden
+ */
+export function swap(shown, hidden) {
+	shown.hidden = false
+	if (hidden.contains(document.activeElement)) shown.focus({ preventScroll: true })
+	hidden.hidden = true
+}
+
+/**
+ * Enables or disables a button; if it had the focus, that goes elsewhere.
+ * @param {HTMLButtonElement} button
+ * @param {boolean} isDisabled
+ * @param {HTMLElement} instead
+ */
+export function disable(button, isDisabled, instead) {
+	const hadFocus = button === document.activeElement
+	button.disabled = isDisabled
+	if (isDisabled && hadFocus) instead.focus({ preventScroll: true })
+}
+
+/**
  * Calls of the result call `draw` with a frame that comes soon: the next one, unless the last drawing
  * is less than `paceMs` ago.
  * @param {() => void} draw

@@ -41,7 +41,7 @@ export class ModelList {
 	})
 	#order = create('select', { 'aria-label': 'Order' })
 	#grouped = create('input', { type: 'checkbox' })
-	#rows = create('div', { class: 'model-rows', role: 'list', 'aria-label': 'Models' })
+	#rows = create('div', { class: 'model-rows', role: 'group', 'aria-label': 'Models' })
 	#choose
 	/** @type {Run[]} */
 	#runs = []
@@ -113,7 +113,7 @@ export class ModelList {
 		const focused = document.activeElement?.getAttribute('data-model')
 		this.#rows.replaceChildren(
 			...[...groups].flatMap(([name, runs]) => [
-				...(name === '' ? [] : [create('h3', {}, name)]),
+				...(name === '' ? [] : [create('h2', { class: 'domain' }, name)]),
 				...runs.map((run) => this.#row(run)),
 			]),
 		)
@@ -152,12 +152,11 @@ export class ModelList {
 			create('span', { class: 'loss' }, isServed ? formatLoss(lastLoss) : ''),
 		)
 		row.addEventListener('click', () => this.#choose(id))
-		const item = create('div', { role: 'listitem' }, row)
 		if (isServed) {
 			this.#runOf.set(row, run)
 			this.#watcher.observe(row)
 		}
-		return item
+		return row
 	}
 
 	/** @param {HTMLElement} row that has come into sight */

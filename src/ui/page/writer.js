@@ -3,7 +3,7 @@ import { Alternatives } from './alternatives.js'
 import { streamCompletion } from './api.js'
 import { newDocument, openDocument } from './document.js'
 import { DocumentBar } from './document-bar.js'
-import { byId, copyText, create, paced } from './dom.js'
+import { byId, copyText, create, disable, paced, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
 import { recall, remember } from './storage.js'
@@ -215,8 +215,7 @@ export class Writer {
 
 	#read() {
 		this.#select(null)
-		this.#prompt.hidden = true
-		this.#output.hidden = false
+		swap(this.#output, this.#prompt)
 		this.#text.grow()
 		this.#update()
 	}
@@ -224,8 +223,7 @@ export class Writer {
 	/** @param {number | null} caret where in the text the user goes on typing; null leaves the focus alone */
 	#edit(caret) {
 		this.#prompt.value = textOf(this.#document.items)
-		this.#output.hidden = true
-		this.#prompt.hidden = false
+		swap(this.#prompt, this.#output)
 		if (caret !== null) {
 			this.#prompt.focus()
 			this.#prompt.setSelectionRange(caret, caret)
@@ -450,14 +448,18 @@ export class Writer {
 		const isRunning = this.#running !== null
 		const { continue: go, stop, again, edit, variants, copy } = this.#buttons
 		const text = this.text()
-		go.hidden = isRunning
-		stop.hidden = !isRunning
-		again.disabled = isRunning || this.#lastBeginning() === null
-		edit.disabled =
-			isRunning || (this.#isEditing && this.#document.items.every(({ isTyped }) => isTyped))
+		if (isRunning) swap(stop, go)
+		else swap(go, stop)
+		const main = isRunning ? stop : go
+		disable(again, isRunning || this.#lastBeginning() === null, main)
+		disable(
+			edit,
+			isRunning || (this.#isEditing && this.#document.items.every(({ isTyped }) => isTyped)),
+			main,
+		)
 		edit.textContent = this.#isEditing ? 'Done' : 'Edit'
-		variants.disabled = isRunning
-		copy.disabled = text === ''
+		disable(variants, isRunning, main)
+		disable(copy, text === '', main)
 		this.#output.classList.toggle('running', isRunning)
 		this.#output.classList.toggle('heat', this.#heat.checked)
 		this.#starters.hidden = text !== '' || isRunning
