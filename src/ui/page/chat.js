@@ -1,10 +1,11 @@
 /** The view in which the model answers messages. */
-import { request, streamChat } from './api.js'
+import { streamChat } from './api.js'
 import { exportChat, importChat } from './chat-files.js'
 import { MessageView } from './chat-message.js'
+import { ChatNote } from './chat-note.js'
 import { newDocument, openDocument } from './document.js'
 import { DocumentBar } from './document-bar.js'
-import { byId, create, disable, paced, swap } from './dom.js'
+import { byId, disable, paced, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
 import { recall, remember } from './storage.js'
@@ -29,7 +30,7 @@ export class Chat {
 	#stats = byId('chat-stats', HTMLOutputElement)
 	#system = byId('system', HTMLTextAreaElement)
 	#systemPanel = byId('system-panel', HTMLDetailsElement)
-	#note = byId('chat-note', HTMLParagraphElement)
+	#note = new ChatNote()
 	#buttons = {
 		send: byId('send', HTMLButtonElement),
 		stop: byId('chat-stop', HTMLButtonElement),
@@ -44,10 +45,6 @@ export class Chat {
 	#follows = true
 	/** @type {AbortController | null} */
 	#running = null
-	/** The model that the note is about. */
-	#noted = ''
-	/** Null: not known. @type {boolean | null} */
-	#hasTemplate = null
 	#session
 
 	/** @param {import('./app.js').Session} session */
@@ -129,17 +126,8 @@ export class Chat {
 	}
 
 	/** The view is shown: what the model can do is looked up. */
-	async shown() {
-		const model = this.#session.model()
-		if (model === '' || model === this.#noted) return
-		this.#noted = model
-		this.#hasTemplate = null
-		const answer = await request(`tokenizer_info?model=${encodeURIComponent(model)}`)
-			.then((response) => response.json())
-			.catch(() => null)
-		if (this.#noted !== model || answer === null) return
-		this.#hasTemplate = answer.chat_template !== null
-		this.#update()
+	shown() {
+		this.#note.look(this.#session.model())
 	}
 
 	/** The model or the parameters have changed. */
@@ -373,26 +361,9 @@ export class Chat {
 		const system = items[0]?.role === 'system' ? items[0].content : ''
 		if (document.activeElement !== this.#system) this.#system.value = system
 		if (system !== '') this.#systemPanel.open = true
-		this.#note.replaceChildren(...this.#noteText())
-		this.#note.hidden = this.#note.childNodes.length === 0
+		this.#note.show(items.length === 0)
 		this.#bar.update(this.#document, isRunning)
 		this.#session.changed()
-	}
-
-	/** What is to be said about the model. @returns {(Node | string)[]} */
-	#noteText() {
-		const isEmpty = this.#document.items.length === 0
-		if (this.#hasTemplate === false) {
-			const write = create('a', { href: '#/write' }, 'Write')
-			return [
-				'This model was not trained on conversations: it has no chat template. It reads the messages as one text and goes on with it, so do not expect answers. ',
-				write,
-				' shows what it can do.',
-			]
-		}
-		return isEmpty
-			? ['Say something: the model answers here. Small models know little and make things up.']
-			: []
 	}
 }
 

@@ -105,6 +105,8 @@ export class ModelList {
 				`${id} ${domain} ${family}`.toLowerCase().includes(wanted),
 			)
 			.sort(ORDERS[this.#order.value]?.compare)
+			// What cannot be asked for is of interest last.
+			.sort((a, b) => Number(isServed(b)) - Number(isServed(a)))
 		const shown = found.slice(0, this.#rowsMax)
 		const groups = this.#grouped.checked
 			? Map.groupBy(shown, ({ domain }) => domain ?? 'without domain')
@@ -127,7 +129,7 @@ export class ModelList {
 	/** @param {Run} run */
 	#row(run) {
 		const { id, state = 'available', reason, step, lastLoss, parameterCount, mtime } = run
-		const isServed = state !== 'incomplete' && state !== 'damaged'
+		const isUsable = isServed(run)
 		const facts = [
 			parameterCount ? formatCompact(parameterCount) : '',
 			`step ${formatWhole(step)}`,
@@ -145,14 +147,14 @@ export class ModelList {
 			create('span', { class: 'state', 'data-state': state }, STATES[state] ?? state),
 			create(
 				'small',
-				{ class: isServed ? 'facts' : 'facts reason' },
-				isServed ? facts.filter(Boolean).join(' · ') : (reason ?? ''),
+				{ class: isUsable ? 'facts' : 'facts reason' },
+				isUsable ? facts.filter(Boolean).join(' · ') : (reason ?? ''),
 			),
 			create('span', { class: 'spark-place' }),
-			create('span', { class: 'loss' }, isServed ? formatLoss(lastLoss) : ''),
+			create('span', { class: 'loss' }, isUsable ? formatLoss(lastLoss) : ''),
 		)
 		row.addEventListener('click', () => this.#choose(id))
-		if (isServed) {
+		if (isUsable) {
 			this.#runOf.set(row, run)
 			this.#watcher.observe(row)
 		}
@@ -186,6 +188,11 @@ export class ModelList {
 		})
 		return more
 	}
+}
+
+/** @param {Run} run */
+function isServed({ state }) {
+	return state !== 'incomplete' && state !== 'damaged'
 }
 
 /** Runs without a loss come last. @param {Run} run */

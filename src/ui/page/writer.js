@@ -1,14 +1,15 @@
 /** The view in which the model continues a text. */
-import { Alternatives } from './alternatives.js'
 import { streamCompletion } from './api.js'
 import { newDocument, openDocument } from './document.js'
 import { DocumentBar } from './document-bar.js'
 import { byId, copyText, create, disable, paced, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
+import { Starters } from './starters.js'
 import { recall, remember } from './storage.js'
 import { exportText, importText } from './text-files.js'
 import { excerptOf, generatedParts, placeAt, textOf, typedEdit } from './text-parts.js'
+import { TokenReader } from './token-reader.js'
 import { TokenText } from './token-text.js'
 import { Variants } from './variants.js'
 import { Window } from './window.js'
@@ -26,17 +27,9 @@ const STATS_PACE_MS = 250
 /** A pause in typing so long ends what is undone at once. */
 const TYPING_MS = 600
 
-/** Beginnings for those who have none, by the domain of the run. */
-const STARTERS = new Map([
-	['novels', ['She had always ', 'It was a dark evening, and ', '“You must know,” said ']],
-	['chords', ['C G Am F\n', 'Dm7 G7 Cmaj7\n']],
-	['abc', ['X:1\nT:']],
-])
-
 export class Writer {
 	#prompt = byId('prompt', HTMLTextAreaElement)
 	#output = byId('output', HTMLDivElement)
-	#starters = byId('starters', HTMLDivElement)
 	#heat = byId('heat', HTMLInputElement)
 	#stats = byId('write-stats', HTMLOutputElement)
 	#buttons = {
@@ -47,15 +40,22 @@ export class Writer {
 		variants: byId('variants', HTMLButtonElement),
 		copy: byId('copy-text', HTMLButtonElement),
 	}
-	#alternatives = new Alternatives()
 	/** @type {Text} */
 	#document = newDocument('text', excerptOf)
 	#text = new TokenText(this.#output, byId('sheet', HTMLDivElement), () => this.#document.items)
 	#window = new Window(byId('window', HTMLParagraphElement))
+	#reader = new TokenReader(this.#text, {
+		parts: () => this.#document.items,
+		isBusy: () => this.#running !== null,
+		fork: (place, token) => this.#fork(place, token),
+		edit: (caret) => this.#edit(caret),
+	})
+	#starters = new Starters((text) => {
+		this.#prompt.value = text
+		this.go()
+	})
 	#bar
 	#variants
-	/** The part that the keyboard is at. @type {number | null} */
-	#selected = null
 	/** @type {AbortController | null} */
 	#running = null
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -71,8 +71,6 @@ export class Writer {
 			remember('heat', this.#heat.checked)
 			this.#update()
 		})
-		this.#output.addEventListener('click', ({ target }) => this.#clicked(target))
-		this.#output.addEventListener('keydown', (event) => this.#moved(event))
 		const { continue: go, stop, again, edit, variants, copy } = this.#buttons
 		go.addEventListener('click', () => this.go())
 		stop.addEventListener('click', () => this.stop())
@@ -101,7 +99,8 @@ export class Writer {
 				{ label: 'Clear', act: () => this.#clear() },
 			],
 		})
-		addEventListener('pagehide', () => this.#commit())
+		// Before the document goes to its store.
+		addEventListener('pagehide', () => this.#commit(), { capture: true })
 		const last = recall('text')
 		this.#adopt(this.#document)
 		this.#window.onMove = () => this.#markWindow()
@@ -122,10 +121,7 @@ export class Writer {
 
 	/** Ends what runs. @returns {boolean} whether there was anything to end */
 	stop() {
-		if (this.#alternatives.isOpen) {
-			this.#alternatives.close()
-			return true
-		}
+		if (this.#reader.close()) return true
 		this.#running?.abort()
 		return this.#running !== null
 	}
@@ -150,17 +146,7 @@ export class Writer {
 
 	/** @param {string | null} domain of the chosen model */
 	offerStarters(domain) {
-		const starters = STARTERS.get(domain ?? '') ?? []
-		this.#starters.replaceChildren(
-			...starters.map((text) => {
-				const button = create('button', { class: 'chip' }, text.trim())
-				button.addEventListener('click', () => {
-					this.#prompt.value = text
-					this.go()
-				})
-				return button
-			}),
-		)
+		this.#starters.offer(domain)
 	}
 
 	get #isEditing() {
@@ -214,7 +200,7 @@ export class Writer {
 	}
 
 	#read() {
-		this.#select(null)
+		this.#reader.select(null)
 		swap(this.#output, this.#prompt)
 		this.#text.grow()
 		this.#update()
@@ -380,52 +366,6 @@ export class Writer {
 		this.#output.focus()
 	}
 
-	/** @param {EventTarget | null} target */
-	#clicked(target) {
-		if (!(target instanceof HTMLElement)) return
-		const place = this.#text.placeOf(target) ?? -1
-		const part = this.#document.items[place]
-		if (part === undefined || this.#running !== null) return
-		if (part.detail !== null) {
-			this.#alternatives.open(target, part.detail, (token) => this.#fork(place, token))
-		} else if (getSelection()?.isCollapsed) {
-			const before = textOf(this.#document.items.slice(0, place)).length
-			this.#edit(before + (getSelection()?.focusOffset ?? 0))
-		}
-	}
-
-	/** Arrow keys walk over the tokens, Enter opens one. @param {KeyboardEvent} event */
-	#moved(event) {
-		if (event.ctrlKey || event.metaKey || event.altKey) return
-		const at = this.#selected ?? -1
-		if (event.key === 'Enter' && at >= 0) {
-			this.#clicked(this.#text.elementAt(at) ?? null)
-		} else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
-			const { items } = this.#document
-			const isToken = (/** @type {Part} */ part) => part.detail !== null
-			const next =
-				event.key === 'ArrowRight'
-					? items.findIndex((part, place) => place > at && isToken(part))
-					: items.findLastIndex((part, place) => place < at && isToken(part))
-			if (next >= 0) this.#select(next)
-		} else {
-			return
-		}
-		event.preventDefault()
-	}
-
-	/** @param {number | null} place of the part that the keyboard is at */
-	#select(place) {
-		if (this.#selected !== null) {
-			this.#text.elementAt(this.#selected)?.classList.remove('selected')
-		}
-		this.#selected = place
-		if (place === null) return
-		const element = this.#text.elementAt(place)
-		element?.classList.add('selected')
-		element?.scrollIntoView({ block: 'nearest' })
-	}
-
 	/** @param {'txt' | 'md' | 'json'} extension */
 	#save(extension) {
 		this.#commit()
@@ -457,12 +397,12 @@ export class Writer {
 			isRunning || (this.#isEditing && this.#document.items.every(({ isTyped }) => isTyped)),
 			main,
 		)
-		edit.textContent = this.#isEditing ? 'Done' : 'Edit'
+		edit.textContent = this.#isEditing && !edit.disabled ? 'Done' : 'Edit'
 		disable(variants, isRunning, main)
 		disable(copy, text === '', main)
 		this.#output.classList.toggle('running', isRunning)
 		this.#output.classList.toggle('heat', this.#heat.checked)
-		this.#starters.hidden = text !== '' || isRunning
+		this.#starters.show(text === '' && !isRunning)
 		this.#bar.update(this.#document, isRunning)
 		this.#window.look(this.#session.model(), text)
 		this.#session.changed()
