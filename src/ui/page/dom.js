@@ -66,11 +66,11 @@ export function disable(button, isDisabled, instead) {
 
 /**
  * Calls of the result call `draw` with a frame that comes soon: the next one, unless the last drawing
- * is less than `paceMs` ago.
+ * is less than so many milliseconds ago.
  * @param {() => void} draw
- * @param {number} [paceMs]
+ * @param {number | (() => number)} pace
  */
-export function paced(draw, paceMs = 0) {
+export function paced(draw, pace) {
 	let isWaiting = false
 	let lastMs = Number.NEGATIVE_INFINITY
 	const nextFrame = () =>
@@ -82,7 +82,7 @@ export function paced(draw, paceMs = 0) {
 	return () => {
 		if (isWaiting) return
 		isWaiting = true
-		const waitMs = lastMs + paceMs - performance.now()
+		const waitMs = lastMs + (typeof pace === 'number' ? pace : pace()) - performance.now()
 		if (waitMs > 0) setTimeout(nextFrame, waitMs)
 		else nextFrame()
 	}

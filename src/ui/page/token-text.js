@@ -13,10 +13,14 @@ const BLOCK_CHARACTERS = 600
 const FRAME_PARTS = 1000
 
 /**
- * Drawings of a fast stream are so far apart: nobody reads faster, and where the server runs on the
- * same processors each of them costs it tokens.
+ * Drawings are so far apart, those of a fast stream further: where the server runs on the same
+ * processors each of them costs it tokens.
  */
 const PACE_MS = 48
+const FAST_PACE_MS = 100
+
+/** A drawing of so many parts shows that the stream is faster than anybody reads. */
+const FAST_PARTS = 60
 
 /** So close to the end, in pixels, the view follows a text that grows. */
 const FOLLOW_PIXELS = 80
@@ -36,6 +40,7 @@ export class TokenText {
 	#block = null
 	#blockCharacters = 0
 	#follows = true
+	#isFast = false
 	/** The part that the model reads from. @type {HTMLElement | null} */
 	#mark = null
 
@@ -57,10 +62,15 @@ export class TokenText {
 	}
 
 	/** Draws what has come behind what is drawn, soon and in one batch. */
-	grow = paced(() => {
-		this.#draw(FRAME_PARTS)
-		if (this.#drawn.length < this.#parts().length) this.grow()
-	}, PACE_MS)
+	grow = paced(
+		() => {
+			const before = this.#drawn.length
+			this.#draw(FRAME_PARTS)
+			this.#isFast = this.#drawn.length - before >= FAST_PARTS
+			if (this.#drawn.length < this.#parts().length) this.grow()
+		},
+		() => (this.#isFast ? FAST_PACE_MS : PACE_MS),
+	)
 
 	/** Draws all of it now. */
 	finish() {
