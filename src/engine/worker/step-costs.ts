@@ -1,8 +1,13 @@
 import type { Gpt } from '../../model/gpt.ts'
 
+/** What is measured of a network. */
+type Steps = Pick<Gpt, 'batch' | 'config' | 'forward'>
+
 /** Rows of the steps that are measured; with more than the last of them, rows are not free any more. */
 const MEASURED_ROWS = [1, 2, 4, 8, 16] as const
-const ROUNDS = 3
+const ROUNDS = 2
+/** A model whose step takes longer is not measured: others wait meanwhile, and its weights do come from memory. */
+const STEP_SECONDS_MAX = 0.02
 /** No row is free, whatever a moment's measurement says. */
 const COST_MIN = 0.01
 /** What a row more costs where weights come from memory, as a share of a step. */
@@ -24,7 +29,8 @@ export class StepCosts {
 	}
 
 	/** Runs some steps of at most `rowsMax` rows with the model's KV block 0, which nobody may use meanwhile. */
-	static measure(gpt: Gpt, rowsMax: number): StepCosts {
+	static measure(gpt: Steps, rowsMax: number): StepCosts {
+		if (secondsOfStep(gpt, 1) > STEP_SECONDS_MAX) return StepCosts.assumed()
 		const most = Math.min(rowsMax, gpt.config.contextLength)
 		const measured = MEASURED_ROWS.filter((rows) => rows <= most)
 		const seconds = measured.map(() => Number.POSITIVE_INFINITY)
@@ -51,7 +57,7 @@ export class StepCosts {
 }
 
 /** A step of rows that follow each other in one block, all of them with logits. */
-function secondsOfStep(gpt: Gpt, rows: number): number {
+function secondsOfStep(gpt: Steps, rows: number): number {
 	const { batch } = gpt
 	batch.clear()
 	batch.addSpan(rows, 0, Int32Array.of(0), 1)

@@ -28,6 +28,19 @@ test('no step is measured that has more rows than a step may have', () => {
 	expect(StepCosts.measure(smallModel(1), 1).ofOneMore(1)).toBe(Number.POSITIVE_INFINITY)
 })
 
+test('a model whose steps take long is not measured: others wait meanwhile', () => {
+	const { batch, config } = smallModel(16)
+	let steps = 0
+	const slow = () => {
+		steps++
+		const end = performance.now() + 25
+		while (performance.now() < end) {}
+	}
+	const costs = StepCosts.measure({ batch, config, forward: slow }, 16)
+	expect(steps).toBe(1)
+	expect(costs.ofOneMore(1)).toBe(StepCosts.assumed().ofOneMore(1))
+})
+
 test('assumed costs are the same for every row', () => {
 	const costs = StepCosts.assumed()
 	expect(costs.ofOneMore(1)).toBe(costs.ofOneMore(15))
