@@ -21,7 +21,7 @@ import { StepCosts } from './step-costs.ts'
 import { TokenRows } from './token-rows.ts'
 
 /** Keys and values that a resting model keeps for prompts that begin alike. */
-const RESTING_KV_BYTES = 2 ** 24
+const RESTING_KV_BYTES = 2 ** 23
 
 interface DrawnToken {
 	readonly tokenId: number

@@ -39,7 +39,7 @@ const SCORED_TOKEN_WEIGHT = 8
 const PAUSE_MS = 1
 
 /** After so long without work the engine gives memory back. */
-const REST_MS = 20_000
+const REST_MS = 45_000
 
 class EngineWorker {
 	#kernels: Kernels | null = null
