@@ -406,7 +406,8 @@ export class TrainingRun {
 
 	async #readRecord(): Promise<void> {
 		const identity = await recordIdentity(this.path)
-		if (identity !== null && identity === this.#recordIdentity) return
+		const isKnownToLack = identity === null && this.#record === null && this.#isKnown
+		if (identity === this.#recordIdentity && (identity !== null || isKnownToLack)) return
 		this.#record = await readRecord(this.path)
 		this.#recordIdentity = identity
 	}
