@@ -5,8 +5,11 @@ import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** Cheap answers that an address gets a second, in the long run and at once. */
-const CHEAP_PER_SECOND = 1000
+const CHEAP_PER_SECOND = 500
 const CHEAP_AT_ONCE = 500
+
+/** Longest that an answer waits, however many were asked for, in milliseconds. */
+const DELAY_MS_MAX = 5000
 
 /** Answers that wait at the same time; those beyond leave at once. */
 const WAITING_MAX = 4096
@@ -32,13 +35,13 @@ export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable)
 	const rates = { other: new Rate(), probes: new Rate() }
 	let waiting = 0
 	const delayOf = (request: Request, { status }: Response): number => {
+		if (status < 400 && request.method === 'POST') return 0
 		const route = table.find(request.method, requestPath(request))
 		const isRefused = status === 401 || status === 403
 		if (isRefused && route?.security === 'uploadSecret') return refusalMs
-		if (status < 400 && request.method === 'POST') return 0
 		const address = clients.addressOf(request)
 		if (address === unknownAddress) return 0
-		const isProbe = status < 400 && route?.security === 'none'
+		const isProbe = route?.security === 'none'
 		return rates[isProbe ? 'probes' : 'other'].delayOf(address, performance.now())
 	}
 	const paced = (answer: Answer) => async (request: Request) => {
@@ -61,10 +64,12 @@ export class Rate {
 	/** How long the next answer to this address has to wait, in milliseconds. */
 	delayOf(address: string, now: number): number {
 		const interval = 1000 / CHEAP_PER_SECOND
-		const paidUntil = Math.max(now, this.#paidUntil.get(address) ?? now) + interval
+		const atOnceMs = CHEAP_AT_ONCE * interval
+		const next = Math.max(now, this.#paidUntil.get(address) ?? now) + interval
+		const paidUntil = Math.min(next, now + atOnceMs + DELAY_MS_MAX)
 		if (!this.#paidUntil.has(address) && this.#paidUntil.size >= ADDRESSES_MAX) this.#forget(now)
 		this.#paidUntil.set(address, paidUntil)
-		return Math.max(0, paidUntil - now - CHEAP_AT_ONCE * interval)
+		return Math.max(0, paidUntil - now - atOnceMs)
 	}
 
 	/** Drops those who owe nothing, and if there are none, everybody. */

@@ -7,14 +7,21 @@ describe('a rate', () => {
 		const rate = new Rate()
 		const delays = Array.from({ length: 700 }, () => rate.delayOf('192.0.2.1', 0))
 		expect(delays.slice(0, 500)).toEqual(Array.from({ length: 500 }, () => 0))
-		expect(delays[599]).toBeCloseTo(100)
-		expect(delays[699]).toBeCloseTo(200)
+		expect(delays[599]).toBeCloseTo(200)
+		expect(delays[699]).toBeCloseTo(400)
 	})
 
 	test('forgives with time', () => {
 		const rate = new Rate()
 		for (let i = 0; i < 700; i++) rate.delayOf('192.0.2.1', 0)
 		expect(rate.delayOf('192.0.2.1', 1000)).toBe(0)
+	})
+
+	test('never lets an answer wait for more than five seconds', () => {
+		const rate = new Rate()
+		for (let i = 0; i < 20_000; i++) rate.delayOf('192.0.2.1', 0)
+		expect(rate.delayOf('192.0.2.1', 0)).toBe(5000)
+		expect(rate.delayOf('192.0.2.1', 5600)).toBe(0)
 	})
 
 	test('is of each address', () => {
@@ -46,7 +53,7 @@ describe('an address that floods', () => {
 	}
 
 	test('is answered late, but for what it may ask: others, probes and generations are not held up', async () => {
-		const floods = Array.from({ length: 2000 }, () => from('192.0.2.1', '/nowhere'))
+		const floods = Array.from({ length: 1200 }, () => from('192.0.2.1', '/nowhere'))
 		const last = floods.at(-1)
 		const body = { prompt: 'a', max_tokens: 1 }
 		const others = Promise.all([
