@@ -7,6 +7,7 @@ import { version } from '../package.json'
 import { exitStatus } from './commands/command.ts'
 import { Output, outputComplaint, outputStatus } from './commands/output.ts'
 import { runCommand } from './commands/run-command.ts'
+import { LibraryUnavailableError } from './kernels/library-path.ts'
 import { messageOf } from './lib/errors.ts'
 
 const output = new Output(process.stdout)
@@ -45,7 +46,7 @@ const status = await runCommand({
 	stopRequested,
 }).catch((error: unknown) => {
 	process.stderr.write(`alpha: ${messageOf(error)}\n`)
-	return 1
+	return error instanceof LibraryUnavailableError ? exitStatus.unfit : 1
 })
 const lost = await output.flushed()
 if (lost !== null) process.stderr.write(outputComplaint(lost))

@@ -4,8 +4,12 @@ import type { OptionSources } from './options.ts'
 export const exitStatus = {
 	/** The command line cannot be obeyed. */
 	usage: 64,
+	/** The port cannot be had, or the server that is asked cannot be reached: later it may be. */
+	unavailable: 69,
 	/** The output cannot be written, for instance because the disk is full. */
 	outputLost: 74,
+	/** This machine cannot do what a setting asks for, or cannot run the kernels at all. */
+	unfit: 78,
 	/** Ended by Ctrl-C. */
 	interrupted: 130,
 	/** Nobody reads the output any more. */
@@ -29,6 +33,17 @@ export interface CommandContext extends OptionSources {
 	 * command that ends therefore. A second signal ends the process at once.
 	 */
 	readonly stopRequested: Promise<number>
+}
+
+/** Why a command ended, for the person who gave it, with its exit status. */
+export class CommandError extends Error {
+	override readonly name: string = 'CommandError'
+	readonly status: number
+
+	constructor(status: number, message: string, options?: ErrorOptions) {
+		super(message, options)
+		this.status = status
+	}
 }
 
 /** One word of the command line. */

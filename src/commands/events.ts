@@ -1,9 +1,9 @@
 import type { EventRowSchema } from '../alpha/schemas/runs.ts'
 import { isRecord } from '../lib/json.ts'
-import type { Command } from './command.ts'
+import { type Command, CommandError, exitStatus } from './command.ts'
 import { choiceOption, integerOption, switchOption } from './option-kinds.ts'
 import { formatHelp, parseOptions, UsageError } from './options.ts'
-import { printable, serverOptions, TrainingClient, TrainingError } from './training-client.ts'
+import { printable, serverOptions, TrainingClient } from './training-client.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
@@ -59,12 +59,10 @@ export const eventsCommand: Command = {
 				lastId = event.id
 				print(event)
 			}
-			throw new TrainingError(`${values.url}: the connection has ended`)
+			throw new CommandError(exitStatus.unavailable, `${values.url}: the connection has ended`)
 		} catch (error) {
 			if (controller.signal.aborted) return await stopped
-			if (!(error instanceof TrainingError)) throw error
-			context.warn(`alpha: ${error.message}\n`)
-			return 1
+			throw error
 		}
 	},
 }

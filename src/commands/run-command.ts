@@ -1,5 +1,5 @@
 import { checkCommand } from './check.ts'
-import { type Command, type CommandContext, exitStatus } from './command.ts'
+import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
 import { eventsCommand } from './events.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
@@ -40,6 +40,10 @@ export async function runCommand(context: CommandContext): Promise<number> {
 		}
 		return await command.run({ ...context, argv: rest })
 	} catch (error) {
+		if (error instanceof CommandError) {
+			warn(`alpha: ${error.message}\n`)
+			return error.status
+		}
 		if (!(error instanceof UsageError)) throw error
 		warn(`alpha: ${error.message}\nalpha --help lists commands and options.\n`)
 		return exitStatus.usage

@@ -7,7 +7,7 @@ import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
 import { textOption } from './option-kinds.ts'
 import { formatHelp, parseOptions, UsageError } from './options.ts'
-import { printable, serverOptions, TrainingClient, TrainingError } from './training-client.ts'
+import { printable, serverOptions, TrainingClient } from './training-client.ts'
 import { formatDuration } from './watch-view.ts'
 
 function runsOptions() {
@@ -31,15 +31,9 @@ export const runsCommand: Command = {
 		const { values, positionals } = parseOptions(runsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const { url, apiKey, checkpoints } = values
-		try {
-			const rows = url === null ? await readRuns(checkpoints) : await askRuns(url, apiKey, context)
-			context.print(formatRuns(rows))
-			return 0
-		} catch (error) {
-			if (!(error instanceof TrainingError)) throw error
-			context.warn(`alpha: ${error.message}\n`)
-			return 1
-		}
+		const rows = url === null ? await readRuns(checkpoints) : await askRuns(url, apiKey, context)
+		context.print(formatRuns(rows))
+		return 0
 	},
 }
 

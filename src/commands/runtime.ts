@@ -16,11 +16,11 @@ import { builtinSource } from '../models/builtin.ts'
 import { ModelRegistry } from '../models/registry.ts'
 import { StoredRuns } from '../models/stored-runs.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
-import type { CommandContext } from './command.ts'
+import { type CommandContext, CommandError, exitStatus } from './command.ts'
 import { type Config, serveOptions } from './config.ts'
 import { lastLevelCacheBytes, readMachine } from './machine.ts'
 import { memoryBudgets } from './memory-budgets.ts'
-import { parseOptions, UsageError } from './options.ts'
+import { parseOptions } from './options.ts'
 import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
@@ -70,7 +70,8 @@ export async function startRuntime(
 	const isa = config.isa === 'auto' ? '' : config.isa
 	if (kernels.select(isa) !== 0) {
 		const runnable = kernels.isaList().filter((name) => kernels.isaSupported(name))
-		throw new UsageError(`--isa: expected ${runnable.join(' or ')} on this machine, got "${isa}"`)
+		const problem = `--isa: expected ${runnable.join(' or ')} on this machine, got "${isa}"`
+		throw new CommandError(exitStatus.unfit, problem)
 	}
 	const limits = runnerLimits(config)
 	const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa })

@@ -7,7 +7,7 @@ import { defaultLimits } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
-import type { Command, CommandContext } from './command.ts'
+import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
 import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
 import { collectWhenIdle } from './idle-collection.ts'
@@ -148,7 +148,7 @@ function startServer(
 			connections,
 		})
 	} catch (error) {
-		throw new Error(listenComplaint(error, config, origins))
+		throw new CommandError(exitStatus.unavailable, listenComplaint(error, config, origins))
 	}
 }
 

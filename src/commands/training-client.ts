@@ -2,13 +2,9 @@
 import type { EventRowSchema, TrainingRunRow } from '../alpha/schemas/runs.ts'
 import { messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
+import { CommandError, exitStatus } from './command.ts'
 import { textOption } from './option-kinds.ts'
 import { UsageError } from './options.ts'
-
-/** What went wrong between us and the server, for the person at the terminal. */
-export class TrainingError extends Error {
-	override readonly name = 'TrainingError'
-}
 
 /** An event of the live stream. */
 export interface LiveEvent {
@@ -87,12 +83,13 @@ export class TrainingClient {
 			response = await fetch(`${this.#url}${path}`, { headers: this.#headers, signal })
 		} catch (error) {
 			if (signal.aborted) throw error
-			throw new TrainingError(`${this.#url} cannot be reached (${messageOf(error)})`)
+			const problem = `${this.#url} cannot be reached (${messageOf(error)})`
+			throw new CommandError(exitStatus.unavailable, problem)
 		}
 		if (response.ok) return response
 		const body: unknown = await response.json().catch(() => null)
 		const error = isRecord(body) && isRecord(body['error']) ? body['error']['message'] : null
-		throw new TrainingError(`${this.#url}: ${error ?? `HTTP ${response.status}`}`)
+		throw new CommandError(1, `${this.#url}: ${error ?? `HTTP ${response.status}`}`)
 	}
 
 	get signal(): AbortSignal {

@@ -10,6 +10,7 @@ import { RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
 import { escapeControls } from '../lib/log.ts'
+import { exitStatus } from './command.ts'
 import {
 	toCheckpointRequest,
 	toFileRequest,
@@ -106,7 +107,10 @@ async function send(
 	for (let attempt = 1; ; attempt++) {
 		const outcome = await tryOnce(options, request, receipt, place)
 		if (outcome.type === 'stored') return outcome.answer
-		if (!outcome.isTransient || attempt === ATTEMPTS) throw new UploadError(outcome.reason)
+		if (!outcome.isTransient) throw new UploadError(outcome.reason)
+		if (attempt === ATTEMPTS) {
+			throw new UploadError(outcome.reason, { status: exitStatus.unavailable })
+		}
 		const wantedSeconds = outcome.retryAfterSeconds ?? 2 ** (attempt - 1)
 		const delaySeconds = Math.min(RETRY_SECONDS_MAX, wantedSeconds)
 		options.onRetry?.(outcome.reason, delaySeconds)

@@ -3,10 +3,15 @@ import { open } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { isBinaryForm } from '../checkpoint/formats/binary.ts'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
+import { CommandError } from './command.ts'
 
 /** The upload did not succeed; the message is for the person who asked for it. */
-export class UploadError extends Error {
+export class UploadError extends CommandError {
 	override readonly name = 'UploadError'
+
+	constructor(message: string, options: ErrorOptions & { readonly status?: number } = {}) {
+		super(options.status ?? 1, message, options)
+	}
 }
 
 /** A checkpoint and what belongs to it. */

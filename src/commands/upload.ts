@@ -53,10 +53,10 @@ export const uploadCommand: Command = {
 			throw new UsageError(`--to: expected an http:// or https:// address, got "${url}"`)
 		}
 		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
-		let failureStatus = 1
+		let stopStatus: number | null = null
 		const controller = new AbortController()
-		void context.stopRequested.then((stopStatus) => {
-			failureStatus = stopStatus
+		void context.stopRequested.then((status) => {
+			stopStatus = status
 			controller.abort()
 		})
 		try {
@@ -75,7 +75,7 @@ export const uploadCommand: Command = {
 		} catch (error) {
 			if (!(error instanceof UploadError)) throw error
 			context.warn(`\nalpha: ${error.message}\n`)
-			return failureStatus
+			return stopStatus ?? error.status
 		}
 	},
 }

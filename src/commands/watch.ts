@@ -1,8 +1,8 @@
 import { isRecord } from '../lib/json.ts'
-import type { Command, CommandContext } from './command.ts'
+import { type Command, type CommandContext, CommandError } from './command.ts'
 import { toEventRow } from './events.ts'
 import { formatHelp, parseOptions, UsageError } from './options.ts'
-import { type LiveEvent, serverOptions, TrainingClient, TrainingError } from './training-client.ts'
+import { type LiveEvent, serverOptions, TrainingClient } from './training-client.ts'
 import { type Watched, watchLines, withMetrics } from './watch-view.ts'
 
 /** Metrics and events that the view begins with. */
@@ -36,9 +36,7 @@ export const watchCommand: Command = {
 			return await watch(client, id, context)
 		} catch (error) {
 			if (controller.signal.aborted) return await stopped
-			if (!(error instanceof TrainingError)) throw error
-			context.warn(`alpha: ${error.message}\n`)
-			return 1
+			throw error
 		}
 	},
 }
@@ -57,7 +55,7 @@ async function watch(client: TrainingClient, id: string, context: CommandContext
 			if (status !== null) return status
 		} catch (error) {
 			// A server that is started anew is back in a moment; one that never answered is not there.
-			if (!hasShown || !(error instanceof TrainingError)) throw error
+			if (!hasShown || !(error instanceof CommandError)) throw error
 			if (!isTold) screen.interrupt(`${error.message}; trying again\n`)
 			isTold = true
 		}

@@ -196,7 +196,7 @@ describe('alpha serve', () => {
 	test('says what to do when the port is taken', async () => {
 		await using server = await startAlpha({ runs: [] })
 		const { status, errors } = await runAlpha(['serve', '--port', String(server.port)])
-		expect(status).toBe(1)
+		expect(status).toBe(69)
 		expect(errors).toContain(
 			`--port: cannot listen on 127.0.0.1 port ${server.port}: another program`,
 		)
@@ -207,7 +207,7 @@ describe('alpha serve', () => {
 
 	test('tells a host that is not this machine from a port that is taken', async () => {
 		const { status, errors } = await runAlpha(['serve', '--host', 'nosuch.invalid', '--port', '0'])
-		expect(status).toBe(1)
+		expect(status).toBe(69)
 		expect(errors).toContain(
 			'--host: cannot listen on nosuch.invalid port 0: the host is no address',
 		)
@@ -221,7 +221,7 @@ describe('alpha serve', () => {
 	test('refuses an instruction set that this machine does not have', async () => {
 		const foreign = process.arch === 'arm64' ? 'avx2' : 'neon'
 		const { status, errors } = await runAlpha(['serve', '--isa', foreign])
-		expect(status).toBe(64)
+		expect(status).toBe(78)
 		expect(errors).toContain(`got "${foreign}"`)
 	})
 })

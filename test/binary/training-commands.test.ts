@@ -138,7 +138,7 @@ test('what cannot be asked is said', async () => {
 	])
 	const nowhere = await runAlpha(['events', 'x', '--url', 'http://127.0.0.1:1'])
 	expect([nowhere.status, nowhere.errors]).toEqual([
-		1,
+		69,
 		expect.stringContaining('cannot be reached'),
 	])
 	expect((await runAlpha(['watch'])).status).toBe(64)
