@@ -7,7 +7,7 @@ const GUESSES_MAX = 7
 /** A guess has to be worth so many times what its row costs: costs are measured, and texts change. */
 const WORTH_MIN = 1.25
 /** What is thought of guesses before any was seen to be right or wrong. */
-const FIRST_RATE = 0.4
+const FIRST_RATE = 0.25
 /** How much one more guess counts, for its sequence and for those that begin later. */
 const RATE_WEIGHT = 1 / 32
 const COMMON_RATE_WEIGHT = 1 / 128
@@ -65,29 +65,30 @@ export class Guesser {
 
 	/** Learns from the last `count` tokens of a sequence, which it has drawn. */
 	learn(sequence: Sequence, count: number): void {
-		const { window, request } = sequence
-		const rates = this.#ratesOf(sequence)
-		const common = this.#commonRatesOf(sequence)
+		const { window } = sequence
+		const rates = [this.#ratesOf(sequence), this.#commonRatesOf(sequence)]
 		for (let index = Math.max(0, window.length - count); index < window.length; index++) {
-			for (const { tokenId, kind } of this.#table.guesses(
-				request.cacheSalt,
-				window.tokens,
-				index,
-			)) {
-				const isRight = Number(tokenId === window.tokens[index])
-				rates[kind]! += RATE_WEIGHT * (isRight - rates[kind]!)
-				common[kind]! += COMMON_RATE_WEIGHT * (isRight - common[kind]!)
-			}
-			this.#table.learn(request.cacheSalt, window.tokens, index)
+			this.#learnToken(sequence, index, rates)
 		}
 	}
 
-	/** Learns the prompt of a sequence, once it is read. */
-	learnPrompt({ window, request, promptLength }: Sequence): void {
-		const end = Math.min(promptLength, window.length)
-		for (let index = 0; index < end; index++) {
-			this.#table.learn(request.cacheSalt, window.tokens, index)
+	/** Learns the prompt of a sequence, once it is read: texts are more like prompts than like nothing. */
+	learnPrompt(sequence: Sequence): void {
+		const rates = [this.#commonRatesOf(sequence)]
+		const end = Math.min(sequence.promptLength, sequence.window.length)
+		for (let index = 0; index < end; index++) this.#learnToken(sequence, index, rates)
+	}
+
+	/** Learns which guesses would have been right, then what was. */
+	#learnToken({ window, request }: Sequence, index: number, rates: readonly Rates[]): void {
+		for (const guess of this.#table.guesses(request.cacheSalt, window.tokens, index)) {
+			const isRight = Number(guess.tokenId === window.tokens[index])
+			for (const each of rates) {
+				const weight = each === rates.at(-1) ? COMMON_RATE_WEIGHT : RATE_WEIGHT
+				each[guess.kind]! += weight * (isRight - each[guess.kind]!)
+			}
 		}
+		this.#table.learn(request.cacheSalt, window.tokens, index)
 	}
 
 	#ratesOf(sequence: Sequence): Rates {
