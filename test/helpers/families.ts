@@ -1,6 +1,6 @@
 /** Directories of other trainers with the answers of their own code (test/fixtures/families). */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openDirectory } from '../../src/checkpoint/formats/open.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
@@ -48,7 +48,7 @@ export function familyDirectories(...wanted: readonly string[]): string[] {
 
 /** A directory with all that lies in it and below. */
 export function familyDirectory(name: string): ModelDirectory {
-	const path = join(families, name)
+	const path = resolve(families, name)
 	const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
 	return new ModelDirectory(
 		path,
