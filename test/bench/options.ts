@@ -31,7 +31,7 @@ export interface BenchOptions {
 export const USAGE = `bun run bench [--quick] [--json FILE] [--compare llama.cpp] [--only NAME]
   --quick              one minute: fewer models and rounds
   --json FILE          also write every figure, with its samples' spread, to FILE
-  --compare llama.cpp  also run the same weights through node-llama-cpp (installed on first use)
+  --compare llama.cpp  also run the same weights in llama.cpp, which is built for this machine on first use
   --only NAME          one part alone: ${GROUPS.join(', ')}`
 
 /** Reads the command line. Throws an Error whose message is for the user. */

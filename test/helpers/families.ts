@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openDirectory } from '../../src/checkpoint/formats/open.ts'
+import type { CheckpointFile } from '../../src/checkpoint/formats/types.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
@@ -59,7 +60,11 @@ export function familyDirectory(name: string): ModelDirectory {
 /** A directory's network without its tokenizer, which may be of a kind that is not read. */
 export function loadNetwork(kernels: Kernels, name: string, dtype: Dtype) {
 	using directory = familyDirectory(name)
-	const file = openDirectory(directory)
+	return packNetwork(kernels, openDirectory(directory), dtype)
+}
+
+/** A checkpoint's network without its tokenizer. */
+export function packNetwork(kernels: Kernels, file: CheckpointFile, dtype: Dtype) {
 	const config = file.parseConfig()
 	const stored = file.tensorsOf(config)
 	const layout = weightLayout(kernels, config, dtype)
