@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util'
 import { checkpoints, uploadBodies } from './checkpoint/fuzz-checkpoints.ts'
 import { foreignFiles } from './checkpoint/fuzz-foreign.ts'
+import { modelFiles } from './checkpoint/fuzz-models.ts'
 import { FuzzFailure, type FuzzTarget, fuzz, keepInput } from './helpers/fuzz.ts'
 import { requestBodies } from './server/fuzz-bodies.ts'
 import { chatTemplates } from './text/fuzz-templates.ts'
@@ -15,6 +16,7 @@ export const targets: readonly FuzzTarget[] = [
 	checkpoints,
 	uploadBodies,
 	foreignFiles,
+	modelFiles,
 	requestBodies,
 	foreignTokenizers,
 	chatTemplates,

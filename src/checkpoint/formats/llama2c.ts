@@ -51,14 +51,21 @@ interface Header {
 
 /** Reads the structure of a model: all of it but the numbers. Throws CheckpointError. */
 export function openLlama2c(directory: ModelDirectory, name: string): CheckpointFile {
-	const source = directory.open(name)
+	return openLlama2cFile(directory.open(name), (vocabSize) => parseTokenizer(directory, vocabSize))
+}
+
+/** The same of a file whose tokenizer comes from elsewhere. */
+export function openLlama2cFile(
+	source: ByteSource,
+	parseTokenizer: (vocabSize: number) => TokenizerSpec,
+): CheckpointFile {
 	const header = readHeader(source)
 	const tensors = layout(source, header)
 	return {
 		form: 'llama2c',
 		step: undefined,
 		parseConfig: () => configOf(header),
-		parseTokenizer: () => parseTokenizer(directory, header.vocabSize),
+		parseTokenizer: () => parseTokenizer(header.vocabSize),
 		tensorsOf: () => tensors,
 	}
 }

@@ -6,7 +6,7 @@
 import { isRecord } from '../../lib/json.ts'
 import { networkName, parseNanochatConfig } from '../../model/families/nanochat.ts'
 import { parseNanochatTokenizer } from '../../tokenizer/nanochat.ts'
-import type { TokenizerSpec } from '../../tokenizer/tokenizer.ts'
+import type { ByteBpeSpec, TokenizerSpec } from '../../tokenizer/tokenizer.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import { networkTensors } from './foreign-tensors.ts'
 import type { ModelDirectory } from './model-directory.ts'
@@ -104,13 +104,18 @@ function parseTokenizer(
 	if (bytes === undefined) {
 		throw new CheckpointError(`tokenizer: expected ${TOKENIZER} with the model, got none`)
 	}
-	const spec = parseNanochatTokenizer(readEncoding(bytes))
+	const spec = parseNanochatPickle(bytes)
 	if (spec.vocab.length !== vocabSize) {
 		throw new CheckpointError(
 			`${TOKENIZER}: expected ${vocabSize} tokens by vocab_size, got ${spec.vocab.length}`,
 		)
 	}
 	return spec
+}
+
+/** The tokenizer of a `tokenizer.pkl`. Throws an Error that says what was expected and what came. */
+export function parseNanochatPickle(bytes: Uint8Array): ByteBpeSpec {
+	return parseNanochatTokenizer(readEncoding(bytes))
 }
 
 /** A pickled object, whose state is filled in behind it. */
