@@ -6,6 +6,7 @@ import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { locationOf } from '../checkpoint/store/checkpoint-version.ts'
 import { RunReader } from '../checkpoint/store/run-directory.ts'
 import { messageOf } from '../lib/errors.ts'
+import type { DtypeChoice } from '../model/model-config.ts'
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
@@ -45,7 +46,7 @@ export const checkCommand: Command = {
 async function checkAll(
 	paths: readonly string[],
 	loader: Loader,
-	dtype: 'f32' | 'bf16' | 'int8',
+	dtype: DtypeChoice,
 	{ print, stopRequested }: CommandContext,
 ): Promise<number> {
 	let stopStatus = 0
@@ -68,7 +69,7 @@ async function checkAll(
 async function verdictOn(
 	found: Subject['found'],
 	loader: Loader,
-	dtype: 'f32' | 'bf16' | 'int8',
+	dtype: DtypeChoice,
 ): Promise<{ text: string; isRefused: boolean }> {
 	if (typeof found === 'string') return { text: `refused: ${found}`, isRefused: true }
 	try {

@@ -73,9 +73,9 @@ export function serveOptions(machine: Machine) {
 		}),
 		dtype: choiceOption({
 			flag: '--dtype',
-			choices: ['f32', 'bf16', 'int8'],
+			choices: ['f32', 'bf16', 'int8', 'auto'],
 			defaultValue: 'f32',
-			help: 'number format of the weights',
+			help: "number format of the weights; auto: the nearest to each file's",
 		}),
 		embeddedModel: switchOption({
 			flag: '--no-embedded-model',

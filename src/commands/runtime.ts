@@ -104,7 +104,7 @@ export async function startRuntime(
 		engine,
 		dtype,
 		memoryBytesMax: config.modelMemoryBytes,
-		runnerBytes: (info) => runnerBytes(kernels, info.config, config.dtype, limits),
+		runnerBytes: (info) => runnerBytes(kernels, info.config, info.dtype, limits),
 		log,
 	})
 	return {

@@ -177,3 +177,6 @@ export type RotaryScaling =
 
 /** Number formats in which weights can be served. */
 export type Dtype = 'f32' | 'bf16' | 'int8'
+
+/** A format, or the one that is nearest to how a checkpoint's file has its numbers. */
+export type DtypeChoice = Dtype | 'auto'

@@ -9,7 +9,7 @@ import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { Engine } from '../engine/engine.ts'
 import { Fault, isFault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
-import type { Dtype } from '../model/model-config.ts'
+import type { DtypeChoice } from '../model/model-config.ts'
 import {
 	type ModelCard,
 	type ModelCatalog,
@@ -26,7 +26,7 @@ export interface ModelRegistryOptions {
 	readonly sources: readonly ModelSource[]
 	readonly loader: Loader
 	readonly engine: Engine
-	readonly dtype: Dtype
+	readonly dtype: DtypeChoice
 	/** Bytes for weights, keys, values and activations of all loaded models. */
 	readonly memoryBytesMax: number
 	/** Bytes that a model takes beside its weights. */

@@ -21,13 +21,14 @@ export interface CheckpointInfo {
 	/** Training step that the file names, or null. */
 	readonly step: number | null
 	readonly parameterCount: number
-	/** Memory that its weights take when loaded in the dtype asked for. */
+	/** The format in which it is loaded, by what was asked for. */
+	readonly dtype: Dtype
+	/** Memory that its weights take when they are loaded. */
 	readonly arenaBytes: number
 }
 
 /** A model ready to be computed with. Plain data: crosses threads, the arena without a copy. */
 export interface LoadedCheckpoint extends CheckpointInfo {
-	readonly dtype: Dtype
 	readonly tokenizerSpec: TokenizerSpec
 	/** Packed weights by `weightLayout`. */
 	readonly arena: SharedArrayBuffer

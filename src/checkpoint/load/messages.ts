@@ -1,6 +1,6 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
 import type { FaultKind } from '../../lib/fault.ts'
-import type { Dtype } from '../../model/model-config.ts'
+import type { DtypeChoice } from '../../model/model-config.ts'
 import type { ExportReport, ExportRequest } from '../exports/export.ts'
 import type { ModelFile } from '../formats/model-directory.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
@@ -20,7 +20,7 @@ export type LoadRequest =
 	| {
 			readonly type: 'inspect' | 'verify' | 'load'
 			readonly location: CheckpointLocation
-			readonly dtype: Dtype
+			readonly dtype: DtypeChoice
 	  }
 	| {
 			readonly type: 'export'

@@ -59,9 +59,10 @@ function isVerdict(verdict: unknown): boolean {
 	const { info, fault } = verdict
 	if (isRecord(fault)) return fault['kind'] === 'damaged' && typeof fault['reason'] === 'string'
 	if (!isRecord(info)) return false
-	const { form, config, tokenizer, parameterCount } = info
+	const { form, config, tokenizer, parameterCount, dtype } = info
 	return (
 		typeof form === 'string' &&
+		typeof dtype === 'string' &&
 		isRecord(config) &&
 		isRecord(tokenizer) &&
 		Number.isSafeInteger(parameterCount)

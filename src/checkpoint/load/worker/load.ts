@@ -1,5 +1,5 @@
 import { type Kernels, pointerOf } from '../../../kernels/binding.ts'
-import type { Dtype } from '../../../model/model-config.ts'
+import type { Dtype, DtypeChoice } from '../../../model/model-config.ts'
 import { packTensor, weightLayout } from '../../../model/weights.ts'
 import type { TokenizerSpec } from '../../../tokenizer/tokenizer.ts'
 import type { CheckpointFile } from '../../formats/types.ts'
@@ -10,7 +10,7 @@ import type { CheckpointInfo, LoadedCheckpoint, TokenizerSummary } from '../chec
 export function inspectCheckpoint(
 	kernels: Kernels,
 	file: CheckpointFile,
-	dtype: Dtype,
+	dtype: DtypeChoice,
 ): CheckpointInfo {
 	return describe(kernels, file.form, verifyStructure(file), dtype)
 }
@@ -19,7 +19,7 @@ export function inspectCheckpoint(
 export function verifyCheckpoint(
 	kernels: Kernels,
 	file: CheckpointFile,
-	dtype: Dtype,
+	dtype: DtypeChoice,
 ): CheckpointInfo {
 	const checkpoint = verifyStructure(file)
 	readTensors(kernels, checkpoint, () => {})
@@ -33,11 +33,12 @@ export function verifyCheckpoint(
 export function loadCheckpoint(
 	kernels: Kernels,
 	file: CheckpointFile,
-	dtype: Dtype,
+	dtype: DtypeChoice,
 	allocate: (bytes: number) => SharedArrayBuffer,
 ): LoadedCheckpoint {
 	const checkpoint = verifyStructure(file)
-	const layout = weightLayout(kernels, checkpoint.config, dtype)
+	const described = describe(kernels, file.form, checkpoint, dtype)
+	const layout = weightLayout(kernels, checkpoint.config, described.dtype)
 	const arena = allocate(layout.totalBytes)
 	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
 	const digest = new ModelDigest(checkpoint)
@@ -47,8 +48,7 @@ export function loadCheckpoint(
 		packTensor(kernels, layout, arena, tensor.name, data, { firstRow, isTransposed })
 	})
 	return {
-		...describe(kernels, file.form, checkpoint, dtype),
-		dtype,
+		...described,
 		tokenizerSpec: checkpoint.tokenizerSpec,
 		arena,
 		digest: digest.finish(),
@@ -59,9 +59,10 @@ function describe(
 	kernels: Kernels,
 	form: CheckpointInfo['form'],
 	checkpoint: VerifiedCheckpoint,
-	dtype: Dtype,
+	choice: DtypeChoice,
 ): CheckpointInfo {
 	const { config, tokenizerSpec, step, parameterCount } = checkpoint
+	const dtype = choice === 'auto' ? nearestDtype(checkpoint) : choice
 	const arenaBytes = weightLayout(kernels, config, dtype).totalBytes
 	const tokenizer: TokenizerSummary = {
 		type: tokenizerSpec.type,
@@ -70,8 +71,23 @@ function describe(
 		hasChatTemplate: 'chatTemplate' in tokenizerSpec && Boolean(tokenizerSpec.chatTemplate),
 		specialTokens: tokenizerSpec.specialTokens,
 	}
-	return { form, config, tokenizer, step, parameterCount, arenaBytes }
+	return { form, config, tokenizer, step, parameterCount, dtype, arenaBytes }
 }
+
+/** Bytes with a scale for each group, as files name them. */
+const BYTE_GROUPS = ['Q8_0', 'int8 groups']
+
+/** The format that is nearest to how most numbers of a file are stored; what it would round, it leaves f32. */
+function nearestDtype({ tensors }: VerifiedCheckpoint): Dtype {
+	const counts: Record<Dtype, number> = { f32: 0, bf16: 0, int8: 0 }
+	for (const { stored } of tensors) {
+		const isBytes = stored.format === 'quantized' && BYTE_GROUPS.includes(stored.dtype)
+		counts[stored.format === 'bf16' ? 'bf16' : isBytes ? 'int8' : 'f32'] += stored.elements[0]
+	}
+	return DTYPES.reduce((best, dtype) => (counts[dtype] > counts[best] ? dtype : best))
+}
+
+const DTYPES = ['f32', 'bf16', 'int8'] as const
 
 /** Pairs of tokens that merge. */
 function mergeCount(spec: TokenizerSpec): number {
