@@ -4,8 +4,7 @@ import type { ChatOptions } from '../text/chat-message.ts'
 import { ownTemplate } from '../text/chat-prompt.ts'
 import { callFormatOf, ToolCallParser } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { unsupportedParameter } from '../wire/errors.ts'
-import { type TemplateVariables, templateVariableNames } from './schemas/chat-template.ts'
+import type { TemplateVariables } from './schemas/chat-template.ts'
 import type { ToolFields } from './tools.ts'
 
 export interface ChatFields extends ToolFields {
@@ -14,19 +13,13 @@ export interface ChatFields extends ToolFields {
 	readonly chat_template_kwargs?: TemplateVariables
 }
 
-/** Throws ApiError 400 for variables that are not listed. */
 export function toChatOptions(fields: ChatFields): ChatOptions {
-	const variables = fields.chat_template_kwargs ?? {}
-	for (const name of Object.keys(variables)) {
-		if (templateVariableNames.includes(name)) continue
-		const known = `Known are ${templateVariableNames.join(', ')}.`
-		throw unsupportedParameter(`chat_template_kwargs.${name.slice(0, 80)}`, known)
-	}
+	const variables = Object.entries(fields.chat_template_kwargs ?? {})
 	return {
 		tools: offeredTools(fields),
 		addGenerationPrompt: fields.add_generation_prompt,
 		continueFinalMessage: fields.continue_final_message,
-		variables: Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== null)),
+		variables: Object.fromEntries(variables.filter(([, value]) => value !== null)),
 	}
 }
 

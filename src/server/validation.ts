@@ -72,6 +72,10 @@ function faultOf(error: ValueError): ApiError {
 		}
 		case ValueErrorType.ObjectMaxProperties:
 			return invalidValue(param, `at most ${schema['maxProperties']} entries`, value)
+		case ValueErrorType.ObjectAdditionalProperties: {
+			const known = Object.keys(schema['properties']).join(', ')
+			return unsupportedParameter(param, `Known are ${known}.`)
+		}
 		case ValueErrorType.Never:
 			return unsupportedParameter(param, schema.description ?? 'This server cannot do it.')
 	}

@@ -1,9 +1,9 @@
 /** How a conversation becomes a prompt, in requests of vLLM's kind. */
 import { type Static, Type } from '@sinclair/typebox'
-import { optional, refused, wireObject } from '../../wire/fields.ts'
+import { optional, refused } from '../../wire/fields.ts'
 
 /** Variables that a request may give to a model's own template. */
-const TemplateVariables = wireObject(
+const TemplateVariables = Type.Object(
 	{
 		enable_thinking: optional(Type.Boolean()),
 		thinking: optional(Type.Boolean()),
@@ -14,15 +14,13 @@ const TemplateVariables = wireObject(
 		documents: optional(Type.Array(Type.Unknown())),
 	},
 	{
+		additionalProperties: false,
 		description:
 			"Variables of the model's own chat template; others than these are refused. Models without a " +
 			'template ignore them.',
 	},
 )
 export type TemplateVariables = Static<typeof TemplateVariables>
-
-/** Names that `chat_template_kwargs` takes. */
-export const templateVariableNames: readonly string[] = Object.keys(TemplateVariables.properties)
 
 export const chatTemplateFields = {
 	add_generation_prompt: optional(

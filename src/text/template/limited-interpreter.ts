@@ -3,6 +3,7 @@
  * trained the model: it may loop for ever, and one expression of it may ask for gigabytes.
  */
 import { type Environment, Interpreter } from '@huggingface/jinja'
+import { findUse, isTextFilter, type ProgramNodes, type TemplateNode } from './program-nodes.ts'
 import { pythonText, type TemplateValue } from './python-text.ts'
 import { TemplateError } from './template-error.ts'
 
@@ -13,18 +14,14 @@ const ITEMS_MAX = 2 ** 16
 /** Units of work of one rendering: an expression is one, and so are 64 characters or one item that it reads. */
 const WORK_MAX = 2 ** 18
 const CHARACTERS_A_UNIT = 64
+/** Units of a turn of a loop, beside what its body takes. */
+const ITEM_UNITS = 4
 /** Expressions within each other, calls of macros included. */
 const DEPTH_MAX = 400
 /** Blanks by which a text is indented, or a JSON value; levels of JSON have at most as many. */
 const INDENT_MAX = 32
 /** Most characters and items of a JSON value that is written with indents, or with separators of its own. */
 const INDENTED_SIZE_MAX = 2 ** 17
-
-/** A node of a parsed template; its other fields depend on its type. */
-export interface TemplateNode {
-	readonly type: string
-	readonly [field: string]: unknown
-}
 
 /** Interprets one rendering of a template whose nodes were collected by `programNodes`. */
 export class LimitedInterpreter extends Interpreter {
@@ -61,6 +58,9 @@ export class LimitedInterpreter extends Interpreter {
 				{ type: 'StringLiteral', value: pythonText(value) } as never,
 				environment,
 			)
+		}
+		if (this.#nodes.loopSources.has(node) && Array.isArray(value.value)) {
+			this.#spend(ITEM_UNITS * value.value.length)
 		}
 		if (this.#nodes.consumed.has(node) || MAKING.has(node?.type ?? ''))
 			this.#spend(workOf(value, size))
@@ -214,127 +214,4 @@ function expectParts(text: string, separator: unknown): void {
 	) {
 		if (++count > ITEMS_MAX) throw new TemplateError(`an array has more than ${ITEMS_MAX} items`)
 	}
-}
-
-/** A use of a filter or method that can make much out of little. */
-interface Use {
-	readonly name: string
-	readonly subject: TemplateNode
-	readonly args: readonly TemplateNode[]
-	/** The same with other nodes for subject and arguments. */
-	rebuild(subject: unknown, args: readonly unknown[]): TemplateNode
-}
-
-const GUARDED = new Set(['replace', 'join', 'split', 'indent', 'tojson'])
-
-function findUse(node: TemplateNode): Use | null {
-	if (node.type === 'FilterExpression') {
-		const filter = node['filter'] as TemplateNode
-		const isCall = filter.type === 'CallExpression'
-		const name = guardedName(isCall ? filter['callee'] : filter)
-		if (name === null) return null
-		return {
-			name,
-			subject: node['operand'] as TemplateNode,
-			args: (isCall ? filter['args'] : []) as readonly TemplateNode[],
-			rebuild: (operand, args) => ({
-				...node,
-				operand,
-				filter: isCall ? { ...filter, args } : filter,
-			}),
-		}
-	}
-	if (node.type !== 'CallExpression') return null
-	const callee = node['callee'] as TemplateNode
-	const name = guardedName(callee['property'])
-	if (name === null) return null
-	return {
-		name,
-		subject: callee['object'] as TemplateNode,
-		args: node['args'] as readonly TemplateNode[],
-		rebuild: (object, args) => ({ ...node, callee: { ...callee, object, isChecked: true }, args }),
-	}
-}
-
-const TEXT_FILTERS = new Set(['trim', 'length', 'upper', 'lower', 'string', 'title', 'capitalize'])
-
-function isTextFilter(node: TemplateNode): boolean {
-	if (node.type !== 'FilterExpression') return false
-	const filter = node['filter'] as TemplateNode
-	return filter.type === 'Identifier' && TEXT_FILTERS.has(String(filter['value']))
-}
-
-function guardedName(node: unknown): string | null {
-	const name = (node as TemplateNode | undefined)?.['value']
-	return typeof name === 'string' && GUARDED.has(name) ? name : null
-}
-
-/** Fields that hold statements, expressions to be written among them. */
-const BODIES = ['body', 'alternate', 'defaultBlock']
-const STATEMENTS = new Set([
-	...['Program', 'Set', 'If', 'For', 'Macro', 'CallStatement', 'FilterStatement', 'Comment'],
-	...['Break', 'Continue', 'StringLiteral'],
-])
-
-/** Nodes of a program that the limits must know. */
-export interface ProgramNodes {
-	/** Their values are read as a whole: what loops, filters, methods, operators and slices work on. */
-	readonly consumed: ReadonlySet<unknown>
-	/** Methods by their names, where they are called. */
-	readonly callees: ReadonlySet<unknown>
-	/** Expressions whose values are written. */
-	readonly outputs: ReadonlySet<unknown>
-}
-
-/** Throws TemplateError for what the interpreter's limits do not cover. */
-export function programNodes(program: unknown): ProgramNodes {
-	const consumed = new Set<unknown>()
-	const callees = new Set<unknown>()
-	const outputs = new Set<unknown>()
-	const visitNode = (node: TemplateNode): void => {
-		for (const field of BODIES) {
-			const statements = (node[field] ?? []) as readonly TemplateNode[]
-			for (const each of statements) if (!STATEMENTS.has(each.type)) outputs.add(each)
-		}
-		switch (node.type) {
-			case 'FilterStatement':
-				throw new TemplateError('filter blocks are not read here')
-			case 'For': {
-				const source = node['iterable'] as TemplateNode
-				consumed.add(source.type === 'SelectExpression' ? source['lhs'] : source)
-				return
-			}
-			case 'FilterExpression':
-			case 'TestExpression':
-				consumed.add(node['operand'])
-				return
-			case 'BinaryExpression':
-				consumed.add(node['left']).add(node['right'])
-				return
-			case 'CallExpression': {
-				const callee = node['callee'] as TemplateNode
-				consumed.add(callee['object'])
-				const property = callee['property'] as TemplateNode | undefined
-				if (callee['computed'] !== true || property?.type === 'StringLiteral') callees.add(callee)
-				return
-			}
-			case 'MemberExpression':
-				if ((node['property'] as TemplateNode).type === 'SliceExpression')
-					consumed.add(node['object'])
-				return
-		}
-	}
-	const visit = (value: unknown): void => {
-		if (Array.isArray(value)) {
-			for (const item of value) visit(item)
-		} else if (value instanceof Map) {
-			for (const entry of value) visit(entry)
-		} else if (typeof value === 'object' && value !== null) {
-			visitNode(value as TemplateNode)
-			for (const field of Object.values(value)) visit(field)
-		}
-	}
-	visit(program)
-	consumed.delete(undefined)
-	return { consumed, callees, outputs }
 }

@@ -1,7 +1,8 @@
 /* A model's own chat template: messages → the text that the model was trained to see. */
 import { Environment, parse, tokenize } from '@huggingface/jinja'
 import type { ChatTemplateSource } from '../../tokenizer/chat-template-source.ts'
-import { LimitedInterpreter, type ProgramNodes, programNodes } from './limited-interpreter.ts'
+import { LimitedInterpreter } from './limited-interpreter.ts'
+import { type ProgramNodes, programNodes } from './program-nodes.ts'
 import { TemplateError } from './template-error.ts'
 
 /** Most items of `range`. */
