@@ -989,7 +989,7 @@ test('null is the same as absent', async () => {
 })
 
 test('fields that are not known are ignored', async () => {
-	const extras = { keep_alive: '5m', options: { x: 1 }, chat_template_kwargs: [], __proto__x: 1 }
+	const extras = { keep_alive: '5m', options: { x: 1 }, mm_processor_kwargs: [], __proto__x: 1 }
 	const response = await testApp().post('/v1/chat/completions', { ...chat, ...extras })
 	expect(response.status).toBe(200)
 })
