@@ -343,12 +343,11 @@ export class CheckpointStore {
 	/** Finds what has come into the directory and what has gone from it. */
 	async #lookAtRoot(): Promise<void> {
 		if (!this.#hasScanned) return
-		const before = new Set(this.#names)
+		const before = this.#names
 		const root = await this.#look()
 		if (root === 'replaced') await this.#scanAll()
 		if (root !== 'changed') return
-		const now = new Set(this.#names)
-		await this.#scan([...now.symmetricDifference(before)])
+		await this.#scan([...new Set(this.#names).symmetricDifference(new Set(before))])
 	}
 
 	/** Looks at some runs whose turn it is. */
