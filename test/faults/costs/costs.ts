@@ -99,7 +99,7 @@ function watchMainThread(server: AlphaServer) {
 
 if (import.meta.main) {
 	const [wanted = ''] = process.argv.slice(2)
-	await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+	const server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
 	for (const path of Object.keys(heaviest)) await costOf(server, path, plain[path] ?? {})
 	console.log(
 		'| field | bodies | answers | memory above the body | main thread |\n|---|---|---|---|---|',
@@ -112,5 +112,6 @@ if (import.meta.main) {
 			console.log(`| ${path} ${field} | ${count} | ${statuses.join(' ')} | ${figures} |`)
 		}
 	}
+	await server.stop()
 	process.exit(0)
 }
