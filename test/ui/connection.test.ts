@@ -36,7 +36,7 @@ describe.skipIf(chromiumPath === null)(`the page and its server${chromiumNote}`,
 		await page.keyboard.press('Enter')
 		await page.locator('#view-write').waitFor()
 		await page.click('#snippet summary')
-		expect(await page.textContent('#code')).toContain('"Authorization: Bearer $ALPHA_API_KEY"')
+		await page.locator('#code', { hasText: '"Authorization: Bearer $ALPHA_API_KEY"' }).waitFor()
 		expect(await page.textContent('#code')).not.toContain(key)
 		await page.reload()
 		await page.locator('#view-write').waitFor()

@@ -90,7 +90,7 @@ describe.skipIf(chromiumPath === null)(`the Write view in Chromium${chromiumNote
 		const texts = await page.locator('.column .text').allTextContents()
 		expect(new Set(texts).size).toBe(3)
 		await take.nth(1).click()
-		expect(await page.textContent('#output')).toBe(`She had always${texts[1]}`)
+		await page.locator('#output', { hasText: `She had always${texts[1]}` }).waitFor()
 		expect(await page.locator('#output .token').count()).toBe(30)
 		await page.keyboard.press('Control+z')
 		expect(await page.inputValue('#prompt')).toBe('She had always')

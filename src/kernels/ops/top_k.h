@@ -92,6 +92,8 @@ static int32_t count_from(const vf32 *values, int32_t n_vectors, float bound) {
 static float selection_bound(const float *z, int32_t n, int32_t k, float max) {
     const int32_t n_vectors = (n + 15) / 16;
     const int32_t n_best = n_vectors < GROUP_VECTORS ? n_vectors : GROUP_VECTORS;
+    if (n_best < 1)
+        return -INFINITY;
     vf32 best[GROUP_VECTORS];
     for (int32_t v = 0; v < n_best; v++)
         best[v] = vf32_load(z + 16 * v);

@@ -246,6 +246,7 @@ function takeRuns(latest) {
 	const before = modelSelect.value
 	const isFirst = runs === null
 	const was = runs?.find(({ id }) => id === before)
+	const wasEmpty = !runs?.some(isServed)
 	runs = latest
 	needsKey = false
 	const next = before || wanted.model || String(recall('model') ?? '')
@@ -259,7 +260,8 @@ function takeRuns(latest) {
 	const run = latest.find(({ id }) => id === chosen)
 	const isSame = chosen === before && run?.step === was?.step
 	if (!isSame) modelChosen(chosen === next ? step : '')
-	if (isFirst || currentView() === 'model' || chosen !== before || chosen === '') showView()
+	const isOther = chosen !== before || chosen === '' || wasEmpty !== !latest.some(isServed)
+	if (isFirst || currentView() === 'model' || isOther) showView()
 }
 
 /** @param {string} next the model that is to be chosen, if it is there */

@@ -149,6 +149,10 @@ export const heaviest: Readonly<Record<string, Readonly<Record<string, FieldRows
 			],
 		},
 		audio: { values: anything },
+		chat_template: { values: anything },
+		chat_template_kwargs: {
+			values: [{ documents: letters }, object(1024, letters.slice(0, 1000))],
+		},
 		logprobs: { requests: [{ logprobs: true, top_logprobs: 20, n: 4, max_tokens: 1900 }] },
 		n: { requests: [{ n: 64, max_tokens: 200 }] },
 	},
@@ -224,6 +228,11 @@ export const heaviest: Readonly<Record<string, Readonly<Record<string, FieldRows
 		prompt: { values: [...texts, ...texts.map((text) => text.slice(0, 500_000))] },
 		content: { values: [...texts, ...texts.map((text) => text.slice(0, 500_000))] },
 		messages: { values: conversations },
+		tools: { values: toolLists(chatTool) },
+		chat_template: { values: anything },
+		chat_template_kwargs: {
+			values: [{ documents: letters }, object(1024, letters.slice(0, 1000))],
+		},
 	},
 	'/v1/detokenize': { model: { values: [letters] }, tokens: { values: ids } },
 	'/api/generate': { model: { values: [letters] }, prompt: { values: texts } },

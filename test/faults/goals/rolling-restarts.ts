@@ -66,7 +66,6 @@ http://:${port} {
 		lb_try_duration 2s
 		health_uri /readyz
 		health_interval 200ms
-		flush_interval -1
 	}
 }
 `,
