@@ -54,7 +54,7 @@ REFUSALS = [
     ("config", "invalid_value"),
     ("X-Chunk-Index", "invalid_value"),  # beyond X-Total-Chunks
     ("totalChunks", "invalid_value"),  # pieces that have not arrived
-    ("totalChunks", "missing_required_parameter"),  # and no files instead
+    ("totalChunks|config|step", "missing_required_parameter"),  # and no files instead
 ]
 
 # What must never leave the process: paths and stack frames.
