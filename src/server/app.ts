@@ -45,7 +45,7 @@ export function createApp(deps: ServerDeps) {
 		.use(requestLog(context, table))
 		.use(pacing({ clients: context.clients, refusalMs: limits.refusalMs }, table))
 		.use(errorHandler(deps.log, table))
-		.use(requestRules())
+		.use(requestRules(deps.isDraining))
 		.use(authentication({ apiKeys, uploadSecret: deps.uploads.secret }, table))
 		.use(probes(context))
 		.use(metrics(context))

@@ -9,11 +9,13 @@ const exposedHeaders = 'x-request-id, retry-after, retry-after-ms, x-alpha-trunc
 const allowedMethods = 'GET, POST, DELETE, OPTIONS'
 const PREFLIGHT_SECONDS_MAX = 86_400
 
-export function requestRules() {
+/** `isDraining`: connections are not to be used again, so that no proxy sends a request into one that ends. */
+export function requestRules(isDraining: () => boolean) {
 	return new Elysia()
 		.onRequest(({ request, set }) => {
 			const id = request.headers.get('x-request-id') ?? ''
 			set.headers['x-request-id'] = saneRequestId.test(id) ? id : crypto.randomUUID()
+			if (isDraining()) set.headers.connection = 'close'
 		})
 		.use(cors())
 		.onRequest(({ request }) => {

@@ -116,6 +116,14 @@ describe('probes', () => {
 		})
 	}
 
+	test('while the server goes down every answer ends its connection', async () => {
+		const app = testApp({ deps: { isDraining: () => true } })
+		for (const path of ['/readyz', '/v1/models', '/no/such/path']) {
+			expect((await app.get(path)).headers.get('connection')).toBe('close')
+		}
+		expect((await testApp().get('/v1/models')).headers.get('connection')).toBeNull()
+	})
+
 	test('/livez and /ping say nothing but 200', async () => {
 		for (const path of ['/livez', '/ping']) {
 			const response = await testApp({ deps: { isDraining: () => true } }).get(path)

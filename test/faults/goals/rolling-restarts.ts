@@ -23,7 +23,7 @@ const proxies: Readonly<Record<string, Proxy>> = {
 			events {}
 			http {
 				access_log off;
-				upstream alpha { ${servers.map((each) => `server 127.0.0.1:${each} fail_timeout=1s;`).join(' ')} }
+				upstream alpha { ${servers.map((each) => `server 127.0.0.1:${each} max_fails=0;`).join(' ')} }
 				server {
 					listen 127.0.0.1:${port};
 					location / {
@@ -152,6 +152,13 @@ async function restart({ command, config }: Proxy, count: number) {
 	return { requests, failures }
 }
 
+/** What failed during so many restarts behind one of the proxies. */
+export function restartsBehind(name: string, count: number) {
+	const proxy = proxies[name]
+	if (proxy === undefined) throw new Error(`expected a proxy that is known, got ${name}`)
+	return restart(proxy, count)
+}
+
 /** True where one of the proxies is installed. */
 export function hasProxy(): boolean {
 	return Object.keys(proxies).some((name) => Bun.which(name) !== null)
@@ -166,8 +173,8 @@ export const rollingRestarts: Goal = {
 		const count = Math.max(2, Math.round(15 * scale))
 		const figures: string[] = []
 		let isMet = true
-		for (const [name, proxy] of found) {
-			const { requests, failures } = await restart(proxy, count)
+		for (const [name] of found) {
+			const { requests, failures } = await restartsBehind(name, count)
 			figures.push(`${name}: ${count} restarts, ${failures} of ${requests} failed`)
 			if (failures > 0) isMet = false
 		}
