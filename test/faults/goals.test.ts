@@ -18,8 +18,7 @@ test.skipIf(!canLimitMemory())(
 	120_000,
 )
 
-// Caddy loses one request in a thousand now and then: `bun run test:faults G12` tells how many.
-for (const proxy of ['nginx', 'haproxy']) {
+for (const proxy of ['nginx', 'haproxy', 'caddy']) {
 	const isMissing = Bun.which(proxy) === null
 	const note = isMissing ? ' (skipped: not installed)' : ''
 	test.skipIf(isMissing)(

@@ -76,6 +76,8 @@ http://:${port} {
 const DRAIN_SECONDS = 1
 const CLIENTS = 4
 const TOKENS = 300
+/** A model may end its text at once, which is no failure. */
+const TOKENS_MIN = 50
 
 function start(port = 0): Promise<AlphaServer> {
 	const args = [
@@ -126,7 +128,9 @@ async function restart({ command, config }: Proxy, count: number) {
 	let isOver = false
 	const client = async (isStreaming: boolean) => {
 		while (!isOver) {
-			const request = isStreaming ? completion(TOKENS, { stream: true }) : { path: '/v1/models' }
+			const request = isStreaming
+				? completion(TOKENS, { stream: true, min_tokens: TOKENS_MIN })
+				: { path: '/v1/models' }
 			const answer = await ask(front, request).catch(() => null)
 			requests++
 			const isWhole =
