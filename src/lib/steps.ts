@@ -8,7 +8,7 @@ export type Steps<T> = Generator<void, T, void>
 export const STEP_UNITS = 4096
 
 /** Longest time for which one piece of work runs before others get their turn, milliseconds. */
-const SLICE_MS = 4
+const SLICE_MS = 2
 
 /** Runs to the end at once. */
 export function finish<T>(steps: Steps<T>): T {
