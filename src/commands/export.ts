@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { HuggingFaceLayout } from '../checkpoint/exports/hugging-face.ts'
 import { gpt2Obstacle } from '../checkpoint/exports/hugging-face.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
-import type { AlphaConfig } from '../model/model-config.ts'
+import type { AlphaConfig, ModelConfig } from '../model/model-config.ts'
 import { type CapDifference, measureCap } from '../models/cap-difference.ts'
 import type { ModelCard } from '../models/catalog.ts'
 import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
@@ -73,12 +73,16 @@ export const exportCommand: Command = {
 			if (level === 'error') context.warn(`${message}\n`)
 		})
 		const { card, location } = await runtime.catalog.locate(name)
-		const { layout, remark } = await chooseLayout(runtime, location, values, context)
+		const { config: network, parameterCount } = await runtime.loader.inspect({
+			location,
+			dtype: 'f32',
+		})
+		const { layout, remark } = await chooseLayout(runtime, location, network, values, context)
 		const { files, differences } = await runtime.loader.export(location, {
 			directory: resolve(values.out),
 			layout,
 			dtype: values.dtype,
-			card: exportCard(card, layout, remark, await parameterCount(runtime, location)),
+			card: exportCard(card, layout, remark, parameterCount),
 		})
 		context.print(formatReport(card, values.out, files, [remark, ...differences]))
 		return 0
@@ -95,10 +99,10 @@ interface Choice {
 async function chooseLayout(
 	runtime: Runtime,
 	location: CheckpointLocation,
+	config: ModelConfig,
 	{ layout, isApproximate, text }: Values<typeof exportOptions>,
 	{ readFile }: CommandContext,
 ): Promise<Choice> {
-	const { config } = await runtime.loader.inspect({ location, dtype: 'f32' })
 	if (config.family !== 'alpha') {
 		throw new UsageError(
 			`expected a model of the trainer's own, got one of the family ${config.family}: its files are what other tools read`,
@@ -138,10 +142,6 @@ function describe({ softCap }: AlphaConfig, difference: CapDifference): string {
 		`which has no cap of attention scores (${softCap} here): on ${tokens} tokens log-probabilities ` +
 		`differ by up to ${logprobMax.toExponential(1)}, and ${changed} % have another likeliest token`
 	)
-}
-
-async function parameterCount({ loader }: Runtime, location: CheckpointLocation): Promise<number> {
-	return (await loader.inspect({ location, dtype: 'f32' })).parameterCount
 }
 
 function formatReport(

@@ -2,7 +2,9 @@
  * Our trainer's models as Hugging Face directories: in GPT-2's layout, which every engine knows, or
  * with a modelling file of their own, which computes all that they may have.
  */
+import { LEARNED } from '../../model/families/alpha.ts'
 import type { AlphaConfig } from '../../model/model-config.ts'
+import { END_OF_TEXT } from '../../tokenizer/bpe.ts'
 import type { TrainerTokenizerSpec } from '../../tokenizer/tokenizer.ts'
 import modelingFile from './modeling_alpha.py' with { type: 'text' }
 import type { OutputShape } from './safetensors-writer.ts'
@@ -17,7 +19,6 @@ const GPT2_ACTIVATIONS: Readonly<Record<string, string>> = {
 	relu: 'relu',
 }
 
-const END_OF_TEXT = '<|end_of_text|>'
 const MODELING_NAME = 'modeling_alpha.py'
 
 /** A tensor of an export: tensors of the network, one above the other, transposed where it says so. */
@@ -144,10 +145,6 @@ function ownTensors(config: AlphaConfig, has: (name: string) => boolean): Output
 		copied('wte.weight', [vocabSize, nEmbd], 'wte'),
 		copied('wpe.weight', [contextLength, nEmbd], 'wpe'),
 	]
-	const learned: Readonly<Record<string, readonly string[]>> = {
-		universal: ['act_gate', 'act_skip'],
-		kan_spline: ['kan_c0', 'kan_c1', 'kan_c2', 'kan_c3', 'kan_c4'],
-	}
 	for (let i = 0; i < nLayer; i++) {
 		const [theirs, ours] = [`layers.${i}.`, `layer.${i}.`]
 		const mlp = (name: string, shape: readonly number[], suffix = '.weight') =>
@@ -169,7 +166,7 @@ function ownTensors(config: AlphaConfig, has: (name: string) => boolean): Output
 						mlp('fc_proj', [nEmbd, ffnDim]),
 					]
 				: [mlp('fc1', [ffnDim, nEmbd]), mlp('fc2', [nEmbd, ffnDim])]),
-			...(learned[activation.kind] ?? []).map((name) => mlp(name, [1, ffnDim], '')),
+			...(LEARNED[activation.kind] ?? []).map((name) => mlp(name, [1, ffnDim], '')),
 		)
 	}
 	tensors.push(...norm('lnF', 'lnF', nEmbd), copied('lmHead.weight', [vocabSize, nEmbd], 'lmHead'))

@@ -48,7 +48,7 @@ function headerOf(dtype: ExportDtype, tensors: readonly OutputShape[]): Uint8Arr
 }
 
 /** The numbers as bytes, little-endian; bf16 rounds to nearest, ties to even. */
-export function encodeNumbers(numbers: Float32Array, dtype: ExportDtype): Uint8Array {
+function encodeNumbers(numbers: Float32Array, dtype: ExportDtype): Uint8Array {
 	const { buffer, byteOffset, length } = numbers
 	if (dtype === 'f32') return new Uint8Array(buffer, byteOffset, 4 * length)
 	const words = new Uint32Array(buffer, byteOffset, length)
@@ -60,6 +60,6 @@ export function encodeNumbers(numbers: Float32Array, dtype: ExportDtype): Uint8A
 	return new Uint8Array(halves.buffer)
 }
 
-export function writeAll(fd: number, bytes: Uint8Array): void {
+function writeAll(fd: number, bytes: Uint8Array): void {
 	for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at)
 }

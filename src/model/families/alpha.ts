@@ -8,7 +8,7 @@ import { NetworkBuilder } from '../network.ts'
 import type { Family, Network } from './family.ts'
 
 /** Learned numbers per channel of an activation, as checkpoints name them. */
-const LEARNED: Readonly<Record<string, readonly string[]>> = {
+export const LEARNED: Readonly<Record<string, readonly string[]>> = {
 	universal: ['act_gate', 'act_skip'],
 	kan_spline: ['kan_c0', 'kan_c1', 'kan_c2', 'kan_c3', 'kan_c4'],
 }
