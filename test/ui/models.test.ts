@@ -69,9 +69,10 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		const page = await open()
 		await row(page, 'v2-composed').click()
 		const chart = page.locator('.scalar-chart .plot')
-		const label = async () => (await chart.getAttribute('aria-label')) ?? ''
+		const isLabelled = (start: string) =>
+			page.locator(`.scalar-chart .plot[aria-label^="${start}"]`).waitFor()
 		await page.locator('.scalar-chart canvas').waitFor()
-		expect(await label()).toStartWith('Loss from step 1 to 240')
+		await isLabelled('Loss from step 1 to 240')
 		const pixels = () =>
 			page.evaluate(() =>
 				document.querySelector<HTMLCanvasElement>('.scalar-chart canvas')?.toDataURL(),
@@ -98,7 +99,7 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		await changed()
 		await page.selectOption('[aria-label="What is drawn"]', 'gradNorm')
 		await changed()
-		expect(await label()).toStartWith('Gradient norm from step')
+		await isLabelled('Gradient norm from step')
 		await page.selectOption('[aria-label="Lay another run over it"]', 'v1-bpe')
 		await page.locator('.scalar-chart figcaption', { hasText: 'v1-bpe' }).waitFor()
 		expect(browser.complaints).toEqual([])
