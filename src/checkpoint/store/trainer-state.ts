@@ -4,15 +4,13 @@
  */
 import { join } from 'node:path'
 import { isRecord } from '../../lib/json.ts'
+import { inSlices, type Steps } from '../../lib/steps.ts'
 import { lookAt, readSmallFile } from './files.ts'
 import { TRAINER_STATE_NAME } from './names.ts'
 import { type LogPoint, type LossSeries, SeriesBuilder } from './training-log.ts'
 
 /** Largest file that is read. */
 const STATE_BYTES_MAX = 2 ** 26
-
-/** Time that entries may be parsed at once, milliseconds. */
-const SLICE_MS = 4
 
 /** What the file says in one state of itself. The object stays the same for as long as the file does. */
 export interface TrainerState {
@@ -51,7 +49,7 @@ export async function readTrainerState(
 	if (known?.path === path && known.identity === identity) return known
 	const text = await readText(path)
 	if (text === null) return known
-	const { points, head, tail } = await readPoints(text)
+	const { points, head, tail } = await inSlices(pointsOf(text))
 	const last = points.findLast((point) => lossOf(point) !== null)
 	const numberOf = (field: string) => numberIn(head, field) ?? numberIn(tail, field)
 	return {
@@ -67,7 +65,7 @@ export async function readTrainerState(
 /** Everything that was logged, by our names, one point for the entries of a step. Empty where the file is no state. */
 export async function readTrainerPoints({ path }: TrainerState): Promise<readonly LogPoint[]> {
 	const text = await readText(path)
-	return text === null ? [] : (await readPoints(text)).points
+	return text === null ? [] : (await inSlices(pointsOf(text))).points
 }
 
 /** The same as a series of at most `pointsMax` points. */
@@ -91,20 +89,19 @@ async function readText(path: string): Promise<string | null> {
 }
 
 /** The points, and what stands before and behind them in the file. */
-async function readPoints(text: string) {
+function* pointsOf(
+	text: string,
+): Steps<{ readonly points: readonly LogPoint[]; readonly head: string; readonly tail: string }> {
 	const start = text.indexOf('"log_history"')
 	const points: LogPoint[] = []
 	const head = start === -1 ? text : text.slice(0, start)
 	const entries = /\s*[[,]\s*(\{[^{}]*\})/y
 	entries.lastIndex = start === -1 ? text.length : text.indexOf(':', start) + 1
 	let end = entries.lastIndex
-	let sliceEnd = performance.now() + SLICE_MS
 	for (let match = entries.exec(text); match !== null; match = entries.exec(text)) {
 		end = entries.lastIndex
 		push(points, parseEntry(match[1]!))
-		if (performance.now() < sliceEnd) continue
-		await new Promise((resolve) => setImmediate(resolve))
-		sliceEnd = performance.now() + SLICE_MS
+		yield
 	}
 	return { points, head, tail: text.slice(end) }
 }
