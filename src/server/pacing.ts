@@ -5,8 +5,10 @@ import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** Cheap answers that an address gets a second, in the long run and at once. */
-const CHEAP_PER_SECOND = 500
-const CHEAP_AT_ONCE = 500
+const CHEAP_RATE = { perSecond: 500, atOnce: 500 }
+
+/** Refusals for want of room that all addresses together get: a crowd that asks again costs no more than that. */
+const OVERLOAD_RATE = { perSecond: 1000, atOnce: 1000 }
 
 /** Longest that an answer waits, however many were asked for, in milliseconds. */
 const DELAY_MS_MAX = 5000
@@ -23,16 +25,20 @@ export interface PacingOptions {
 	readonly refusalMs: number
 }
 
+const EVERYBODY = ''
+
 type Answer = (request: Request) => Response | Promise<Response>
 
 /**
  * Answers those late who would only ask again. Trainers with a wrong upload secret do so without pause or
  * end, hundreds of times a second: for them it is once a second. And what cost no computing (refusals,
  * errors, probes, lists) leaves at a bounded rate for each address: tens of thousands a second would take the
- * thread from running streams. Probes have a rate of their own, so that those who watch the server see it.
+ * thread from running streams. Probes have a rate of their own, so that those who watch the server see it. So
+ * has what is refused because too many ask: whoever comes back when Retry-After says stays below it.
  */
 export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable) {
-	const rates = { other: new Rate(), probes: new Rate() }
+	const rates = { other: new Rate(CHEAP_RATE), probes: new Rate(CHEAP_RATE) }
+	const overloads = new Rate(OVERLOAD_RATE)
 	let waiting = 0
 	const delayOf = (request: Request, { status }: Response): number => {
 		if (status < 400 && request.method === 'POST') return 0
@@ -41,8 +47,11 @@ export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable)
 		if (isRefused && route?.security === 'uploadSecret') return refusalMs
 		const address = clients.addressOf(request)
 		if (address === unknownAddress) return 0
-		const isProbe = route?.security === 'none'
-		return rates[isProbe ? 'probes' : 'other'].delayOf(address, performance.now())
+		const now = performance.now()
+		if (route?.security === 'none') return rates.probes.delayOf(address, now)
+		const delayMs = rates.other.delayOf(address, now)
+		const isOverload = status === 503 || status === 429
+		return isOverload ? Math.max(delayMs, overloads.delayOf(EVERYBODY, now)) : delayMs
 	}
 	const paced = (answer: Answer) => async (request: Request) => {
 		const response = await answer(request)
@@ -58,18 +67,24 @@ export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable)
 
 /** A bounded rate for each address: what is beyond it has to wait for its turn. */
 export class Rate {
+	readonly #intervalMs: number
+	readonly #atOnceMs: number
 	/** When the address will have had its share, in milliseconds. */
 	readonly #paidUntil = new Map<string, number>()
 
+	/** Answers a second in the long run, and beyond them at once. */
+	constructor({ perSecond, atOnce }: { perSecond: number; atOnce: number }) {
+		this.#intervalMs = 1000 / perSecond
+		this.#atOnceMs = atOnce * this.#intervalMs
+	}
+
 	/** How long the next answer to this address has to wait, in milliseconds. */
 	delayOf(address: string, now: number): number {
-		const interval = 1000 / CHEAP_PER_SECOND
-		const atOnceMs = CHEAP_AT_ONCE * interval
-		const next = Math.max(now, this.#paidUntil.get(address) ?? now) + interval
-		const paidUntil = Math.min(next, now + atOnceMs + DELAY_MS_MAX)
+		const next = Math.max(now, this.#paidUntil.get(address) ?? now) + this.#intervalMs
+		const paidUntil = Math.min(next, now + this.#atOnceMs + DELAY_MS_MAX)
 		if (!this.#paidUntil.has(address) && this.#paidUntil.size >= ADDRESSES_MAX) this.#forget(now)
 		this.#paidUntil.set(address, paidUntil)
-		return Math.max(0, paidUntil - now - atOnceMs)
+		return Math.max(0, paidUntil - now - this.#atOnceMs)
 	}
 
 	/** Drops those who owe nothing, and if there are none, everybody. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import type { Goal } from './goal.ts'
-import { ask, completion } from './traffic.ts'
+import { type Asked, ask, completion } from './traffic.ts'
 
 /** How to run a proxy: its configuration for a port of its own and two of servers. */
 interface Proxy {
@@ -76,8 +76,6 @@ http://:${port} {
 const DRAIN_SECONDS = 1
 const CLIENTS = 4
 const TOKENS = 300
-/** A model may end its text at once, which is no failure. */
-const TOKENS_MIN = 50
 
 function start(port = 0): Promise<AlphaServer> {
 	const args = [
@@ -104,6 +102,15 @@ async function isListening(port: number): Promise<boolean> {
 	return is
 }
 
+/** What is wrong with an answer; null when it is whole. */
+function complaintAbout({ status, body }: Asked, isStreaming: boolean): string | null {
+	const isWhole = isStreaming
+		? body.endsWith('data: [DONE]\n\n') && !body.includes('"error"')
+		: body.includes('"v2-bpe-chat"')
+	if (status === 200 && isWhole) return null
+	return `${isStreaming ? 'stream' : 'list'} ${status}: ${body.slice(0, 300)} … ${body.slice(-300)}`
+}
+
 /** What failed of how many requests, lists and streams, during so many restarts. */
 async function restart({ command, config }: Proxy, count: number) {
 	const servers = [await start(), await start()]
@@ -124,18 +131,18 @@ async function restart({ command, config }: Proxy, count: number) {
 		async () => (await ask(front, { path: '/readyz' }).catch(() => null))?.status === 200,
 		10_000,
 	)
-	let [requests, failures] = [0, 0]
+	let requests = 0
+	const failures: string[] = []
 	let isOver = false
 	const client = async (isStreaming: boolean) => {
 		while (!isOver) {
-			const request = isStreaming
-				? completion(TOKENS, { stream: true, min_tokens: TOKENS_MIN })
-				: { path: '/v1/models' }
-			const answer = await ask(front, request).catch(() => null)
+			const request = isStreaming ? completion(TOKENS, { stream: true }) : { path: '/v1/models' }
+			const failure = await ask(front, request).then(
+				(answer) => complaintAbout(answer, isStreaming),
+				(error: unknown) => String(error),
+			)
 			requests++
-			const isWhole =
-				answer?.status === 200 && (isStreaming ? answer.frames > 2 : answer.bytes > 300)
-			if (!isWhole) failures++
+			if (failure !== null) failures.push(failure)
 			await Bun.sleep(5)
 		}
 	}
@@ -173,15 +180,16 @@ export const rollingRestarts: Goal = {
 	goal: 'rolling restarts behind nginx, HAProxy and Caddy: no failed request, no cut stream',
 	async measure(scale) {
 		if (!hasProxy()) return null
-		const found = Object.entries(proxies).filter(([name]) => Bun.which(name) !== null)
-		const count = Math.max(2, Math.round(15 * scale))
-		const figures: string[] = []
+		const found = Object.keys(proxies).filter((name) => Bun.which(name) !== null)
+		const count = Math.max(2, Math.round(100 * scale))
 		let isMet = true
-		for (const [name] of found) {
+		const figureOf = async (name: string) => {
 			const { requests, failures } = await restartsBehind(name, count)
-			figures.push(`${name}: ${count} restarts, ${failures} of ${requests} failed`)
-			if (failures > 0) isMet = false
+			if (failures.length > 0) isMet = false
+			const first = failures[0] === undefined ? '' : ` (${failures[0].slice(0, 200)})`
+			return `${name}: ${count} restarts, ${failures.length} of ${requests} failed${first}`
 		}
+		const figures = await Promise.all(found.map(figureOf))
 		return { measured: figures.join('; '), isMet }
 	},
 }

@@ -2,16 +2,15 @@
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { AlphaServer } from '../../helpers/alpha-server.ts'
+import { HttpAnswer } from '../../helpers/http-answer.ts'
 
 export interface Asked {
 	readonly status: number
 	/** Until the first byte and until the end of the answer, in milliseconds. */
 	readonly firstMs: number
 	readonly endMs: number
-	/** Frames of a stream. */
-	readonly frames: number
-	/** Of head and body. */
-	readonly bytes: number
+	/** Bytes as characters. */
+	readonly body: string
 	readonly retryAfter: string | null
 }
 
@@ -37,29 +36,28 @@ export function ask(server: AlphaServer, request: Ask): Promise<Asked> {
 	return new Promise((resolve, reject) => {
 		const startedAt = performance.now()
 		const socket = open(server, request)
-		let text = ''
+		const answer = new HttpAnswer()
 		let firstMs = 0
-		const fail = () => {
-			socket.destroy()
-			reject(new Error(`no whole answer from ${request.path}`))
-		}
-		const timer = setTimeout(fail, timeoutMs)
-		socket.on('close', () => {
+		const fail = (why: string) => {
 			clearTimeout(timer)
-			fail()
-		})
+			socket.destroy()
+			const far = `${answer.status} and ${answer.body.length} bytes of body`
+			reject(new Error(`${request.path}: ${why} after ${far}`))
+		}
+		const timer = setTimeout(fail, timeoutMs, `no end within ${timeoutMs} ms`)
+		socket.on('error', (error) => fail(error.message))
+		socket.on('close', () => fail('closed'))
 		socket.on('data', (bytes) => {
 			if (firstMs === 0) firstMs = performance.now() - startedAt
-			text += bytes.toString('latin1')
-			if (!isWhole(text)) return
+			answer.take(bytes as Buffer)
+			if (!answer.isWhole) return
 			clearTimeout(timer)
 			resolve({
-				status: Number(text.slice(9, 12)),
+				status: answer.status,
 				firstMs,
 				endMs: performance.now() - startedAt,
-				frames: text.split('data: ').length - 1,
-				bytes: text.length,
-				retryAfter: /^retry-after: (.*)\r$/im.exec(text)?.[1] ?? null,
+				body: answer.body,
+				retryAfter: answer.header('retry-after'),
 			})
 			socket.destroy()
 		})
@@ -101,21 +99,14 @@ function open(server: AlphaServer, request: Ask): Socket {
 	return socket
 }
 
-function requestText({ method, path = '/health', body }: Ask): string {
+/** The bytes of a request. */
+export function requestText({ method, path = '/health', body }: Ask): string {
 	const text = body === undefined ? '' : JSON.stringify(body)
 	const verb = method ?? (body === undefined ? 'GET' : 'POST')
 	return (
 		`${verb} ${path} HTTP/1.1\r\nHost: test.example\r\nContent-Type: application/json\r\n` +
 		`Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 	)
-}
-
-function isWhole(text: string): boolean {
-	const end = text.indexOf('\r\n\r\n')
-	if (end === -1) return false
-	const length = /^content-length: (\d+)\r$/im.exec(text.slice(0, end + 2))?.[1]
-	if (length !== undefined) return text.length >= end + 4 + Number(length)
-	return /^transfer-encoding: chunked\r$/im.test(text) ? text.endsWith('0\r\n\r\n') : true
 }
 
 /** What so many clients get who ask again as soon as they are answered, over some time. */
