@@ -10,13 +10,14 @@ import type { DtypeChoice } from '../model/model-config.ts'
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { parseOptions } from './options.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
 import { printable } from './training-client.ts'
 
 function checkOptions() {
-	const { checkpoints, dtype } = serveOptions(readMachine())
-	return { checkpoints, dtype }
+	const { config, checkpoints, dtype } = serveOptions(readMachine())
+	return { config, checkpoints, dtype }
 }
 
 /** Something to load, under the path that its line begins with, or why there is nothing. */
@@ -29,7 +30,7 @@ export const checkCommand: Command = {
 	name: 'check',
 	usage: 'PATH…',
 	summary: 'verify checkpoints, runs and model directories to their last number',
-	optionsHelp: () => formatHelp(checkOptions()),
+	options: checkOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(checkOptions(), context)
 		if (positionals.length === 0) throw new UsageError('expected PATH: alpha check PATH…')

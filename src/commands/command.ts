@@ -1,3 +1,4 @@
+import type { OptionTable } from './option.ts'
 import type { OptionSources } from './options.ts'
 
 /** Exit statuses beyond 0 (done) and 1 (could not be done), as sysexits and shells have them. */
@@ -49,11 +50,13 @@ export class CommandError extends Error {
 /** One word of the command line. */
 export interface Command {
 	readonly name: string
+	/** Other words for it. */
+	readonly aliases?: readonly string[]
 	/** What follows the name, for instance `MODEL PROMPT`. */
 	readonly usage: string
 	readonly summary: string
-	/** Lines of `alpha NAME --help` about its options. */
-	optionsHelp(): string
+	/** For its help, the completions, and to know the keys of settings files. */
+	options(): OptionTable
 	/** Returns the exit status: 0, or 1 when the work could not be done. Throws UsageError. */
 	run(context: CommandContext): Promise<number>
 }

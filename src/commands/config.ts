@@ -2,6 +2,7 @@ import { KV_BYTES_MAX } from '../engine/memory.ts'
 import { instructionSets, threadsMax } from '../kernels/binding.ts'
 import { isSubnet } from '../server/clients.ts'
 import { memoryBudgets } from './memory-budgets.ts'
+import { type OptionTable, suggestion, UsageError, variablesOf } from './option.ts'
 import {
 	bytesOption,
 	choiceOption,
@@ -12,12 +13,13 @@ import {
 	textOption,
 } from './option-kinds.ts'
 import {
+	isDefault,
 	type OptionSources,
 	type Origins,
 	parseOptions,
-	UsageError,
 	type Values,
 } from './options.ts'
+import { settings, variableOf } from './settings.ts'
 
 /** What defaults depend on; measured by `commands/machine.ts`. */
 export interface Machine {
@@ -32,19 +34,17 @@ const GIB = 2 ** 30
 
 /** The options of `alpha serve`: the one place where a setting, its bounds and its default stand. */
 export function serveOptions(machine: Machine) {
-	return {
+	return settings({
 		host: textOption({
 			flag: '--host',
-			env: 'ALPHA_HOST',
-			commonEnv: 'HOST',
+			env: ['HOST'],
 			placeholder: 'ADDRESS',
 			defaultValue: '127.0.0.1',
 			help: 'address to listen on; 0.0.0.0 for all',
 		}),
 		port: integerOption({
 			flag: '--port',
-			env: 'ALPHA_PORT',
-			commonEnv: 'PORT',
+			env: ['PORT'],
 			min: 0,
 			max: 65535,
 			defaultValue: 3000,
@@ -52,7 +52,7 @@ export function serveOptions(machine: Machine) {
 		}),
 		checkpoints: textOption({
 			flag: '--checkpoints',
-			env: 'CHECKPOINTS_DIR',
+			env: ['CHECKPOINTS_DIR'],
 			placeholder: 'DIR',
 			defaultValue: './checkpoints',
 			help: 'directory of the runs to serve',
@@ -183,22 +183,23 @@ export function serveOptions(machine: Machine) {
 			help: 'form of the log lines on standard error',
 		}),
 		uploadSecret: textOption({
-			env: 'UPLOAD_SECRET',
-			envFile: 'UPLOAD_SECRET_FILE',
+			key: 'upload-secret',
+			env: ['UPLOAD_SECRET'],
+			isSecret: true,
 			placeholder: 'SECRET',
 			defaultValue: null,
 			defaultText: 'uploads refused',
-			help: 'bearer token of uploads, or a file with it',
+			help: 'bearer token of uploads',
 		}),
 		apiKeys: listOption({
-			env: 'ALPHA_API_KEYS',
-			envFile: 'ALPHA_API_KEYS_FILE',
+			key: 'api-keys',
+			isSecret: true,
 			placeholder: 'KEY[,KEY]',
 			defaultValue: [],
 			defaultText: 'no key needed',
-			help: 'keys that /v1 and /api ask for, or a file with them',
+			help: 'keys that /v1 and /api ask for',
 		}),
-	}
+	})
 }
 
 /** Settings of the server, checked and frozen. */
@@ -208,7 +209,7 @@ export type Config = Values<ReturnType<typeof serveOptions>>
 export type ConfigOrigins = Origins<ReturnType<typeof serveOptions>>
 
 interface ParsedConfig {
-	readonly values: Config
+	readonly values: Config & { readonly printConfig: boolean }
 	readonly origins: ConfigOrigins
 	readonly positionals: readonly string[]
 	/** What was given and is not obeyed, in sentences. */
@@ -221,24 +222,48 @@ export function parseConfig(
 	machine: Machine,
 	ownNames: readonly string[],
 ): ParsedConfig {
-	const { env, warnings } = withoutForeignHost(sources.env, ownNames)
-	const parsed = parseOptions(serveOptions(machine), { ...sources, env })
-	const { values: given, origins, positionals } = parsed
-	const apiKeys = toKeys(given, origins, env)
-	const values = { ...given, host: withoutBrackets(given.host), apiKeys }
-	if (values.uploadSecret !== null) checkSecret(origins.uploadSecret, values.uploadSecret)
-	for (const key of values.apiKeys) checkSecret(origins.apiKeys, key)
-	if (values.kvMemoryBytes > KV_BYTES_MAX) {
-		const [max, got] = [KV_BYTES_MAX, values.kvMemoryBytes].map(formatBytes)
+	const table = { ...serveOptions(machine), printConfig: printConfigOption }
+	const { env, warnings } = withoutForeignValues(sources.env, ownNames)
+	const { values, origins, positionals } = parseOptions(table, { ...sources, env })
+	const apiKeys = toKeys(values, origins, env)
+	const config = { ...values, host: withoutBrackets(values.host), apiKeys }
+	if (config.uploadSecret !== null) checkSecret(origins.uploadSecret, config.uploadSecret)
+	for (const key of config.apiKeys) checkSecret(origins.apiKeys, key)
+	if (config.kvMemoryBytes > KV_BYTES_MAX) {
+		const [max, got] = [KV_BYTES_MAX, config.kvMemoryBytes].map(formatBytes)
 		throw new UsageError(`${origins.kvMemoryBytes}: expected at most ${max}, got ${got}`)
 	}
-	checkSequences(values, origins)
-	for (const proxy of values.trustedProxies) {
+	checkSequences(config, origins)
+	for (const proxy of config.trustedProxies) {
 		if (isSubnet(proxy)) continue
 		const expected = 'expected an address or ADDRESS/BITS'
 		throw new UsageError(`${origins.trustedProxies}: ${expected}, got "${proxy}"`)
 	}
-	return { values: Object.freeze(values), origins, positionals, warnings }
+	return {
+		values: Object.freeze(config),
+		origins,
+		positionals,
+		warnings: [...warnings, ...misspeltVariables(table, sources)],
+	}
+}
+
+/** What `--print-config` prints; nothing that a file could ask for. */
+export const printConfigOption = switchOption({
+	flag: '--print-config',
+	help: 'print every setting and where it came from, then end',
+})
+
+/** Variables of others, for instance of trainers, are further from ours. */
+const MISSPELT_EDITS_MAX = 2
+
+/** Variables that are nearly those of a setting: nobody would notice that they do nothing. */
+function misspeltVariables(table: OptionTable, { env, otherKeys = [] }: OptionSources): string[] {
+	const known = [...Object.values(table).flatMap(variablesOf), ...otherKeys.map(variableOf)]
+	const unknown = Object.keys(env).filter((name) => /^ALPHA_/.test(name) && !known.includes(name))
+	return unknown.flatMap((name) => {
+		const hint = suggestion(name, known, MISSPELT_EDITS_MAX)
+		return hint === '' ? [] : [`${name} is no setting and is ignored${hint}`]
+	})
 }
 
 /** Each sequence takes a row of a step. Names the setting that was given, of two the number of sequences. */
@@ -246,21 +271,26 @@ function checkSequences({ sequencesMax, batchTokensMax }: Config, origins: Confi
 	if (sequencesMax <= batchTokensMax) return
 	const [sequences, tokens] = [origins.sequencesMax, origins.batchTokensMax]
 	throw new UsageError(
-		sequences === '--sequences-max'
-			? `${sequences}: expected at most ${tokens}, which is ${batchTokensMax}, got ${sequencesMax}`
-			: `${tokens}: expected at least ${sequences}, which is ${sequencesMax}, got ${batchTokensMax}`,
+		isDefault(sequences)
+			? `${tokens}: expected at least ${sequences}, which is ${sequencesMax}, got ${batchTokensMax}`
+			: `${sequences}: expected at most ${tokens}, which is ${batchTokensMax}, got ${sequencesMax}`,
 	)
 }
 
 /**
- * Compilers and shells set HOST to the kind of machine or its name, which cannot be listened on: it is
- * taken only where it is this machine.
+ * Variables that others set for purposes of their own. Compilers and shells set HOST to the kind of machine
+ * or its name, which cannot be listened on: it is taken only where it is this machine. Kubernetes sets
+ * ALPHA_PORT to an address where there is a service named alpha.
  */
-function withoutForeignHost(env: OptionSources['env'], ownNames: readonly string[]) {
-	const { HOST: host = '', ...others } = env
-	if (host === '' || ownNames.includes(withoutBrackets(host))) return { env, warnings: [] }
-	const warning = `HOST="${host}" is no address of this machine and is ignored: set ALPHA_HOST`
-	return { env: others, warnings: [warning] }
+function withoutForeignValues(env: OptionSources['env'], ownNames: readonly string[]) {
+	const { HOST: host = '', ALPHA_PORT: port = '', ...others } = env
+	const taken: Record<string, string | undefined> = { ...others }
+	const warnings: string[] = []
+	if (host === '' || ownNames.includes(withoutBrackets(host))) taken['HOST'] = env['HOST']
+	else warnings.push(`HOST="${host}" is no address of this machine and is ignored: set ALPHA_HOST`)
+	if (!/^(tcp|udp):\/\//.test(port)) taken['ALPHA_PORT'] = env['ALPHA_PORT']
+	else warnings.push(`ALPHA_PORT="${port}" is Kubernetes' and is ignored: set PORT or --port`)
+	return { env: taken, warnings }
 }
 
 /** As in a URL, `[::1]`. */
@@ -275,10 +305,12 @@ function toKeys(
 	env: OptionSources['env'],
 ): readonly string[] {
 	const keys = apiKeys.filter((key) => !key.startsWith('#'))
-	const isAsked = env['ALPHA_API_KEYS'] !== undefined || env['ALPHA_API_KEYS_FILE'] !== undefined
+	const isAsked =
+		!isDefault(origins.apiKeys) ||
+		['ALPHA_API_KEYS', 'ALPHA_API_KEYS_FILE'].some((name) => env[name] !== undefined)
 	if (!isAsked || keys.length > 0) return keys
-	const variable = origins.apiKeys.split(' ')[0]
-	throw new UsageError(`${variable}: expected a key, got nothing: unset it to ask for none`)
+	const source = isDefault(origins.apiKeys) ? 'ALPHA_API_KEYS' : origins.apiKeys
+	throw new UsageError(`${source}: expected a key, got nothing: unset it to ask for none`)
 }
 
 /** Nobody could send any other in an `Authorization` header. */

@@ -1,8 +1,9 @@
 import type { EventRowSchema } from '../alpha/schemas/runs.ts'
 import { isRecord } from '../lib/json.ts'
 import { type Command, CommandError, exitStatus } from './command.ts'
+import { UsageError } from './option.ts'
 import { choiceOption, integerOption, switchOption } from './option-kinds.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { parseOptions } from './options.ts'
 import { printable, serverOptions, TrainingClient } from './training-client.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -29,7 +30,7 @@ export const eventsCommand: Command = {
 	name: 'events',
 	usage: 'RUN [--url URL]',
 	summary: 'what a training has told: its log',
-	optionsHelp: () => formatHelp(eventsOptions),
+	options: () => eventsOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(eventsOptions, context)
 		const [id, ...rest] = positionals

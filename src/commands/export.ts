@@ -10,8 +10,9 @@ import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { exportCard } from './export-card.ts'
 import { readMachine } from './machine.ts'
+import { UsageError } from './option.ts'
 import { choiceOption, switchOption, textOption } from './option-kinds.ts'
-import { formatHelp, parseOptions, UsageError, type Values } from './options.ts'
+import { parseOptions, type Values } from './options.ts'
 import { type Runtime, startRuntime, withServeDefaults } from './runtime.ts'
 
 /** Above this difference of a log-probability an export is not what was trained. */
@@ -51,15 +52,15 @@ const exportOptions = {
 }
 
 function allOptions() {
-	const { checkpoints, threads, embeddedModel } = serveOptions(readMachine())
-	return { ...exportOptions, checkpoints, threads, embeddedModel }
+	const { config, checkpoints, threads, embeddedModel } = serveOptions(readMachine())
+	return { ...exportOptions, config, checkpoints, threads, embeddedModel }
 }
 
 export const exportCommand: Command = {
 	name: 'export',
 	usage: 'MODEL --out DIR',
 	summary: 'write a model as a Hugging Face directory, for other tools',
-	optionsHelp: () => formatHelp(allOptions()),
+	options: allOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(allOptions(), context)
 		const [name, ...rest] = positionals

@@ -7,8 +7,9 @@ import { completionTokensMax, int32Max, temperatureMax, topKDefault } from '../w
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
+import { UsageError } from './option.ts'
 import { integerOption, numberOption } from './option-kinds.ts'
-import { formatHelp, parseOptions, UsageError, type Values } from './options.ts'
+import { parseOptions, type Values } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
 /** How to sample: as `POST /api/generate`, but for a screenful of tokens by default. */
@@ -53,25 +54,29 @@ const samplingOptions = {
 
 /** The options of `generate`: how to sample, and those of the server that decide what is computed. */
 function generateOptions() {
-	const { checkpoints, threads, isa, dtype, embeddedModel } = serveOptions(readMachine())
-	return { ...samplingOptions, checkpoints, threads, isa, dtype, embeddedModel }
+	const { config, checkpoints, threads, isa, dtype, embeddedModel } = serveOptions(readMachine())
+	return { ...samplingOptions, config, checkpoints, threads, isa, dtype, embeddedModel }
 }
 
 export const generateCommand: Command = {
 	name: 'generate',
 	usage: 'MODEL PROMPT',
 	summary: 'continue PROMPT and stream the text to the terminal',
-	optionsHelp: () => formatHelp(generateOptions()),
+	options: generateOptions,
 	async run(context) {
-		const { values, positionals } = parseOptions(generateOptions(), context)
+		const { values, origins, positionals } = parseOptions(generateOptions(), context)
 		const [model, ...words] = positionals
 		if (model === undefined || words.length === 0) {
 			throw new UsageError('expected MODEL and PROMPT: alpha generate MODEL PROMPT')
 		}
 		const config = withServeDefaults(values, context)
-		await using runtime = await startRuntime(config, context, (level, message) => {
-			if (level === 'error') context.warn(`${message}\n`)
-		})
+		await using runtime = await startRuntime(
+			{ ...config, isaOrigin: origins.isa },
+			context,
+			(level, message) => {
+				if (level === 'error') context.warn(`${message}\n`)
+			},
+		)
 		using lease = await runtime.catalog.acquire(model)
 		const prompt = words.join(' ')
 		context.print(prompt)

@@ -2,19 +2,20 @@ import type { ModelCard } from '../models/catalog.ts'
 import type { Command } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { parseOptions } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 
 function modelsOptions() {
-	const { checkpoints, embeddedModel } = serveOptions(readMachine())
-	return { checkpoints, embeddedModel }
+	const { config, checkpoints, embeddedModel } = serveOptions(readMachine())
+	return { config, checkpoints, embeddedModel }
 }
 
 export const modelsCommand: Command = {
 	name: 'models',
 	usage: '',
 	summary: 'list the models that would be served',
-	optionsHelp: () => formatHelp(modelsOptions()),
+	options: modelsOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(modelsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)

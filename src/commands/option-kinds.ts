@@ -1,12 +1,12 @@
 /** The kinds of options: numbers, bytes, texts, choices, lists, switches. */
-import { type Option, suggestion, UsageError } from './options.ts'
+import { type Option, suggestion, UsageError } from './option.ts'
 
 /** What each kind of option is described with. */
 interface Description<T> {
 	readonly flag?: string
-	readonly env?: string
-	readonly commonEnv?: string
-	readonly envFile?: string
+	readonly key?: string
+	readonly env?: readonly string[]
+	readonly isSecret?: boolean
 	readonly defaultValue: T
 	readonly defaultText?: string
 	readonly help: string
@@ -20,6 +20,7 @@ export function integerOption<T extends number | null>(
 	return {
 		defaultText: String(description.defaultValue),
 		...description,
+		valueType: 'number',
 		placeholder: 'N',
 		accepts: `${min} … ${max}`,
 		parse(text) {
@@ -38,6 +39,7 @@ export function numberOption(
 	return {
 		defaultText: String(description.defaultValue),
 		...description,
+		valueType: 'number',
 		placeholder: 'X',
 		accepts: `${min} … ${max}`,
 		parse(text) {
@@ -64,6 +66,7 @@ export function bytesOption(
 	return {
 		defaultText: formatBytes(description.defaultValue),
 		...description,
+		valueType: 'bytes',
 		placeholder: 'BYTES',
 		accepts: `from ${formatBytes(min)}`,
 		parse(text) {
@@ -84,8 +87,22 @@ export function textOption<T extends string | null>(
 	return {
 		defaultText: description.defaultValue ?? '',
 		...description,
+		valueType: 'text',
 		accepts: '',
 		parse: (text) => text,
+	}
+}
+
+/** Address of a server. */
+export function urlOption<T extends string | null>(
+	description: Description<T>,
+): Option<string | T> {
+	return {
+		...textOption({ ...description, placeholder: 'URL' }),
+		parse(text) {
+			if (/^https?:\/\/[^/]/.test(text)) return text
+			throw new UsageError(`expected an http:// or https:// address, got "${text}"`)
+		},
 	}
 }
 
@@ -102,6 +119,7 @@ export function choiceOption<const Choice extends string>(
 	return {
 		defaultText: description.defaultValue,
 		...description,
+		valueType: 'text',
 		placeholder: isShort ? list : 'NAME',
 		accepts: isShort ? '' : choices.join(', '),
 		parse(text) {
@@ -121,6 +139,7 @@ export function listOption(
 	return {
 		defaultText: description.defaultValue.join(','),
 		...description,
+		valueType: 'list',
 		accepts: '',
 		parse(text) {
 			const items = text
@@ -133,19 +152,28 @@ export function listOption(
 	}
 }
 
-/** A flag without a value. `--no-…` switches off what is on by default. */
+const SWITCH_WORDS = new Map([
+	...['true', '1', 'yes', 'on'].map((word) => [word, true] as const),
+	...['false', '0', 'no', 'off'].map((word) => [word, false] as const),
+])
+
+/** A flag without a value; elsewhere a word says whether it is on. One named `--no-…` is on by default. */
 export function switchOption(description: {
 	readonly flag: string
 	readonly help: string
 }): Option<boolean> {
-	const isOnByDefault = description.flag.startsWith('--no-')
 	return {
 		...description,
+		valueType: 'switch',
 		placeholder: null,
-		defaultValue: isOnByDefault,
+		defaultValue: description.flag.startsWith('--no-'),
 		defaultText: '',
 		accepts: '',
-		parse: () => !isOnByDefault,
+		parse(text) {
+			const value = SWITCH_WORDS.get(text.toLowerCase())
+			if (value !== undefined) return value
+			throw new UsageError(`expected true or false, got "${text}"`)
+		},
 	}
 }
 

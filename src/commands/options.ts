@@ -1,40 +1,22 @@
 /**
- * Command line options as data. A table of options gives the parser for flags and environment, the
- * `--help` text and the table of the README, so that these cannot disagree. Everything is a pure
- * function: argv and env come in as values. The kinds of options are in `option-kinds.ts`.
+ * Command line options as data. A table of options gives the parser for flags, environment and settings
+ * file, the `--help` text, the completions and the table of the README, so that these cannot disagree.
+ * Everything is a pure function: argv and env come in as values. The kinds of options are in
+ * `option-kinds.ts`, the names of settings in `settings.ts`.
  */
 import { parseArgs } from 'node:util'
-import { distance } from 'fastest-levenshtein'
-import { messageOf } from '../lib/errors.ts'
-
-/** A command line or environment that cannot be obeyed; the message is for the person who typed it. */
-export class UsageError extends Error {
-	override readonly name = 'UsageError'
-}
-
-/** One option: how it is given, what it may be, and what it is for. */
-export interface Option<T> {
-	/** `--port`; absent for what must not be visible in a process list. */
-	readonly flag?: string
-	/** Environment variable, which a flag overrides. */
-	readonly env?: string
-	/** One that other programs set, too; taken where `env` is not set. */
-	readonly commonEnv?: string
-	/** Environment variable with the name of a file that holds the value. */
-	readonly envFile?: string
-	/** What stands for the value in the help, `N` or `NAME`; null for a switch, which takes none. */
-	readonly placeholder: string | null
-	readonly defaultValue: T
-	/** The default as the help shows it; '' shows none. */
-	readonly defaultText: string
-	/** Accepted values in words, for instance `1 … 64`; '' where anything goes. */
-	readonly accepts: string
-	readonly help: string
-	/** Value of the text that was given; throws UsageError with what was expected. */
-	readonly parse: (text: string) => T
-}
-
-export type OptionTable = Readonly<Record<string, Option<unknown>>>
+import {
+	flagsOf,
+	type GivenText,
+	keysOf,
+	type Option,
+	type OptionTable,
+	suggestion,
+	textOf,
+	UsageError,
+	variablesOf,
+} from './option.ts'
+import { readSettingsFile, type SettingsFile } from './settings-file.ts'
 
 /** The values that a table parses to. */
 export type Values<Table extends OptionTable> = {
@@ -45,14 +27,26 @@ export type Values<Table extends OptionTable> = {
 export interface OptionSources {
 	readonly argv: readonly string[]
 	readonly env: Readonly<Record<string, string | undefined>>
-	/** Text of a file that a variable such as `UPLOAD_SECRET_FILE` names. */
+	/** Text of the settings file, or of a file that a variable such as `UPLOAD_SECRET_FILE` names. */
 	readonly readFile: (path: string) => string
+	/** Keys that other commands have in the same settings file. */
+	readonly otherKeys?: readonly string[]
 }
 
-/** Where each value came from, for messages: `--port`, `ALPHA_PORT`, or `--port (default)`. */
+/** Where each value came from, for messages: `--port`, `ALPHA_PORT`, `port in FILE`, or `--port (default)`. */
 export type Origins<Table extends OptionTable> = Readonly<Record<keyof Table, string>>
 
-/** Values of every option, flags before environment before defaults, and the other arguments. */
+const DEFAULT_MARK = ' (default)'
+
+/** Whether nobody gave the value. */
+export function isDefault(origin: string): boolean {
+	return origin.endsWith(DEFAULT_MARK)
+}
+
+/**
+ * Values of every option, flags before environment before the settings file before defaults, and the other
+ * arguments. The row named `config`, where a table has one, names the settings file.
+ */
 export function parseOptions<Table extends OptionTable>(
 	table: Table,
 	sources: OptionSources,
@@ -62,12 +56,13 @@ export function parseOptions<Table extends OptionTable>(
 	readonly positionals: readonly string[]
 } {
 	const { flags, positionals } = splitArguments(table, sources.argv)
+	const file = findSettingsFile(table, flags, sources)
 	const values: Record<string, unknown> = {}
 	const origins: Record<string, string> = {}
 	for (const [name, option] of Object.entries(table)) {
-		const given = givenText(option, flags, sources)
+		const given = givenText(option, flags, sources) ?? file?.take(option)
 		values[name] = given === undefined ? option.defaultValue : parseText(option, given)
-		origins[name] = given?.source ?? `${option.flag ?? option.env} (default)`
+		origins[name] = given?.source ?? `${option.flag ?? option.env?.[0]}${DEFAULT_MARK}`
 	}
 	return {
 		values: Object.freeze(values) as Values<Table>,
@@ -76,11 +71,23 @@ export function parseOptions<Table extends OptionTable>(
 	}
 }
 
+function findSettingsFile(
+	table: OptionTable,
+	flags: ReadonlyMap<string, string>,
+	sources: OptionSources,
+): SettingsFile | undefined {
+	const option = table['config']
+	const given = option && givenText(option, flags, sources)
+	if (given === undefined) return undefined
+	const keys = Object.values(table).flatMap((each) => keysOf(each))
+	return readSettingsFile(given, [...keys, ...(sources.otherKeys ?? [])], sources.readFile)
+}
+
 /** Separates flags with their texts from positional arguments. */
 function splitArguments(table: OptionTable, argv: readonly string[]) {
 	const options = new Map(
 		Object.values(table).flatMap((option) =>
-			option.flag === undefined ? [] : [[option.flag, option] as const],
+			flagsOf(option).map((flag) => [flag, option] as const),
 		),
 	)
 	const { tokens } = parseArgs({
@@ -111,21 +118,16 @@ function splitArguments(table: OptionTable, argv: readonly string[]) {
 		if (!isSwitch && (value === undefined || isNextFlag)) {
 			throw new UsageError(`${flag} needs a value: ${flag} ${option.placeholder}`)
 		}
-		flags.set(flag, value ?? '')
+		// Of a switch and its opposite the last counts.
+		for (const each of flagsOf(option)) flags.delete(each)
+		flags.set(flag, isSwitch ? String(!flag.startsWith('--no-')) : (value ?? ''))
 	}
 	return { flags, positionals }
 }
 
-interface GivenText {
-	readonly source: string
-	readonly text: string
-}
-
 function parseText(option: Option<unknown>, given: GivenText): unknown {
 	try {
-		if (given.text === '' && option.placeholder !== null) {
-			throw new UsageError('expected a value, got nothing')
-		}
+		if (given.text === '') throw new UsageError('expected a value, got nothing')
 		return option.parse(given.text)
 	} catch (error) {
 		if (error instanceof UsageError) throw new UsageError(`${given.source}: ${error.message}`)
@@ -133,27 +135,27 @@ function parseText(option: Option<unknown>, given: GivenText): unknown {
 	}
 }
 
-/** The text of an option and where it was found; an empty variable counts as absent. */
+/** The text of an option in argv or environment; an empty variable counts as absent. */
 function givenText(
 	option: Option<unknown>,
 	flags: ReadonlyMap<string, string>,
 	{ env, readFile }: OptionSources,
 ): GivenText | undefined {
-	const { flag, env: variable, commonEnv, envFile } = option
-	const flagText = flag === undefined ? undefined : flags.get(flag)
-	if (flag !== undefined && flagText !== undefined) return { source: flag, text: flagText }
-	const text = variable === undefined ? '' : (env[variable] ?? '')
-	const path = envFile === undefined ? '' : (env[envFile] ?? '')
-	if (text !== '' && path !== '') throw new UsageError(`set ${variable} or ${envFile}, not both`)
-	if (text !== '') return { source: variable ?? '', text }
-	const commonText = commonEnv === undefined ? '' : (env[commonEnv] ?? '')
-	if (commonText !== '') return { source: commonEnv ?? '', text: commonText }
-	if (path === '') return undefined
-	try {
-		return { source: envFile ?? '', text: readFile(path).trim() }
-	} catch (error) {
-		throw new UsageError(`${envFile}: ${messageOf(error)}`)
+	for (const flag of flagsOf(option)) {
+		const text = flags.get(flag)
+		if (text !== undefined) return { source: flag, text }
 	}
+	for (const variable of option.env ?? []) {
+		const text = env[variable] ?? ''
+		const fileVariable = `${variable}_FILE`
+		const path = option.isSecret ? (env[fileVariable] ?? '') : ''
+		if (text !== '' && path !== '') {
+			throw new UsageError(`set ${variable} or ${fileVariable}, not both`)
+		}
+		if (text !== '') return { source: variable, text }
+		if (path !== '') return { source: fileVariable, text: textOf(path, fileVariable, readFile) }
+	}
+	return undefined
 }
 
 /** The options as lines of a `--help` text. */
@@ -163,30 +165,22 @@ export function formatHelp(table: OptionTable): string {
 	return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
 }
 
-/** How an option is given, for instance `--port N`. */
+/** How an option is given, for instance `--port N` or `UPLOAD_SECRET[_FILE]`. */
 export function optionUsage(option: Option<unknown>): string {
-	const name = option.flag ?? [option.env, option.envFile].filter(Boolean).join(', ')
-	return option.flag === undefined || option.placeholder === null
-		? name
-		: `${name} ${option.placeholder}`
+	if (option.flag === undefined) return `${option.env?.at(-1)}${option.isSecret ? '[_FILE]' : ''}`
+	return option.placeholder === null ? option.flag : `${option.flag} ${option.placeholder}`
 }
 
 function remarks(option: Option<unknown>): string {
 	const notes = [
 		option.accepts,
 		option.defaultText === '' ? '' : `default ${option.defaultText}`,
-		option.flag === undefined ? '' : [option.env, option.commonEnv].filter(Boolean).join(', '),
+		// The first variable of a setting follows from its flag.
+		option.flag === undefined
+			? ''
+			: variablesOf(option)
+					.slice(option.key ? 1 : 0)
+					.join(', '),
 	].filter((note) => note !== '')
 	return notes.length === 0 ? option.help : `${option.help} (${notes.join('; ')})`
-}
-
-/** ` (did you mean …?)` with the closest candidate, or '' when none is close. */
-export function suggestion(text: string, candidates: readonly string[]): string {
-	let nearest = ''
-	let editsMin = Math.max(2, Math.floor(text.length / 3)) + 1
-	for (const candidate of candidates) {
-		const edits = distance(text.toLowerCase(), candidate.toLowerCase())
-		if (edits < editsMin) [nearest, editsMin] = [candidate, edits]
-	}
-	return nearest === '' ? '' : ` (did you mean ${nearest}?)`
 }

@@ -4,7 +4,8 @@ import { eventsCommand } from './events.ts'
 import { exportCommand } from './export.ts'
 import { generateCommand } from './generate.ts'
 import { modelsCommand } from './models.ts'
-import { suggestion, UsageError } from './options.ts'
+import { keysOf, suggestion, UsageError } from './option.ts'
+import { formatHelp } from './options.ts'
 import { runsCommand } from './runs.ts'
 import { serveCommand } from './serve.ts'
 import { uploadCommand } from './upload.ts'
@@ -38,7 +39,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
 			print(command === null || !hasName ? overview() : details(command))
 			return 0
 		}
-		return await command.run({ ...context, argv: rest })
+		return await command.run({ ...context, argv: rest, otherKeys: allKeys() })
 	} catch (error) {
 		if (error instanceof CommandError) {
 			warn(`alpha: ${error.message}\n`)
@@ -71,12 +72,18 @@ function overview(): string {
 		),
 		'  --version, --help',
 		'',
-		'Options of serve, which is what alpha does without a command:',
-		serveCommand.optionsHelp(),
+		'Options of serve, which is what alpha does without a command. Each is also a variable and a key of the',
+		'file that --config names: --kv-memory is ALPHA_KV_MEMORY and kv-memory. alpha COMMAND --help has the others.',
+		formatHelp(serveCommand.options()),
 		'',
 	].join('\n')
 }
 
-function details({ name, usage, summary, optionsHelp }: Command): string {
-	return [`Usage: alpha ${name} ${usage}`, '', summary, '', optionsHelp(), ''].join('\n')
+function details({ name, usage, summary, options }: Command): string {
+	return [`Usage: alpha ${name} ${usage}`, '', summary, '', formatHelp(options()), ''].join('\n')
+}
+
+/** What a settings file may say to any of the commands. */
+function allKeys(): string[] {
+	return commands.flatMap((command) => Object.values(command.options()).flatMap(keysOf))
 }

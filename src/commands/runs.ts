@@ -5,28 +5,29 @@ import { TrainingRuns } from '../runs/training-runs.ts'
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { textOption } from './option-kinds.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { urlOption } from './option-kinds.ts'
+import { parseOptions } from './options.ts'
+import { settings } from './settings.ts'
 import { printable, serverOptions, TrainingClient } from './training-client.ts'
 import { formatDuration } from './watch-view.ts'
 
 function runsOptions() {
 	const { checkpoints } = serveOptions(readMachine())
-	const url = textOption({
+	const url = urlOption({
 		flag: '--url',
-		placeholder: 'URL',
 		defaultValue: null,
 		defaultText: 'the checkpoints directory',
 		help: 'the server to ask',
 	})
-	return { checkpoints, url, apiKey: serverOptions.apiKey }
+	return { checkpoints, ...settings({ url }), apiKey: serverOptions.apiKey }
 }
 
 export const runsCommand: Command = {
 	name: 'runs',
 	usage: '[--url URL]',
 	summary: 'list the training runs',
-	optionsHelp: () => formatHelp(runsOptions()),
+	options: runsOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(runsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)

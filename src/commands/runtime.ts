@@ -17,10 +17,9 @@ import { ModelRegistry } from '../models/registry.ts'
 import { StoredRuns } from '../models/stored-runs.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
 import { type CommandContext, CommandError, exitStatus } from './command.ts'
-import { type Config, serveOptions } from './config.ts'
-import { lastLevelCacheBytes, readMachine } from './machine.ts'
+import { type Config, parseConfig } from './config.ts'
+import { lastLevelCacheBytes, ownHosts, readMachine } from './machine.ts'
 import { memoryBudgets } from './memory-budgets.ts'
-import { parseOptions } from './options.ts'
 import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
@@ -42,7 +41,10 @@ export type RuntimeConfig = Pick<
 	| 'sequencesMax'
 	| 'queueLengthMax'
 	| 'queueSeconds'
->
+> & {
+	/** Where the instruction set was asked for. */
+	readonly isaOrigin?: string
+}
 
 export interface Runtime extends AsyncDisposable {
 	readonly isaName: string
@@ -54,7 +56,9 @@ export interface Runtime extends AsyncDisposable {
 
 /** What a command was told, and for all else what the server would do. */
 export function withServeDefaults(values: Partial<Config>, context: CommandContext): Config {
-	const { values: defaults } = parseOptions(serveOptions(readMachine()), { ...context, argv: [] })
+	const { config: path } = values
+	const argv = path === null || path === undefined ? [] : ['--config', path]
+	const { values: defaults } = parseConfig({ ...context, argv }, readMachine(), ownHosts())
 	return { ...defaults, ...values }
 }
 
@@ -70,7 +74,7 @@ export async function startRuntime(
 	const isa = config.isa === 'auto' ? '' : config.isa
 	if (kernels.select(isa) !== 0) {
 		const runnable = kernels.isaList().filter((name) => kernels.isaSupported(name))
-		const problem = `--isa: expected ${runnable.join(' or ')} on this machine, got "${isa}"`
+		const problem = `${config.isaOrigin ?? '--isa'}: expected ${runnable.join(' or ')} on this machine, got "${isa}"`
 		throw new CommandError(exitStatus.unfit, problem)
 	}
 	const limits = runnerLimits(config)

@@ -8,13 +8,20 @@ import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
-import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
+import {
+	type Config,
+	type ConfigOrigins,
+	parseConfig,
+	printConfigOption,
+	serveOptions,
+} from './config.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
 import { collectWhenIdle } from './idle-collection.ts'
 import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { memoryBudgets } from './memory-budgets.ts'
-import { formatHelp, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { formatSettings } from './print-config.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
@@ -25,11 +32,15 @@ const IDLE_LOOK_MS = 15_000
 
 const LOOPBACK = /^(localhost|127\.|::1$)/
 
+function serveCommandOptions() {
+	return { ...serveOptions(readMachine()), printConfig: printConfigOption }
+}
+
 export const serveCommand: Command = {
 	name: 'serve',
 	usage: '[OPTIONS]',
 	summary: 'serve the models over HTTP',
-	optionsHelp: () => formatHelp(serveOptions(readMachine())),
+	options: serveCommandOptions,
 	async run(context) {
 		const {
 			values: config,
@@ -38,9 +49,14 @@ export const serveCommand: Command = {
 			warnings,
 		} = parseConfig(context, readMachine(), ownHosts())
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
+		if (config.printConfig) {
+			for (const warning of warnings) context.warn(`alpha: ${warning}\n`)
+			context.print(formatSettings(serveOptions(readMachine()), config, origins))
+			return 0
+		}
 		const log = createLog(config.logFormat, context.warn)
 		for (const warning of warnings) log('warn', warning)
-		await using runtime = await startRuntime(config, context, log)
+		await using runtime = await startRuntime({ ...config, isaOrigin: origins.isa }, context, log)
 		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
 
 		let isDraining = false

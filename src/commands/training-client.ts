@@ -3,8 +3,8 @@ import type { EventRowSchema, TrainingRunRow } from '../alpha/schemas/runs.ts'
 import { messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
 import { CommandError, exitStatus } from './command.ts'
-import { textOption } from './option-kinds.ts'
-import { UsageError } from './options.ts'
+import { textOption, urlOption } from './option-kinds.ts'
+import { settings } from './settings.ts'
 
 /** An event of the live stream. */
 export interface LiveEvent {
@@ -13,31 +13,27 @@ export interface LiveEvent {
 }
 
 /** Options of all commands that ask a server. */
-export const serverOptions = {
-	url: textOption({
+export const serverOptions = settings({
+	url: urlOption({
 		flag: '--url',
-		placeholder: 'URL',
 		defaultValue: 'http://127.0.0.1:3000',
 		help: 'the server',
 	}),
 	apiKey: textOption({
-		env: 'ALPHA_API_KEY',
+		key: 'api-key',
+		isSecret: true,
 		placeholder: 'KEY',
 		defaultValue: null,
 		help: 'API key, where the server asks for one',
 	}),
-}
+})
 
 export class TrainingClient {
 	readonly #url: string
 	readonly #headers: Readonly<Record<string, string>>
 	readonly #signal: AbortSignal
 
-	/** Throws UsageError for what is no address. */
 	constructor(url: string, apiKey: string | null, signal: AbortSignal) {
-		if (!/^https?:\/\/[^/]/.test(url)) {
-			throw new UsageError(`--url: expected an http:// or https:// address, got "${url}"`)
-		}
 		this.#url = url.replace(/\/+$/, '')
 		this.#headers = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }
 		this.#signal = signal

@@ -1,13 +1,14 @@
 import type { Command, CommandContext } from './command.ts'
-import { formatBytes, integerOption, textOption } from './option-kinds.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { formatBytes, integerOption, textOption, urlOption } from './option-kinds.ts'
+import { parseOptions } from './options.ts'
+import { settings } from './settings.ts'
 import { sendRun } from './upload-client.ts'
 import { UploadError } from './upload-request.ts'
 
 const uploadOptions = {
-	to: textOption({
+	to: urlOption({
 		flag: '--to',
-		placeholder: 'URL',
 		defaultValue: null,
 		help: 'the server, for instance http://localhost:3000',
 	}),
@@ -26,12 +27,15 @@ const uploadOptions = {
 		defaultText: 'the highest',
 		help: 'checkpoint to send',
 	}),
-	secret: textOption({
-		env: 'UPLOAD_SECRET',
-		envFile: 'UPLOAD_SECRET_FILE',
-		placeholder: 'SECRET',
-		defaultValue: null,
-		help: "the server's upload secret, or a file with it",
+	...settings({
+		secret: textOption({
+			key: 'upload-secret',
+			env: ['UPLOAD_SECRET'],
+			isSecret: true,
+			placeholder: 'SECRET',
+			defaultValue: null,
+			help: "the server's upload secret, or a file with it",
+		}),
 	}),
 }
 
@@ -41,16 +45,13 @@ export const uploadCommand: Command = {
 	name: 'upload',
 	usage: 'RUN_DIR --to URL',
 	summary: 'send a run directory to a server',
-	optionsHelp: () => formatHelp(uploadOptions),
+	options: () => uploadOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(uploadOptions, context)
 		const [directory, ...rest] = positionals
 		const { to: url, secret, name, step } = values
 		if (directory === undefined || rest.length > 0 || url === null) {
 			throw new UsageError('expected a run directory and a server: alpha upload RUN_DIR --to URL')
-		}
-		if (!/^https?:\/\/[^/]/.test(url)) {
-			throw new UsageError(`--to: expected an http:// or https:// address, got "${url}"`)
 		}
 		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
 		let stopStatus: number | null = null

@@ -1,7 +1,8 @@
 import { isRecord } from '../lib/json.ts'
 import { type Command, type CommandContext, CommandError } from './command.ts'
 import { toEventRow } from './events.ts'
-import { formatHelp, parseOptions, UsageError } from './options.ts'
+import { UsageError } from './option.ts'
+import { parseOptions } from './options.ts'
 import { type LiveEvent, serverOptions, TrainingClient } from './training-client.ts'
 import { type Watched, watchLines, withMetrics } from './watch-view.ts'
 
@@ -21,7 +22,7 @@ export const watchCommand: Command = {
 	name: 'watch',
 	usage: 'RUN [--url URL]',
 	summary: 'watch a training',
-	optionsHelp: () => formatHelp(serverOptions),
+	options: () => serverOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(serverOptions, context)
 		const [id, ...rest] = positionals

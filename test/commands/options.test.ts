@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { suggestion, UsageError } from '../../src/commands/option.ts'
 import {
 	bytesOption,
 	choiceOption,
@@ -9,12 +10,13 @@ import {
 	switchOption,
 	textOption,
 } from '../../src/commands/option-kinds.ts'
-import { formatHelp, parseOptions, suggestion, UsageError } from '../../src/commands/options.ts'
+import { formatHelp, parseOptions } from '../../src/commands/options.ts'
 
 const TABLE = {
 	port: integerOption({
 		flag: '--port',
-		env: 'PORT',
+		key: 'port',
+		env: ['ALPHA_PORT', 'PORT'],
 		min: 0,
 		max: 65535,
 		defaultValue: 3000,
@@ -38,8 +40,8 @@ const TABLE = {
 	color: switchOption({ flag: '--no-color', help: 'plain output' }),
 	quiet: switchOption({ flag: '--quiet', help: 'no output' }),
 	secret: textOption({
-		env: 'SECRET',
-		envFile: 'SECRET_FILE',
+		env: ['SECRET'],
+		isSecret: true,
 		placeholder: 'TEXT',
 		defaultValue: null,
 		help: 'password',
@@ -96,9 +98,11 @@ describe('values', () => {
 		expect(() => Object.assign(parse([]).values, { port: 1 })).toThrow(TypeError)
 	})
 
-	test('of switches turn off or on', () => {
+	test('of switches turn off or on, and of a switch and its opposite the last counts', () => {
 		const { values } = parse(['--no-color', '--quiet'])
 		expect([values.color, values.quiet]).toEqual([false, true])
+		const turned = parse(['--no-color', '--quiet', '--color', '--no-quiet']).values
+		expect([turned.color, turned.quiet]).toEqual([true, false])
 	})
 
 	test('of lists are split at commas and line ends', () => {
@@ -164,7 +168,7 @@ describe('errors name the option and what was expected', () => {
 })
 
 describe('descriptions', () => {
-	test('of the help align, with bounds, default and variable', () => {
+	test('of the help align, with bounds, default and the variables that do not follow from the flag', () => {
 		const lines = formatHelp(TABLE).split('\n')
 		expect(lines).toHaveLength(Object.keys(TABLE).length)
 		expect(lines[0]).toMatch(/^ {2}--port N +port to listen on \(0 … 65535; default 3000; PORT\)$/)

@@ -1,17 +1,15 @@
-import { type OptionTable, optionUsage } from '../../src/commands/options.ts'
+import { type OptionTable, variablesOf } from '../../src/commands/option.ts'
+import { optionUsage } from '../../src/commands/options.ts'
 
 /** The options as a Markdown table. */
 export function formatMarkdown(table: OptionTable): string {
 	const code = (text: string | undefined) => (text === undefined ? '' : `\`${text}\``)
 	const rows = Object.values(table).map((option) => {
 		const flag = option.flag === undefined ? undefined : optionUsage(option)
-		const variables = [option.env, option.commonEnv, option.envFile].filter(
-			(name) => name !== undefined,
-		)
 		const accepts = option.accepts === '' ? '' : ` (${option.accepts})`
 		const cells = [
 			code(flag?.replaceAll('|', '\\|')),
-			variables.map(code).join(', '),
+			variablesOf(option).map(code).join(', '),
 			option.defaultText,
 			`${option.help}${accepts}`,
 		]
