@@ -19,6 +19,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	isa_supported: returns(i32, pointer),
 	threads_set: returns(i32, i32),
 	threads: returns(i32),
+	threads_use: returns(i32, i32),
 	advise_huge_pages: returns(none, pointer, i64),
 	release_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
@@ -126,6 +127,7 @@ export interface Kernels {
 	isaSupported(name: string): boolean
 	threadsSet(nThreads: number): number
 	threads(): number
+	threadsUse(nThreads: number): number
 	adviseHugePages(start: Address, bytes: number): void
 	releasePages(start: Address, bytes: number): void
 	packedBytes(dtype: number, k: number, n: number): number

@@ -115,7 +115,8 @@ int32_t kernels_isa_supported(const char *name) {
 }
 
 int32_t kernels_threads_set(int32_t n_threads) { return pool_resize(n_threads); }
-int32_t kernels_threads(void) { return pool_threads(); }
+int32_t kernels_threads(void) { return pool_threads_max(); }
+int32_t kernels_threads_use(int32_t n_threads) { return pool_use(n_threads); }
 
 /* ---- the exported ops: one call through the table ---- */
 

@@ -72,6 +72,9 @@ KERNELS_API int32_t kernels_isa_supported(const char *name);
  */
 KERNELS_API int32_t kernels_threads_set(int32_t n_threads);
 KERNELS_API int32_t kernels_threads(void);
+/* How many of the pool's threads take part in the ops that follow, between two ops: 1 … its size,
+ * which it is after kernels_threads_set. The others sleep. 0, or -1 for another number. */
+KERNELS_API int32_t kernels_threads_use(int32_t n_threads);
 
 /* ---- packing: single-threaded, never touches the pool, callable from any thread ---- */
 

@@ -19,11 +19,12 @@ int64_t kernels_kv_layer_bytes(int32_t kv_dtype, int32_t n_kv_head, int32_t d_he
 }
 
 int64_t kernels_attention_scratch_bytes(int32_t max_context) {
-    return (int64_t)pool_threads() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) * 4;
+    return (int64_t)pool_threads_max() * HEADS_PER_PASS * round_up(max_context, KERNELS_KV_BLOCK) *
+           4;
 }
 
 int64_t kernels_sample_scratch_bytes(int32_t vocab) {
-    return (int64_t)pool_threads() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
+    return (int64_t)pool_threads_max() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
 }
 
 /* Advice about the whole pages inside a range: what lies around them belongs to others. */

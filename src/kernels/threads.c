@@ -53,12 +53,18 @@ static struct {
     int64_t grain;
     pool_share shares[KERNELS_THREADS_MAX];
     int32_t n_threads;
+    /* Threads that work on jobs, numbers 0 … n_used-1; the others sleep. */
+    atomic_int n_used;
     pthread_t threads[KERNELS_THREADS_MAX];
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    atomic_int n_sleeping;
+    bool is_sleeping[KERNELS_THREADS_MAX]; /* under the mutex, as n_sleeping's changes */
+    atomic_int n_sleeping;                 /* of the threads in use */
     atomic_bool is_ending;
-} pool = {.n_threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.n_threads = 1,
+          .n_used = 1,
+          .mutex = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER};
 
 static inline void cpu_relax(void) {
 #if defined(__x86_64__)
@@ -74,10 +80,13 @@ static int64_t clock_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int32_t pool_threads(void) { return atomic_load_explicit(&pool.n_used, memory_order_relaxed); }
+
 /* Own share first, then the others' leftovers. */
 static void work(int32_t thread) {
-    for (int32_t i = 0; i < pool.n_threads; i++) {
-        pool_share *share = &pool.shares[(thread + i) % pool.n_threads];
+    const int32_t n_used = pool_threads();
+    for (int32_t i = 0; i < n_used; i++) {
+        pool_share *share = &pool.shares[(thread + i) % n_used];
         while (atomic_load_explicit(&share->next, memory_order_relaxed) < share->end) {
             long long begin =
                 atomic_fetch_add_explicit(&share->next, pool.grain, memory_order_relaxed);
@@ -98,14 +107,21 @@ static bool join_job(unsigned long long job) {
     return false;
 }
 
-/* The number of the first job after `seen`. */
-static unsigned long long wait_for_job(unsigned long long seen) {
+/* Under the mutex. */
+static void set_sleeping(int32_t thread, bool is_sleeping) {
+    pool.is_sleeping[thread] = is_sleeping;
+    if (thread < pool_threads())
+        atomic_fetch_add(&pool.n_sleeping, is_sleeping ? 1 : -1);
+}
+
+/* The number of the first job after `seen` while the thread is in use, or is to end. */
+static unsigned long long wait_for_job(unsigned long long seen, int32_t thread) {
     unsigned long long job;
     int64_t deadline = clock_ns() + SPIN_NS;
     do {
         for (int32_t i = 0; i < PAUSES_PER_CLOCK_READ; i++) {
             job = atomic_load_explicit(&pool.state, memory_order_relaxed) >> JOB_SHIFT;
-            if (job != seen)
+            if (job != seen && thread < pool_threads())
                 return job;
             cpu_relax();
         }
@@ -113,10 +129,10 @@ static unsigned long long wait_for_job(unsigned long long seen) {
     pthread_mutex_lock(&pool.mutex);
     /* Both orders are sequentially consistent: either pool_run sees the sleeper or we see its job.
      */
-    atomic_fetch_add(&pool.n_sleeping, 1);
-    while ((job = atomic_load(&pool.state) >> JOB_SHIFT) == seen)
+    set_sleeping(thread, true);
+    while ((job = atomic_load(&pool.state) >> JOB_SHIFT) == seen || thread >= pool_threads())
         pthread_cond_wait(&pool.wake, &pool.mutex);
-    atomic_fetch_sub(&pool.n_sleeping, 1);
+    set_sleeping(thread, false);
     pthread_mutex_unlock(&pool.mutex);
     return job;
 }
@@ -126,7 +142,7 @@ static void *worker_main(void *argument) {
     unsigned long long seen = atomic_load(&pool.state) >> JOB_SHIFT;
     /* Started while is_ending is false; a job published before the line above is just missed. */
     while (!atomic_load(&pool.is_ending)) {
-        seen = wait_for_job(seen);
+        seen = wait_for_job(seen, thread);
         if (!join_job(seen))
             continue;
         work(thread);
@@ -147,7 +163,8 @@ static void publish(unsigned long long flags) {
 }
 
 void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t grain) {
-    if (pool.n_threads == 1 || n_units <= grain) {
+    const int32_t n_used = pool_threads();
+    if (n_used == 1 || n_units <= grain) {
         if (n_units > 0)
             task(context, 0, n_units, 0);
         return;
@@ -156,9 +173,9 @@ void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t gra
     pool.context = context;
     pool.grain = grain;
     int64_t n_grains = (n_units + grain - 1) / grain;
-    for (int32_t i = 0; i < pool.n_threads; i++) {
-        int64_t end = n_grains * (i + 1) / pool.n_threads * grain;
-        atomic_store_explicit(&pool.shares[i].next, n_grains * i / pool.n_threads * grain,
+    for (int32_t i = 0; i < n_used; i++) {
+        int64_t end = n_grains * (i + 1) / n_used * grain;
+        atomic_store_explicit(&pool.shares[i].next, n_grains * i / n_used * grain,
                               memory_order_relaxed);
         pool.shares[i].end = end < n_units ? end : n_units;
     }
@@ -174,9 +191,26 @@ void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t gra
             sched_yield();
 }
 
-int32_t pool_threads(void) { return pool.n_threads; }
+int32_t pool_threads_max(void) { return pool.n_threads; }
+
+int32_t pool_use(int32_t n_threads) {
+    if (n_threads < 1 || n_threads > pool.n_threads)
+        return -1;
+    if (n_threads == pool_threads())
+        return 0;
+    pthread_mutex_lock(&pool.mutex);
+    int32_t n_sleeping = 0;
+    for (int32_t i = 1; i < n_threads; i++)
+        n_sleeping += pool.is_sleeping[i];
+    atomic_store(&pool.n_used, n_threads);
+    atomic_store(&pool.n_sleeping, n_sleeping);
+    pthread_mutex_unlock(&pool.mutex);
+    return 0;
+}
 
 static void end_workers(int32_t n_threads) {
+    pool.n_threads = n_threads;
+    pool_use(n_threads);
     atomic_store(&pool.is_ending, true);
     publish(0);
     for (int32_t i = 1; i < n_threads; i++)
@@ -190,6 +224,7 @@ int32_t pool_resize(int32_t n_threads) {
     if (pool.n_threads > 1)
         end_workers(pool.n_threads);
     pool.n_threads = 1;
+    pool_use(1);
     /* Signals belong to the threads of the host program. */
     sigset_t all, before;
     sigfillset(&all);
@@ -201,8 +236,10 @@ int32_t pool_resize(int32_t n_threads) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started < n_threads) {
         end_workers(started);
+        pool.n_threads = 1;
+        pool_use(1);
         return -1;
     }
     pool.n_threads = n_threads;
-    return 0;
+    return pool_use(n_threads);
 }

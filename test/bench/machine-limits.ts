@@ -40,6 +40,7 @@ export function weightRegion(
 
 /** Bytes per second at which all threads of the pool read the region. */
 export function readBandwidth(kernels: Kernels, region: WeightRegion, seconds: number): number {
+	takeAllThreads(kernels)
 	const read = () => kernels.measureRead(region.address, region.bytes)
 	read()
 	return region.bytes / meanSeconds(seconds, read)
@@ -47,11 +48,17 @@ export function readBandwidth(kernels: Kernels, region: WeightRegion, seconds: n
 
 /** Floating point operations per second of all threads of the pool, two per multiply-add. */
 export function peakFlops(kernels: Kernels, seconds: number): number {
+	takeAllThreads(kernels)
 	let operations = 0
 	const duration = meanSeconds(seconds, () => {
 		operations = kernels.measureFma(FMA_ITERATIONS)
 	})
 	return operations / duration
+}
+
+/** A runner that computed before may have left some out. */
+function takeAllThreads(kernels: Kernels): void {
+	kernels.threadsUse(kernels.threads())
 }
 
 /** Prints peak multiply-adds, and read bandwidth at every model's size, per thread count. */

@@ -37,8 +37,30 @@ describe('the library', () => {
 		kernels.threadsSet(1)
 	})
 
-	test('an idle pool uses no processor time', async () => {
+	test('takes as many threads of the pool as it is told, and all of them at first', () => {
+		const threadsIn = () => kernels.measureFma(1) / kernelsOfOne
+		kernels.threadsSet(1)
+		const kernelsOfOne = kernels.measureFma(1)
+		kernels.threadsSet(4)
+		expect(threadsIn()).toBe(4)
+		for (const count of [1, 3, 2, 4]) {
+			expect(kernels.threadsUse(count)).toBe(0)
+			expect(threadsIn()).toBe(count)
+		}
+		kernels.threadsUse(2)
+		expect(kernels.threadsUse(0)).toBe(-1)
+		expect(kernels.threadsUse(5)).toBe(-1)
+		expect(kernels.threads()).toBe(4)
+		expect(threadsIn()).toBe(2)
+		kernels.threadsSet(3)
+		expect(threadsIn()).toBe(3)
+		kernels.threadsSet(1)
+	})
+
+	test('an idle pool uses no processor time, nor do threads that are left out', async () => {
 		expect(kernels.threadsSet(3)).toBe(0)
+		kernels.measureFma(1000)
+		kernels.threadsUse(1)
 		kernels.measureFma(1000)
 		// Longer than the threads spin; the process itself has nothing else to do.
 		await Bun.sleep(50)

@@ -18,6 +18,7 @@ import { Sampler } from './sampler.ts'
 import { Scheduler, type Span } from './scheduler.ts'
 import { Sequence } from './sequence.ts'
 import { StepCosts } from './step-costs.ts'
+import { StepThreads } from './step-threads.ts'
 import { TokenRows } from './token-rows.ts'
 
 /** Keys and values that a resting model keeps for prompts that begin alike. */
@@ -30,7 +31,9 @@ interface DrawnToken {
 
 export class ModelRunner {
 	readonly #note: (activity: Activity) => void
+	readonly #kernels: Kernels
 	readonly #gpt: Gpt
+	readonly #threads: StepThreads
 	readonly #cache: KvCache
 	/** Unused blocks that stay when the engine rests. */
 	readonly #keptBlocks: number
@@ -51,6 +54,7 @@ export class ModelRunner {
 		othersRun = false,
 	) {
 		this.#note = note
+		this.#kernels = kernels
 		const blocks = kvBlockCount(kernels, config, dtype, limits)
 		const blocksPerSequence = Math.ceil(config.contextLength / kvBlockTokens)
 		const layout = weightLayout(kernels, config, dtype)
@@ -58,6 +62,11 @@ export class ModelRunner {
 		const spansMax = 2 * limits.sequencesMax
 		const batch = { rowsMax: limits.rowsMax, spansMax, blocksPerSequence }
 		this.#gpt = new Gpt(kernels, layout, arena, batch, blocks)
+		// Another model's last step may have left some out.
+		kernels.threadsUse(kernels.threads())
+		this.#threads = othersRun
+			? StepThreads.all(kernels)
+			: StepThreads.measure(kernels, this.#gpt, limits.rowsMax)
 		this.#cache = new KvCache(blocks)
 		const blockBytes = kvBlockBytes(kernels, layout.network, dtype)
 		this.#keptBlocks = Math.floor(RESTING_KV_BYTES / blockBytes)
@@ -160,6 +169,7 @@ export class ModelRunner {
 		const spans = this.#scheduler.schedule(this.#gpt.batch, othersWait)
 		if (spans.length === 0) return null
 		this.#note('computing')
+		this.#kernels.threadsUse(this.#threads.forRows(this.#gpt.batch.rowCount))
 		this.#gpt.forward()
 		this.#totals.steps++
 		this.#note('drawing')

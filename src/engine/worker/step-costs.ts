@@ -57,7 +57,7 @@ export class StepCosts {
 }
 
 /** A step of rows that follow each other in one block, all of them with logits. */
-function secondsOfStep(gpt: Steps, rows: number): number {
+export function secondsOfStep(gpt: Steps, rows: number): number {
 	const { batch } = gpt
 	batch.clear()
 	batch.addSpan(rows, 0, Int32Array.of(0), 1)

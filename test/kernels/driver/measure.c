@@ -6,6 +6,15 @@ void measure_cases(void) {
     memset(zeros, 0, 1 << 18);
     expect_close(kernels_measure_read(zeros, 1 << 18), 0, 1e-30);
     expect_close(kernels_measure_fma(3), 3.0 * 24 * 16 * 2 * kernels_threads(), 1e-30);
+    /* Threads that are left out fall asleep meanwhile, and come back. */
+    for (int32_t i = 0; i < 60; i++) {
+        const int32_t n_used = 1 + i * 7 % 5 % kernels_threads();
+        kernels_threads_use(n_used);
+        const int64_t iterations = i % 6 == 0 ? 20000 : 3;
+        expect_close(kernels_measure_fma(iterations), (double)iterations * 24 * 16 * 2 * n_used,
+                     1e-30);
+    }
+    kernels_threads_use(kernels_threads());
     release(zeros);
     end_case();
 }
