@@ -86,7 +86,7 @@ describe('a crowd that finds no room', () => {
 	}
 
 	test('is refused at once as long as it comes when it is told to, and late from as many addresses as it likes', async () => {
-		const crowd = Array.from({ length: 1000 }, (_, i) => ask(`192.0.2.${i % 200}`))
+		const crowd = Array.from({ length: 300 }, (_, i) => ask(`192.0.2.${i % 200}`))
 		for (const answer of await Promise.all(crowd)) expect(answer.status).toBe(503)
 		const askedAt = performance.now()
 		const more = Array.from({ length: 1000 }, (_, i) => ask(`198.51.100.${i % 200}`))

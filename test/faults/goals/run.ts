@@ -5,18 +5,16 @@
 import { type Goal, heldBy } from './goal.ts'
 import { bombs, ioErrors, kills, startTime } from './life-goals.ts'
 import {
-	eventLoop,
 	fairness,
-	floods,
 	isolation,
 	leaks,
-	overload,
 	slowReaders,
 	soak,
 	streamMemory,
 	unreadScores,
 } from './load-goals.ts'
 import { memoryLimits } from './memory-limit.ts'
+import { eventLoop, floods, overload } from './overload-goals.ts'
 import { rollingRestarts } from './rolling-restarts.ts'
 
 export const goals: readonly Goal[] = [

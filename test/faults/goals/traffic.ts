@@ -1,6 +1,5 @@
 /** Clients as they are in the world: eager, silent, gone. Over bare sockets, so that each has an address. */
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
 import type { AlphaServer } from '../../helpers/alpha-server.ts'
 import { HttpAnswer } from '../../helpers/http-answer.ts'
 
@@ -71,22 +70,6 @@ export function neglect(server: AlphaServer, request: Ask): Socket {
 	return socket
 }
 
-/** Asks again and again over many connections, from another process; `stop` tells how many were answered a second. */
-export function flood(server: AlphaServer, connections: number, request: Ask) {
-	const startedAt = performance.now()
-	const script = join(import.meta.dir, 'flood-process.ts')
-	const text = Buffer.from(requestText(request)).toString('base64')
-	const args = [`${server.port}`, `${connections}`, request.from ?? '127.0.0.1', text]
-	const child = Bun.spawn([process.execPath, script, ...args], { stdout: 'pipe' })
-	return {
-		async stop(): Promise<number> {
-			const seconds = (performance.now() - startedAt) / 1000
-			child.kill('SIGTERM')
-			return Number(await new Response(child.stdout).text()) / seconds
-		},
-	}
-}
-
 function open(server: AlphaServer, request: Ask): Socket {
 	const { from } = request
 	const socket = connect({
@@ -107,31 +90,6 @@ export function requestText({ method, path = '/health', body }: Ask): string {
 		`${verb} ${path} HTTP/1.1\r\nHost: test.example\r\nContent-Type: application/json\r\n` +
 		`Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
 	)
-}
-
-/** What so many clients get who ask again as soon as they are answered, over some time. */
-export async function loop(
-	server: AlphaServer,
-	{ clients, ms, retryMs, request }: { clients: number; ms: number; retryMs: number; request: Ask },
-): Promise<{ accepted: Asked[]; refused: Asked[]; broken: number }> {
-	const accepted: Asked[] = []
-	const refused: Asked[] = []
-	let broken = 0
-	const end = performance.now() + ms
-	const client = async () => {
-		while (performance.now() < end) {
-			try {
-				const answer = await ask(server, request)
-				if (answer.status === 200) accepted.push(answer)
-				else refused.push(answer)
-				if (answer.status !== 200) await Bun.sleep(retryMs * (0.5 + Math.random()))
-			} catch {
-				broken++
-			}
-		}
-	}
-	await Promise.all(Array.from({ length: clients }, client))
-	return { accepted, refused, broken }
 }
 
 /** A number of the metrics page. */

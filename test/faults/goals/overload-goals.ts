@@ -1,0 +1,167 @@
+/** Goals of a server that is asked for more than it has: crowds, floods of what costs nothing, the heaviest requests. */
+import { readFileSync } from 'node:fs'
+import { median, quantile } from '../../bench/statistics.ts'
+import { TaskProcess } from '../../bench/task-process.ts'
+import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import type { ClientResult, ClientTask } from './client-process.ts'
+import type { Goal } from './goal.ts'
+import { type Ask, ask, completion } from './traffic.ts'
+
+/** With and without a load by turns: machines have moods. */
+const ROUNDS = 3
+const PATIENCE_MS = 100
+
+type Clients = TaskProcess<ClientTask, ClientResult>
+
+function startClients(): Clients {
+	return new TaskProcess<ClientTask, ClientResult>('../faults/goals/client-process.ts')
+}
+
+/** Processor time of the server's main thread, in milliseconds. */
+function mainThreadMs({ pid }: AlphaServer): number {
+	const [nanoseconds] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')
+	return Number(nanoseconds) / 1e6
+}
+
+/** Times of /health, asked again and again from this process, which does nothing else. */
+async function healthBeside(server: AlphaServer, work: Promise<unknown>): Promise<number[]> {
+	const times: number[] = []
+	let isOver = false
+	const over = work.finally(() => {
+		isOver = true
+	})
+	while (!isOver) {
+		times.push((await ask(server, { path: '/health' })).endMs)
+		await Bun.sleep(10)
+	}
+	await over
+	return times
+}
+
+export const overload: Goal = {
+	id: 'G10',
+	goal: 'ten times the clients, who ask again at once: goodput 90 % of peak, refusals with Retry-After and 0.1 ms each, health p99 20 ms, none broken',
+	async measure(scale) {
+		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+		using process = startClients()
+		const ms = Math.max(1500, 10_000 * scale)
+		const load = async (clients: number) => {
+			const before = mainThreadMs(server)
+			const requests = [completion(100)]
+			const task = { port: server.port, clients, addresses: 64, ms, retryMs: PATIENCE_MS, requests }
+			const working = process.run(task)
+			const health = await healthBeside(server, working)
+			return { ...(await working), health, mainMs: mainThreadMs(server) - before }
+		}
+		await load(128)
+		const shares: number[] = []
+		const refusalMs: number[] = []
+		const health: number[] = []
+		let [peak, refused, silent, broken] = [0, 0, 0, 0]
+		for (let round = 0; round < ROUNDS; round++) {
+			const alone = await load(128)
+			const crowd = await load(1280)
+			const share = crowd.accepted.length / alone.accepted.length
+			shares.push(share)
+			refusalMs.push((crowd.mainMs - alone.mainMs * share) / crowd.refused.length)
+			health.push(...crowd.health)
+			peak = Math.max(peak, (alone.accepted.length / ms) * 1000)
+			refused += crowd.refused.length
+			silent += crowd.silent
+			broken += crowd.broken + alone.broken
+		}
+		const [share, eachMs, p99] = [median(shares), median(refusalMs), quantile(health, 0.99)]
+		return {
+			measured:
+				`${(share * 100).toFixed(0)} % of ${peak.toFixed(0)} a second; ${refused} refused, ` +
+				`${silent} without Retry-After, ${eachMs.toFixed(3)} ms of the main thread each; ` +
+				`health p99 ${p99.toFixed(1)} ms; ${broken} broken`,
+			isMet: share >= 0.9 && eachMs <= 0.1 && p99 <= 20 && silent + broken === 0,
+		}
+	},
+}
+
+export const floods: Goal = {
+	id: 'G15',
+	goal: 'beside floods of cheap requests a stream keeps 80 % of its speed',
+	async measure(scale) {
+		// One place: while a stream runs, everybody else is refused.
+		const args = ['--threads=1', '--sequences-max=1', '--queue-length-max=0']
+		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args })
+		using process = startClients()
+		const floods: Readonly<Record<string, Ask>> = {
+			health: { path: '/health' },
+			'unknown model': completion(1, { model: 'unknown' }),
+			refusals: completion(1),
+		}
+		const ms = Math.max(500, 3000 * scale)
+		/** Tokens a second of one stream after the other. */
+		const speed = async () => {
+			const end = performance.now() + ms
+			const times: number[] = []
+			while (performance.now() < end) {
+				const { status, endMs } = await ask(server, completion(2048, { stream: true }))
+				if (status === 200) times.push(endMs)
+			}
+			return 2048 / (median(times) / 1000)
+		}
+		const alone: number[] = []
+		const shares: Record<string, number[]> = {}
+		const rates: Record<string, number> = {}
+		await speed()
+		for (let round = 0; round < ROUNDS; round++) {
+			for (const [name, request] of Object.entries(floods)) {
+				const before = await speed()
+				// What is let through at once is over when the stream is measured.
+				const floodMs = 1500 + ms
+				const flooding = process.run({
+					port: server.port,
+					clients: 64,
+					addresses: 1,
+					ms: floodMs,
+					retryMs: 0,
+					requests: [request],
+				})
+				await Bun.sleep(1500)
+				const beside = await speed()
+				const { accepted, refused } = await flooding
+				alone.push(before)
+				shares[name] = [...(shares[name] ?? []), beside / before]
+				rates[name] = ((accepted.length + refused.length) / floodMs) * 1000
+			}
+		}
+		const each = Object.entries(shares).map(([name, values]) => {
+			return `${name} ${(median(values) * 100).toFixed(0)} % (${rates[name]?.toFixed(0)} a second)`
+		})
+		return {
+			measured: `${each.join(', ')} of ${median(alone).toFixed(0)} tokens a second`,
+			isMet: Object.values(shares).every((values) => median(values) >= 0.8),
+		}
+	},
+}
+
+export const eventLoop: Goal = {
+	id: 'G15',
+	goal: 'health p99 at most 20 ms while the heaviest requests run',
+	async measure(scale) {
+		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+		using process = startClients()
+		const heavy: object[] = [
+			{ prompt: Array.from({ length: 100_000 }, () => 1), echo: true, max_tokens: 1 },
+			{ prompt: 'word '.repeat(100_000), max_tokens: 1 },
+			{ prompt: 'a', stop: Array.from({ length: 64 }, (_, i) => `${i}`.repeat(300)), n: 16 },
+			{ prompt: Array.from({ length: 64 }, () => 'a b c '.repeat(1000)), max_tokens: 1 },
+		]
+		const requests = heavy.map((body) => ({ path: '/v1/completions', body }))
+		const load = (ms: number) =>
+			process.run({ port: server.port, clients: 1, addresses: 1, ms, retryMs: 0, requests })
+		// Code is compiled while it runs for the first times.
+		await load(2000)
+		const loading = load(20_000 * scale)
+		const times = await healthBeside(server, loading)
+		const { accepted, refused } = await loading
+		const p99 = quantile(times, 0.99)
+		const answers = `${accepted.length} answers, ${refused.length} refused`
+		return { measured: `p99 ${p99.toFixed(1)} ms of ${times.length}; ${answers}`, isMet: p99 <= 20 }
+	},
+}
