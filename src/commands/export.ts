@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
+import type { ExportReport } from '../checkpoint/exports/export-report.ts'
+import { ggufApproximation, ggufObstacle } from '../checkpoint/exports/gguf-model.ts'
 import type { HuggingFaceLayout } from '../checkpoint/exports/hugging-face.ts'
 import { gpt2Obstacle } from '../checkpoint/exports/hugging-face.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
-import type { AlphaConfig, ModelConfig } from '../model/model-config.ts'
-import { type CapDifference, measureCap } from '../models/cap-difference.ts'
+import type { ModelConfig } from '../model/model-config.ts'
 import type { ModelCard } from '../models/catalog.ts'
+import { type ConfigDifference, measureDifference } from '../models/config-difference.ts'
 import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
 import type { Command, CommandContext } from './command.ts'
 import { serveOptions } from './config.ts'
@@ -26,21 +28,27 @@ const exportOptions = {
 		defaultText: '',
 		help: 'directory to make',
 	}),
+	format: choiceOption({
+		flag: '--format',
+		choices: ['hf', 'gguf'],
+		defaultValue: 'hf',
+		help: 'a Hugging Face directory, or a GGUF file for llama.cpp and Ollama',
+	}),
 	dtype: choiceOption({
 		flag: '--dtype',
-		choices: ['f32', 'bf16'],
+		choices: ['f32', 'bf16', 'int8'],
 		defaultValue: 'f32',
-		help: 'number format of the weights',
+		help: 'number format of the weights; int8 (Q8_0) for gguf only',
 	}),
 	layout: choiceOption({
 		flag: '--layout',
 		choices: ['auto', 'gpt2', 'own'],
 		defaultValue: 'auto',
-		help: "as GPT-2, which every engine knows, or with a modelling file of its own; auto: GPT-2's where it is the same",
+		help: "of hf: as GPT-2, which every engine knows, or with a modelling file of its own; auto: GPT-2's where it is the same",
 	}),
 	isApproximate: switchOption({
 		flag: '--approximate',
-		help: 'accept a layout that does not compute quite the same',
+		help: 'accept what does not compute quite the same',
 	}),
 	text: textOption({
 		flag: '--text',
@@ -59,7 +67,7 @@ function allOptions() {
 export const exportCommand: Command = {
 	name: 'export',
 	usage: 'MODEL --out DIR',
-	summary: 'write a model as a Hugging Face directory, for other tools',
+	summary: 'write a model for other tools: Hugging Face, llama.cpp, Ollama',
 	options: allOptions,
 	async run(context) {
 		const { values, positionals } = parseOptions(allOptions(), context)
@@ -74,20 +82,80 @@ export const exportCommand: Command = {
 			if (level === 'error') context.warn(`${message}\n`)
 		})
 		const { card, location } = await runtime.catalog.locate(name)
-		const { config: network, parameterCount } = await runtime.loader.inspect({
-			location,
-			dtype: 'f32',
-		})
-		const { layout, remark } = await chooseLayout(runtime, location, network, values, context)
-		const { files, differences } = await runtime.loader.export(location, {
-			directory: resolve(values.out),
-			layout,
-			dtype: values.dtype,
-			card: exportCard(card, layout, remark, parameterCount),
-		})
+		const model = { runtime, location, card }
+		const directory = resolve(values.out)
+		const { report, remark } =
+			values.format === 'gguf'
+				? await exportGguf(model, directory, values, context)
+				: await exportHuggingFace(model, directory, values, context)
+		const { files, differences } = report
 		context.print(formatReport(card, values.out, files, [remark, ...differences]))
+		if (values.format === 'gguf') context.print(modelfile(files[0] ?? ''))
 		return 0
 	},
+}
+
+interface ExportedModel {
+	readonly runtime: Runtime
+	readonly location: CheckpointLocation
+	readonly card: ModelCard
+}
+
+interface Exported {
+	readonly report: ExportReport
+	/** How it computes compared with us, in words. */
+	readonly remark: string
+}
+
+async function exportHuggingFace(
+	{ runtime, location, card }: ExportedModel,
+	directory: string,
+	values: Values<typeof exportOptions>,
+	context: CommandContext,
+): Promise<Exported> {
+	const { dtype } = values
+	if (dtype === 'int8') throw new UsageError('--dtype int8: expected --format gguf with it')
+	const { config, parameterCount } = await runtime.loader.inspect({ location, dtype: 'f32' })
+	const { layout, remark } = await chooseLayout(runtime, location, config, values, context)
+	const report = await runtime.loader.export(location, {
+		format: 'hf',
+		directory,
+		layout,
+		dtype,
+		card: exportCard(card, layout, remark, parameterCount),
+	})
+	return { report, remark }
+}
+
+/** Throws UsageError for a model that llama.cpp does not compute. */
+async function exportGguf(
+	{ runtime, location, card }: ExportedModel,
+	directory: string,
+	{ layout, dtype, isApproximate, text }: Values<typeof exportOptions>,
+	{ readFile }: CommandContext,
+): Promise<Exported> {
+	if (layout !== 'auto') throw new UsageError('--layout: expected --format hf with it')
+	const { config } = await runtime.loader.inspect({ location, dtype: 'f32' })
+	const obstacle = ggufObstacle(config)
+	if (obstacle !== null) throw new UsageError(`--format gguf: ${obstacle}`)
+	const approximation = ggufApproximation(config)
+	let remark = 'the same network in llama.cpp'
+	if (approximation !== null) {
+		const given = text === null ? null : readFile(text)
+		const difference = await differenceOf(runtime, location, approximation.config, given)
+		remark = `llama.cpp ${approximation.loss}: ${describe(difference)}`
+		if (difference.logprobMax > LOGPROB_DIFFERENCE_MAX && !isApproximate) {
+			throw new UsageError(`--format gguf: ${remark}: add --approximate to accept that`)
+		}
+	}
+	const name = card.id.replace(/\.gguf$/, '')
+	const request = { format: 'gguf', directory, name, dtype, isApproximate } as const
+	return { report: await runtime.loader.export(location, request), remark }
+}
+
+/** How Ollama is told of the file. */
+function modelfile(file: string): string {
+	return `A Modelfile for Ollama, beside the file:\n\nFROM ./${file}\n`
 }
 
 interface Choice {
@@ -117,8 +185,14 @@ async function chooseLayout(
 		return { ...own, remark: `${own.remark}: ${obstacle}` }
 	}
 	if (config.softCap === null) return { layout: 'gpt2', remark: "exact, in GPT-2's layout" }
-	const difference = await differenceOf(runtime, location, text === null ? null : readFile(text))
-	const found = describe(config, difference)
+	const difference = await differenceOf(
+		runtime,
+		location,
+		{ ...config, softCap: null },
+		text === null ? null : readFile(text),
+	)
+	const loss = `which has no cap of attention scores (${config.softCap} here)`
+	const found = `${loss}: ${describe(difference)}`
 	if (difference.logprobMax <= LOGPROB_DIFFERENCE_MAX || (isApproximate && layout === 'gpt2')) {
 		return { layout: 'gpt2', remark: `in GPT-2's layout, ${found}` }
 	}
@@ -129,19 +203,19 @@ async function chooseLayout(
 async function differenceOf(
 	{ loader, engine }: Runtime,
 	location: CheckpointLocation,
+	config: ModelConfig,
 	text: string | null,
-): Promise<CapDifference> {
+): Promise<ConfigDifference> {
 	const loaded = await loader.load({ location, dtype: 'f32' })
 	const ids = text === null ? null : createTokenizer(loaded.tokenizerSpec).encode(text)
-	return measureCap(engine, loaded, ids)
+	return measureDifference(engine, loaded, config, ids)
 }
 
-function describe({ softCap }: AlphaConfig, difference: CapDifference): string {
-	const { tokens, logprobMax, changedShare } = difference
+function describe({ tokens, logprobMax, changedShare }: ConfigDifference): string {
 	const changed = (100 * changedShare).toFixed(changedShare === 0 ? 0 : 2)
 	return (
-		`which has no cap of attention scores (${softCap} here): on ${tokens} tokens log-probabilities ` +
-		`differ by up to ${logprobMax.toExponential(1)}, and ${changed} % have another likeliest token`
+		`on ${tokens} tokens log-probabilities differ by up to ${logprobMax.toExponential(1)}, ` +
+		`and ${changed} % have another likeliest token`
 	)
 }
 

@@ -33,7 +33,7 @@ export class Rotary {
 		this.#contextLength = contextLength
 		// Rounded to f32 as the original implementations round them.
 		this.#frequencies = Float32Array.from({ length: half }, (_, i) =>
-			scaled(Math.fround(1 / Math.fround(theta ** (i / half))), scaling, i),
+			scaled(plainFrequency(theta, i / half), scaling, i),
 		)
 	}
 
@@ -57,6 +57,19 @@ export class Rotary {
 		}
 		return address
 	}
+}
+
+function plainFrequency(theta: number, share: number): number {
+	return Math.fround(1 / Math.fround(theta ** share))
+}
+
+/** By what each frequency was divided. */
+export function frequencyDivisors({ channels, theta, scaling }: RotaryConfig): Float32Array {
+	const half = channels / 2
+	return Float32Array.from({ length: half }, (_, i) => {
+		const frequency = plainFrequency(theta, i / half)
+		return frequency / scaled(frequency, scaling, i)
+	})
 }
 
 function scaled(frequency: number, scaling: RotaryScaling, index: number): number {

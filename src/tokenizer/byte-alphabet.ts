@@ -9,11 +9,11 @@ function isPrintable(byte: number): boolean {
 	return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad)
 }
 
-const BYTE_OF = new Map<string, string>()
+const LETTERS: string[] = []
 for (let byte = 0, others = 0; byte < 256; byte++) {
-	const codePoint = isPrintable(byte) ? byte : 0x100 + others++
-	BYTE_OF.set(String.fromCharCode(codePoint), String.fromCharCode(byte))
+	LETTERS.push(String.fromCharCode(isPrintable(byte) ? byte : 0x100 + others++))
 }
+const BYTE_OF = new Map(LETTERS.map((letter, byte) => [letter, String.fromCharCode(byte)]))
 
 /** Bytes of a token as byte-level vocabularies write it; undefined when it is not written so. */
 export function fromByteAlphabet(token: string): string | undefined {
@@ -24,6 +24,11 @@ export function fromByteAlphabet(token: string): string | undefined {
 		bytes += byte
 	}
 	return bytes
+}
+
+/** How byte-level vocabularies write bytes. */
+export function toByteAlphabet(bytes: string): string {
+	return Array.from(bytes, (byte) => LETTERS[byte.charCodeAt(0)]!).join('')
 }
 
 /** Bytes of a text in UTF-8. */

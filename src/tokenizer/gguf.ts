@@ -47,7 +47,7 @@ const qwen: PreTokenizerKind = {
 }
 
 /** By `tokenizer.ggml.pre`. */
-const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizerKind>> = {
+export const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizerKind>> = {
 	'gpt-2': plain,
 	mpt: plain,
 	olmo: plain,

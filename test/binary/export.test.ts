@@ -1,18 +1,19 @@
 /** `alpha export` as people call it. */
 import { expect, test } from 'bun:test'
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 async function exporting(model: string, out: string, ...args: string[]) {
 	using checkpoints = tempDir()
+	const name = basename(model)
 	const run = join(import.meta.dir, '../fixtures', model)
-	cpSync(run, join(checkpoints.path, model), { recursive: true })
+	cpSync(run, join(checkpoints.path, name), { recursive: true })
 	return await runAlpha([
 		'export',
-		model,
+		name,
 		`--out=${out}`,
 		`--checkpoints=${checkpoints.path}`,
 		...args,
@@ -65,4 +66,28 @@ test('nothing is written over', async () => {
 	expect(status).toBe(1)
 	expect(errors).toContain('does not exist yet')
 	expect(readdirSync(directory.path)).toEqual([])
+})
+
+test('a GGUF file comes with what Ollama is told, and is served as it lies there', async () => {
+	using directory = tempDir()
+	const out = join(directory.path, 'exported')
+	const { status, output } = await exporting('families/llama-v4-chat', out, '--format=gguf')
+	expect(output).toContain('- the same network in llama.cpp\n')
+	expect(output).toContain('FROM ./llama-v4-chat.gguf\n')
+	expect(status).toBe(0)
+	await using server = await startAlpha({ env: { CHECKPOINTS_DIR: out } })
+	const card = await (await fetch(`${server.url}/api/models`)).text()
+	expect(card).toContain('llama-v4-chat.gguf')
+})
+
+test('what llama.cpp does not compute is refused by name', async () => {
+	using directory = tempDir()
+	const out = join(directory.path, 'exported')
+	const refused = await exporting('v2-swiglu', out, '--format=gguf')
+	expect(refused.status).toBe(64)
+	expect(refused.errors).toContain(`llama.cpp's gpt2 has no activation "swiglu"`)
+	const capped = await exporting('v2-hot-scores', out, '--format=gguf')
+	expect(capped.errors).toContain('has no cap of attention scores')
+	expect(capped.errors).toContain('add --approximate to accept that')
+	expect(existsSync(out)).toBe(false)
 })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ExportRequest, exportCheckpoint } from '../../src/checkpoint/exports/export.ts'
+import { exportCheckpoint, type HuggingFaceExport } from '../../src/checkpoint/exports/export.ts'
 import { memorySource } from '../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
 import goldens from '../fixtures/exports.json' with { type: 'json' }
@@ -20,10 +20,19 @@ function checkpointOf(run: string): Uint8Array {
 	return readFileSync(join(fixtures, run, newest))
 }
 
-function exported(run: string, request: Pick<ExportRequest, 'layout' | 'dtype'>, parent: string) {
+function exported(
+	run: string,
+	request: Pick<HuggingFaceExport, 'layout' | 'dtype'>,
+	parent: string,
+) {
 	const directory = join(parent, run)
 	const file = openCheckpoint(memorySource(checkpointOf(run)))
-	const report = exportCheckpoint(kernels, file, { ...request, directory, card: '# card\n' })
+	const report = exportCheckpoint(kernels, file, {
+		...request,
+		format: 'hf',
+		directory,
+		card: '# card\n',
+	})
 	const read = (name: string) => readFileSync(join(directory, name))
 	return { directory, report, read, json: (name: string) => JSON.parse(read(name).toString()) }
 }
@@ -37,7 +46,7 @@ describe.each(Object.entries(goldens))('%s', (run, { layout, files }) => {
 		using parent = tempDir()
 		const { report, read } = exported(
 			run,
-			{ layout: layout as ExportRequest['layout'], dtype: 'f32' },
+			{ layout: layout as HuggingFaceExport['layout'], dtype: 'f32' },
 			parent.path,
 		)
 		const found = report.files.filter((name) => name !== 'README.md')

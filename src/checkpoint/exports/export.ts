@@ -6,41 +6,62 @@ import { Fault } from '../../lib/fault.ts'
 import type { AlphaConfig } from '../../model/model-config.ts'
 import type { TrainerTokenizerSpec } from '../../tokenizer/tokenizer.ts'
 import type { CheckpointFile } from '../formats/types.ts'
-import { readTensors, type VerifiedCheckpoint, verifyStructure } from '../verify.ts'
+import { type VerifiedCheckpoint, verifyStructure } from '../verify.ts'
+import type { ExportReport } from './export-report.ts'
+import { exportGguf, type GgufExport } from './gguf.ts'
 import {
 	type HuggingFaceLayout,
 	type OutputTensor,
 	outputFiles,
 	outputTensors,
 } from './hugging-face.ts'
+import { networkNumbers, transposed } from './network-numbers.ts'
 import { type ExportDtype, SafetensorsWriter } from './safetensors-writer.ts'
 import { tokenizerJson } from './tokenizer-json.ts'
 
-export interface ExportRequest {
+export type ExportRequest = {
 	/** A directory that does not exist yet. */
 	readonly directory: string
+} & (HuggingFaceExport | GgufExport)
+
+export interface HuggingFaceExport {
+	readonly format: 'hf'
 	readonly layout: HuggingFaceLayout
 	readonly dtype: ExportDtype
 	/** Text of the README.md. */
 	readonly card: string
 }
 
-export interface ExportReport {
-	/** Names of the files that were written. */
-	readonly files: readonly string[]
-	/** In words, where the tokenizer may give other ids than ours. */
-	readonly differences: readonly string[]
-}
-
 const TORCH_DTYPES = { f32: 'float32', bf16: 'bfloat16' } as const
 
-/** Throws CheckpointError for the checkpoint, and Fault `conflict` when the directory is there. */
+/**
+ * Throws CheckpointError for the checkpoint, Fault `invalid` for a model that the format does not have,
+ * and `conflict` when the directory is there.
+ */
 export function exportCheckpoint(
 	kernels: Kernels,
 	file: CheckpointFile,
-	{ directory, layout, dtype, card }: ExportRequest,
+	request: ExportRequest,
 ): ExportReport {
 	const checkpoint = verifyStructure(file)
+	const { directory } = request
+	makeDirectory(directory)
+	try {
+		return request.format === 'gguf'
+			? exportGguf(kernels, checkpoint, directory, request)
+			: exportHuggingFace(kernels, checkpoint, directory, request)
+	} catch (error) {
+		rmSync(directory, { recursive: true, force: true })
+		throw error
+	}
+}
+
+function exportHuggingFace(
+	kernels: Kernels,
+	checkpoint: VerifiedCheckpoint,
+	directory: string,
+	{ layout, dtype, card }: HuggingFaceExport,
+): ExportReport {
 	const { config, tokenizerSpec } = ownParts(checkpoint)
 	const stored = new Set(checkpoint.tensors.map(({ name }) => name))
 	const tensors = outputTensors(config, layout, (name) => stored.has(name))
@@ -50,15 +71,9 @@ export function exportCheckpoint(
 		'tokenizer.json': `${JSON.stringify(json)}\n`,
 		'README.md': card,
 	}
-	makeDirectory(directory)
-	try {
-		for (const [name, text] of Object.entries(texts)) writeFileSync(join(directory, name), text)
-		using writer = new SafetensorsWriter(join(directory, 'model.safetensors'), dtype, tensors)
-		for (const tensor of tensors) writer.write(numbersOf(kernels, checkpoint, tensor))
-	} catch (error) {
-		rmSync(directory, { recursive: true, force: true })
-		throw error
-	}
+	for (const [name, text] of Object.entries(texts)) writeFileSync(join(directory, name), text)
+	using writer = new SafetensorsWriter(join(directory, 'model.safetensors'), dtype, tensors)
+	for (const tensor of tensors) writer.write(numbersOf(kernels, checkpoint, tensor))
 	return { files: [...Object.keys(texts), 'model.safetensors'].sort(), differences }
 }
 
@@ -92,23 +107,9 @@ function numbersOf(
 	const numbers = new Float32Array(shape.reduce((product, size) => product * size, 1))
 	let at = 0
 	for (const source of sources) {
-		const tensors = checkpoint.tensors.filter(({ name }) => name === source)
-		readTensors(kernels, { ...checkpoint, tensors }, ({ data }) => {
-			numbers.set(data, at)
-			at += data.length
-		})
+		const found = networkNumbers(kernels, checkpoint, source)
+		numbers.set(found, at)
+		at += found.length
 	}
 	return isTransposed ? transposed(numbers, shape[0]!) : numbers
-}
-
-/** Of [outputs, inputs] as [inputs, outputs]. */
-function transposed(numbers: Float32Array, inputs: number): Float32Array {
-	const outputs = numbers.length / inputs
-	const result = new Float32Array(numbers.length)
-	for (let row = 0; row < outputs; row++) {
-		for (let column = 0; column < inputs; column++) {
-			result[column * outputs + row] = numbers[row * inputs + column]!
-		}
-	}
-	return result
 }

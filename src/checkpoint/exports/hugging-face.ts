@@ -173,7 +173,7 @@ function ownTensors(config: AlphaConfig, has: (name: string) => boolean): Output
 	return tensors
 }
 
-function qkvSources(layer: string, has: (name: string) => boolean): readonly string[] {
+export function qkvSources(layer: string, has: (name: string) => boolean): readonly string[] {
 	const fused = `${layer}attn.wqkv`
 	return has(fused) ? [fused] : ['wq', 'wk', 'wv'].map((name) => `${layer}attn.${name}`)
 }
@@ -199,7 +199,7 @@ function conv(
 }
 
 /** The prompts of `text/chat-template.ts` as a template; null for models without chat tokens. */
-function chatTemplate(specialTokens: readonly string[]): string | null {
+export function chatTemplate(specialTokens: readonly string[]): string | null {
 	const roles = ['<|user|>', '<|assistant|>', END_OF_TEXT]
 	if (!roles.every((role) => specialTokens.includes(role))) return null
 	return [

@@ -1,4 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
+import { toBf16 } from './number-bytes.ts'
+import { writeAll } from './write-all.ts'
 
 /** Number formats of the weights of an export. */
 export type ExportDtype = 'f32' | 'bf16'
@@ -47,19 +49,7 @@ function headerOf(dtype: ExportDtype, tensors: readonly OutputShape[]): Uint8Arr
 	return header
 }
 
-/** The numbers as bytes, little-endian; bf16 rounds to nearest, ties to even. */
 function encodeNumbers(numbers: Float32Array, dtype: ExportDtype): Uint8Array {
-	const { buffer, byteOffset, length } = numbers
-	if (dtype === 'f32') return new Uint8Array(buffer, byteOffset, 4 * length)
-	const words = new Uint32Array(buffer, byteOffset, length)
-	const halves = new Uint16Array(length)
-	for (let i = 0; i < length; i++) {
-		const word = words[i]!
-		halves[i] = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16
-	}
-	return new Uint8Array(halves.buffer)
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-	for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at)
+	const { buffer, byteOffset, byteLength } = numbers
+	return dtype === 'f32' ? new Uint8Array(buffer, byteOffset, byteLength) : toBf16(numbers)
 }

@@ -1,6 +1,7 @@
 import { assert, assertNever } from '../../lib/assert.ts'
 import { Fault } from '../../lib/fault.ts'
-import type { ExportReport, ExportRequest } from '../exports/export.ts'
+import type { ExportRequest } from '../exports/export.ts'
+import type { ExportReport } from '../exports/export-report.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 import type { CheckpointLocation, FromLoader, LoadRequest, ToLoader } from './messages.ts'
 

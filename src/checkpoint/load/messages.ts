@@ -1,7 +1,8 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
 import type { FaultKind } from '../../lib/fault.ts'
 import type { DtypeChoice } from '../../model/model-config.ts'
-import type { ExportReport, ExportRequest } from '../exports/export.ts'
+import type { ExportRequest } from '../exports/export.ts'
+import type { ExportReport } from '../exports/export-report.ts'
 import type { ModelFile } from '../formats/model-directory.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
 

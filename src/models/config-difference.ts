@@ -2,10 +2,11 @@ import type { LoadedCheckpoint } from '../checkpoint/load/checkpoint-info.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TokenLogprob } from '../engine/generation.ts'
 import { greedySampling, plainRequest } from '../engine/plain-request.ts'
+import type { ModelConfig } from '../model/model-config.ts'
 import { serveModel } from './lease.ts'
 
-/** What leaving out the cap of attention scores changes, on some texts. */
-export interface CapDifference {
+/** What computing by another config changes, on some texts. */
+export interface ConfigDifference {
 	readonly tokens: number
 	/** Largest difference of a log-probability. */
 	readonly logprobMax: number
@@ -18,35 +19,38 @@ const OWN_TEXTS = 8
 /** Most texts of a context's length that are scored. */
 const TEXTS_MAX = 32
 
-/** Scores texts with and without the cap; `tokenIds` are cut into texts of the context's length. */
-export async function measureCap(
+/**
+ * Scores texts with the weights' own config and with `config`, which has the same weights; `tokenIds` are cut
+ * into texts of the context's length, null = texts of the model's own.
+ */
+export async function measureDifference(
 	engine: Engine,
 	loaded: LoadedCheckpoint,
+	config: ModelConfig,
 	tokenIds: readonly number[] | null,
-): Promise<CapDifference> {
-	const { config } = loaded
-	if (config.family !== 'alpha') throw new TypeError(`only alpha has a cap, got ${config.family}`)
-	const capped = await serveModel(engine, loaded)
-	const free = await serveModel(engine, { ...loaded, config: { ...config, softCap: null } })
+): Promise<ConfigDifference> {
+	const { contextLength } = config
+	const own = await serveModel(engine, loaded)
+	const other = await serveModel(engine, { ...loaded, config })
 	const texts =
 		tokenIds === null
-			? await ownTexts(engine, capped.modelKey, capped.tokenizer.startTokenId, config.contextLength)
-			: windowsOf(tokenIds, config.contextLength)
+			? await ownTexts(engine, own.modelKey, own.tokenizer.startTokenId, contextLength)
+			: windowsOf(tokenIds, contextLength)
 	let [tokens, logprobMax, changed] = [0, 0, 0]
 	for (const text of texts) {
 		const [a, b] = await Promise.all(
-			[capped, free].map(({ modelKey }) => scores(engine, modelKey, text)),
+			[own, other].map(({ modelKey }) => scores(engine, modelKey, text)),
 		)
 		for (const [i, score] of (a ?? []).entries()) {
-			const other = b?.[i]
+			const compared = b?.[i]
 			// The first token of a text follows nothing and has no score.
-			if (score === null || other === null || other === undefined) continue
+			if (score === null || compared === null || compared === undefined) continue
 			tokens++
-			logprobMax = Math.max(logprobMax, Math.abs(score.logprob - other.logprob))
-			if (score.top[0]?.[0] !== other.top[0]?.[0]) changed++
+			logprobMax = Math.max(logprobMax, Math.abs(score.logprob - compared.logprob))
+			if (score.top[0]?.[0] !== compared.top[0]?.[0]) changed++
 		}
 	}
-	await Promise.all([capped, free].map(({ modelKey }) => engine.unload(modelKey)))
+	await Promise.all([own, other].map(({ modelKey }) => engine.unload(modelKey)))
 	return { tokens, logprobMax, changedShare: tokens === 0 ? 0 : changed / tokens }
 }
 
