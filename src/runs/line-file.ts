@@ -108,7 +108,7 @@ export class LineFile {
 	 * missing, and whenever the lines are not there: what was written of them is cut off again.
 	 */
 	async append(lines: readonly string[]): Promise<Appended> {
-		const look = await lstat(this.path).catch(() => null)
+		const look = lookNow(this.path)
 		const isNew = look === null
 		if (!isNew && !look.isFile()) throw new Error('expected a regular file')
 		if (isNew ? this.#identity !== '' : !this.#isAsRead(look)) return 'unread'
@@ -261,6 +261,15 @@ function isJson(text: string): boolean {
 
 function identityOf({ dev, ino }: Stats): string {
 	return `${dev}:${ino}`
+}
+
+/** Not by another thread, which would be woken twice: of a file that grows this is in memory. */
+function lookNow(path: string): Stats | null {
+	try {
+		return lstatSync(path)
+	} catch {
+		return null
+	}
 }
 
 async function openOrNull(path: string): Promise<FileHandle | null> {

@@ -2,7 +2,7 @@
  * Who may ask for what. Routes declare it; a path that no route declares needs a key, so that nothing
  * is open by mistake.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { Elysia } from 'elysia'
 import { invalidApiKey, rateLimitExceeded, uploadsDisabled } from '../wire/errors.ts'
 import { requestPath } from './request-rules.ts'
@@ -64,7 +64,7 @@ class Secret {
 }
 
 function sha256(text: string): Buffer {
-	return createHash('sha256').update(text).digest()
+	return hash('sha256', text, 'buffer')
 }
 
 /** The token of an `Authorization: Bearer …` header; the scheme's case does not matter. */

@@ -17,6 +17,8 @@ export async function compressed(request: Request, answer: Response): Promise<Re
 	if (request.method === 'HEAD' || status !== 200) return answer
 	if (!COMPRESSIBLE.test(headers.get('content-type') ?? '')) return answer
 	if (headers.has('content-encoding') || headers.has('transfer-encoding')) return answer
+	const declared = headers.get('content-length')
+	if (declared !== null && Number(declared) < BYTES_MIN) return answer
 	if (headers.has('content-disposition') || headers.has('content-range')) return answer
 	headers.append('vary', 'accept-encoding')
 	if (!takesGzip(request)) return answer

@@ -31,6 +31,13 @@ type Answer = (request: Request) => Response | Promise<Response>
 /** Counts every request, and writes a line for those that people make. Never what was in them. */
 export function requestLog({ log, metrics, connections }: ServerContext, table: RouteTable) {
 	const repeats = new RepeatFilter()
+	const counts = new Map<string, { count: number }>()
+	const add = (method: string, route: string, status: string) => {
+		const key = `${method} ${route} ${status}`
+		const known = counts.get(key) ?? metrics.httpRequests.at({ method, route, status })
+		counts.set(key, known)
+		known.count++
+	}
 	const logged = (answer: Answer) => async (request: Request) => {
 		const startedAt = performance.now()
 		const response = await answer(request)
@@ -38,7 +45,7 @@ export function requestLog({ log, metrics, connections }: ServerContext, table: 
 		const { status } = response
 		const path = requestPath(request)
 		const route = table.patternOf(path) ?? 'none'
-		metrics.httpRequests.add({ method, route, status: String(status) })
+		add(method, route, String(status))
 		const isReport = reportPaths.has(path)
 		if (unloggedPaths.has(path) || (isReport && status < 400)) return response
 		let unloggedBefore = 0

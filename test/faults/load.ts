@@ -3,10 +3,13 @@
  * its figures. `bun test/faults/load.ts [seconds]` (default 5 for each round), against dist/alpha.
  *
  * 8 streams alone and beside 50 trainers that report every step, one whose batches have 10 MB, and one
- * with a wrong secret that asks again without pause; in turns, because machines have moods. At last the
+ * with a wrong secret that asks again without pause; in turns, because machines have moods. The trainers run
+ * on the same machine and take their share of it; so there is a third turn, in which they report to a process
+ * that only reads and answers. What is lost beyond that is the price of our taking the reports. At last the
  * trainers alone: what a report costs the server, and what it costs whoever sends it.
  */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 
 const STREAMS = 8
@@ -33,6 +36,25 @@ const [seconds = '5'] = process.argv.slice(2)
 const phaseMs = Number(seconds) * 1000
 
 await using server = await startAlpha({ runs: [] })
+await using sink = await startSink()
+
+/** A process that answers reports as the server does and keeps nothing of them. */
+async function startSink(): Promise<AsyncDisposable & { readonly url: string }> {
+	const script = join(import.meta.dir, 'report-sink.ts')
+	const child = Bun.spawn([process.execPath, script], {
+		stdout: 'pipe',
+		stdin: 'ignore',
+		env: { ...process.env, UPLOAD_SECRET: uploadSecret },
+	})
+	const { value } = await child.stdout.getReader().read()
+	return {
+		url: new TextDecoder().decode(value).trim(),
+		async [Symbol.asyncDispose]() {
+			child.kill()
+			await child.exited
+		},
+	}
+}
 
 /** Streams one text after another until the time is over. */
 async function stream(until: number): Promise<Load> {
@@ -63,10 +85,12 @@ async function streams(): Promise<Load> {
 
 const counts = { reports: 0, failures: 0, largeBatches: 0, refusals: 0 }
 let isOver = false
+/** Who is reported to. */
+let target = server.url
 
 async function post(body: string, secret: string): Promise<number> {
 	const headers = { 'content-type': 'application/json', authorization: `Bearer ${secret}` }
-	const answer = await fetch(`${server.url}/api/ingest`, { method: 'POST', headers, body })
+	const answer = await fetch(`${target}/api/ingest`, { method: 'POST', headers, body })
 	await answer.body?.cancel()
 	return answer.status
 }
@@ -180,32 +204,54 @@ await streams()
 const memoryBefore = await residentBytes()
 const logBefore = logBytes()
 const alone: Load[] = []
+const besideSink: Load[] = []
 const beside: Load[] = []
 let reportingSeconds = 0
-for (let round = 0; round < ROUNDS; round++) {
-	alone.push(await streams())
+
+/** Streams while trainers report. */
+async function streamsBeside(url: string, round: number): Promise<Load> {
+	target = url
 	isOver = false
-	const startedAt = performance.now()
 	const reporting = [
 		...Array.from({ length: TRAINERS }, (_, i) => trainer(`run ${round} ${i}`)),
 		largeTrainer(`large ${round}`),
 		endlessLoop(),
 	]
-	beside.push(await streams())
+	const load = await streams()
 	isOver = true
-	reportingSeconds += (performance.now() - startedAt) / 1000
 	await Promise.all(reporting)
+	return load
 }
 
-const rates = { alone: alone.map(({ rate }) => rate), beside: beside.map(({ rate }) => rate) }
-const change = median(rates.beside) / median(rates.alone) - 1
+for (let round = 0; round < ROUNDS; round++) {
+	alone.push(await streams())
+	const before = { ...counts }
+	besideSink.push(await streamsBeside(sink.url, round))
+	Object.assign(counts, before)
+	const startedAt = performance.now()
+	beside.push(await streamsBeside(server.url, round))
+	reportingSeconds += (performance.now() - startedAt) / 1000
+}
+
+const rates = (loads: readonly Load[]) => loads.map(({ rate }) => rate)
+/** The middle of what single rounds lost: the turns of one round are near each other in time. */
+function loss(from: readonly Load[], to: readonly Load[]): string {
+	const changes = from.map(({ rate }, round) => (to[round]?.rate ?? 0) / rate - 1)
+	return `${(median(changes) * 100).toFixed(1)} %`
+}
 const gap = (loads: readonly Load[]) =>
 	median(loads.map(({ longestGapMs }) => longestGapMs)).toFixed(0)
 const list = (values: readonly number[]) => values.map((value) => value.toFixed(0)).join(' ')
 const perSecond = (count: number) => (count / reportingSeconds).toFixed(1)
-console.log(`alone: ${list(rates.alone)} tokens/s, longest gap ${gap(alone)} ms`)
-console.log(`beside trainers: ${list(rates.beside)} tokens/s, longest gap ${gap(beside)} ms`)
-console.log(`medians: ${(change * 100).toFixed(1)} %`)
+console.log(`alone: ${list(rates(alone))} tokens/s, longest gap ${gap(alone)} ms`)
+console.log(
+	`beside trainers of a sink: ${list(rates(besideSink))} tokens/s, longest gap ${gap(besideSink)} ms`,
+)
+console.log(`beside our trainers: ${list(rates(beside))} tokens/s, longest gap ${gap(beside)} ms`)
+console.log(
+	`change: ${loss(alone, beside)} in all, ${loss(alone, besideSink)} by trainers and a bare answer, ` +
+		`${loss(besideSink, beside)} by what we do with reports`,
+)
 console.log(
 	`${counts.reports} reports (${perSecond(counts.reports)} a second), ${counts.largeBatches} of 10 MB, ` +
 		`${counts.failures} failed; ${counts.refusals} refusals (${perSecond(counts.refusals)} a second)`,

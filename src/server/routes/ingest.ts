@@ -1,3 +1,4 @@
+import type { Static } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { parseReport, toCompleteReport, toReport } from '../../alpha/ingest.ts'
 import { Accepted, CompleteBody, IngestBody } from '../../alpha/schemas/ingest.ts'
@@ -9,6 +10,13 @@ import { operation } from '../openapi.ts'
 
 /** Reports that may wait to be read. */
 const WAITING_MAX = 1000
+
+/** The same for all, which come by the hundred a second. */
+const accepted = JSON.stringify({ ok: true } satisfies Static<typeof Accepted>)
+const acceptedHeaders = {
+	'content-type': 'application/json',
+	'content-length': String(accepted.length),
+}
 
 /** POST /api/ingest and /api/ingest/complete: what trainers tell while they train. */
 export function ingest(context: ServerContext) {
@@ -61,7 +69,7 @@ async function take(
 			const text = await readText(request, limits.reportBytesMax)
 			connections.suspendTimeout(request)
 			await trainings.report(toReport(parseReport(text)))
-			return { ok: true }
+			return new Response(accepted, { headers: acceptedHeaders })
 		}),
 	)
 }
