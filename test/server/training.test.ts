@@ -137,7 +137,7 @@ describe('POST /api/ingest', () => {
 			null,
 			7,
 			{},
-			{ level: 'loud', step: 'x', message: 7, timestamp: 'now' },
+			{ level: 'loud', kind: 'odd', step: 'x', message: 7, timestamp: 'now' },
 			{ payload: 'x'.repeat(2 ** 21) },
 		]) {
 			expect((await ingest({ type: 'event', runId: 'run', event })).status).toBe(200)
@@ -145,7 +145,7 @@ describe('POST /api/ingest', () => {
 		const rows = await read('/api/runs/run/events')
 		expect(rows).toMatchObject([
 			{ level: 'info', kind: 'generic', message: '', step: null },
-			{ level: 'info' },
+			{ level: 'info', kind: 'odd' },
 		])
 		expect(Number.isFinite(Date.parse(rows[0].created_at))).toBe(true)
 	})
