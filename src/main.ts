@@ -41,6 +41,9 @@ const status = await runCommand({
 	spawnEngineWorker: () => new Worker(new URL('./engine/worker/worker.ts', import.meta.url)),
 	spawnLoaderWorker: () =>
 		new Worker(new URL('./checkpoint/load/worker/worker.ts', import.meta.url)),
+	openInput: () => process.stdin,
+	screen: process.stdout,
+	isErrorTerminal: process.stderr.isTTY === true,
 	print: (text) => output.write(text),
 	warn: (text) => process.stderr.write(text),
 	stopRequested,

@@ -23,6 +23,10 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['openssh-server', 'sshd'],
 	['python3-venv', '/usr/lib/python3*/ensurepip/__init__.py'],
 	['strace', 'strace'],
+	['tmux', 'tmux'],
+	['zsh', 'zsh'],
+	['fish', 'fish'],
+	['prometheus', 'prometheus'],
 ]
 
 /** Virtual environments of Python clients; those of the second do not take the newest openai yet. */

@@ -5,15 +5,15 @@ import { Loader } from '../checkpoint/load/loader.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { locationOf } from '../checkpoint/store/checkpoint-version.ts'
 import { RunReader } from '../checkpoint/store/run-directory.ts'
-import { messageOf } from '../lib/errors.ts'
+import { errorCode, messageOf } from '../lib/errors.ts'
 import type { DtypeChoice } from '../model/model-config.ts'
-import type { Command, CommandContext } from './command.ts'
+import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
 import { UsageError } from './option.ts'
 import { parseOptions } from './options.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
-import { printable } from './training-client.ts'
+import { printable } from './server-client.ts'
 
 function checkOptions() {
 	const { config, checkpoints, dtype } = serveOptions(readMachine())
@@ -24,11 +24,14 @@ function checkOptions() {
 interface Subject {
 	readonly path: string
 	readonly found: CheckpointLocation | string
+	/** Nothing of it can be read: nothing is known of it. */
+	readonly isUnreadable?: boolean
 }
 
 export const checkCommand: Command = {
 	name: 'check',
 	usage: 'PATH…',
+	completes: ['file'],
 	summary: 'verify checkpoints, runs and model directories to their last number',
 	options: checkOptions,
 	async run(context) {
@@ -55,16 +58,17 @@ async function checkAll(
 		stopStatus = status
 		loader.close()
 	})
-	let isAllFine = true
+	let status = 0
 	for (const given of paths) {
-		for (const { path, found } of await subjectsOf(given)) {
+		for (const { path, found, isUnreadable = false } of await subjectsOf(given)) {
 			const line = await verdictOn(found, loader, dtype)
 			if (stopStatus !== 0) return stopStatus
-			if (line.isRefused) isAllFine = false
+			// A checkpoint that is refused tells more than a path that is not there.
+			if (line.isRefused) status = isUnreadable ? status || exitStatus.unreadable : 1
 			print(`${printable(`${path}: ${line.text}`)}\n`)
 		}
 	}
-	return isAllFine ? 0 : 1
+	return status
 }
 
 async function verdictOn(
@@ -93,8 +97,11 @@ function describe({ form, config, tokenizer, step, parameterCount }: CheckpointI
 /** A file is one checkpoint; a directory has those that a server would find in it. */
 async function subjectsOf(given: string): Promise<readonly Subject[]> {
 	const path = resolve(given)
-	const state = await stat(path).catch(() => null)
-	if (state === null) return [{ path: given, found: 'no such file or directory' }]
+	const state = await stat(path).catch((error: unknown) => errorCode(error))
+	if (typeof state === 'string') {
+		const found = state === 'ENOENT' ? 'no such file or directory' : `it cannot be read: ${state}`
+		return [{ path: given, found, isUnreadable: true }]
+	}
 	if (!state.isDirectory()) return [{ path: given, found: { type: 'file', path } }]
 	const directory = await new RunReader(dirname(path), basename(path)).read(true)
 	if (directory === null) return [{ path: given, found: 'expected a checkpoint in it, got none' }]

@@ -9,6 +9,8 @@ export const exitStatus = {
 	unavailable: 69,
 	/** The output cannot be written, for instance because the disk is full. */
 	outputLost: 74,
+	/** A file that is named cannot be read. */
+	unreadable: 74,
 	/** This machine cannot do what a setting asks for, or cannot run the kernels at all. */
 	unfit: 78,
 	/** Ended by Ctrl-C. */
@@ -25,6 +27,12 @@ export interface CommandContext extends OptionSources {
 	/** Workers can be spawned from main.ts only: elsewhere a compiled binary cannot find them. */
 	readonly spawnEngineWorker: () => Worker
 	readonly spawnLoaderWorker: () => Worker
+	/** Standard input; not opened by commands that do not read it. */
+	readonly openInput: () => NodeJS.ReadStream
+	/** Standard output, for what is drawn on a terminal. */
+	readonly screen: NodeJS.WriteStream
+	/** Whether people look at standard error, so that it may show what moves. */
+	readonly isErrorTerminal: boolean
 	/** Writes to standard output: results, and what scripts read. */
 	readonly print: (text: string) => void
 	/** Writes to standard error: what people read. */
@@ -55,6 +63,8 @@ export interface Command {
 	/** What follows the name, for instance `MODEL PROMPT`. */
 	readonly usage: string
 	readonly summary: string
+	/** What each argument is, the last also for all that follow; for completions. Default: nothing known. */
+	readonly completes?: readonly ('model' | 'file' | 'shell')[]
 	/** For its help, the completions, and to know the keys of settings files. */
 	options(): OptionTable
 	/** Returns the exit status: 0, or 1 when the work could not be done. Throws UsageError. */

@@ -4,7 +4,7 @@ import { type Command, CommandError, exitStatus } from './command.ts'
 import { UsageError } from './option.ts'
 import { choiceOption, integerOption, switchOption } from './option-kinds.ts'
 import { parseOptions } from './options.ts'
-import { printable, serverOptions, TrainingClient } from './training-client.ts'
+import { printable, ServerClient, serverOptions } from './server-client.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
@@ -41,7 +41,7 @@ export const eventsCommand: Command = {
 			controller.abort()
 			return status
 		})
-		const client = new TrainingClient(values.url, values.apiKey, controller.signal)
+		const client = new ServerClient(values.url, values.apiKey, controller.signal)
 		const print = (event: EventRowSchema) => {
 			if (LEVELS.indexOf(event.level) < LEVELS.indexOf(values.level)) return
 			context.print(formatEvent(event))

@@ -1,4 +1,5 @@
 import { errorCode } from '../lib/errors.ts'
+import { escapeControls } from '../lib/log.ts'
 import { exitStatus } from './command.ts'
 
 /** What is used of a stream of the process. */
@@ -45,6 +46,11 @@ export class Output {
 		await Promise.all(this.#pending)
 		return this.#failure
 	}
+}
+
+/** What a model wrote, harmless to a terminal: lines and tabs stay. */
+export function terminalText(text: string): string {
+	return text.replace(/[^\n\t]+/g, escapeControls)
 }
 
 /** Exit status of a command whose output was lost. */

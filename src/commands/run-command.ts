@@ -1,44 +1,59 @@
+import { benchCommand } from './bench.ts'
 import { checkCommand } from './check.ts'
 import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
+import { completionCommand } from './completion.ts'
+import { doctorCommand } from './doctor.ts'
 import { eventsCommand } from './events.ts'
 import { exportCommand } from './export.ts'
+import { foreignWords } from './foreign-words.ts'
 import { generateCommand } from './generate.ts'
-import { modelsCommand } from './models.ts'
+import { listCommand } from './list.ts'
 import { keysOf, suggestion, UsageError } from './option.ts'
 import { formatHelp } from './options.ts'
+import { psCommand } from './ps.ts'
+import { talkCommand } from './run.ts'
 import { runsCommand } from './runs.ts'
+import { scoreCommand } from './score.ts'
 import { serveCommand } from './serve.ts'
+import { showCommand } from './show.ts'
 import { uploadCommand } from './upload.ts'
 import { watchCommand } from './watch.ts'
 
 const commands: readonly Command[] = [
 	serveCommand,
+	talkCommand,
 	generateCommand,
-	modelsCommand,
+	listCommand,
+	showCommand,
+	psCommand,
 	checkCommand,
+	scoreCommand,
+	benchCommand,
 	exportCommand,
 	uploadCommand,
 	runsCommand,
 	watchCommand,
 	eventsCommand,
+	doctorCommand,
+	completionCommand(() => commands),
 ]
+
+const VERSION_WORDS = ['--version', '-v', '-V', 'version']
 
 /** Runs the command that argv names; without one, `serve`. Returns the exit status. */
 export async function runCommand(context: CommandContext): Promise<number> {
 	const { argv, print, warn } = context
-	const [first] = argv
+	const [first = ''] = argv
 	try {
-		if (first === '--version' || first === 'version') {
+		if (VERSION_WORDS.includes(first)) {
 			print(`alpha ${context.version}\n`)
 			return 0
 		}
-		const hasName = first !== undefined && !first.startsWith('-')
+		if (first === 'help') return help(argv[1], context)
+		const hasName = first !== '' && !first.startsWith('-')
 		const command = hasName ? findCommand(first) : serveCommand
 		const rest = hasName ? argv.slice(1) : argv
-		if (command === null || rest.includes('--help') || rest.includes('-h')) {
-			print(command === null || !hasName ? overview() : details(command))
-			return 0
-		}
+		if (asksForHelp(rest)) return help(hasName ? first : undefined, context)
 		return await command.run({ ...context, argv: rest, otherKeys: allKeys() })
 	} catch (error) {
 		if (error instanceof CommandError) {
@@ -51,13 +66,30 @@ export async function runCommand(context: CommandContext): Promise<number> {
 	}
 }
 
-/** The command of that name; null for `help`. */
-function findCommand(name: string): Command | null {
-	if (name === 'help') return null
-	const command = commands.find((candidate) => candidate.name === name)
+/** What stands behind `--` is no option. */
+function asksForHelp(argv: readonly string[]): boolean {
+	const end = argv.indexOf('--')
+	const options = end === -1 ? argv : argv.slice(0, end)
+	return options.includes('--help') || options.includes('-h')
+}
+
+function help(name: string | undefined, { print }: CommandContext): number {
+	print(name === undefined ? overview() : details(findCommand(name)))
+	return 0
+}
+
+/** Throws UsageError for a word that is none, with what comes nearest. */
+function findCommand(name: string): Command {
+	const command = commands.find(({ name: own, aliases = [] }) => [own, ...aliases].includes(name))
 	if (command) return command
-	const names = commands.map((candidate) => candidate.name)
-	throw new UsageError(`unknown command "${name}"${suggestion(name, names)}`)
+	const hint = Object.hasOwn(foreignWords, name)
+		? `: ${foreignWords[name]}`
+		: suggestion(name, names())
+	throw new UsageError(`unknown command "${name}"${hint}`)
+}
+
+function names(): string[] {
+	return commands.flatMap(({ name, aliases = [] }) => [name, ...aliases])
 }
 
 function overview(): string {
@@ -70,17 +102,30 @@ function overview(): string {
 		...commands.map(
 			({ name, usage, summary }) => `  ${`${name} ${usage}`.padEnd(width)}  ${summary}`,
 		),
-		'  --version, --help',
+		'  -v, --version, -h, --help; alpha COMMAND --help has the options of a command',
 		'',
 		'Options of serve, which is what alpha does without a command. Each is also a variable and a key of the',
-		'file that --config names: --kv-memory is ALPHA_KV_MEMORY and kv-memory. alpha COMMAND --help has the others.',
+		'file that --config names: --kv-memory is ALPHA_KV_MEMORY and kv-memory.',
 		formatHelp(serveCommand.options()),
+		'',
+		'Exit statuses: 0 done, 1 could not be done, 64 wrong usage, 69 port or server not to be had,',
+		'74 input or output lost, 78 this machine cannot, 130 Ctrl-C.',
 		'',
 	].join('\n')
 }
 
-function details({ name, usage, summary, options }: Command): string {
-	return [`Usage: alpha ${name} ${usage}`, '', summary, '', formatHelp(options()), ''].join('\n')
+function details({ name, aliases = [], usage, summary, options }: Command): string {
+	const table = options()
+	return [
+		`Usage: alpha ${name} ${usage}`.trimEnd(),
+		'',
+		summary,
+		...(aliases.length === 0
+			? []
+			: [`Also: ${aliases.map((alias) => `alpha ${alias}`).join(', ')}`]),
+		...(Object.keys(table).length === 0 ? [] : ['', formatHelp(table)]),
+		'',
+	].join('\n')
 }
 
 /** What a settings file may say to any of the commands. */

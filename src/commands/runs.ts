@@ -8,8 +8,8 @@ import { readMachine } from './machine.ts'
 import { UsageError } from './option.ts'
 import { urlOption } from './option-kinds.ts'
 import { parseOptions } from './options.ts'
+import { printable, ServerClient, serverOptions } from './server-client.ts'
 import { settings } from './settings.ts'
-import { printable, serverOptions, TrainingClient } from './training-client.ts'
 import { formatDuration } from './watch-view.ts'
 
 function runsOptions() {
@@ -41,7 +41,7 @@ export const runsCommand: Command = {
 function askRuns(url: string, apiKey: string | null, context: CommandContext) {
 	const controller = new AbortController()
 	void context.stopRequested.then(() => controller.abort())
-	return new TrainingClient(url, apiKey, controller.signal).runs()
+	return new ServerClient(url, apiKey, controller.signal).runs()
 }
 
 async function readRuns(directory: string): Promise<readonly TrainingRunRow[]> {

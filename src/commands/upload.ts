@@ -67,7 +67,7 @@ export const uploadCommand: Command = {
 				secret,
 				...(name === null ? {} : { name }),
 				...(step === null ? {} : { step }),
-				onProgress: progressBar(context),
+				...(context.isErrorTerminal ? { onProgress: progressBar(context) } : {}),
 				onRetry: (reason, seconds) => context.warn(`\n${reason}; next try in ${seconds} s\n`),
 				signal: controller.signal,
 			})
@@ -81,7 +81,7 @@ export const uploadCommand: Command = {
 	},
 }
 
-/** Redraws one line; a line of its own at the end. */
+/** Redraws one line of a terminal; a line of its own at the end. */
 function progressBar({ warn }: CommandContext) {
 	return (sentBytes: number, totalBytes: number): void => {
 		const share = totalBytes === 0 ? 1 : sentBytes / totalBytes

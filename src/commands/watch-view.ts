@@ -2,7 +2,7 @@
 import type { EventRowSchema, TrainingRunRow } from '../alpha/schemas/runs.ts'
 import { isRecord } from '../lib/json.ts'
 import { formatEvent } from './events.ts'
-import { printable } from './training-client.ts'
+import { printable } from './server-client.ts'
 
 /** What is known of a run while it is watched. */
 export interface Watched {

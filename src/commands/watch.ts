@@ -3,7 +3,7 @@ import { type Command, type CommandContext, CommandError } from './command.ts'
 import { toEventRow } from './events.ts'
 import { UsageError } from './option.ts'
 import { parseOptions } from './options.ts'
-import { type LiveEvent, serverOptions, TrainingClient } from './training-client.ts'
+import { type LiveEvent, ServerClient, serverOptions } from './server-client.ts'
 import { type Watched, watchLines, withMetrics } from './watch-view.ts'
 
 /** Metrics and events that the view begins with. */
@@ -32,7 +32,7 @@ export const watchCommand: Command = {
 			controller.abort()
 			return status
 		})
-		const client = new TrainingClient(values.url, values.apiKey, controller.signal)
+		const client = new ServerClient(values.url, values.apiKey, controller.signal)
 		try {
 			return await watch(client, id, context)
 		} catch (error) {
@@ -43,8 +43,8 @@ export const watchCommand: Command = {
 }
 
 /** Follows a run until it ends; 1 when it has failed. */
-async function watch(client: TrainingClient, id: string, context: CommandContext): Promise<number> {
-	const screen = new Screen(context.print)
+async function watch(client: ServerClient, id: string, context: CommandContext): Promise<number> {
+	const screen = new Screen(context)
 	let hasShown = false
 	for (let isTold = false; ; ) {
 		try {
@@ -66,7 +66,7 @@ async function watch(client: TrainingClient, id: string, context: CommandContext
 
 /** Null when the connection ends before the training does. */
 async function follow(
-	client: TrainingClient,
+	client: ServerClient,
 	id: string,
 	show: (watched: Watched) => void,
 ): Promise<number | null> {
@@ -123,7 +123,7 @@ async function after(
 	return row === null ? heard : { ...heard, events: [...heard.events, row].slice(-EVENTS) }
 }
 
-async function read(client: TrainingClient, id: string): Promise<Watched> {
+async function read(client: ServerClient, id: string): Promise<Watched> {
 	const run = await client.run(id)
 	const metrics = await client.metrics(id, METRICS)
 	const losses = metrics.flatMap(({ loss }) => (typeof loss === 'number' ? [loss] : []))
@@ -136,30 +136,31 @@ async function read(client: TrainingClient, id: string): Promise<Watched> {
 
 /** Draws in place on a terminal; elsewhere a line for each change. */
 class Screen {
-	readonly #print: (text: string) => void
+	readonly #context: Pick<CommandContext, 'print' | 'screen'>
 	#lines = 0
 	#lastLine = ''
 
-	constructor(print: (text: string) => void) {
-		this.#print = print
+	constructor(context: Pick<CommandContext, 'print' | 'screen'>) {
+		this.#context = context
 	}
 
 	show(watched: Watched): void {
-		if (!process.stdout.isTTY) {
+		const { print, screen } = this.#context
+		if (!screen.isTTY) {
 			const line = watchLines(watched, Number.MAX_SAFE_INTEGER).slice(0, 3).join('  ')
-			if (line !== this.#lastLine) this.#print(`${line}\n`)
+			if (line !== this.#lastLine) print(`${line}\n`)
 			this.#lastLine = line
 			return
 		}
-		const lines = watchLines(watched, process.stdout.columns || DEFAULT_WIDTH)
+		const lines = watchLines(watched, screen.columns || DEFAULT_WIDTH)
 		const up = this.#lines === 0 ? '' : `\x1b[${this.#lines}A`
-		this.#print(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`)
+		print(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join('')}\x1b[J`)
 		this.#lines = lines.length
 	}
 
 	/** Says something below what is drawn; the next picture is drawn below that. */
 	interrupt(text: string): void {
-		this.#print(text)
+		this.#context.print(text)
 		this.#lines = 0
 	}
 }

@@ -31,6 +31,11 @@ test('alpha check says why hostile and missing paths are refused, and checks the
 	expect(lines[3]).toContain('huggingface gpt2')
 })
 
+test('alpha check tells a path that cannot be read from one that is refused by its status', async () => {
+	expect((await runAlpha(['check', family('gpt2'), '/nonexistent/run'])).status).toBe(74)
+	expect((await runAlpha(['check', '/nonexistent/run', family('hostile/st-nan')])).status).toBe(1)
+})
+
 test('alpha check asks for a path', async () => {
 	const { status, errors } = await runAlpha(['check'])
 	expect(status).toBe(64)

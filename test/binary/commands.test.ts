@@ -36,6 +36,13 @@ describe('alpha generate', () => {
 		expect(await new Response(child.stderr).text()).toBe('')
 	})
 
+	test('reads the prompt from a pipe where it is -', async () => {
+		const args = ['--seed', '7', '--max-tokens', '5']
+		const piped = await runAlpha(['generate', 'novels-austen', '-', ...args], {}, `${prompt}\n`)
+		expect(piped).toEqual(await runAlpha(['generate', 'novels-austen', prompt, ...args]))
+		expect(piped.output).toStartWith(prompt)
+	})
+
 	test('asks for what is missing', async () => {
 		const { status, errors } = await runAlpha(['generate', 'novels-austen'])
 		expect(status).toBe(64)
@@ -95,6 +102,168 @@ test('alpha models lists runs, the embedded model, and what is damaged', async (
 	expect(output).toMatch(/^novels-austen \(embedded\) +5600 +256/m)
 })
 
+test('alpha list has names for scripts and all facts as JSON', async () => {
+	const names = await runAlpha(['list', '--names', '--checkpoints', fixtures])
+	expect(names.output.split('\n')).toContain('v1-word')
+	const { output } = await runAlpha(['list', '--json', '--checkpoints', fixtures])
+	const runs = JSON.parse(output) as { id: string }[]
+	expect(runs.find(({ id }) => id === 'v1-word')).toMatchObject({ step: 1000, family: 'alpha' })
+})
+
+describe('alpha show', () => {
+	test('tells what a model is', async () => {
+		const { status, output } = await runAlpha(['show', 'v1-word', '--checkpoints', fixtures])
+		expect(status).toBe(0)
+		expect(output).toMatch(/^model +v1-word$/m)
+		expect(output).toMatch(/^step +1000$/m)
+		expect(output).toMatch(/^tokenizer +word, \d+ entries$/m)
+	})
+
+	test('has all of it as JSON, as the server has', async () => {
+		await using server = await startAlpha({ runs: ['v1-word'] })
+		const args = ['show', 'v1-word', '--json', '--checkpoints', server.checkpoints]
+		const shown = JSON.parse((await runAlpha(args)).output)
+		const card = await (await fetch(`${server.url}/api/models/v1-word`)).json()
+		expect(shown).toEqual(card)
+	})
+
+	test('says which model does not exist', async () => {
+		const { status, errors } = await runAlpha(['show', 'nobody', '--checkpoints', fixtures])
+		expect([status, errors.includes('"nobody" does not exist')]).toEqual([1, true])
+	})
+})
+
+describe('alpha ps', () => {
+	test('lists what a running server has in memory', async () => {
+		await using server = await startAlpha({ runs: ['v1-word'] })
+		const args = ['ps', '--url', server.url]
+		expect((await runAlpha(args)).output).toMatch(/^MODEL +STEP +STATE +REQUESTS +MEMORY\n$/)
+		await (await fetch(`${server.url}/api/generate?prompt=a&model=v1-word&max_tokens=1`)).text()
+		const { output } = await runAlpha(['ps'], { ALPHA_URL: server.url })
+		expect(output).toMatch(/^v1-word +1000 +loaded +0 +\S+[KM]$/m)
+	})
+
+	test('says that no server can be reached', async () => {
+		const { status, errors } = await runAlpha(['ps', '--url', 'http://127.0.0.1:1'])
+		expect([status, errors.includes('cannot be reached')]).toEqual([69, true])
+	})
+})
+
+describe('alpha score', () => {
+	/** Text that fits into the context of the embedded model. */
+	const text =
+		'Emma Woodhouse, handsome, clever, and rich, with a comfortable home and happy disposition.'
+
+	test('gives the perplexity that scoring through the API gives', async () => {
+		await using server = await startAlpha({ runs: [] })
+		const response = await fetch(`${server.url}/v1/completions`, {
+			method: 'POST',
+			body: JSON.stringify({ prompt: text, max_tokens: 0, echo: true, logprobs: 0 }),
+		})
+		const { choices } = (await response.json()) as {
+			choices: { logprobs: { token_logprobs: (number | null)[]; tokens: string[] } }[]
+		}
+		const { token_logprobs: logprobs, tokens } = choices[0]!.logprobs
+		const nats = -logprobs.reduce<number>((sum, each) => sum + (each ?? 0), 0)
+		const scored = logprobs.filter((each) => each !== null).length
+		const characters = text.length - tokens[0]!.length
+		const { status, output } = await runAlpha(['score', 'novels-austen', '-', '--json'], {}, text)
+		expect(status).toBe(0)
+		const score = JSON.parse(output)
+		expect(score).toMatchObject({ model: 'novels-austen', tokens: scored, characters })
+		expect(score.perplexity).toBeCloseTo(Math.exp(nats / scored), 3)
+		expect(score.bits_per_character).toBeCloseTo(nats / Math.LN2 / characters, 4)
+	})
+
+	test('scores each token of a long text once, whatever the stride, and tells it in one line', async () => {
+		const long = Array.from({ length: 24 }, () => text).join(' ')
+		const score = async (...args: string[]) => {
+			const { output } = await runAlpha(
+				['score', 'novels-austen', '-', '--json', ...args],
+				{},
+				long,
+			)
+			return JSON.parse(output)
+		}
+		const [half, one] = [await score(), await score('--stride', '32')]
+		expect(half.tokens).toBeGreaterThan(half.context)
+		expect(one.tokens).toBe(half.tokens)
+		// More to go by for each token.
+		expect(one.perplexity).toBeLessThan(half.perplexity)
+		const line = await runAlpha(['score', 'novels-austen', '-'], {}, long)
+		expect(line.output).toMatch(
+			/^novels-austen: perplexity [\d.]+, [\d.]+ bits per character, .*\n$/,
+		)
+	})
+
+	test('says what it cannot read and what is too short', async () => {
+		const missing = await runAlpha(['score', 'novels-austen', '/nonexistent.txt'])
+		expect([missing.status, missing.errors.includes('/nonexistent.txt: ')]).toEqual([74, true])
+		const short = await runAlpha(['score', 'novels-austen', '-'], {}, '')
+		expect([short.status, short.errors.includes('at least two tokens')]).toEqual([1, true])
+	})
+})
+
+test('alpha bench tells in one line what this machine does', async () => {
+	const { status, output } = await runAlpha(['bench', 'v1-char', '--checkpoints', fixtures])
+	expect(status).toBe(0)
+	expect(output).toMatch(
+		/^v1-char, f32, \w+, \d+ threads?, 1 stream: reads [\d.]+ tokens\/s, writes [\d.]+ tokens\/s, first token [\d.]+ ms\n$/,
+	)
+})
+
+describe('alpha doctor', () => {
+	test('finds nothing against a machine that serves', async () => {
+		const { status, output } = await runAlpha(['doctor', '--port', '0', '--checkpoints', fixtures])
+		expect(status).toBe(0)
+		for (const name of ['system', 'processor', 'memory', 'port', 'descriptors']) {
+			expect(output).toMatch(new RegExp(`^(good|warning) +${name} `, 'm'))
+		}
+		expect(output).toMatch(/^(good|warning) +engine +\S+ loads and computes in/m)
+	})
+
+	test('says which port is taken and which instruction set is missing, by their settings', async () => {
+		await using server = await startAlpha({ runs: [] })
+		const taken = await runAlpha(['doctor'], { PORT: String(server.port) })
+		expect(taken.status).toBe(69)
+		expect(taken.output).toMatch(/^bad +port +PORT: cannot listen/m)
+		const foreign = process.arch === 'arm64' ? 'avx2' : 'neon'
+		const unfit = await runAlpha(['doctor', '--port', '0'], { ALPHA_ISA: foreign })
+		expect(unfit.status).toBe(78)
+		expect(unfit.output).toMatch(/^bad +processor +ALPHA_ISA: expected/m)
+	})
+
+	test('says that the path of the checkpoints is a file', async () => {
+		const path = join(fixtures, 'README.md')
+		const { status, output } = await runAlpha(['doctor', '--port', '0', '--checkpoints', path])
+		expect([status, output.includes('is no directory')]).toEqual([78, true])
+	})
+})
+
+describe('words', () => {
+	test.each(['-v', '-V', '--version', 'version'])('%s prints the version', async (word) => {
+		expect((await runAlpha([word])).output).toMatch(/^alpha \d+\.\d+\.\d+\n$/)
+	})
+
+	test.each(['run', 'score', 'models', 'completion'])(
+		'alpha %s --help and alpha help %s are the same',
+		async (word) => {
+			const { status, output } = await runAlpha([word, '--help'])
+			expect([status, output]).toEqual([0, (await runAlpha(['help', word])).output])
+			expect(output).toStartWith('Usage: alpha ')
+		},
+	)
+
+	test.each([
+		['pull', 'nothing is downloaded'],
+		['rm', 'DELETE /api/models'],
+		['genrate', '(did you mean generate?)'],
+	])('of other tools lead to ours: %s', async (word, hint) => {
+		const { status, errors } = await runAlpha([word, 'x'])
+		expect([status, errors.includes(hint)]).toEqual([64, true])
+	})
+})
+
 describe('alpha upload', () => {
 	test('sends a run, which is then served', async () => {
 		await using server = await startAlpha({ runs: [] })
@@ -102,10 +271,12 @@ describe('alpha upload', () => {
 		const sent = await runAlpha(['upload', directory, '--to', server.url], {
 			UPLOAD_SECRET: uploadSecret,
 		})
-		expect([sent.status, sent.output]).toEqual([
-			0,
-			`v1-word step 1000 has arrived at ${server.url}\n`,
-		])
+		expect(sent).toEqual({
+			status: 0,
+			output: `v1-word step 1000 has arrived at ${server.url}\n`,
+			// Progress is for terminals.
+			errors: '',
+		})
 		const models = await (await fetch(`${server.url}/v1/models`)).json()
 		expect(models).toMatchObject({ data: [{ id: 'v1-word' }, { id: 'novels-austen' }] })
 	})
@@ -191,6 +362,20 @@ describe('alpha serve', () => {
 			models: 2,
 			modelNames: ['v1-char', expect.any(String)],
 		})
+	})
+
+	test('shows with --print-config what it would run with, and starts with just that', async () => {
+		const args = ['serve', '--print-config', '--port', '0', '--checkpoints', fixtures]
+		const { status, output, errors } = await runAlpha(args, { ALPHA_THREADS: '1' })
+		expect([status, errors]).toEqual([0, ''])
+		expect(output).toMatch(/^threads = 1 +# ALPHA_THREADS$/m)
+		const path = join(import.meta.dir, '../../node_modules/.cache/print-config.toml')
+		await Bun.write(path, output)
+		await using server = await startAlpha({ runs: [], args: ['--config', path] })
+		expect((await fetch(`${server.url}/health`)).status).toBe(200)
+		const again = await runAlpha(['serve', '--print-config'], { ALPHA_CONFIG: path })
+		expect(again.output).toContain(`threads = 1`)
+		expect(again.output).toMatch(/# threads in .*print-config\.toml$/m)
 	})
 
 	test('says what to do when the port is taken', async () => {

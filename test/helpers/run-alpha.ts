@@ -13,11 +13,13 @@ export interface Finished {
 export async function runAlpha(
 	args: readonly string[],
 	env: Readonly<Record<string, string>> = {},
+	/** What is piped in. Default: nothing, at its end at once. */
+	input = '',
 ): Promise<Finished> {
 	const child = Bun.spawn([executablePath, ...args], {
 		cwd: import.meta.dir,
 		env: { PATH: process.env['PATH'], ...env },
-		stdin: 'ignore',
+		stdin: new Blob([input]),
 		stdout: 'pipe',
 		stderr: 'pipe',
 	})

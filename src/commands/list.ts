@@ -1,23 +1,33 @@
+import { toRun, toUnservedRun } from '../alpha/responses.ts'
 import type { ModelCard } from '../models/catalog.ts'
 import type { Command } from './command.ts'
 import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
 import { UsageError } from './option.ts'
+import { switchOption } from './option-kinds.ts'
 import { parseOptions } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
+import { formatTable } from './table.ts'
 
-function modelsOptions() {
+function listOptions() {
 	const { config, checkpoints, embeddedModel } = serveOptions(readMachine())
-	return { config, checkpoints, embeddedModel }
+	return {
+		config,
+		checkpoints,
+		embeddedModel,
+		json: switchOption({ flag: '--json', help: 'as GET /api/models has it' }),
+		names: switchOption({ flag: '--names', help: 'only the names of what can be served' }),
+	}
 }
 
-export const modelsCommand: Command = {
-	name: 'models',
+export const listCommand: Command = {
+	name: 'list',
+	aliases: ['models', 'ls'],
 	usage: '',
 	summary: 'list the models that would be served',
-	options: modelsOptions,
+	options: listOptions,
 	async run(context) {
-		const { values, positionals } = parseOptions(modelsOptions(), context)
+		const { values, positionals } = parseOptions(listOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const config = withServeDefaults(values, context)
 		await using runtime = await startRuntime(config, context, (level, message) => {
@@ -25,14 +35,22 @@ export const modelsCommand: Command = {
 		})
 		await runtime.catalog.lookFor()
 		await runtime.store.inspected()
-		context.print(formatModels(runtime.catalog.list(), runtime.catalog.listUnserved()))
+		const [served, unserved] = [runtime.catalog.list(), runtime.catalog.listUnserved()]
+		if (values.names) {
+			context.print(served.map(({ id }) => `${id}\n`).join(''))
+		} else if (values.json) {
+			const runs = [...served.map(toRun), ...unserved.map(toUnservedRun)]
+			context.print(`${JSON.stringify(runs, null, 2)}\n`)
+		} else {
+			context.print(formatModels(served, unserved))
+		}
 		return 0
 	},
 }
 
 /** A table of models, then the runs that cannot be served with the reason. */
 function formatModels(served: readonly ModelCard[], unserved: readonly ModelCard[]): string {
-	const rows = [
+	const table = formatTable([
 		['MODEL', 'STEP', 'CONTEXT', 'LOSS', 'SAVED'],
 		...served.map((card) => [
 			card.isBuiltin ? `${card.id} (embedded)` : card.id,
@@ -41,14 +59,6 @@ function formatModels(served: readonly ModelCard[], unserved: readonly ModelCard
 			card.lastLoss === null ? '-' : card.lastLoss.toFixed(3),
 			card.isBuiltin ? '-' : new Date(card.mtimeMs).toISOString().slice(0, 16).replace('T', ' '),
 		]),
-	]
-	const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-	const lines = rows.map((row) =>
-		row
-			.map((cell, column) => cell.padEnd(widths[column]!))
-			.join('  ')
-			.trimEnd(),
-	)
-	for (const { id, reason } of unserved) lines.push(`${id}: cannot be served: ${reason}`)
-	return `${lines.join('\n')}\n`
+	])
+	return table + unserved.map(({ id, reason }) => `${id}: cannot be served: ${reason}\n`).join('')
 }

@@ -1,4 +1,5 @@
-/** The training routes of a server, as the commands ask them. */
+/** The routes of a running server that commands ask. */
+import type { ModelCardSchema, RunSchema } from '../alpha/schemas/models.ts'
 import type { EventRowSchema, TrainingRunRow } from '../alpha/schemas/runs.ts'
 import { messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
@@ -28,7 +29,7 @@ export const serverOptions = settings({
 	}),
 })
 
-export class TrainingClient {
+export class ServerClient {
 	readonly #url: string
 	readonly #headers: Readonly<Record<string, string>>
 	readonly #signal: AbortSignal
@@ -37,6 +38,19 @@ export class TrainingClient {
 		this.#url = url.replace(/\/+$/, '')
 		this.#headers = apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }
 		this.#signal = signal
+	}
+
+	/** Models with their states, as `GET /api/events` tells them first. */
+	async models(): Promise<readonly RunSchema[]> {
+		for await (const { type, data } of this.#events('/api/events')) {
+			if (type === 'models' && Array.isArray(data)) return data
+		}
+		throw new CommandError(exitStatus.unavailable, `${this.#url}: the connection has ended`)
+	}
+
+	/** Everything about one model but its training metrics. */
+	async model(id: string): Promise<ModelCardSchema> {
+		return (await this.#get(`/api/models/${encodeURIComponent(id)}?points=1`)).json()
 	}
 
 	async runs(): Promise<readonly TrainingRunRow[]> {
@@ -57,8 +71,12 @@ export class TrainingClient {
 	}
 
 	/** News of a run until the connection ends. */
-	async *live(id: string): AsyncGenerator<LiveEvent> {
-		const response = await this.#get(`/api/training/live?run=${encodeURIComponent(id)}`)
+	live(id: string): AsyncGenerator<LiveEvent> {
+		return this.#events(`/api/training/live?run=${encodeURIComponent(id)}`)
+	}
+
+	async *#events(path: string): AsyncGenerator<LiveEvent> {
+		const response = await this.#get(path)
 		const decoder = new TextDecoder()
 		let text = ''
 		for await (const bytes of response.body ?? []) {
