@@ -150,14 +150,15 @@ function* rootOf(
 		case 'schema':
 			return grammar.document(yield* compileSchema(spec.schema, grammar), hasEndToken)
 		case 'regex':
-			return grammar.text(matchDfa(spec.pattern, '#'))
+			return yield* grammar.text(yield* matchDfa(spec.pattern, '#'))
 		case 'choice':
-			return grammar.constants(spec.choices)
+			return yield* grammar.constants(spec.choices)
 		case 'calls': {
 			const calls: Rule[] = []
 			for (const { name, parameters } of spec.functions) {
+				const nameRule = yield* grammar.constants([JSON.stringify(name)])
 				const call = [
-					{ key: 'name', value: grammar.constants([JSON.stringify(name)]), isRequired: true },
+					{ key: 'name', value: nameRule, isRequired: true },
 					{ key: 'arguments', value: yield* compileSchema(parameters, grammar), isRequired: true },
 				]
 				calls.push(grammar.object(call))

@@ -1,7 +1,8 @@
+import { finish, type Steps } from '../../lib/steps.ts'
 import type { Dfa } from '../regex/dfa.ts'
 import type { Alphabet } from './alphabet.ts'
 import { type GrammarSymbol, type Production, Rule } from './grammar.ts'
-import { type CountBounds, type Lexeme, literalLexeme } from './lexeme.ts'
+import { type CountBounds, choiceLexeme, type Lexeme, literalLexeme } from './lexeme.ts'
 import { type NumberBounds, numberLexeme } from './number-lexeme.ts'
 import { patternLexeme, textLexeme } from './pattern-lexeme.ts'
 import { stringLexeme } from './string-lexeme.ts'
@@ -40,6 +41,7 @@ export class JsonGrammar {
 	/** Rules of terminals, each made once: schemas repeat them. */
 	readonly #terminals = new Map<string, Rule>()
 	readonly #patterns = new Map<Dfa, Map<string, Rule>>()
+	readonly #keys = new Map<ObjectMember, Lexeme>()
 
 	constructor(alphabet: Alphabet) {
 		this.#alphabet = alphabet
@@ -58,9 +60,8 @@ export class JsonGrammar {
 	}
 
 	/** One of these texts of JSON. */
-	constants(texts: readonly string[]): Rule {
-		const lexeme = texts.length > 0 ? literalLexeme(texts, this.#alphabet) : undefined
-		return ruleOf(lexeme)
+	*constants(texts: readonly string[]): Steps<Rule> {
+		return ruleOf(texts.length > 0 ? yield* choiceLexeme(texts, this.#alphabet) : undefined)
 	}
 
 	string(lengthMin: number, lengthMax: number): Rule {
@@ -69,18 +70,18 @@ export class JsonGrammar {
 	}
 
 	/** A string of an automaton's language, of so many characters. */
-	pattern(dfa: Dfa, lengths: CountBounds): Rule {
+	*pattern(dfa: Dfa, lengths: CountBounds): Steps<Rule> {
 		const rules = this.#patterns.get(dfa) ?? new Map<string, Rule>()
 		this.#patterns.set(dfa, rules)
 		const name = `${lengths.min} ${lengths.max}`
-		const rule = rules.get(name) ?? ruleOf(patternLexeme(dfa, this.#alphabet, lengths))
+		const rule = rules.get(name) ?? ruleOf(yield* patternLexeme(dfa, this.#alphabet, lengths))
 		rules.set(name, rule)
 		return rule
 	}
 
 	/** A text of an automaton's language, as it is and not as JSON. */
-	text(dfa: Dfa): Rule {
-		return ruleOf(textLexeme(dfa, this.#alphabet))
+	*text(dfa: Dfa): Steps<Rule> {
+		return ruleOf(yield* textLexeme(dfa, this.#alphabet))
 	}
 
 	number(kind: 'integer' | 'number', bounds: NumberBounds): Rule {
@@ -95,7 +96,7 @@ export class JsonGrammar {
 			const scalars = [
 				this.string(0, Number.POSITIVE_INFINITY),
 				this.number('number', {}),
-				this.constants(SCALAR_LITERALS),
+				finish(this.constants(SCALAR_LITERALS)),
 			]
 			rule = new Rule(() => {
 				const nested =
@@ -174,7 +175,6 @@ export class JsonGrammar {
 		const close = this.#separator('}')
 		const requiredCount = members.filter(({ isRequired }) => isRequired).length
 		const { min, max, next } = countsUpTo(members.length, bounds, requiredCount)
-		const keys = members.map(({ key }) => this.#literal(`${JSON.stringify(key)}:`))
 		const rest = memoized((index: number, count: number): Rule => {
 			return new Rule(() => {
 				const member = members[index]
@@ -182,7 +182,8 @@ export class JsonGrammar {
 				const before = count === 0 ? [] : [this.#comma, this.#gap]
 				const productions: Production[] = []
 				if (count < max) {
-					const value = [...before, keys[index]!, this.#gap, member.value]
+					const key = this.#keyOf(member)
+					const value = [...before, key, this.#gap, member.value]
 					productions.push([...value, rest(index + 1, next(count))])
 				}
 				if (!member.isRequired) productions.push([rest(index + 1, count)])
@@ -228,12 +229,19 @@ export class JsonGrammar {
 		return rule
 	}
 
+	/** Made when first needed, which of many members is not all at once. */
+	#keyOf(member: ObjectMember): Lexeme {
+		const key = this.#keys.get(member) ?? this.#literal(`${JSON.stringify(member.key)}:`)
+		this.#keys.set(member, key)
+		return key
+	}
+
 	#standIn(): Lexeme {
-		return literalLexeme([' '], this.#alphabet, true)
+		return literalLexeme(' ', this.#alphabet, true)
 	}
 
 	#literal(text: string): Lexeme {
-		return literalLexeme([text], this.#alphabet)
+		return literalLexeme(text, this.#alphabet)
 	}
 }
 

@@ -39,6 +39,8 @@ const SCHEMA_DEPTH_MAX = 64
 const ONE_OF_COUNT_MAX = 31
 /** UTF-16 units of all keys and constants. */
 const LITERAL_LENGTH_MAX = 2 ** 16
+/** Constants that are looked at in one step. */
+const CONSTANTS_PER_STEP = 32
 
 /** Rule of a schema whose size was checked; throws ConstraintError with the place and the keyword at fault. */
 export function* compileSchema(schema: unknown, grammar: JsonGrammar): Steps<Rule> {
@@ -165,7 +167,7 @@ export class SchemaCompiler {
 	}
 
 	/** Texts of the constants that the schemas leave over; null: they do not list any. */
-	constantsOf(parts: readonly Part[]): string[] | null {
+	*#constantsOf(parts: readonly Part[]): Steps<string[] | null> {
 		const lists = parts.flatMap(({ fields, path }) => {
 			const listed = itemsOf(fields, 'enum', path)
 			const constant = Object.hasOwn(fields, 'const') ? [[fields['const']]] : []
@@ -178,7 +180,8 @@ export class SchemaCompiler {
 		const isLeft = (value: unknown): boolean =>
 			others.every(({ fields, path }) => isValid(value, fields, path, this.resolve))
 		const texts: string[] = []
-		for (const value of shortest) {
+		for (const [index, value] of shortest.entries()) {
+			if (index % CONSTANTS_PER_STEP === 0) yield
 			if (!isLeft(value)) continue
 			texts.push(JSON.stringify(value))
 			this.countLiteral(texts.at(-1)!)
@@ -187,21 +190,24 @@ export class SchemaCompiler {
 	}
 
 	/** Texts of all values, where the schemas allow only a few that are known; else null. */
-	finiteValuesOf(given: readonly Given[], depth = 0): string[] | null {
+	*finiteValuesOf(given: readonly Given[], depth = 0): Steps<string[] | null> {
 		if (depth > SCHEMA_DEPTH_MAX) throw tooDeep()
 		const parts = this.partsOf(given)
 		if (parts === null) return []
-		const constants = this.constantsOf(parts)
+		const constants = yield* this.#constantsOf(parts)
 		if (constants !== null) return constants
 		const hasChoice = parts.some(({ fields }) => CHOICES.some((it) => Object.hasOwn(fields, it)))
 		if (!hasChoice) {
 			const values = this.#typesOf(parts)?.map((type) => FINITE_TYPES[type] ?? null)
 			return values === undefined || values.includes(null) ? null : (values.flat() as string[])
 		}
-		const alternatives = this.#alternativesOf(parts).map((list) =>
-			this.finiteValuesOf(list, depth + 1),
-		)
-		return alternatives.includes(null) ? null : [...new Set((alternatives as string[][]).flat())]
+		const values = new Set<string>()
+		for (const list of this.#alternativesOf(parts)) {
+			const ofList = yield* this.finiteValuesOf(list, depth + 1)
+			if (ofList === null) return null
+			for (const value of ofList) values.add(value)
+		}
+		return [...values]
 	}
 
 	countLiteral(text: string): void {
@@ -212,8 +218,8 @@ export class SchemaCompiler {
 	}
 
 	*#compileParts(parts: readonly Part[]): Steps<Rule> {
-		const constants = this.constantsOf(parts)
-		if (constants !== null) return this.grammar.constants(constants)
+		const constants = yield* this.#constantsOf(parts)
+		if (constants !== null) return yield* this.grammar.constants(constants)
 		const hasChoice = parts.some(({ fields }) => CHOICES.some((it) => Object.hasOwn(fields, it)))
 		if (hasChoice) {
 			return this.grammar.anyOf(this.#alternativesOf(parts).map((list) => this.compile(list)))

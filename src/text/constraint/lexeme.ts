@@ -1,3 +1,4 @@
+import { finish, type Steps } from '../../lib/steps.ts'
 import type { Alphabet } from './alphabet.ts'
 import { codePointsOf } from './token-index.ts'
 
@@ -48,12 +49,20 @@ class LiteralLexeme implements Lexeme {
 	}
 }
 
-/** The start of a terminal that is one of `texts`, none of them empty. */
-export function literalLexeme(
+/** The start of a terminal that is this text, which is not empty. */
+export function literalLexeme(text: string, alphabet: Alphabet, isStandIn = false): Lexeme {
+	return finish(choiceLexeme([text], alphabet, isStandIn))
+}
+
+/** Work on this many characters or places makes a step. */
+const PLACES_PER_STEP = 256
+
+/** The start of a terminal that is one of `texts`, none of them empty. Made in steps. */
+export function* choiceLexeme(
 	texts: Iterable<string>,
 	alphabet: Alphabet,
 	isStandIn = false,
-): Lexeme {
+): Steps<Lexeme> {
 	const root = new LiteralLexeme(isStandIn)
 	const nodes = [root]
 	for (const text of texts) {
@@ -64,13 +73,16 @@ export function literalLexeme(
 				child = new LiteralLexeme(isStandIn)
 				node.children.set(codePoint, child)
 				nodes.push(child)
+				if (nodes.length % PLACES_PER_STEP === 0) yield
 			}
 			node = child
 		}
 		node.accepts = true
 	}
 	// Children come after their parents, so that from the end each node finds theirs measured.
-	for (const node of nodes.reverse()) {
+	for (let index = nodes.length - 1; index >= 0; index--) {
+		if (index % PLACES_PER_STEP === 0) yield
+		const node = nodes[index]!
 		for (const [codePoint, child] of node.children) {
 			const cost = alphabet.costOf(codePoint) + lexemeCost(child)
 			const isSpelled = alphabet.isSpelled(codePoint)

@@ -1,3 +1,4 @@
+import type { Steps } from '../../lib/steps.ts'
 import type { Dfa, DfaState } from '../regex/dfa.ts'
 import type { CountBounds } from './lexeme.ts'
 
@@ -16,13 +17,17 @@ export interface PatternCosts {
 }
 
 /** Costs of texts of a language, of so many characters. */
-export function patternCosts(dfa: Dfa, costs: ClassCosts, { min, max }: CountBounds): PatternCosts {
-	if (min === 0 && max === Number.POSITIVE_INFINITY) return costsOfAnyLength(dfa, costs)
+export function* patternCosts(
+	dfa: Dfa,
+	costs: ClassCosts,
+	{ min, max }: CountBounds,
+): Steps<PatternCosts> {
+	if (min === 0 && max === Number.POSITIVE_INFINITY) return yield* costsOfAnyLength(dfa, costs)
 	const room = Math.floor(TABLE_SIZE_MAX / dfa.states.length)
 	const hasMax = max < Number.POSITIVE_INFINITY
 	// Without a maximum: where some length from `min` on is possible, one of these is.
 	const longest = Math.min(hasMax ? max : min + dfa.states.length, room)
-	const table = costsByLength(dfa, costs, longest)
+	const table = yield* costsByLength(dfa, costs, longest)
 	const indexes = new Map(dfa.states.map((state, index) => [state, index]))
 	const restOf = (state: DfaState, count: number): number => {
 		const index = indexes.get(state)!
@@ -37,9 +42,13 @@ export function patternCosts(dfa: Dfa, costs: ClassCosts, { min, max }: CountBou
 }
 
 /** Entry [length][state]: cheapest text of exactly this length that leads to the end. */
-function costsByLength(dfa: Dfa, costs: ClassCosts, longest: number): Float64Array[] {
+function* costsByLength(dfa: Dfa, costs: ClassCosts, longest: number): Steps<Float64Array[]> {
 	const indexes = new Map(dfa.states.map((state, index) => [state, index]))
-	const steps = dfa.states.map((state) => cheapestSteps(state, costs, indexes))
+	const steps: [next: number, cost: number][][] = []
+	for (const state of dfa.states) {
+		steps.push(cheapestSteps(state, costs, indexes))
+		yield
+	}
 	const table = [Float64Array.from(dfa.states, ({ accepts }) => (accepts ? 0 : Infinity))]
 	for (let length = 1; length <= longest; length++) {
 		const shorter = table[length - 1]!
@@ -50,6 +59,7 @@ function costsByLength(dfa: Dfa, costs: ClassCosts, longest: number): Float64Arr
 				return cheapest
 			}),
 		)
+		yield
 	}
 	return table
 }
@@ -70,13 +80,14 @@ function cheapestSteps(
 }
 
 /** By breadth, cheapest first. */
-function costsOfAnyLength(dfa: Dfa, costs: ClassCosts): PatternCosts {
+function* costsOfAnyLength(dfa: Dfa, costs: ClassCosts): Steps<PatternCosts> {
 	const users = new Map<DfaState, [DfaState, number][]>(dfa.states.map((state) => [state, []]))
 	for (const state of dfa.states) {
 		for (const [charClass, next] of state.next) {
 			const cost = costs[charClass] ?? null
 			if (cost !== null) users.get(next)!.push([state, cost])
 		}
+		yield
 	}
 	const rests = new Map<DfaState, number>()
 	const byCost: DfaState[][] = [dfa.states.filter(({ accepts }) => accepts)]
@@ -88,6 +99,7 @@ function costsOfAnyLength(dfa: Dfa, costs: ClassCosts): PatternCosts {
 				byCost[cost + step] ??= []
 				byCost[cost + step]!.push(user)
 			}
+			yield
 		}
 	}
 	return { restOf: (state) => rests.get(state) ?? Number.POSITIVE_INFINITY, countMax: 0 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../../lib/steps.ts'
 import type { Dfa, DfaState } from '../regex/dfa.ts'
 import type { Alphabet } from './alphabet.ts'
 import type { CountBounds, Lexeme } from './lexeme.ts'
@@ -15,18 +16,19 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 )
 
 /** A text of the automaton's language as it is, or undefined where the vocabulary cannot write one. */
-export function textLexeme(dfa: Dfa, alphabet: Alphabet): Lexeme | undefined {
-	return new Pattern(dfa, alphabet, null, { min: 0, max: Number.POSITIVE_INFINITY }).start
+export function* textLexeme(dfa: Dfa, alphabet: Alphabet): Steps<Lexeme | undefined> {
+	const anyLength = { min: 0, max: Number.POSITIVE_INFINITY }
+	return (yield* Pattern.of(dfa, alphabet, null, anyLength)).start
 }
 
 /** The same as a JSON string, quotes included, of so many characters. */
-export function patternLexeme(
+export function* patternLexeme(
 	dfa: Dfa,
 	alphabet: Alphabet,
 	lengths: CountBounds,
-): Lexeme | undefined {
+): Steps<Lexeme | undefined> {
 	if (!alphabet.isSpelled(QUOTE) || lengths.min > lengths.max) return undefined
-	const inside = new Pattern(dfa, alphabet, END, lengths).start
+	const inside = (yield* Pattern.of(dfa, alphabet, END, lengths)).start
 	return inside && { ...MIDDLE, nextCost: 1 + inside.nextCost, next: only(QUOTE, inside) }
 }
 
@@ -57,30 +59,52 @@ interface Spelling {
 	readonly unspelled: number | null
 }
 
+interface PatternParts {
+	readonly dfa: Dfa
+	/** Place after a closing quotation mark; null: the text is no JSON string. */
+	readonly end: Lexeme | null
+	readonly minLength: number
+	/** What follows a backslash → the character that it stands for. */
+	readonly escapes: ReadonlyMap<number, number>
+	readonly spellings: readonly (Spelling | null)[]
+	/** Cheapest way to the end of the pattern; from where there is none nothing is a place. */
+	readonly costs: PatternCosts
+}
+
 class Pattern {
 	/** Undefined where no text of the language can be written. */
 	readonly start: Lexeme | undefined
 	readonly #dfa: Dfa
-	/** Place after a closing quotation mark; null: the text is no JSON string. */
 	readonly #end: Lexeme | null
 	readonly #spellings: readonly (Spelling | null)[]
-	/** Cheapest way to the end of the pattern; from where there is none nothing is a place. */
 	readonly #costs: PatternCosts
 	readonly #minLength: number
 	readonly #places = new Map<DfaState, Map<number, Lexeme>>()
 	readonly #escapes: ReadonlyMap<number, number>
 
-	constructor(dfa: Dfa, alphabet: Alphabet, end: Lexeme | null, lengths: CountBounds) {
-		this.#minLength = lengths.min
+	private constructor({ dfa, end, minLength, escapes, spellings, costs }: PatternParts) {
+		this.#minLength = minLength
 		this.#dfa = dfa
 		this.#end = end
+		this.#escapes = escapes
+		this.#spellings = spellings
+		this.#costs = costs
+		this.start = dfa.start === null ? undefined : this.#place(dfa.start, 0)
+	}
+
+	static *of(
+		dfa: Dfa,
+		alphabet: Alphabet,
+		end: Lexeme | null,
+		lengths: CountBounds,
+	): Steps<Pattern> {
 		const isInString = end !== null
 		const spelledEscapes = [...ESCAPES].filter(([written]) => alphabet.isSpelled(written))
-		this.#escapes = new Map(isInString && alphabet.isSpelled(BACKSLASH) ? spelledEscapes : [])
-		this.#spellings = spellingsOf(dfa, alphabet, isInString, this.#escapes)
-		const costs = this.#spellings.map((spelling) => spelling?.cost ?? null)
-		this.#costs = patternCosts(dfa, costs, lengths)
-		this.start = dfa.start === null ? undefined : this.#place(dfa.start, 0)
+		const escapes = new Map(isInString && alphabet.isSpelled(BACKSLASH) ? spelledEscapes : [])
+		const spellings = spellingsOf(dfa, alphabet, isInString, escapes)
+		const classCosts = spellings.map((spelling) => spelling?.cost ?? null)
+		const costs = yield* patternCosts(dfa, classCosts, lengths)
+		return new Pattern({ dfa, end, minLength: lengths.min, escapes, spellings, costs })
 	}
 
 	/** The place after so many characters. */

@@ -1,4 +1,5 @@
 import { quoted } from '../../lib/json.ts'
+import type { Steps } from '../../lib/steps.ts'
 import { charsOf } from '../regex/char-set.ts'
 import { type Dfa, dfaOf } from '../regex/dfa.ts'
 import { type Language, Languages } from '../regex/language.ts'
@@ -61,7 +62,7 @@ export function areOnlyLengths(rules: StringRules): boolean {
 }
 
 /** Texts that obey the rules but for their lengths. */
-export function stringDfa(rules: StringRules, path: string): Dfa {
+export function stringDfa(rules: StringRules, path: string): Steps<Dfa> {
 	const { patterns, wholes, excludedPatterns, excludedTexts } = rules
 	const name = JSON.stringify([patterns, wholes, excludedPatterns, excludedTexts])
 	return compiled(name, path, (to) =>
@@ -75,12 +76,12 @@ export function stringDfa(rules: StringRules, path: string): Dfa {
 }
 
 /** Texts in which a pattern matches somewhere. */
-export function searchDfa(pattern: string, path: string): Dfa {
+export function searchDfa(pattern: string, path: string): Steps<Dfa> {
 	return compiled(`search ${pattern}`, path, (to) => searchOf(pattern, to))
 }
 
 /** Texts that match a pattern as a whole. */
-export function matchDfa(pattern: string, path: string): Dfa {
+export function matchDfa(pattern: string, path: string): Steps<Dfa> {
 	return compiled(`match ${pattern}`, path, (to) => matchOf(pattern, to))
 }
 
@@ -88,7 +89,7 @@ export function matchDfa(pattern: string, path: string): Dfa {
 export function keyDfa(
 	{ some, none, names }: { some: readonly string[]; none: readonly string[]; names: StringRules },
 	path: string,
-): Dfa {
+): Steps<Dfa> {
 	const rules = {
 		...names,
 		patterns: [...names.patterns, ...some],
@@ -118,13 +119,17 @@ function textLanguage(text: string, to: Languages): Language {
 /** Automata by what they are of, least recently used first. */
 const known = new Map<string, Dfa>()
 
-function compiled(name: string, path: string, language: (to: Languages) => Language): Dfa {
+function* compiled(
+	name: string,
+	path: string,
+	language: (to: Languages) => Language,
+): Steps<Dfa> {
 	let dfa = known.get(name)
 	known.delete(name)
 	if (dfa === undefined) {
 		const languages = new Languages()
 		try {
-			dfa = dfaOf(language(languages), languages)
+			dfa = yield* dfaOf(language(languages), languages)
 		} catch (error) {
 			if (!(error instanceof RegexError)) throw error
 			const code = error.kind === 'invalid' ? 'invalid_value' : 'unsupported_value'

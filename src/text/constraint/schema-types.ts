@@ -31,7 +31,7 @@ export interface SchemaContext {
 	readonly grammar: JsonGrammar
 	compile(given: readonly Given[]): Rule
 	partsOf(given: readonly Given[]): Part[] | null
-	finiteValuesOf(given: readonly Given[]): string[] | null
+	finiteValuesOf(given: readonly Given[]): Steps<string[] | null>
 	countLiteral(text: string): void
 	resolve(reference: unknown, path: string): unknown
 }
@@ -47,26 +47,27 @@ export class TypeRules {
 		const { grammar } = this.#context
 		switch (type) {
 			case 'null':
-				return grammar.constants(['null'])
+				return yield* grammar.constants(['null'])
 			case 'boolean':
-				return grammar.constants(['true', 'false'])
+				return yield* grammar.constants(['true', 'false'])
 			case 'string': {
 				const rules = stringRulesOf(parts)
 				const { lengthMin: min, lengthMax: max } = rules
 				if (areOnlyLengths(rules)) return grammar.string(min, max)
-				return grammar.pattern(stringDfa(rules, parts[0]!.path), { min, max })
+				const dfa = yield* stringDfa(rules, parts[0]!.path)
+				return yield* grammar.pattern(dfa, { min, max })
 			}
 			case 'integer':
 			case 'number':
 				return grammar.number(type, numberBoundsOf(parts))
 			case 'array':
-				return this.#array(parts)
+				return yield* this.#array(parts)
 			case 'object':
 				return yield* this.#object(parts)
 		}
 	}
 
-	#array(parts: readonly Part[]): Rule {
+	*#array(parts: readonly Part[]): Steps<Rule> {
 		const { grammar } = this.#context
 		const bounds = countsOf(parts, 'minItems', 'maxItems')
 		const schemas = parts.map(({ fields, path }) => ({ ...itemSchemas(fields, path), path }))
@@ -79,7 +80,7 @@ export class TypeRules {
 		const firstCount = Math.max(...schemas.map(({ first }) => first.length))
 		const unique = parts.find(({ fields, path }) => isUnique(fields, path))
 		if (unique !== undefined && bounds.max > 1) {
-			const values = firstCount === 0 ? this.#context.finiteValuesOf(given(0)) : null
+			const values = firstCount === 0 ? yield* this.#context.finiteValuesOf(given(0)) : null
 			if (values === null) {
 				throw unsupported(unique.path, '"uniqueItems" of items that are not constants')
 			}
@@ -98,12 +99,15 @@ export class TypeRules {
 			parts.flatMap(({ fields, path }) => stringsOf(fields, 'required', path) ?? []),
 		)
 		const names = this.#propertyNames(parts)
+		// Made in steps here, they are there at once where members are matched.
+		const { path } = parts[0]!
+		for (const pattern of patternsOf(parts)) yield* searchDfa(pattern, `${path}/patternProperties`)
 		const listed = new Set([
 			...parts.flatMap(({ fields, path }) => Object.keys(recordOf(fields, 'properties', path))),
 			...required,
 		])
 		if (listed.size === 0) {
-			const finite = names.length === 0 ? null : this.#context.finiteValuesOf(names)
+			const finite = names.length === 0 ? null : yield* this.#context.finiteValuesOf(names)
 			for (const text of finite ?? []) {
 				const name: unknown = JSON.parse(text)
 				if (typeof name === 'string') listed.add(name)
@@ -145,17 +149,7 @@ export class TypeRules {
 		if (nameParts === null) return grammar.object([], bounds)
 		for (const { fields, path } of nameParts) checkNames(fields, path)
 		const nameRules = stringRulesOf(nameParts)
-		const patterns = [
-			...new Set(
-				parts.flatMap(({ fields, path }) =>
-					Object.keys(recordOf(fields, 'patternProperties', path)),
-				),
-			),
-		]
-		for (const pattern of patterns) {
-			searchDfa(pattern, `${path}/patternProperties`)
-			yield
-		}
+		const patterns = patternsOf(parts)
 		const isClosed = parts.some((part) => additionalSchema(part).schema === false)
 		if (isClosed && patterns.length === 0) return grammar.object([], bounds)
 		const kinds: MapMember[] = []
@@ -172,7 +166,7 @@ export class TypeRules {
 			const { lengthMin, lengthMax } = nameRules
 			const key = isFree
 				? grammar.string(lengthMin, lengthMax)
-				: grammar.pattern(keyDfa({ some, none, names: nameRules }, path), {
+				: yield* grammar.pattern(yield* keyDfa({ some, none, names: nameRules }, path), {
 						min: lengthMin,
 						max: lengthMax,
 					})
@@ -182,6 +176,14 @@ export class TypeRules {
 		const isUnbounded = bounds.max === Number.POSITIVE_INFINITY
 		return grammar.map(kinds, { min: bounds.min, max: isUnbounded ? bounds.max : max })
 	}
+}
+
+/** Of the keys of an object. */
+function patternsOf(parts: readonly Part[]): string[] {
+	const patterns = parts.flatMap(({ fields, path }) =>
+		Object.keys(recordOf(fields, 'patternProperties', path)),
+	)
+	return [...new Set(patterns)]
 }
 
 /** Names may be asked for by what a single pattern can say. */

@@ -3,6 +3,7 @@
  * Reads every keyword that constraints support.
  */
 import { isRecord } from '../../lib/json.ts'
+import { finish } from '../../lib/steps.ts'
 import { matches } from '../regex/dfa.ts'
 import { areDivisible } from './number-lexeme.ts'
 import {
@@ -112,7 +113,7 @@ function holdsString(value: string, part: Part): boolean {
 	const rules = stringRulesOf([part])
 	const length = Array.from(value).length
 	if (length < rules.lengthMin || length > rules.lengthMax) return false
-	return areOnlyLengths(rules) || matches(stringDfa(rules, part.path), value)
+	return areOnlyLengths(rules) || matches(finish(stringDfa(rules, part.path)), value)
 }
 
 function holdsNumber(value: number, { fields, path }: Part): boolean {
@@ -179,7 +180,7 @@ export function memberSchemas(
 		: []
 	for (const [pattern, schema] of Object.entries(patterns)) {
 		const place = `${path}/patternProperties/${pattern}`
-		if (matches(searchDfa(pattern, place), key)) schemas.push({ schema, path: place })
+		if (matches(finish(searchDfa(pattern, place)), key)) schemas.push({ schema, path: place })
 	}
 	return schemas.length > 0 ? schemas : [additionalSchema({ fields, path })]
 }

@@ -1,3 +1,4 @@
+import type { Steps } from '../../lib/steps.ts'
 import type { CharSet } from './char-set.ts'
 import { classesOf, type Language, type Languages } from './language.ts'
 import { RegexError } from './regex-error.ts'
@@ -28,8 +29,8 @@ interface State extends DfaState {
 	readonly next: Map<number, State>
 }
 
-/** Throws RegexError where it would have too many states. */
-export function dfaOf(language: Language, languages: Languages): Dfa {
+/** Makes it in steps; throws RegexError where it would have too many states. */
+export function* dfaOf(language: Language, languages: Languages): Steps<Dfa> {
 	const classes = classesOf(languages.charSets)
 	const samples = classes.map(({ ranges }) => ranges[0]![0])
 	const states = new Map<Language, State>()
@@ -46,6 +47,7 @@ export function dfaOf(language: Language, languages: Languages): Dfa {
 		for (const [index, sample] of samples.entries()) {
 			const to = languages.derivative(from, sample)
 			if (to !== languages.none) state.next.set(index, states.get(to) ?? add(to))
+			yield
 		}
 	}
 	const alive = removeDeadEnds([...states.values()])

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { finish } from '../../../src/lib/steps.ts'
 import { dfaOf, matches } from '../../../src/text/regex/dfa.ts'
 import { Languages } from '../../../src/text/regex/language.ts'
 import { RegexError } from '../../../src/text/regex/regex-error.ts'
@@ -7,7 +8,7 @@ import { matchOf, searchOf } from '../../../src/text/regex/regex-language.ts'
 
 function automaton(pattern: string, of: typeof matchOf) {
 	const languages = new Languages()
-	return dfaOf(of(pattern, languages), languages)
+	return finish(dfaOf(of(pattern, languages), languages))
 }
 
 /** Patterns over a small alphabet, with everything that the subset has. */
