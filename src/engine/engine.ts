@@ -240,7 +240,13 @@ export class Engine {
 		let parked = 0
 		const control: GenerationControl = {
 			stopChoice: (choice) => this.#post({ type: 'stop-choice', requestId, modelKey, choice }),
-			moveTo: (choice, state) => this.#rows.moveTo({ requestId, modelKey, choice }, state),
+			moveTo: (choice, state) => {
+				const isSent = this.#rows.moveTo({ requestId, modelKey, choice }, state)
+				isSent.catch((error) => {
+					this.#post({ type: 'abort', requestId, modelKey })
+					stream.fail(error)
+				})
+			},
 			abort: () => this.#post({ type: 'abort', requestId, modelKey }),
 			park: (choices) => {
 				parked = choices

@@ -20,7 +20,7 @@ const AHEAD_COUNT_MAX = 64
 
 /**
  * Constrained decoding: sends the worker rows before it needs them, and says where choices are. A row may
- * take milliseconds to make: what is not needed at once is made in slices.
+ * take milliseconds to make, so all are made in slices.
  */
 export class RowSender {
 	readonly #post: (message: ToWorker) => void
@@ -37,13 +37,18 @@ export class RowSender {
 	}
 
 	/** Sends what the worker needs to draw the next token of a choice and does not have. */
-	moveTo(choice: ChoiceKey, state: TokenState): void {
+	async moveTo(choice: ChoiceKey, state: TokenState): Promise<void> {
 		const { requestId, modelKey } = choice
 		const states = this.#states.get(requestId) ?? new Map<number, StateOfChoice>()
 		this.#states.set(requestId, states)
 		const before = states.get(choice.choice)?.state
 		states.set(choice.choice, { modelKey, state })
-		this.#sendRows(modelKey, state)
+		if (!this.#sentOf(modelKey).has(state)) {
+			await inSlices(state.makeRow())
+			const isStillThere = this.#states.get(requestId)?.get(choice.choice)?.state === state
+			if (!isStillThere) return
+			this.#sendRows(modelKey, state)
+		}
 		// After the first state the worker moves on by itself, as far as rows say where to.
 		if (before === undefined || before.row.next === null) {
 			this.#post({ type: 'move-to', ...choice, stateId: state.id })
@@ -60,9 +65,15 @@ export class RowSender {
 		this.#sentRows.delete(modelKey)
 	}
 
-	#sendRows(modelKey: number, state: TokenState): void {
+	#sentOf(modelKey: number): SentRows {
 		const sent = this.#sentRows.get(modelKey) ?? new SentRows()
 		this.#sentRows.set(modelKey, sent)
+		return sent
+	}
+
+	/** Sends the row of a state, which has been made, and those of its neighbours after it. */
+	#sendRows(modelKey: number, state: TokenState): void {
+		const sent = this.#sentOf(modelKey)
 		if (sent.has(state)) return
 		this.#send(modelKey, sent, state)
 		this.#ahead.push({ modelKey, state })
@@ -80,9 +91,10 @@ export class RowSender {
 		for (let next = this.#ahead.pop(); next !== undefined; next = this.#ahead.pop()) {
 			const { modelKey, state } = next
 			for (const near of state.near) {
+				if (this.#sentRows.get(modelKey)?.has(near) ?? true) continue
+				yield* near.makeRow()
 				const sent = this.#sentRows.get(modelKey)
 				if (sent === undefined) break
-				if (sent.has(near)) continue
 				this.#send(modelKey, sent, near)
 				yield
 			}

@@ -3,14 +3,17 @@
  * each. Who makes them knows what they mean; the engine sees numbers and bits.
  */
 
+import type { Steps } from '../lib/steps.ts'
+
 /** Where a text is; the same state is the same object. */
 export interface TokenState {
 	/** Unique in the process. */
 	readonly id: number
-	/** Made when first asked for, which may take milliseconds. */
+	/** Made when first asked for, which may take milliseconds; `makeRow` makes it in steps. */
 	readonly row: TokenRow
-	/** Some states that may come next, to be sent ahead. */
+	/** Some states that may come next, to be sent ahead. Made with the row. */
 	readonly near: readonly TokenState[]
+	makeRow(): Steps<void>
 }
 
 export interface TokenRow {

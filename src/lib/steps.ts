@@ -18,16 +18,30 @@ export function finish<T>(steps: Steps<T>): T {
 	}
 }
 
-/** Runs in slices. */
+/** Runs in slices, the first of them at once. */
 export async function inSlices<T>(steps: Steps<T>): Promise<T> {
-	let end = performance.now() + SLICE_MS
+	let end = endOfTurn()
 	for (;;) {
+		if (performance.now() >= end) {
+			await nextTurn()
+			end = performance.now() + SLICE_MS
+		}
 		const { done, value } = steps.next()
 		if (done) return value
-		if (performance.now() < end) continue
-		await nextTurn()
-		end = performance.now() + SLICE_MS
 	}
+}
+
+/** Until when first slices may run in this turn of the event loop: all that begins in it shares one slice. */
+let turnEnd: number | null = null
+
+function endOfTurn(): number {
+	if (turnEnd === null) {
+		turnEnd = performance.now() + SLICE_MS
+		setImmediate(() => {
+			turnEnd = null
+		})
+	}
+	return turnEnd
 }
 
 let lastTurn: Promise<void> = Promise.resolve()

@@ -8,6 +8,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { forwardPass } from '../helpers/forward-pass.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
 import { complete, libraryPath, startEngine } from '../helpers/test-engine.ts'
+import { tokenState } from '../helpers/token-state.ts'
 import { generationRequest, greedy } from './requests.ts'
 
 const config = tinyConfig()
@@ -212,7 +213,7 @@ describe('engine', () => {
 		const generation = engine.generate(model.key, request)
 		const mask = new Uint32Array(Math.ceil(config.vocabSize / 32))
 		mask[0] = 0b110000
-		const state = { id: 1, row: { mask, next: null }, near: [] }
+		const state = tokenState(1, { mask, next: null })
 		generation.moveTo(0, state)
 		const tokens: number[] = []
 		for await (const event of generation) {

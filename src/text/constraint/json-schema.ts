@@ -164,7 +164,7 @@ export class SchemaCompiler {
 			}
 		}
 		return target
-	}
+	};
 
 	/** Texts of the constants that the schemas leave over; null: they do not list any. */
 	*#constantsOf(parts: readonly Part[]): Steps<string[] | null> {

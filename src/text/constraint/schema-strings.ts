@@ -119,11 +119,7 @@ function textLanguage(text: string, to: Languages): Language {
 /** Automata by what they are of, least recently used first. */
 const known = new Map<string, Dfa>()
 
-function* compiled(
-	name: string,
-	path: string,
-	language: (to: Languages) => Language,
-): Steps<Dfa> {
+function* compiled(name: string, path: string, language: (to: Languages) => Language): Steps<Dfa> {
 	let dfa = known.get(name)
 	known.delete(name)
 	if (dfa === undefined) {

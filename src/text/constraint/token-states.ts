@@ -1,5 +1,6 @@
 import type { TokenRow, TokenState, TokenSuccessors } from '../../engine/token-state.ts'
 import { assert } from '../../lib/assert.ts'
+import { finish, type Steps } from '../../lib/steps.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Automaton, State } from './automaton.ts'
 import { codePointsOf, type TokenIndex, type TokenTrie } from './token-index.ts'
@@ -8,6 +9,8 @@ import { codePointsOf, type TokenIndex, type TokenTrie } from './token-index.ts'
 const ANY_CONTENT = 0x61
 /** Tokens of a row whose next places are listed; of more the caller says where a text is. */
 const SUCCESSOR_COUNT_MAX = 1024
+/** Places in the trie of tokens, or places after them, that are looked at in one step. */
+const PLACES_PER_STEP = 8
 /** Places after one whose rows are made and sent with it. */
 const NEAR_COUNT_MAX = 16
 /** Bytes, about, of a step that is remembered, and of a state or stack of the automaton. */
@@ -110,7 +113,7 @@ export class TokenStates {
 		return place
 	}
 
-	#makeRow(place: Place): { row: TokenRow; near: readonly Place[] } {
+	*#makeRow(place: Place): Steps<MadeRow> {
 		if (this.#bytes > ROW_BYTES_MAX) {
 			// Places in use stay valid, but are not found again.
 			this.#known = new WeakMap()
@@ -120,22 +123,19 @@ export class TokenStates {
 		const { index, vocabSize, stopTokenIds, automaton } = this.#options
 		const mask = new Uint32Array(Math.ceil(vocabSize / 32))
 		const row = new RowBuilder(mask)
-		if (state.isWithinString) this.#allowContent(state, row)
-		else this.#allow(index.trie, state, row)
+		if (state.isWithinString) yield* this.#allowContent(state, row)
+		else yield* this.#allow(index.trie, state, row)
 		for (const id of stopTokenIds) {
 			if (state.isComplete) mask[id >> 5]! |= 1 << (id & 31)
 			else mask[id >> 5]! &= ~(1 << (id & 31))
 		}
 		const settled = new Map<State, Place>()
-		const placeAfter = (reached: State): Place => {
-			const known = settled.get(reached) ?? (this.#settle(reached).state as Place)
-			settled.set(reached, known)
-			return known
+		for (const reached of row.reached) {
+			if (settled.has(reached)) continue
+			settled.set(reached, this.#settle(reached).state as Place)
+			if (settled.size % PLACES_PER_STEP === 0) yield
 		}
-		const next = row.successors(
-			(reached) => placeAfter(reached).id,
-			row.loop && placeAfter(row.loop),
-		)
+		const next = row.successors((reached) => settled.get(reached)!.id)
 		this.#bytes += mask.byteLength + (next === null ? 0 : 8 * next.tokenIds.length)
 		automaton.forget()
 		const near = [...new Set(settled.values())].filter((it) => it !== place && !it.isFinished)
@@ -143,13 +143,13 @@ export class TokenStates {
 	}
 
 	/** Within a string one character of content is as good as another: tokens are known by their lengths. */
-	#allowContent(state: State, row: RowBuilder): void {
+	*#allowContent(state: State, row: RowBuilder): Steps<void> {
 		const { automaton, index } = this.#options
 		row.mask.set(index.contentMask(state.contentRoom))
 		const after: (State | null)[] = [state]
 		for (const rest of index.afterContent) {
 			const reached = after.at(-1)!
-			this.#allow(rest, reached!, row)
+			yield* this.#allow(rest, reached!, row)
 			after.push(automaton.step(reached!, ANY_CONTENT))
 			if (after.at(-1) === null) break
 		}
@@ -157,23 +157,35 @@ export class TokenStates {
 		else row.isOpen = true
 	}
 
-	#allow(node: TokenTrie, state: State, row: RowBuilder): void {
-		for (const id of node.tokenIds) row.add(id, state)
-		for (const [codePoint, child] of node.children) {
-			const next = this.#options.automaton.step(state, codePoint)
-			if (next !== null) this.#allow(child, next, row)
+	*#allow(root: TokenTrie, from: State, row: RowBuilder): Steps<void> {
+		const { automaton } = this.#options
+		const open: [node: TokenTrie, state: State][] = [[root, from]]
+		let places = 0
+		for (let last = open.pop(); last !== undefined; last = open.pop()) {
+			const [node, state] = last
+			for (const id of node.tokenIds) row.add(id, state)
+			for (const [codePoint, child] of node.children) {
+				const next = automaton.step(state, codePoint)
+				if (next !== null) open.push([child, next])
+				if (++places % PLACES_PER_STEP === 0) yield
+			}
 		}
 	}
+}
+
+interface MadeRow {
+	readonly row: TokenRow
+	readonly near: readonly Place[]
 }
 
 class Place implements TextState {
 	readonly id = ++lastId
 	readonly at: State
 	readonly steps = new Map<number, Step>()
-	readonly #make: (place: Place) => { row: TokenRow; near: readonly Place[] }
-	#made: { row: TokenRow; near: readonly Place[] } | null = null
+	readonly #make: (place: Place) => Steps<MadeRow>
+	#made: MadeRow | null = null
 
-	constructor(at: State, make: (place: Place) => { row: TokenRow; near: readonly Place[] }) {
+	constructor(at: State, make: (place: Place) => Steps<MadeRow>) {
 		this.at = at
 		this.#make = make
 	}
@@ -187,13 +199,23 @@ class Place implements TextState {
 	}
 
 	get row(): TokenRow {
-		this.#made ??= this.#make(this)
-		return this.#made.row
+		return this.#now().row
 	}
 
 	get near(): readonly TokenState[] {
-		this.#made ??= this.#make(this)
-		return this.#made.near
+		return this.#now().near
+	}
+
+	*makeRow(): Steps<void> {
+		if (this.#made !== null) return
+		const made = yield* this.#make(this)
+		// Another choice may have been quicker.
+		this.#made ??= made
+	}
+
+	#now(): MadeRow {
+		this.#made ??= finish(this.#make(this))
+		return this.#made
 	}
 }
 
@@ -214,10 +236,26 @@ class RowBuilder {
 		this.#states.set(tokenId, state)
 	}
 
-	successors(idOf: (state: State) => number, loop: TokenState | null): TokenSuccessors | null {
-		if (this.isOpen || this.#states.size > SUCCESSOR_COUNT_MAX) return null
-		const tokenIds = Int32Array.from(this.#states.keys()).sort()
+	/** Where listed tokens lead, in the order of their ids and with repetitions. */
+	get reached(): State[] {
+		const loop = this.loop === null ? [] : [this.loop]
+		if (!this.#isListed) return loop
+		return [...loop, ...Array.from(this.#tokenIds, (id) => this.#states.get(id)!)]
+	}
+
+	successors(idOf: (state: State) => number): TokenSuccessors | null {
+		if (!this.#isListed) return null
+		const tokenIds = this.#tokenIds
 		const stateIds = tokenIds.map((id) => idOf(this.#states.get(id)!))
-		return { tokenIds, stateIds, otherwise: loop?.id ?? 0 }
+		return { tokenIds, stateIds, otherwise: this.loop === null ? 0 : idOf(this.loop) }
+	}
+
+	/** Ascending. */
+	get #tokenIds(): Int32Array {
+		return Int32Array.from(this.#states.keys()).sort()
+	}
+
+	get #isListed(): boolean {
+		return !this.isOpen && this.#states.size <= SUCCESSOR_COUNT_MAX
 	}
 }

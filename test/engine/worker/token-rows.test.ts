@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { SentRows } from '../../../src/engine/sent-rows.ts'
-import { stateAfter, type TokenState } from '../../../src/engine/token-state.ts'
+import { stateAfter } from '../../../src/engine/token-state.ts'
 import { Sequence } from '../../../src/engine/worker/sequence.ts'
 import { TokenRows } from '../../../src/engine/worker/token-rows.ts'
+import { tokenState } from '../../helpers/token-state.ts'
 import { generationRequest } from '../requests.ts'
 
 const mask = (bits: number) => Uint32Array.of(bits)
@@ -66,11 +67,8 @@ describe('the worker', () => {
 })
 
 describe('what is sent to the worker', () => {
-	const state = (id: number, words = 1): TokenState => ({
-		id,
-		row: { mask: new Uint32Array(words), next: null },
-		near: [],
-	})
+	const state = (id: number, words = 1) =>
+		tokenState(id, { mask: new Uint32Array(words), next: null })
 
 	test('is each row once, with those that may be needed soon', () => {
 		const sent = new SentRows()
