@@ -76,6 +76,7 @@ export function inferenceFormat(prompt: string): StreamFormat {
 	const frame = (token: string) => dataFrame(JSON.stringify({ token } satisfies InferenceEvent))
 	return {
 		open: () => frame(prompt),
+		prompt: () => null,
 		event: (event) => (event.type === 'text' ? frame(event.text) : ''),
 		close: () => doneFrame,
 		fail: errorFrame,

@@ -22,6 +22,9 @@ function objectText(fields: readonly (readonly [key: string, value: unknown])[])
 /** Objects and lists within each other that are taken apart: those of answers whose parts may be large. */
 const PIECE_DEPTH_MAX = 3
 
+/** Scalars of a list that are written at once. */
+const SCALARS_PER_PART = 4096
+
 /** The same text in pieces, of which each is made when it is asked for and has at least `lengthMin` characters but the last. */
 export function* jsonPieces(value: unknown, lengthMin: number): Generator<string, void> {
 	let text = ''
@@ -48,7 +51,12 @@ function* parts(value: unknown, depthMax: number): Generator<string, void> {
 		}
 		yield mark === '{' ? '{}' : '}'
 	} else if (value.every((item) => typeof item !== 'object')) {
-		yield JSON.stringify(value)
+		let mark = '['
+		for (let from = 0; from < value.length; from += SCALARS_PER_PART) {
+			yield mark + JSON.stringify(value.slice(from, from + SCALARS_PER_PART)).slice(1, -1)
+			mark = ','
+		}
+		yield mark === '[' ? '[]' : ']'
 	} else {
 		let mark = '['
 		for (const item of value) {

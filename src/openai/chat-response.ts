@@ -1,5 +1,6 @@
 /** Text → answers of POST /v1/chat/completions, whole or in chunks. */
 import type { FinishReason } from '../engine/generation.ts'
+import { finish, type Steps } from '../lib/steps.ts'
 import type { TextResult } from '../text/text-events.ts'
 import type { ReplyPiece, ToolCallParser } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -31,29 +32,32 @@ export interface CallsWithin {
 	newParser(): ToolCallParser
 }
 
-/** The answer in one object, for `jsonText`. */
-export function toChatCompletion(
+/** The answer in one object, for `jsonText`, in steps. */
+export function* toChatCompletion(
 	head: AnswerHead,
 	result: TextResult,
 	{ tokenizer, logprobs, promptLogprobs, promptTokenIds, ...reading }: ChatOptions,
-): ChatCompletion {
+): Steps<ChatCompletion> {
 	const completionTokens = result.choices.reduce((sum, c) => sum + c.completionTokens, 0)
+	const choices: ChatCompletion['choices'] = []
+	for (const [index, choice] of result.choices.entries()) {
+		const message = toMessage(choice.text, reading)
+		const isOfCalls = reading.newId !== null || message.tool_calls !== undefined
+		choices.push({
+			index,
+			message,
+			logprobs: logprobs ? yield* toChatLogprobs(choice.tokens, tokenizer) : null,
+			finish_reason: toFinishReason(choice.finishReason, isOfCalls),
+			...(promptTokenIds !== null && { token_ids: [...choice.tokenIds] }),
+		})
+		yield
+	}
 	return {
 		...headFields(head, 'chat.completion'),
-		choices: result.choices.map((choice, index) => {
-			const message = toMessage(choice.text, reading)
-			const isOfCalls = reading.newId !== null || message.tool_calls !== undefined
-			return {
-				index,
-				message,
-				logprobs: logprobs ? toChatLogprobs(choice.tokens, tokenizer) : null,
-				finish_reason: toFinishReason(choice.finishReason, isOfCalls),
-				...(promptTokenIds !== null && { token_ids: [...choice.tokenIds] }),
-			}
-		}),
+		choices,
 		...(promptTokenIds !== null && { prompt_token_ids: [...promptTokenIds] }),
 		...(promptLogprobs !== null && {
-			prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
+			prompt_logprobs: yield* toPromptLogprobs(result, promptLogprobs, tokenizer),
 		}),
 		usage: toUsage(result.promptTokens, result.cachedTokens, completionTokens),
 	}
@@ -75,8 +79,8 @@ export function chatChunkShape(options: ChatOptions): ChunkShape {
 		tokenIds: (_choice, ids) => (promptTokenIds === null ? '' : `,"token_ids":[${ids}]`),
 		tellsStopToken: false,
 		logprobs: (_choice, tokens) =>
-			logprobs ? JSON.stringify(toChatLogprobs(tokens, tokenizer)) : 'null',
-		echo: () => null,
+			logprobs ? JSON.stringify(finish(toChatLogprobs(tokens, tokenizer))) : 'null',
+		echo: null,
 		...deltas,
 	}
 }

@@ -4,6 +4,7 @@
  */
 
 import type { FinishReason } from '../engine/generation.ts'
+import type { Steps } from '../lib/steps.ts'
 import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import { dataFrame, doneFrame, errorFrame, type StreamFormat } from '../wire/stream-format.ts'
@@ -32,8 +33,14 @@ export interface ChunkShape {
 	readonly openingFields: string
 	/** A stop token counts and is told with the end of its choice. */
 	readonly tellsStopToken: boolean
-	/** A prompt that its choices repeat, with JSON of its log-probabilities; null = none does. */
-	echo(prompt: PromptEvent): { readonly text: string; readonly logprobs: string } | null
+	/** What choices repeat of their prompt; null = nothing. */
+	readonly echo: ((prompt: PromptEvent) => Steps<EchoJson>) | null
+}
+
+/** A text, and JSON of its log-probabilities. */
+export interface EchoJson {
+	readonly text: string
+	readonly logprobs: string
 }
 
 export interface ChunkStreamOptions {
@@ -75,7 +82,25 @@ export class ChunkStream implements StreamFormat {
 		return frames
 	}
 
-	event(event: TextEvent): string {
+	prompt(event: PromptEvent): Steps<string> | null {
+		this.#promptTokens += event.promptTokens
+		this.#cachedTokens += event.cachedTokens
+		const { echo } = this.#shape
+		return echo && this.#repeat(event, echo(event))
+	}
+
+	*#repeat(event: PromptEvent, making: Steps<EchoJson>): Steps<string> {
+		const echo = yield* making
+		let frames = ''
+		for (let i = 0; i < this.#options.choicesPerPrompt; i++) {
+			const choice = event.choice + i
+			const fields = this.#shape.text(echo.text, choice)
+			if (fields !== null) frames += this.#chunk(choice, fields, echo.logprobs, 'null')
+		}
+		return frames
+	}
+
+	event(event: Exclude<TextEvent, PromptEvent>): string {
 		switch (event.type) {
 			case 'text': {
 				const { choice } = event
@@ -85,8 +110,6 @@ export class ChunkStream implements StreamFormat {
 				const logprobs = this.#shape.logprobs(choice, event.tokens)
 				return this.#chunk(choice, `${fields ?? this.#shape.textless}${ids}`, logprobs, 'null')
 			}
-			case 'prompt':
-				return this.#prompt(event)
 			case 'finish':
 				return this.#finish(event)
 		}
@@ -99,20 +122,6 @@ export class ChunkStream implements StreamFormat {
 
 	fail(error: ApiError): string {
 		return errorFrame(error)
-	}
-
-	#prompt(event: PromptEvent): string {
-		this.#promptTokens += event.promptTokens
-		this.#cachedTokens += event.cachedTokens
-		const echo = this.#shape.echo(event)
-		if (echo === null) return ''
-		let frames = ''
-		for (let i = 0; i < this.#options.choicesPerPrompt; i++) {
-			const choice = event.choice + i
-			const fields = this.#shape.text(echo.text, choice)
-			if (fields !== null) frames += this.#chunk(choice, fields, echo.logprobs, 'null')
-		}
-		return frames
 	}
 
 	/** The last finish chunk carries usage, unless a chunk of its own will. */

@@ -1,17 +1,18 @@
 /** Text → answers of POST /v1/completions, whole or in chunks. */
 
 import type { TokenLogprob } from '../engine/generation.ts'
-import { jsonText } from '../lib/json-text.ts'
+import { jsonPieces } from '../lib/json-text.ts'
 import { finish, type Steps } from '../lib/steps.ts'
 import { codePointCount } from '../text/code-points.ts'
 import { endOfText } from '../text/prompt.ts'
-import type { TextChoice, TextResult } from '../text/text-events.ts'
+import type { PromptEvent, TextChoice, TextResult } from '../text/text-events.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type AnswerHead, headFields, toUsage } from './answer.ts'
-import type { ChunkShape } from './chunk-stream.ts'
+import type { ChunkShape, EchoJson } from './chunk-stream.ts'
 import type { CompletionPrompt } from './completion-request.ts'
 import {
 	type CompletionToken,
+	TOKENS_PER_STEP,
 	toCompletionLogprobs,
 	toPromptLogprobs,
 	withTop,
@@ -49,13 +50,13 @@ export function* toCompletion(
 		// The same objects for all choices, which can be many.
 		const promptFields = {
 			...(promptLogprobs !== null && {
-				prompt_logprobs: toPromptLogprobs(result, promptLogprobs, tokenizer),
+				prompt_logprobs: yield* toPromptLogprobs(result, promptLogprobs, tokenizer),
 			}),
 			...(options.tokenIds && { prompt_token_ids: [...prompt.tokenIds] }),
 		}
 		for (const choice of best(result.choices, options.n)) {
 			choices.push({
-				...toChoice(choice, echo, options),
+				...(yield* toChoice(choice, echo, options)),
 				...promptFields,
 				...(options.tokenIds && { token_ids: [...choice.tokenIds] }),
 			})
@@ -81,8 +82,19 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 	const promptOf = (choice: number) => prompts[Math.floor(choice / n)]!
 	/** Choices that have told the tokens of their prompt. */
 	const begun = new Set<number>()
-	const toJson = (tokens: readonly CompletionToken[]) =>
-		options.logprobs === null ? 'null' : jsonText(toCompletionLogprobs(tokens, tokenizer))
+	function* toJson(tokens: readonly CompletionToken[]): Steps<string> {
+		if (options.logprobs === null) return 'null'
+		let text = ''
+		for (const piece of jsonPieces(yield* toCompletionLogprobs(tokens, tokenizer), PIECE_LENGTH)) {
+			text += piece
+			yield
+		}
+		return text
+	}
+	function* echoJson(event: PromptEvent): Steps<EchoJson> {
+		const { text, tokens } = yield* echoOf(promptOf(event.choice), event, options)
+		return { text, logprobs: yield* toJson(tokens) }
+	}
 	return {
 		object: 'text_completion',
 		opening: null,
@@ -99,17 +111,14 @@ export function completionChunkShape(options: CompletionOptions): ChunkShape {
 		rest: () => null,
 		finishReason: (reason) => reason,
 		logprobs: (choice, tokens) =>
-			toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0)),
+			finish(toJson(shift(tokens, options.echo ? codePointCount(promptOf(choice).text) : 0))),
 		tellsStopToken: tellsStopToken(options),
-		echo: (event) => {
-			if (!options.echo) return null
-			const { text, tokens } = finish(echoOf(promptOf(event.choice), event, options))
-			return { text, logprobs: toJson(tokens) }
-		},
+		echo: options.echo ? echoJson : null,
 	}
 }
 
-const TOKENS_PER_STEP = 256
+/** Characters of an answer that are written in one step. */
+const PIECE_LENGTH = 2 ** 15
 
 interface Echo {
 	readonly text: string
@@ -217,12 +226,12 @@ function tellsStopToken({ echo, logprobs }: CompletionOptions): boolean {
 	return echo || logprobs !== null
 }
 
-function toChoice(choice: TextChoice, echo: Echo, { logprobs, tokenizer }: CompletionOptions) {
+function* toChoice(choice: TextChoice, echo: Echo, { logprobs, tokenizer }: CompletionOptions) {
 	const generated = choice.stopToken ? [...choice.tokens, choice.stopToken] : choice.tokens
 	const tokens = [...echo.tokens, ...shift(generated, codePointCount(echo.text))]
 	return {
 		text: echo.text + choice.text,
-		logprobs: logprobs === null ? null : toCompletionLogprobs(tokens, tokenizer),
+		logprobs: logprobs === null ? null : yield* toCompletionLogprobs(tokens, tokenizer),
 		finish_reason: choice.finishReason,
 	}
 }

@@ -1,5 +1,6 @@
 /** Log-probabilities in the two shapes of /v1. */
 import type { TokenLogprob } from '../engine/generation.ts'
+import type { Steps } from '../lib/steps.ts'
 import type { ScoredToken, TextResult } from '../text/text-events.ts'
 import { tokenLabel } from '../text/token-label.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -12,12 +13,15 @@ const logprobMin = -9999
 
 const utf8 = new TextEncoder()
 
-/** `logprobs` of a chat choice or chunk. */
-export function toChatLogprobs(
+/** Tokens that are looked at in one step. */
+export const TOKENS_PER_STEP = 64
+
+/** `logprobs` of a chat choice or chunk, in steps. */
+export function* toChatLogprobs(
 	tokens: readonly ScoredToken[],
 	tokenizer: Tokenizer,
-): { content: ChatLogprob[]; refusal: null } {
-	const content = tokens.map(({ tokenId, logprob, isAfterWord }) => {
+): Steps<{ content: ChatLogprob[]; refusal: null }> {
+	const toContent = ({ tokenId, logprob, isAfterWord }: ScoredToken) => {
 		const entry = (id: number, value: number) => {
 			const text = tokenizer.tokenText(id, isAfterWord)
 			const bytes = text === '' ? tokenizer.tokenBytes(id) : utf8.encode(text)
@@ -28,7 +32,12 @@ export function toChatLogprobs(
 			...entry(tokenId, logprob.logprob),
 			top_logprobs: logprob.top.map(([id, value]) => entry(id, value)),
 		}
-	})
+	}
+	const content: ChatLogprob[] = []
+	for (const token of tokens) {
+		content.push(toContent(token))
+		if (content.length % TOKENS_PER_STEP === 0) yield
+	}
 	return { content, refusal: null }
 }
 
@@ -42,15 +51,23 @@ export interface CompletionToken {
 	readonly isAfterWord: boolean
 }
 
-/** `logprobs` of a completion or of a chunk of one. */
-export function toCompletionLogprobs(
+/** `logprobs` of a completion or of a chunk of one, in steps. */
+export function* toCompletionLogprobs(
 	tokens: readonly CompletionToken[],
 	tokenizer: Tokenizer,
-): CompletionLogprobs {
+): Steps<CompletionLogprobs> {
+	const top: (Map<string, number> | null)[] = []
+	const labels: string[] = []
+	for (const [i, token] of tokens.entries()) {
+		const { tokenId, logprob, isAfterWord } = token
+		labels.push(tokenLabel(tokenizer, tokenId, isAfterWord))
+		top.push(logprob && toTopMap(token, logprob, tokenizer))
+		if (i % TOKENS_PER_STEP === TOKENS_PER_STEP - 1) yield
+	}
 	return {
-		tokens: tokens.map(({ tokenId, isAfterWord }) => tokenLabel(tokenizer, tokenId, isAfterWord)),
+		tokens: labels,
 		token_logprobs: tokens.map(({ logprob }) => logprob && toFinite(logprob.logprob)),
-		top_logprobs: tokens.map((token) => token.logprob && toTopMap(token, token.logprob, tokenizer)),
+		top_logprobs: top,
 		text_offset: tokens.map(({ offset }) => offset),
 	}
 }
@@ -69,23 +86,28 @@ function toTopMap(
 	return byText
 }
 
-/** `prompt_logprobs`: for each token of the prompt that has a probability, id → facts, best first. */
-export function toPromptLogprobs(
+/** `prompt_logprobs`: for each token of the prompt that has a probability, id → facts, best first. In steps. */
+export function* toPromptLogprobs(
 	{ promptTokenIds, promptLogprobs }: Pick<TextResult, 'promptTokenIds' | 'promptLogprobs'>,
 	alternatives: number,
 	tokenizer: Tokenizer,
-): PromptLogprobs {
+): Steps<PromptLogprobs> {
 	const firstRead = promptTokenIds.length - (promptLogprobs?.length ?? 0)
-	return promptTokenIds.map((tokenId, i) => {
-		const logprob = promptLogprobs?.[i - firstRead] ?? null
-		if (logprob === null) return null
+	const factsOf = (tokenId: number, logprob: TokenLogprob) => {
 		const facts = ranked(tokenId, withTop(logprob, alternatives)).map(([id, value], place) => {
 			const rank = id === tokenId ? logprob.rank : place + 1
 			const fact = { logprob: toFinite(value), rank, decoded_token: tokenLabel(tokenizer, id) }
 			return [String(id), fact] as const
 		})
 		return new Map(facts)
-	})
+	}
+	const list: PromptLogprobs = []
+	for (const [i, tokenId] of promptTokenIds.entries()) {
+		const logprob = promptLogprobs?.[i - firstRead] ?? null
+		list.push(logprob && factsOf(tokenId, logprob))
+		if (i % TOKENS_PER_STEP === TOKENS_PER_STEP - 1) yield
+	}
+	return list
 }
 
 /** The same with that many of its alternatives. */

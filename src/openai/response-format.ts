@@ -1,5 +1,5 @@
 /** What a request asks its text to be, in whatever spelling → a constraint. */
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import {
 	type Constraint,
 	type ConstraintOptions,

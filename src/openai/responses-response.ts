@@ -1,5 +1,6 @@
 /** Text → answers of POST /v1/responses. */
 import type { FinishReason } from '../engine/generation.ts'
+import { finish } from '../lib/steps.ts'
 import type { ScoredToken, TextResult } from '../text/text-events.ts'
 import type { ToolCallParser } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
@@ -148,7 +149,7 @@ export function toResponseLogprobs(
 	tokens: readonly ScoredToken[],
 	{ logprobsTokenizer }: ResponseHead,
 ) {
-	return logprobsTokenizer === null ? [] : toChatLogprobs(tokens, logprobsTokenizer).content
+	return logprobsTokenizer === null ? [] : finish(toChatLogprobs(tokens, logprobsTokenizer)).content
 }
 
 function toResponseUsage({

@@ -2,7 +2,7 @@
  * The events of a streamed response. Clients put the response together from them and are strict:
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
-import type { ScoredToken, TextEvent } from '../text/text-events.ts'
+import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
 import type { ReplyPiece, ToolCallParser } from '../text/tool-call-parser.ts'
 import type { ApiError } from '../wire/errors.ts'
 import { eventFrame, type StreamFormat } from '../wire/stream-format.ts'
@@ -64,12 +64,14 @@ export class ResponseStream implements StreamFormat {
 		)
 	}
 
-	event(event: TextEvent): string {
+	prompt(event: PromptEvent): null {
+		this.#promptTokens = event.promptTokens
+		this.#cachedTokens = event.cachedTokens
+		return null
+	}
+
+	event(event: TextPiece | FinishEvent): string {
 		switch (event.type) {
-			case 'prompt':
-				this.#promptTokens = event.promptTokens
-				this.#cachedTokens = event.cachedTokens
-				return ''
 			case 'text':
 				return this.#items.text(event)
 			case 'finish':

@@ -1,4 +1,5 @@
 /** Requests and answers of /tokenize, /detokenize and /tokenizer_info. */
+import { inSlices, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { chatTemplateText } from '../text/chat-prompt.ts'
 import { encodeText } from '../text/encode.ts'
 import { tokenLabel } from '../text/token-label.ts'
@@ -22,8 +23,17 @@ export async function toTokenized(
 		count: tokens.length,
 		max_model_len: contextLength,
 		tokens,
-		token_strs: body.return_token_strs ? tokens.map((id) => tokenLabel(tokenizer, id)) : null,
+		token_strs: body.return_token_strs ? await inSlices(labelsOf(tokens, tokenizer)) : null,
 	}
+}
+
+function* labelsOf(tokens: readonly number[], tokenizer: Tokenizer): Steps<string[]> {
+	const labels: string[] = []
+	for (const id of tokens) {
+		labels.push(tokenLabel(tokenizer, id))
+		if (labels.length % STEP_UNITS === 0) yield
+	}
+	return labels
 }
 
 /** What the tokenizer reserves, and how the model reads a conversation. */

@@ -10,7 +10,7 @@ import { readTrainerPoints, type TrainerState } from '../checkpoint/store/traine
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'

@@ -1,11 +1,11 @@
 /** How a text session becomes an HTTP answer: in one object, as a stream of events, or as bare text. */
-import { jsonPieces } from '../lib/json-text.ts'
-import { nextTurn } from '../lib/steps.ts'
+import { inSlices } from '../lib/steps.ts'
 import type { TextEvent, TextResult } from '../text/text-events.ts'
 import type { ApiError } from '../wire/errors.ts'
 import type { StreamFormat } from '../wire/stream-format.ts'
 import type { ServerContext } from './deps.ts'
 import { clientClosedRequest, toApiError } from './error-handler.ts'
+import { answerJson } from './json-answer.ts'
 import { eventStream, eventStreamHeaders, plainStream } from './sse.ts'
 import type { TextSession } from './text-session.ts'
 
@@ -20,9 +20,6 @@ export function headResponse(contentType: string): Response {
 	})
 }
 
-/** Characters of an answer that are made at once. */
-const PIECE_LENGTH = 64 * 1024
-
 /** Runs the session to its end and answers with one JSON object, of what `jsonText` takes; a long one leaves while it is made. */
 export async function answerWhole(
 	session: TextSession,
@@ -31,33 +28,7 @@ export async function answerWhole(
 	const { context, request } = session
 	const results = await context.connections.withoutIdleTimeout(request, () => session.results())
 	if (results === null) return clientClosedRequest()
-	const headers = { 'content-type': 'application/json;charset=utf-8', ...sessionHeaders(session) }
-	const pieces = jsonPieces(await toBody(results), PIECE_LENGTH)
-	const first = pieces.next().value ?? ''
-	const second = pieces.next()
-	if (second.done) return new Response(first, { headers })
-	context.connections.timeReader(request)
-	const stream = plainStream({
-		pieces: inTurns([first, second.value], pieces),
-		fail: (error) => {
-			logFailure(context, toApiError(error))
-			return null
-		},
-		closed: () => context.connections.rest(request),
-	})
-	return new Response(stream, { headers })
-}
-
-/** What is there, and what others leave time for. */
-async function* inTurns(
-	ready: readonly string[],
-	rest: Iterable<string>,
-): AsyncGenerator<string, void> {
-	yield* ready
-	for (const piece of rest) {
-		yield piece
-		await nextTurn()
-	}
+	return answerJson(context, request, await toBody(results), sessionHeaders(session))
 }
 
 /** Answers with server-sent events; the headers go out before the prompt has been read. */
@@ -92,15 +63,22 @@ async function* frames(session: TextSession, format: StreamFormat): AsyncGenerat
 	const opening = format.open()
 	if (opening !== '') yield opening
 	for await (const events of session.batches()) {
-		const ready = join(events, format)
+		const ready = await join(events, format)
 		if (ready !== '') yield ready
 	}
 	yield format.close()
 }
 
-function join(events: readonly TextEvent[], format: StreamFormat): string {
+async function join(events: readonly TextEvent[], format: StreamFormat): Promise<string> {
 	let text = ''
-	for (const event of events) text += format.event(event)
+	for (const event of events) {
+		if (event.type !== 'prompt') {
+			text += format.event(event)
+			continue
+		}
+		const steps = format.prompt(event)
+		if (steps !== null) text += await inSlices(steps)
+	}
 	return text
 }
 

@@ -3,7 +3,7 @@
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { CONFIG_BYTES_MAX } from '../checkpoint/store/run-config.ts'
 import { isRecord, withoutByteOrderMark } from '../lib/json.ts'
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-depth.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import { RUN_ID_LENGTH_MAX } from '../runs/run-name.ts'
 import {
 	aboveMax,

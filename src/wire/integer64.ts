@@ -4,6 +4,9 @@
  * 11. Different integers less than 2^53 apart stay different.
  */
 
+import { memberText } from '../lib/json-scan.ts'
+import type { Steps } from '../lib/steps.ts'
+
 /** The number for decimal digits; beyond 64 bits only the lowest 64 count. */
 export function foldInteger64(digits: string): number {
 	const value = Number(digits)
@@ -12,17 +15,10 @@ export function foldInteger64(digits: string): number {
 	return Number(BigInt.asUintN(53, bits ^ (bits >> 53n)))
 }
 
-/** The same for a field of the object that `json` holds, whose digits JSON.parse has rounded. */
-export function foldedField(json: string, name: string): number | undefined {
-	const sources = new Map<unknown, string>()
-	const root: unknown = JSON.parse(json, readSource)
-	const source = sources.get(root)
+/** The same for an integer field of the object that `json` holds, whose digits JSON.parse has rounded. */
+export function* foldedField(json: string, name: string): Steps<number | undefined> {
+	const source = yield* memberText(json, name)
 	if (source === undefined) return undefined
 	// Written with a fraction or an exponent, it is what JSON.parse has read.
 	return foldInteger64(/^-?\d+$/.test(source) ? source : BigInt(Number(source)).toString())
-
-	function readSource(this: unknown, key: string, value: unknown, context?: { source?: string }) {
-		if (key === name && context?.source !== undefined) sources.set(this, context.source)
-		return value
-	}
 }

@@ -1,11 +1,14 @@
-import type { TextEvent } from '../text/text-events.ts'
+import type { Steps } from '../lib/steps.ts'
+import type { PromptEvent, TextEvent } from '../text/text-events.ts'
 import type { ApiError } from './errors.ts'
 
 /** A dialect's way of streaming: each method gives the SSE frames to send, '' for none. */
 export interface StreamFormat {
 	/** Sent at once, before the prompt has been read. */
 	open(): string
-	event(event: TextEvent): string
+	/** A prompt was read; null: nothing is sent of it. One that is repeated can be long. */
+	prompt(event: PromptEvent): Steps<string> | null
+	event(event: Exclude<TextEvent, PromptEvent>): string
 	/** After the last choice has finished. */
 	close(): string
 	/** In place of the rest, when the generation failed. */

@@ -29,7 +29,8 @@ describe('chunks that are put together from strings', () => {
 
 test('choices that finish in any order are counted in the last one’s usage', () => {
 	const stream = new ChunkStream(head, chatChunkShape(chat), { ...options, choices: 2 })
-	stream.event({ type: 'prompt', choice: 0, promptTokens: 3, cachedTokens: 2, logprobs: null })
+	const prompt = { choice: 0, promptTokens: 3, cachedTokens: 2, logprobs: null }
+	expect(stream.prompt({ type: 'prompt', ...prompt })).toBeNull()
 	const finish = (choice: number) =>
 		stream.event({
 			type: 'finish',

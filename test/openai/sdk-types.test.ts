@@ -39,8 +39,10 @@ const call = resultOf('[{"name":"f","arguments":{"a":1}}]')
 
 test('chat completions of texts and of calls', () => {
 	const options = { tokenizer, logprobs: true, promptLogprobs: null, promptTokenIds: null }
-	const ofText: OpenAI.ChatCompletion = toChatCompletion(head, text, { ...options, newId: null })
-	const ofCalls: OpenAI.ChatCompletion = toChatCompletion(head, call, { ...options, newId })
+	const ofText: OpenAI.ChatCompletion = finish(
+		toChatCompletion(head, text, { ...options, newId: null }),
+	)
+	const ofCalls: OpenAI.ChatCompletion = finish(toChatCompletion(head, call, { ...options, newId }))
 	expect(ofText.choices[0]!.message.content).toBe('a')
 	expect(ofCalls.choices[0]!.message.tool_calls).toEqual([
 		{ id: 'call_1', type: 'function', function: { name: 'f', arguments: '{"a":1}' } },

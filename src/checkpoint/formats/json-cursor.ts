@@ -1,4 +1,4 @@
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-depth.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-scan.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
 import {

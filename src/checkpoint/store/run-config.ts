@@ -1,6 +1,6 @@
 /** config.json of a run, as far as listings need it. */
 import { describeValue, isRecord, withoutByteOrderMark } from '../../lib/json.ts'
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-depth.ts'
+import { JSON_DEPTH_MAX, nestsDeeperThan } from '../../lib/json-scan.ts'
 
 export interface RunConfig {
 	/** As written there; {} when absent. */

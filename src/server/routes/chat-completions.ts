@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { inSlices } from '../../lib/steps.ts'
 import { replyParser } from '../../openai/chat-options.ts'
 import { toChatCompletionTextRequest } from '../../openai/chat-request.ts'
 import { chatChunkShape, toChatCompletion } from '../../openai/chat-response.ts'
@@ -57,7 +58,7 @@ async function complete(
 		callsWithin: newParser && { newParser, newId: freshId },
 	}
 	if (!asked.stream) {
-		return answerWhole(session, ([result]) => toChatCompletion(head, result!, options))
+		return answerWhole(session, ([result]) => inSlices(toChatCompletion(head, result!, options)))
 	}
 	const format = new ChunkStream(head, chatChunkShape(options), {
 		choices: asked.n ?? 1,

@@ -9,6 +9,7 @@ import {
 } from '../../openai/schemas/tokenize.ts'
 import { toDetokenized, toTokenized, toTokenizerInfo } from '../../openai/tokenize.ts'
 import type { ServerContext } from '../deps.ts'
+import { answerJson } from '../json-answer.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
 import { generationErrors, operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
@@ -54,15 +55,13 @@ export function tokenize(context: ServerContext) {
 		)
 }
 
-async function encode(
-	{ catalog, clients, bodies }: ServerContext,
-	request: Request,
-	read: BodyReader<TokenizeRequest>,
-) {
+async function encode(context: ServerContext, request: Request, read: BodyReader<TokenizeRequest>) {
+	const { catalog, clients, bodies } = context
 	using held = bodies.open(clients.of(request))
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
-	return await toTokenized(body, lease.tokenizer, lease.config.contextLength)
+	const answer = await toTokenized(body, lease.tokenizer, lease.config.contextLength)
+	return answerJson(context, request, answer)
 }
 
 async function decode(

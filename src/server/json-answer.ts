@@ -1,0 +1,46 @@
+/** JSON answers of any length: a long one leaves while it is made, and others have their turns meanwhile. */
+import { jsonPieces } from '../lib/json-text.ts'
+import { nextTurn } from '../lib/steps.ts'
+import type { ServerContext } from './deps.ts'
+import { toApiError } from './error-handler.ts'
+import { plainStream } from './sse.ts'
+
+/** Characters of an answer that are made at once. */
+const PIECE_LENGTH = 64 * 1024
+
+/** Answers with what `jsonText` takes. */
+export function answerJson(
+	{ connections, log }: Pick<ServerContext, 'connections' | 'log'>,
+	request: Request,
+	value: unknown,
+	moreHeaders: Readonly<Record<string, string>> = {},
+): Response {
+	const headers = { 'content-type': 'application/json;charset=utf-8', ...moreHeaders }
+	const pieces = jsonPieces(value, PIECE_LENGTH)
+	const first = pieces.next().value ?? ''
+	const second = pieces.next()
+	if (second.done) return new Response(first, { headers })
+	connections.timeReader(request)
+	const stream = plainStream({
+		pieces: inTurns([first, second.value], pieces),
+		fail: (error) => {
+			const fault = toApiError(error)
+			log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
+			return null
+		},
+		closed: () => connections.rest(request),
+	})
+	return new Response(stream, { headers })
+}
+
+/** What is there, and what others leave time for. */
+async function* inTurns(
+	ready: readonly string[],
+	rest: Iterable<string>,
+): AsyncGenerator<string, void> {
+	yield* ready
+	for (const piece of rest) {
+		yield piece
+		await nextTurn()
+	}
+}
