@@ -2,7 +2,7 @@
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
 import { describeValue, isRecord } from '../lib/json.ts'
 import { hasMoreThan, JSON_DEPTH_MAX, type JsonCounts, nesting } from '../lib/json-scan.ts'
-import { inSlices, type Steps } from '../lib/steps.ts'
+import { inSlices, nextTurn, type Steps } from '../lib/steps.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { foldedField } from '../wire/integer64.ts'
 import type { BodyBytes } from './body-budget.ts'
@@ -121,8 +121,7 @@ export async function readText(
 	try {
 		for (;;) {
 			const { done, value } = await reader.read()
-			// Of pieces decoded one by one a text that is not Latin would take six times as long.
-			if (done) return new TextDecoder().decode(Buffer.concat(pieces))
+			if (done) return await decode(pieces)
 			bytes += value.byteLength
 			if (bytes > bytesMax) throw requestTooLarge(bytesMax)
 			held?.take(value.byteLength)
@@ -133,6 +132,15 @@ export async function readText(
 		reader.cancel().catch(() => {})
 		throw error
 	}
+}
+
+/** Each stage takes some milliseconds of a long body; decoded piece by piece a text that is not Latin takes six times as long. */
+async function decode(pieces: readonly Uint8Array[]): Promise<string> {
+	const bytes = Buffer.concat(pieces)
+	await nextTurn()
+	const text = new TextDecoder().decode(bytes)
+	await nextTurn()
+	return text
 }
 
 function checkHeaders(headers: Headers): void {

@@ -7,10 +7,8 @@
 export class StopMatcher {
 	readonly #patterns: readonly Pattern[]
 
-	constructor(stop: readonly string[]) {
-		// A string with half a surrogate pair cannot occur: all our texts are well-formed.
-		const possible = stop.filter((text) => text !== '' && text.isWellFormed())
-		this.#patterns = [...new Set(possible)].map((text) => new Pattern(text))
+	constructor(stop: readonly StopText[]) {
+		this.#patterns = stop.map((text) => new Pattern(text))
 	}
 
 	/** Reads one UTF-16 unit; the length of the match that ends with it, 0 when none does. */
@@ -30,22 +28,40 @@ export class StopMatcher {
 	}
 }
 
+/** A stop string that matchers of any number of texts share. */
+export interface StopText {
+	readonly text: string
+	/** borders[n]: length of the longest proper prefix of the first n units that also ends them. */
+	readonly borders: Int32Array
+}
+
+/** Of these strings those that can occur, each once. */
+export function stopTexts(stop: readonly string[]): StopText[] {
+	// A string with half a surrogate pair cannot occur: all our texts are well-formed.
+	const possible = stop.filter((text) => text !== '' && text.isWellFormed())
+	return [...new Set(possible)].map((text) => ({ text, borders: bordersOf(text) }))
+}
+
+function bordersOf(text: string): Int32Array {
+	const borders = new Int32Array(text.length + 1)
+	for (let length = 2, border = 0; length <= text.length; length++) {
+		const unit = text.charCodeAt(length - 1)
+		while (border > 0 && text.charCodeAt(border) !== unit) border = borders[border]!
+		if (text.charCodeAt(border) === unit) border++
+		borders[length] = border
+	}
+	return borders
+}
+
 class Pattern {
 	readonly text: string
 	/** Units of `text` that the read text ends with; never all of them. */
 	matched = 0
-	/** borders[n]: length of the longest proper prefix of the first n units that also ends them. */
 	readonly #borders: Int32Array
 
-	constructor(text: string) {
+	constructor({ text, borders }: StopText) {
 		this.text = text
-		this.#borders = new Int32Array(text.length + 1)
-		for (let length = 2, border = 0; length <= text.length; length++) {
-			const unit = text.charCodeAt(length - 1)
-			while (border > 0 && text.charCodeAt(border) !== unit) border = this.#borders[border]!
-			if (text.charCodeAt(border) === unit) border++
-			this.#borders[length] = border
-		}
+		this.#borders = borders
 	}
 
 	/** Reads one unit; whether a match ends with it. */

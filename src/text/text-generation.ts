@@ -11,6 +11,7 @@ import type {
 } from '../engine/generation.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ConstraintSession } from './constraint/constraint.ts'
+import { stopTexts } from './stop-matcher.ts'
 import type { ScoredToken, TextChoice, TextEvent, TextResult } from './text-events.ts'
 import { promptIds, type TextRequest } from './text-request.ts'
 import { type TextDelta, TextStream } from './text-stream.ts'
@@ -65,11 +66,12 @@ export class TextGeneration {
 		this.#generation = generation
 		this.#meter = meter
 		this.#promptTokenIds = promptIds(request)
+		const stop = stopTexts(request.stop)
 		this.#choices = Array.from({ length: request.generation.n }, () => {
 			const constraint = request.constraint?.start() ?? null
 			const text = new TextStream({
 				decoder: constraint ?? tokenizer.createDecoder(request.textBefore),
-				stop: request.stop,
+				stop,
 				includeStop: request.includeStop,
 				minTokens: request.generation.minTokens,
 				skipsLeadingBlank: request.skipsLeadingBlank && constraint === null,

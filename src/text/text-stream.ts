@@ -1,13 +1,13 @@
 import { assert } from '../lib/assert.ts'
 import type { IncrementalDecoder } from '../tokenizer/tokenizer.ts'
 import { codePointCount } from './code-points.ts'
-import { StopMatcher } from './stop-matcher.ts'
+import { StopMatcher, type StopText } from './stop-matcher.ts'
 
 export interface TextStreamOptions {
 	/** Of the tokenizer (`createDecoder`) or of a constraint (`start`). */
 	readonly decoder: IncrementalDecoder
-	/** Texts that end the stream; '' never matches. */
-	readonly stop?: readonly string[]
+	/** Texts that end the stream. */
+	readonly stop?: readonly StopText[]
 	/** The returned text ends with the stop string instead of before it. Default false. */
 	readonly includeStop?: boolean
 	/** A stop string counts only when this many tokens have been pushed. Default 0. */

@@ -32,7 +32,10 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
 	cliffs: ['Beyond the length of the context, over HTTP', measureCliffs],
 	constraints: ['Texts held to a format, over HTTP', measureConstraints],
-	stalls: ['Longest pause of four streams beside one heavy request', measureStalls],
+	stalls: [
+		'Longest pause of four streams, and longest wait for /health, beside one heavy request',
+		measureStalls,
+	],
 	start: ['Start', measureStart],
 	load: ['Checkpoints', measureLoad],
 	quality: ['Quality', measureQuality],

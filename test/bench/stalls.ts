@@ -1,15 +1,20 @@
-/** How long one heavy request keeps the events of other connections waiting. */
+/**
+ * How long one heavy request keeps other connections waiting: the longest pause of streams, steps of the
+ * engine included, and the longest wait for /health with the work of the main thread meanwhile.
+ */
+import type { Waits } from '../helpers/main-thread.ts'
 import { type Bench, roundsOf, runsDirectory, servedName } from './bench-context.ts'
 import type { ClientResult, ClientTask } from './http-client.ts'
 import type { Goal } from './report.ts'
 import { startServer } from './server-process.ts'
 import { TaskProcess } from './task-process.ts'
+import type { WatchTask } from './wait-watch.ts'
 
 const STREAMS = 4
 const STREAM_TOKENS = 200
 /** How long the streams run before the request comes, milliseconds. */
 const LEAD_MS = 100
-const PAUSE_GOAL: Goal = { of: 'value', bound: 'max', limit: 20 }
+const WAIT_GOAL: Goal = { of: 'value', bound: 'max', limit: 20 }
 
 const MODEL = servedName('embedded')
 const CHARACTERS = 500_000
@@ -49,6 +54,17 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 				prompt: list(100_000, () => 1 + (round % 9)),
 				echo: true,
 				logprobs: 5,
+				max_tokens: 1,
+			}),
+	},
+	'streamed echo of 100,000 token ids with log-probabilities': {
+		path: '/v1/completions',
+		body: (round) =>
+			json({
+				prompt: list(100_000, () => 1 + (round % 9)),
+				echo: true,
+				logprobs: 5,
+				stream: true,
 				max_tokens: 1,
 			}),
 	},
@@ -136,13 +152,15 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 export async function measureStalls(bench: Bench): Promise<void> {
 	await using server = await startServer(bench, runsDirectory(bench))
 	using client = new TaskProcess<ClientTask, ClientResult>('http-client.ts')
+	using watcher = new TaskProcess<WatchTask, Waits>('wait-watch.ts')
 	const target = { port: server.port, model: MODEL, streams: STREAMS, maxTokens: STREAM_TOKENS }
 	const seconds = bench.sampleSeconds * 10
-	const longestPause = async (request?: () => Promise<void>) => {
+	const observe = async (request?: () => Promise<void>) => {
 		const streams = client.run({ ...target, probes: [], seconds })
+		const watch = watcher.run({ pid: server.pid, port: server.port, seconds })
 		await Bun.sleep(LEAD_MS)
 		await request?.()
-		return (await streams).gapMax
+		return { pauseMs: (await streams).gapMax, ...(await watch) }
 	}
 	const send = async (path: string, body: string) => {
 		const url = `http://127.0.0.1:${server.port}${path}`
@@ -153,24 +171,42 @@ export async function measureStalls(bench: Bench): Promise<void> {
 		return answer.status
 	}
 	// The server's code is compiled while these run.
-	for (let round = 0; round < 3; round++) await longestPause()
+	for (let round = 0; round < 3; round++) await observe()
 
-	const add = (name: string, samples: readonly number[], goal: Goal | null) =>
-		bench.report.add({ subject: 'embedded', name, unit: 'ms', samples, goal })
-	const alone: number[] = []
-	for await (const _ of roundsOf(bench)) alone.push(await longestPause())
+	type Observation = Awaited<ReturnType<typeof observe>>
+	const add = (name: string, seen: readonly Observation[], goal: Goal | null) => {
+		const row = (name: string, samples: readonly number[], goal: Goal | null) =>
+			bench.report.add({ subject: 'embedded', name, unit: 'ms', samples, goal })
+		row(
+			name,
+			seen.map(({ pauseMs }) => pauseMs),
+			goal,
+		)
+		row(
+			'  /health waits',
+			seen.map(({ waitedMs }) => waitedMs),
+			goal,
+		)
+		row(
+			'  of which the main thread works',
+			seen.map(({ heldMs }) => heldMs),
+			null,
+		)
+	}
+	const alone: Observation[] = []
+	for await (const _ of roundsOf(bench)) alone.push(await observe())
 	add('no request beside them', alone, null)
 	for (const [name, { path, body }] of Object.entries(REQUESTS)) {
-		const pauses: number[] = []
+		const seen: Observation[] = []
 		let status = 0
 		for await (const round of roundsOf(bench)) {
 			const content = body(round)
 			const request = async () => {
 				status = await send(path, content)
 			}
-			pauses.push(await longestPause(request))
+			seen.push(await observe(request))
 		}
-		add(`${name}: ${status}`, pauses, PAUSE_GOAL)
+		add(`${name}: ${status}`, seen, WAIT_GOAL)
 	}
 }
 

@@ -1,14 +1,15 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { stopTexts } from '../../src/text/stop-matcher.ts'
 import { TextStream, type TextStreamOptions } from '../../src/text/text-stream.ts'
 import { loadTokenizer } from '../tokenizer/fixture-tokenizers.ts'
 
-type Options = Omit<TextStreamOptions, 'decoder'>
+type Options = Omit<TextStreamOptions, 'decoder' | 'stop'> & { stop?: readonly string[] }
 
 /** Pushes texts as if each were one token. */
 function run(pieces: readonly string[], options: Options) {
 	const decoder = { push: (id: number) => pieces[id]!, flush: () => '', isAfterWord: false }
-	const stream = new TextStream({ decoder, ...options })
+	const stream = new TextStream({ decoder, ...options, stop: stopTexts(options.stop ?? []) })
 	const deltas: string[] = []
 	const tokens: { index: number; offset: number }[] = []
 	let stopped = false
@@ -103,7 +104,7 @@ test('the blank after the role is dropped once', () => {
 
 test('a push after the stop breaks the contract', () => {
 	const decoder = { push: () => 'x', flush: () => '', isAfterWord: false }
-	const stream = new TextStream({ decoder, stop: ['x'] })
+	const stream = new TextStream({ decoder, stop: stopTexts(['x']) })
 	expect(stream.push(0).stopped).toBe(true)
 	expect(() => stream.push(0)).toThrow(/invariant/)
 	expect(stream.finish().text).toBe('')
@@ -170,7 +171,10 @@ test('long stop strings of one letter cost linear time', () => {
 
 test('finds a stop string across the blanks that a word tokenizer puts between words', () => {
 	const tokenizer = loadTokenizer('v1-word')
-	const stream = new TextStream({ decoder: tokenizer.createDecoder(), stop: ['\nDm7 G'] })
+	const stream = new TextStream({
+		decoder: tokenizer.createDecoder(),
+		stop: stopTexts(['\nDm7 G']),
+	})
 	const deltas = tokenizer.encode('D G7 C Cm\nDm7 G7').map((id) => stream.push(id))
 	expect(deltas.map(({ text }) => text)).toEqual(['D', ' G7', ' C', ' Cm', '', '', ''])
 	expect(deltas.at(-1)?.stopped).toBe(true)

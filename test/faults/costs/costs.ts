@@ -4,8 +4,8 @@
  * longest piece of work of the main thread.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import { watchMainThread } from '../../helpers/main-thread.ts'
 import { heaviest, plain } from './heaviest.ts'
 
 const MIB = 2 ** 20
@@ -30,7 +30,7 @@ export async function costOf(server: AlphaServer, path: string, request: object)
 	const headers = { 'content-type': 'application/json' }
 	const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body })
 	await response.arrayBuffer()
-	const heldMs = await watch.stop()
+	const { heldMs } = await watch.stop()
 	const bodyBytes = Buffer.byteLength(body)
 	const extraBytes = memory(server, 'VmHWM') - before - bodyBytes
 	return { status: response.status, bodyBytes, extraBytes, heldMs }
@@ -60,41 +60,6 @@ export async function costOfField(server: AlphaServer, path: string, field: stri
 function memory({ pid }: AlphaServer, field: 'VmRSS' | 'VmHWM'): number {
 	const status = readFileSync(`/proc/${pid}/status`, 'utf8')
 	return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
-}
-
-/** Processor time of the main thread, which no other process of a busy machine adds to, in milliseconds. */
-function mainThreadMs({ pid }: AlphaServer): number {
-	return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
-}
-
-/** Asks for /health over one connection, again and again. */
-function watchMainThread(server: AlphaServer) {
-	const request = 'GET /health HTTP/1.1\r\nHost: test.example\r\n\r\n'
-	const socket = connect({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })
-	const started = Promise.withResolvers<void>()
-	let heldMs = 0
-	let askedAt = 0
-	let isOver = false
-	const ask = () => {
-		askedAt = mainThreadMs(server)
-		socket.write(request)
-	}
-	socket.on('connect', ask)
-	socket.on('data', () => {
-		heldMs = Math.max(heldMs, mainThreadMs(server) - askedAt)
-		started.resolve()
-		if (isOver) socket.destroy()
-		else setTimeout(ask, 2)
-	})
-	const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
-	return {
-		started: started.promise,
-		async stop(): Promise<number> {
-			isOver = true
-			await closed
-			return heldMs
-		},
-	}
 }
 
 if (import.meta.main) {
