@@ -1,5 +1,6 @@
 import { KV_BYTES_MAX } from '../engine/memory.ts'
 import { instructionSets, threadsMax } from '../kernels/binding.ts'
+import type { ApiKey } from '../server/auth.ts'
 import { isSubnet } from '../server/clients.ts'
 import { memoryBudgets } from './memory-budgets.ts'
 import { type OptionTable, suggestion, UsageError, variablesOf } from './option.ts'
@@ -178,9 +179,9 @@ export function serveOptions(machine: Machine) {
 		}),
 		logFormat: choiceOption({
 			flag: '--log-format',
-			choices: ['text', 'json'],
-			defaultValue: 'text',
-			help: 'form of the log lines on standard error',
+			choices: ['auto', 'text', 'json'],
+			defaultValue: 'auto',
+			help: 'form of the log; auto: text on terminals, else JSON',
 		}),
 		uploadSecret: textOption({
 			key: 'upload-secret',
@@ -197,13 +198,15 @@ export function serveOptions(machine: Machine) {
 			placeholder: 'KEY[,KEY]',
 			defaultValue: [],
 			defaultText: 'no key needed',
-			help: 'keys that /v1 and /api ask for',
+			help: 'keys that /v1 and /api ask for: KEY or NAME:KEY',
 		}),
 	})
 }
 
 /** Settings of the server, checked and frozen. */
-export type Config = Values<ReturnType<typeof serveOptions>>
+export type Config = Omit<GivenConfig, 'apiKeys'> & { readonly apiKeys: readonly ApiKey[] }
+
+type GivenConfig = Values<ReturnType<typeof serveOptions>>
 
 /** Which flag or variable a setting came from. */
 export type ConfigOrigins = Origins<ReturnType<typeof serveOptions>>
@@ -225,10 +228,10 @@ export function parseConfig(
 	const table = { ...serveOptions(machine), printConfig: printConfigOption }
 	const { env, warnings } = withoutForeignValues(sources.env, ownNames)
 	const { values, origins, positionals } = parseOptions(table, { ...sources, env })
-	const apiKeys = toKeys(values, origins, env)
+	const apiKeys = toKeys(values.apiKeys, origins, env)
 	const config = { ...values, host: withoutBrackets(values.host), apiKeys }
 	if (config.uploadSecret !== null) checkSecret(origins.uploadSecret, config.uploadSecret)
-	for (const key of config.apiKeys) checkSecret(origins.apiKeys, key)
+	for (const { value } of config.apiKeys) checkSecret(origins.apiKeys, value)
 	if (config.kvMemoryBytes > KV_BYTES_MAX) {
 		const [max, got] = [KV_BYTES_MAX, config.kvMemoryBytes].map(formatBytes)
 		throw new UsageError(`${origins.kvMemoryBytes}: expected at most ${max}, got ${got}`)
@@ -300,17 +303,23 @@ function withoutBrackets(host: string): string {
 
 /** Keys without the comments of a file. Keys that are asked for and are none must not open the server. */
 function toKeys(
-	{ apiKeys }: Config,
+	given: readonly string[],
 	origins: ConfigOrigins,
 	env: OptionSources['env'],
-): readonly string[] {
-	const keys = apiKeys.filter((key) => !key.startsWith('#'))
+): readonly ApiKey[] {
+	const keys = given.filter((key) => !key.startsWith('#')).map(toKey)
 	const isAsked =
 		!isDefault(origins.apiKeys) ||
 		['ALPHA_API_KEYS', 'ALPHA_API_KEYS_FILE'].some((name) => env[name] !== undefined)
 	if (!isAsked || keys.length > 0) return keys
 	const source = isDefault(origins.apiKeys) ? 'ALPHA_API_KEYS' : origins.apiKeys
 	throw new UsageError(`${source}: expected a key, got nothing: unset it to ask for none`)
+}
+
+/** A key without a name is called by its place. */
+function toKey(text: string, index: number): ApiKey {
+	const [, name = `key ${index + 1}`, value = text] = /^([\w.-]{1,64}):(.+)$/.exec(text) ?? []
+	return { name, value }
 }
 
 /** Nobody could send any other in an `Authorization` header. */

@@ -18,6 +18,7 @@ import {
 import { DescriptorReserve } from './descriptor-reserve.ts'
 import { collectWhenIdle } from './idle-collection.ts'
 import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
+import { LogOutput } from './log-output.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { memoryBudgets } from './memory-budgets.ts'
 import { UsageError } from './option.ts'
@@ -54,7 +55,9 @@ export const serveCommand: Command = {
 			context.print(formatSettings(serveOptions(readMachine()), config, origins))
 			return 0
 		}
-		const log = createLog(config.logFormat, context.warn)
+		const format = logFormat(config, context)
+		using output = new LogOutput(context.warn)
+		const log = createLog(format, (line, level) => output.write(line, level))
 		for (const warning of warnings) log('warn', warning)
 		await using runtime = await startRuntime({ ...config, isaOrigin: origins.isa }, context, log)
 		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
@@ -90,6 +93,12 @@ export const serveCommand: Command = {
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0
 	},
+}
+
+/** Text for people, JSON for collectors. */
+function logFormat({ logFormat: asked }: Config, { isErrorTerminal }: CommandContext) {
+	if (asked !== 'auto') return asked
+	return isErrorTerminal ? 'text' : 'json'
 }
 
 /** Sees to it that connections take neither much memory for what they do not read nor all descriptors. */
@@ -189,9 +198,10 @@ function announce(
 	config: Config,
 	runtime: Runtime,
 	url: string,
-	{ version, print, warn }: CommandContext,
+	context: CommandContext,
 	log: Log,
 ): void {
+	const { version, print, warn } = context
 	print(`listening on ${url}\n`)
 	void runtime.catalog.lookFor().then(() => {
 		const facts: BannerFacts = {
@@ -207,7 +217,7 @@ function announce(
 			acceptsUploads: config.uploadSecret !== null,
 			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
 		}
-		if (config.logFormat === 'text') warn(formatBanner(facts))
+		if (logFormat(config, context) === 'text') warn(formatBanner(facts))
 		else log('info', 'serving', bannerFields(facts))
 	})
 }

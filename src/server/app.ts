@@ -7,6 +7,7 @@ import { errorHandler } from './error-handler.ts'
 import { ServerMetrics } from './metrics.ts'
 import { pacing } from './pacing.ts'
 import { requestLog } from './request-log.ts'
+import { RequestRecords } from './request-record.ts'
 import { requestRules } from './request-rules.ts'
 import { RouteTable } from './route-table.ts'
 import { apiChat } from './routes/api-chat.ts'
@@ -38,6 +39,7 @@ export function createApp(deps: ServerDeps) {
 		metrics: new ServerMetrics(),
 		clients: new Clients(deps),
 		bodies: new BodyBudget(limits.bodiesBytesMax),
+		records: new RequestRecords(),
 		keyLimit,
 	}
 	const table = new RouteTable()

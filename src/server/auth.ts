@@ -8,17 +8,23 @@ import { invalidApiKey, rateLimitExceeded, uploadsDisabled } from '../wire/error
 import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 
+/** A key, and what it is called in the log. */
+export interface ApiKey {
+	readonly name: string
+	readonly value: string
+}
+
 /** What callers may know. */
 export interface Secrets {
 	/** Empty: whoever needs a key needs none. */
-	readonly apiKeys: readonly string[]
+	readonly apiKeys: readonly ApiKey[]
 	/** Null: nobody changes what is served. */
 	readonly uploadSecret: string | null
 }
 
 /** Refuses callers who may not ask, before anything of their request is read. */
 export function authentication(accepted: Secrets, table: RouteTable) {
-	const keys = accepted.apiKeys.map((key) => new Secret(key))
+	const keys = accepted.apiKeys.map(({ value }) => new Secret(value))
 	const uploadSecret = accepted.uploadSecret === null ? null : new Secret(accepted.uploadSecret)
 	return new Elysia().onRequest(({ request }) => {
 		switch (table.find(request.method, requestPath(request))?.security ?? 'key') {

@@ -1,11 +1,11 @@
 /** Whose turn it is: requests with one API key are one client, and without keys those of one address. */
 import { BlockList, isIP } from 'node:net'
-import { bearerToken } from './auth.ts'
+import { type ApiKey, bearerToken } from './auth.ts'
 import type { Connections } from './connections.ts'
 
 export interface ClientOptions {
 	/** Keys by which clients are told apart; empty: by their addresses. */
-	readonly apiKeys: readonly string[]
+	readonly apiKeys: readonly ApiKey[]
 	/** Whether clients with different keys may share cached prefixes, which tells them of each other's. */
 	readonly sharesCache: boolean
 	/** Addresses or subnets whose `X-Forwarded-For` is believed, for instance `10.0.0.0/8`. */
@@ -35,11 +35,20 @@ export class Clients {
 		return this.#behindProxies(address, request.headers.get('x-forwarded-for') ?? '')
 	}
 
+	/** What the key of a request is called; null without keys, or for one that is none of them. */
+	keyNameOf(request: Request): string | null {
+		const { apiKeys } = this.#options
+		if (apiKeys.length === 0) return null
+		const token = bearerToken(request.headers)
+		return apiKeys.find(({ value }) => value === token)?.name ?? null
+	}
+
 	/** What keeps the cached prefixes of one key from those of another; 0 = nothing. */
 	cacheSaltOf(request: Request): number {
 		const { apiKeys, sharesCache } = this.#options
 		if (sharesCache || apiKeys.length === 0) return 0
-		return 1 + apiKeys.indexOf(bearerToken(request.headers) ?? '')
+		const token = bearerToken(request.headers) ?? ''
+		return 1 + apiKeys.findIndex(({ value }) => value === token)
 	}
 
 	/** The nearest address that is not one of our proxies: what stands before it could be made up. */

@@ -5,11 +5,12 @@ import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
 import type { FileReceipt, PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
-import type { KeyLimit } from './auth.ts'
+import type { ApiKey, KeyLimit } from './auth.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
+import type { RequestRecords } from './request-record.ts'
 
 /** The upload door: who may pass and who receives. */
 export interface Uploads {
@@ -80,7 +81,7 @@ export interface ServerDeps {
 	readonly directory: string
 	readonly trainings: Trainings
 	/** Keys that open /v1 and /api; empty = open to all. */
-	readonly apiKeys: readonly string[]
+	readonly apiKeys: readonly ApiKey[]
 	/** Addresses or subnets whose `X-Forwarded-For` is believed. */
 	readonly trustedProxies: readonly string[]
 	/** Whether clients with different keys share cached prefixes. */
@@ -101,6 +102,7 @@ export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
 	readonly clients: Clients
 	readonly bodies: BodyBudget
+	readonly records: RequestRecords
 	/** Null without keys: then everybody is the same client. */
 	readonly keyLimit: KeyLimit | null
 }

@@ -10,7 +10,7 @@ const PIECE_LENGTH = 64 * 1024
 
 /** Answers with what `jsonText` takes. */
 export function answerJson(
-	{ connections, log }: Pick<ServerContext, 'connections' | 'log'>,
+	{ connections, log, records }: Pick<ServerContext, 'connections' | 'log' | 'records'>,
 	request: Request,
 	value: unknown,
 	moreHeaders: Readonly<Record<string, string>> = {},
@@ -21,6 +21,8 @@ export function answerJson(
 	const second = pieces.next()
 	if (second.done) return new Response(first, { headers })
 	connections.timeReader(request)
+	const record = records.of(request)
+	record.hold()
 	const stream = plainStream({
 		pieces: inTurns([first, second.value], pieces),
 		fail: (error) => {
@@ -28,7 +30,10 @@ export function answerJson(
 			log('error', 'stream failed', { cause: String(fault.cause ?? fault.message) })
 			return null
 		},
-		closed: () => connections.rest(request),
+		closed: (end) => {
+			connections.rest(request)
+			record.over(end)
+		},
 	})
 	return new Response(stream, { headers })
 }

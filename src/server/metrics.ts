@@ -6,6 +6,7 @@ import type { EngineStats } from '../engine/stats.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
 import type { GenerationMeter } from '../text/text-generation.ts'
 import { Counter, type Distribution, Histogram, renderValue } from './prometheus.ts'
+import type { RequestRecord } from './request-record.ts'
 
 /** Small models are fast: the buckets start where others end. */
 const secondsBuckets = [
@@ -21,8 +22,8 @@ export class ServerMetrics {
 	readonly generationDuration = new Histogram(secondsBuckets)
 
 	/** Starts the clock of a generation. */
-	generation(model: string): GenerationMeter {
-		return new ModelMeter(this, model)
+	generation(model: string, record: RequestRecord): GenerationMeter {
+		return new ModelMeter(this, model, record)
 	}
 }
 
@@ -31,19 +32,29 @@ class ModelMeter implements GenerationMeter {
 	readonly #metrics: ServerMetrics
 	readonly #labels: { readonly model_name: string }
 	readonly #interTokenLatency: Distribution
+	readonly #record: RequestRecord
 	readonly #startedAt = performance.now()
 	#lastTokenAt = 0
 	#hasEnded = false
 
-	constructor(metrics: ServerMetrics, model: string) {
+	constructor(metrics: ServerMetrics, model: string, record: RequestRecord) {
 		this.#metrics = metrics
+		this.#record = record
 		this.#labels = { model_name: model }
 		this.#interTokenLatency = metrics.interTokenLatency.at(this.#labels)
+	}
+
+	promptRead(promptTokens: number, cachedTokens: number): void {
+		this.#record.promptTokens += promptTokens
+		this.#record.cachedTokens += cachedTokens
 	}
 
 	/** Tokens that arrived together. */
 	tokens(count: number): void {
 		const now = performance.now()
+		this.#record.firstTokenAt ||= now
+		this.#record.lastTokenAt = now
+		this.#record.completionTokens += count
 		if (this.#lastTokenAt === 0) {
 			const { timeToFirstToken } = this.#metrics
 			timeToFirstToken.observe(timeToFirstToken.at(this.#labels), seconds(now - this.#startedAt))
@@ -56,6 +67,7 @@ class ModelMeter implements GenerationMeter {
 
 	choiceFinished(finishReason: 'stop' | 'length' | 'abort'): void {
 		const labels = { ...this.#labels, finished_reason: finishReason }
+		this.#record.finishReasons.add(finishReason)
 		this.#metrics.generationsFinished.add(labels)
 	}
 

@@ -1,5 +1,7 @@
 import { Elysia } from 'elysia'
 import type { ServerContext } from './deps.ts'
+import { RepeatFilter } from './repeat-filter.ts'
+import type { RequestRecord } from './request-record.ts'
 import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 
@@ -10,6 +12,7 @@ const unloggedPaths = new Set([
 	'/healthz',
 	'/readyz',
 	'/livez',
+	'/startupz',
 	'/ping',
 	'/metrics',
 ])
@@ -20,77 +23,97 @@ const reportPaths = new Set(['/api/ingest', '/api/upload/chunk'])
 /** What a client may be told thousands of times a second. */
 const refusals = new Set([401, 403, 429, 503])
 
-/** A client that fails again and again in the same way gets one line in this time, milliseconds. */
-const REPEAT_MS = 60_000
-
-/** Clients whose failures are remembered. */
-const CLIENTS_MAX = 1000
+/** Lines a minute of one client and one kind that cost no computing; of refusals it is one. */
+const CHEAP_LINES_MAX = 100
 
 type Answer = (request: Request) => Response | Promise<Response>
 
-/** Counts every request, and writes a line for those that people make. Never what was in them. */
-export function requestLog({ log, metrics, connections }: ServerContext, table: RouteTable) {
+/**
+ * Counts every request, and writes a line for those that people make when the last byte of the answer has
+ * left. Never what was in them. What computes has a line each time; what could be asked thousands of times a
+ * second has some, with the number of those that were left out.
+ */
+export function requestLog(context: ServerContext, table: RouteTable) {
+	const { log, metrics, records, clients } = context
 	const repeats = new RepeatFilter()
-	const counts = new Map<string, { count: number }>()
-	const add = (method: string, route: string, status: string) => {
-		const key = `${method} ${route} ${status}`
-		const known = counts.get(key) ?? metrics.httpRequests.at({ method, route, status })
-		counts.set(key, known)
-		known.count++
-	}
-	const logged = (answer: Answer) => async (request: Request) => {
-		const startedAt = performance.now()
-		const response = await answer(request)
+	const write = (request: Request, response: Response, route: string, record: RequestRecord) => {
 		const { method } = request
-		const { status } = response
 		const path = requestPath(request)
-		const route = table.patternOf(path) ?? 'none'
-		add(method, route, String(status))
+		// Whoever has gone before there was an answer is told nothing.
+		if (response.status === 499) record.leftFirst = 'client'
+		const { status } = response
 		const isReport = reportPaths.has(path)
-		if (unloggedPaths.has(path) || (isReport && status < 400)) return response
-		let unloggedBefore = 0
-		if (refusals.has(status) || isReport) {
-			const failure = `${method} ${route} ${status} ${connections.addressOf(request)}`
-			const count = repeats.take(failure)
-			if (count === null) return response
-			unloggedBefore = count
+		const client = clients.addressOf(request)
+		let unloggedBefore: number | null = 0
+		const hasComputed = status < 400 && record.model !== null
+		if (!hasComputed) {
+			const most = refusals.has(status) || isReport ? 1 : CHEAP_LINES_MAX
+			unloggedBefore = repeats.take(`${method} ${route} ${status} ${client}`, most)
 		}
+		if (unloggedBefore === null) return
+		const key = status === 401 ? null : clients.keyNameOf(request)
 		log('info', 'request', {
 			requestId: response.headers.get('x-request-id'),
 			method,
+			route,
 			path,
 			status,
-			ms: Math.round(performance.now() - startedAt),
+			ms: Math.round(performance.now() - record.startedAt),
+			client,
+			...(key === null ? {} : { key }),
+			...(record.model === null ? {} : generationFields(record)),
+			...(record.leftFirst === null ? {} : { leftFirst: record.leftFirst }),
 			...(unloggedBefore > 0 ? { unloggedBefore } : {}),
 		})
+	}
+	const logged = (answer: Answer) => async (request: Request) => {
+		const record = records.open(request)
+		const response = await answer(request)
+		const path = requestPath(request)
+		const route = table.patternOf(path) ?? 'none'
+		metrics.httpRequests.add({
+			method: methodLabel(request),
+			route,
+			status: String(response.status),
+		})
+		if (unloggedPaths.has(path) || (reportPaths.has(path) && response.status < 400)) return response
+		record.whenOver(() => write(request, response, route, record))
 		return response
 	}
 	// Only a wrapper sees the final status. Elysia types what it wraps as a bare function.
 	return new Elysia().wrap((handle) => logged(handle as unknown as Answer))
 }
 
-/** Lets one of many equal failures through in a while, and counts the others. */
-export class RepeatFilter {
-	readonly #now: () => number
-	readonly #seen = new Map<string, { sinceMs: number; unlogged: number }>()
+/** Methods that are told apart by the metrics: a client may send any word. */
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-	/** `now` in milliseconds, for tests. */
-	constructor(now: () => number = () => performance.now()) {
-		this.#now = now
-	}
+function methodLabel({ method }: Request): string {
+	return methods.has(method) ? method : 'other'
+}
 
-	/** How many equal ones were held back before this one; null when this one is, too. */
-	take(failure: string): number | null {
-		const seen = this.#seen.get(failure)
-		const now = this.#now()
-		if (seen !== undefined && now - seen.sinceMs < REPEAT_MS) {
-			seen.unlogged++
-			return null
-		}
-		// What was seen least recently is at the beginning.
-		this.#seen.delete(failure)
-		this.#seen.set(failure, { sinceMs: now, unlogged: 0 })
-		if (this.#seen.size > CLIENTS_MAX) this.#seen.delete(this.#seen.keys().next().value ?? '')
-		return seen?.unlogged ?? 0
+function generationFields(record: RequestRecord) {
+	const { startedAt, queuedAt, placedAt, firstTokenAt, lastTokenAt, completionTokens } = record
+	const decodeMs = lastTokenAt - firstTokenAt
+	const tokens = {
+		promptTokens: record.promptTokens,
+		cachedTokens: record.cachedTokens,
+		completionTokens,
 	}
+	return {
+		model: record.model,
+		...(record.promptTokens + completionTokens === 0 ? {} : tokens),
+		...(placedAt === 0 ? {} : { queueMs: rounded(placedAt - queuedAt) }),
+		...(firstTokenAt === 0 ? {} : { firstTokenMs: rounded(firstTokenAt - startedAt) }),
+		...(decodeMs > 0
+			? { tokensPerSecond: rounded(((completionTokens - 1) * 1000) / decodeMs) }
+			: {}),
+		...(record.finishReasons.size === 0
+			? {}
+			: { finishReason: [...record.finishReasons].sort().join(',') }),
+	}
+}
+
+/** To a tenth. */
+function rounded(value: number): number {
+	return Math.round(value * 10) / 10
 }

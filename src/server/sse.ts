@@ -3,6 +3,9 @@
  * reading stops the pulling, and what waits for it stays in the engine's bounded queue.
  */
 
+/** How a stream ended: whole, with an error, or because its reader left. */
+export type StreamEnd = 'complete' | 'failed' | 'left'
+
 /** Where a stream's bytes come from and who is told of its end. */
 export interface StreamSource {
 	/** What is ready to be sent, in turn. */
@@ -10,7 +13,7 @@ export interface StreamSource {
 	/** Bytes that stand in for the rest after an error; null cuts the connection. */
 	fail(error: unknown): string | null
 	/** Called once, however the stream ended. */
-	closed(): void
+	closed(end: StreamEnd): void
 }
 
 /** Headers that keep proxies from buffering, caching or compressing a stream of events. */
@@ -41,11 +44,11 @@ function streamOf(
 	let isClosed = false
 	let lastWriteAt = performance.now()
 	let timer: ReturnType<typeof setInterval> | null = null
-	const close = () => {
+	const close = (end: StreamEnd) => {
 		if (isClosed) return
 		isClosed = true
 		if (timer !== null) clearInterval(timer)
-		source.closed()
+		source.closed(end)
 	}
 	const write = (controller: ReadableStreamDefaultController<Uint8Array>, text: string) => {
 		lastWriteAt = performance.now()
@@ -68,14 +71,14 @@ function streamOf(
 					const piece = await source.pieces.next()
 					if (isClosed) return
 					if (piece.done) {
-						close()
+						close('complete')
 						controller.close()
 					} else {
 						write(controller, piece.value)
 					}
 				} catch (error) {
 					if (isClosed) return
-					close()
+					close('failed')
 					const last = source.fail(error)
 					if (last === null) {
 						controller.error(error)
@@ -87,7 +90,7 @@ function streamOf(
 					isWaiting = false
 				}
 			},
-			cancel: close,
+			cancel: () => close('left'),
 		},
 		{ highWaterMark: 0 },
 	)

@@ -35,6 +35,8 @@ export async function answerWhole(
 export function answerStream(session: TextSession, format: StreamFormat): Response {
 	const { context, request } = session
 	context.connections.timeReader(request)
+	const record = context.records.of(request)
+	record.hold()
 	const stream = eventStream(
 		{
 			pieces: frames(session, format),
@@ -43,9 +45,10 @@ export function answerStream(session: TextSession, format: StreamFormat): Respon
 				logFailure(context, fault)
 				return format.fail(fault)
 			},
-			closed: () => {
+			closed: (end) => {
 				session.close()
 				context.connections.rest(request)
+				record.over(end)
 			},
 		},
 		context.limits.pingMs,
@@ -84,13 +87,18 @@ async function join(events: readonly TextEvent[], format: StreamFormat): Promise
 
 /** Answers with the bare text; an error in mid-stream cuts the connection, a clean end means success. */
 export function answerText(session: TextSession): Response {
+	const record = session.context.records.of(session.request)
+	record.hold()
 	const stream = plainStream({
 		pieces: texts(session),
 		fail: (error) => {
 			logFailure(session.context, toApiError(error))
 			return null
 		},
-		closed: () => session.close(),
+		closed: (end) => {
+			session.close()
+			record.over(end)
+		},
 	})
 	const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-cache' }
 	return new Response(stream, { headers: { ...headers, ...sessionHeaders(session) } })

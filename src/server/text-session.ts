@@ -28,6 +28,7 @@ export async function openSession<T extends { readonly model?: string | undefine
 	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
 	const asked = await read(request, held.use(context.bodies.open(client)))
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
+	context.records.of(request).model = lease.id
 	return new OpenSession({ context, request, client, asked, lease }, held.move())
 }
 
@@ -86,13 +87,16 @@ export class OpenSession<T> implements Disposable {
 		checkAnswerBytes(requests, isStreamed, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
+		const record = context.records.of(request)
+		record.queuedAt = performance.now()
 		const places = held.use(await lease.enter({ choices, client, signal }))
+		record.placedAt = performance.now()
 		const generations = requests.map((textRequest) => {
 			const tokens = lease.generate({ ...textRequest.generation, cacheSalt }, signal, places)
 			const generation = new TextGeneration(tokens, {
 				request: textRequest,
 				tokenizer: lease.tokenizer,
-				meter: context.metrics.generation(lease.id),
+				meter: context.metrics.generation(lease.id, record),
 			})
 			held.defer(() => generation.close())
 			return generation

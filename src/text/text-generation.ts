@@ -39,6 +39,8 @@ const stopped: End = { finishReason: 'stop' }
 
 /** Who counts what a generation does. */
 export interface GenerationMeter {
+	/** The prompt has been read. */
+	promptRead(promptTokens: number, cachedTokens: number): void
 	/** Tokens that arrived together. */
 	tokens(count: number): void
 	choiceFinished(finishReason: 'stop' | 'length' | 'abort'): void
@@ -149,6 +151,7 @@ export class TextGeneration {
 
 	#read(event: TokenEvent, out: TextEvent[]): void {
 		if (event.type === 'prompt') {
+			this.#meter?.promptRead(event.promptTokens, event.cachedTokens)
 			out.push({ ...event, choice: 0, logprobs: event.logprobs ?? null })
 			for (const [index, { constraint }] of this.#choices.entries()) {
 				if (constraint?.isFinished) this.#constrain(index, constraint, out)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
+import { hasTmux, openTerminal } from '../helpers/terminal.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures')
 
@@ -352,8 +353,8 @@ describe('alpha serve', () => {
 		expect(await stopped).toBe(0)
 	})
 
-	test('writes only JSON to standard error when it is asked to, the facts of its start too', async () => {
-		await using server = await startAlpha({ args: ['--log-format=json'], runs: ['v1-char'] })
+	test('writes only JSON to standard error that is no terminal, the facts of its start too', async () => {
+		await using server = await startAlpha({ runs: ['v1-char'] })
 		await eventually(() => server.log().includes('"serving"'))
 		const lines = server.log().trimEnd().split('\n')
 		const records = lines.map((line) => JSON.parse(line))
@@ -376,6 +377,16 @@ describe('alpha serve', () => {
 		const again = await runAlpha(['serve', '--print-config'], { ALPHA_CONFIG: path })
 		expect(again.output).toContain(`threads = 1`)
 		expect(again.output).toMatch(/# threads in .*print-config\.toml$/m)
+	})
+
+	test.skipIf(!hasTmux)(`writes text to a terminal${hasTmux ? '' : ' (needs tmux)'}`, async () => {
+		await using terminal = await openTerminal(
+			`'${executablePath}' serve --port 0 --checkpoints /nowhere`,
+		)
+		await terminal.shows(/web page +http:/)
+		const [url] = /http:\/\/127.0.0.1:\d+/.exec(await terminal.screen()) ?? []
+		await (await fetch(`${url}/v1/models`)).text()
+		await terminal.shows(/info request requestId=\S+ method=GET route=\/v1\/models/)
 	})
 
 	test('says what to do when the port is taken', async () => {

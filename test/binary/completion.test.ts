@@ -23,7 +23,7 @@ const cases: [line: string, expected: string[]][] = [
 	['alpha sc', ['score']],
 	['alpha serve --kv', ['--kv-memory']],
 	['alpha generate --dtype b', ['bf16']],
-	['alpha serve --log-format ', ['text', 'json']],
+	['alpha serve --log-format ', ['auto', 'text', 'json']],
 	['alpha show v1-', ['v1-char', 'v1-word']],
 	['alpha completion f', ['fish']],
 ]

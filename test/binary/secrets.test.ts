@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { startAlpha } from '../helpers/alpha-server.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 const secret = 'canary-upload-1f5b'
 const key = 'canary-key-93d2'
@@ -35,6 +36,8 @@ test('no secret and no prompt is told to anybody', async () => {
 		ask('/'),
 	])
 	const texts = await Promise.all(answers.map((answer) => answer.text()))
+	// Lines of requests are gathered for a moment.
+	await eventually(() => server.log().includes('"path":"/api/upload"'))
 	const headers = answers.map((answer) => JSON.stringify([...answer.headers]))
 	const commandLine = readFileSync(`/proc/${server.pid}/cmdline`, 'utf8')
 	const told = [...texts, ...headers, commandLine, server.log()].join('\n')

@@ -90,7 +90,7 @@ describe('the settings of the server', () => {
 		const fromFile = (text: string) =>
 			parseConfig({ ...sources, readFile: () => text }, MACHINE, []).values.apiKeys
 		expect(() => fromFile('# none yet\n')).toThrow('ALPHA_API_KEYS_FILE: expected a key')
-		expect(fromFile('# mine\na-key\n')).toEqual(['a-key'])
+		expect(fromFile('# mine\na-key\n')).toEqual([{ name: 'key 1', value: 'a-key' }])
 	})
 
 	test('refuse more memory for keys and values than one array can have', () => {
@@ -146,7 +146,10 @@ describe('the settings of the server', () => {
 		expect([parse([]).uploadSecret, parse([]).apiKeys]).toEqual([null, []])
 		expect(parse([], { UPLOAD_SECRET: 's3' }).uploadSecret).toBe('s3')
 		expect(parse([], { UPLOAD_SECRET_FILE: '/run/s' }).uploadSecret).toBe('from-file')
-		expect(parse([], { ALPHA_API_KEYS: 'a,b' }).apiKeys).toEqual(['a', 'b'])
+		expect(parse([], { ALPHA_API_KEYS: 'a,b' }).apiKeys.map(({ value }) => value)).toEqual([
+			'a',
+			'b',
+		])
 	})
 
 	test('refuse secrets that nobody could send, and a list of keys without a key', () => {
@@ -154,6 +157,14 @@ describe('the settings of the server', () => {
 		expect(() => parse([], { ALPHA_API_KEYS: 'a,b\u0007' })).toThrow('ALPHA_API_KEYS: expected')
 		expect(() => parse([], { ALPHA_API_KEYS: ' , ' })).toThrow('ALPHA_API_KEYS: expected KEY')
 		expect(parse([], { UPLOAD_SECRET: 'two words' }).uploadSecret).toBe('two words')
+	})
+
+	test('give keys names for the log, which stand before a colon', () => {
+		expect(parse([], { ALPHA_API_KEYS: 'laptop:s3cr:et,sk-abc,c2Vj==' }).apiKeys).toEqual([
+			{ name: 'laptop', value: 's3cr:et' },
+			{ name: 'key 2', value: 'sk-abc' },
+			{ name: 'key 3', value: 'c2Vj==' },
+		])
 	})
 
 	test('offer no flag for a secret, which every user of the machine could read', () => {
@@ -198,7 +209,8 @@ describe('a settings file', () => {
 
 	test('has secrets, or the names of files with them', () => {
 		const config = read('upload-secret-file = "/run/secret"\napi-keys = ["a", "b"]\n')
-		expect([config.uploadSecret, config.apiKeys]).toEqual(['of-a-file', ['a', 'b']])
+		expect(config.uploadSecret).toBe('of-a-file')
+		expect(config.apiKeys.map(({ value }) => value)).toEqual(['a', 'b'])
 		expect(read('upload-secret = "x"', { UPLOAD_SECRET: 'y' }).uploadSecret).toBe('y')
 		expect(() => read('upload-secret = "x"\nupload-secret-file = "/run/secret"')).toThrow(
 			'alpha.toml: set upload-secret or upload-secret-file, not both',

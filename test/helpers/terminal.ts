@@ -11,7 +11,7 @@ export interface Terminal extends AsyncDisposable {
 	press(...keys: string[]): Promise<void>
 	/** Types a text as it is. */
 	type(text: string): Promise<void>
-	/** The screen and what has scrolled out of it, without blanks at line ends. */
+	/** The screen and what has scrolled out of it, with wrapped lines joined. */
 	screen(): Promise<string>
 	/** Waits until the screen shows it. */
 	shows(text: string | RegExp): Promise<void>
@@ -46,7 +46,7 @@ export async function openTerminal(
 		return output
 	}
 	await tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '40', command)
-	const screen = () => tmux('capture-pane', '-p', '-S', '-')
+	const screen = () => tmux('capture-pane', '-p', '-J', '-S', '-')
 	return {
 		press: async (...keys) => void (await tmux('send-keys', ...keys)),
 		type: async (text) => void (await tmux('send-keys', '-l', text)),

@@ -26,7 +26,7 @@ async function operations(): Promise<Operation[]> {
 
 const guarded = testApp({
 	deps: {
-		apiKeys: [key],
+		apiKeys: [{ name: 'mine', value: key }],
 		uploads: {
 			...noUploads,
 			secret,

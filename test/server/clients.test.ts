@@ -5,7 +5,12 @@ import { Connections } from '../../src/server/connections.ts'
 
 function setUp(trustedProxies: readonly string[], apiKeys: readonly string[] = []) {
 	const connections = new Connections({ stallSeconds: 1, idleSeconds: 1 })
-	const clients = new Clients({ apiKeys, sharesCache: false, trustedProxies, connections })
+	const clients = new Clients({
+		apiKeys: apiKeys.map((value) => ({ name: `the ${value}`, value })),
+		sharesCache: false,
+		trustedProxies,
+		connections,
+	})
 	const from = (peer: string, headers: Record<string, string> = {}) => {
 		const request = new Request('http://localhost/', { headers })
 		connections.bind(request, { setIdleTimeout: () => {}, address: () => peer })

@@ -8,7 +8,10 @@ test('a key with too much under way gets 429, others do not, and its place comes
 	const runs: FakeRun[] = []
 	const app = testApp({
 		script: (run) => void runs.push(run),
-		deps: { apiKeys: ['one', 'two'], limits: { ...defaultLimits, generationsPerKeyMax: 1 } },
+		deps: {
+			apiKeys: ['one', 'two'].map((value) => ({ name: value, value })),
+			limits: { ...defaultLimits, generationsPerKeyMax: 1 },
+		},
 	})
 	const ask = (key: string) =>
 		app.post('/v1/completions', { prompt: 'a' }, { authorization: `Bearer ${key}` })

@@ -242,7 +242,7 @@ describe('documentation', () => {
 	})
 
 	test('the document is at /openapi.json as well, open to all', async () => {
-		const app = testApp({ deps: { apiKeys: ['a-key'] } })
+		const app = testApp({ deps: { apiKeys: [{ name: 'a', value: 'a-key' }] } })
 		const [answer, other] = [await app.get('/openapi.json'), await app.get('/swagger/json')]
 		expect([answer.status, answer.headers.get('content-type')]).toEqual([
 			200,

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { ServerMetrics } from '../../src/server/metrics.ts'
+import { RequestRecord } from '../../src/server/request-record.ts'
 import { TextGeneration } from '../../src/text/text-generation.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import { generationRequest } from '../engine/requests.ts'
@@ -35,7 +36,7 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 			constraint,
 		},
 		tokenizer,
-		meter: new ServerMetrics().generation('a'),
+		meter: new ServerMetrics().generation('a', new RequestRecord(0)),
 	})
 	const result = await generation.result()
 	generation.close()

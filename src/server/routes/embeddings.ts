@@ -26,7 +26,7 @@ export function embeddings(context: ServerContext) {
 }
 
 async function embed(
-	{ catalog, connections, clients, bodies, checkLoad }: ServerContext,
+	{ catalog, connections, clients, bodies, checkLoad, records }: ServerContext,
 	request: Request,
 	read: BodyReader<EmbeddingsRequest>,
 ) {
@@ -35,6 +35,8 @@ async function embed(
 	using held = bodies.open(client)
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
+	const record = records.of(request)
+	record.model = lease.id
 	const { tokenizer, config } = lease
 	const inputs = await toEmbeddingInputs(body, {
 		tokenizer,
@@ -42,11 +44,14 @@ async function embed(
 		width: config.nEmbd,
 		contextLength: config.contextLength,
 	})
+	record.queuedAt = performance.now()
 	using _places = await lease.enter({ choices: 1, client, signal: request.signal })
+	record.placedAt = performance.now()
 	const vectors = await connections.withoutIdleTimeout(request, () =>
 		vectorsOf(lease, inputs, request.signal),
 	)
 	const tokens = inputs.reduce((sum, tokenIds) => sum + tokenIds.length, 0)
+	record.promptTokens = tokens
 	return toEmbeddings(lease.id, vectors, tokens, body.encoding_format)
 }
 

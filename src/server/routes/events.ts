@@ -66,6 +66,8 @@ function stream(context: ServerContext, list: ListedModels, request: Request): R
 		throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
 	}
 	const ending = new AbortController()
+	const record = context.records.of(request)
+	record.hold()
 	connections.timeReader(request)
 	const body = eventStream(
 		{
@@ -74,7 +76,10 @@ function stream(context: ServerContext, list: ListedModels, request: Request): R
 				log('error', 'stream of events failed', { cause: String(error) })
 				return null
 			},
-			closed: () => ending.abort(),
+			closed: (end) => {
+				ending.abort()
+				record.over(end)
+			},
 		},
 		limits.pingMs,
 	)

@@ -47,6 +47,8 @@ function stream(context: ServerContext, request: Request): Response {
 	// The run may not have been heard of yet.
 	const run = id === undefined ? null : (trainings.find(id)?.name ?? id)
 	const watcher = trainings.feed.watch(run)
+	const record = context.records.of(request)
+	record.hold()
 	connections.timeReader(request)
 	const body = eventStream(
 		{
@@ -55,7 +57,10 @@ function stream(context: ServerContext, request: Request): Response {
 				log('error', 'live stream failed', { cause: String(error) })
 				return null
 			},
-			closed: () => void watcher.return(),
+			closed: (end) => {
+				void watcher.return()
+				record.over(end)
+			},
 		},
 		limits.pingMs,
 	)
