@@ -27,6 +27,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	pack_inputs: returns(none, i32, pointer, pointer, i64, i32, i32, i32, i32, i32),
 	first_nonfinite: returns(i64, pointer, i64),
 	parse_json_floats: returns(i64, pointer, i64, i32, pointer, i64, pointer),
+	read_ggml: returns(i32, i32, pointer, pointer, i64),
 	matmul_scratch_bytes: returns(i64, i32, i32, i32),
 	matmul: returns(
 		none,
@@ -159,6 +160,7 @@ export interface Kernels {
 		outMax: number,
 		consumed: Address,
 	): number
+	readGgml(type: number, out: Address, input: Address, blocks: number): number
 	matmulScratchBytes(dtype: number, m: number, k: number): number
 	matmul(
 		dtype: number,

@@ -69,7 +69,7 @@ export const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, rea
 	}
 
 /** Compiled once; kernels_isa.c once per instruction set. */
-const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c']
+const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c', 'ggml_blocks.c']
 
 const crossCompilers: Readonly<Record<KernelTarget, string>> = {
 	x64: 'x86_64-linux-gnu-gcc',

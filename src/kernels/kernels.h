@@ -113,6 +113,11 @@ KERNELS_API kernels_first_nonfinite_fn kernels_first_nonfinite;
  */
 KERNELS_API int64_t kernels_parse_json_floats(const uint8_t *text, int64_t length, int32_t is_last,
                                               float *out, int64_t out_max, int64_t *consumed);
+/* out = the numbers of so many blocks, of one of ggml's types by its number: F16 1 and BF16 30
+ * (blocks of one number), Q4_0 2, Q4_1 3, Q5_0 6, Q5_1 7, Q8_0 8 (32 numbers), Q4_K 12, Q5_K 13,
+ * Q6_K 14 (256 numbers). -1 = another type. */
+KERNELS_API int32_t kernels_read_ggml(int32_t type, float *out, const uint8_t *input,
+                                      int64_t blocks);
 
 /* ---- the network ---- */
 

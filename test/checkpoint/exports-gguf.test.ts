@@ -122,7 +122,7 @@ test('blocks of bytes are at most half a step of their scale away', () => {
 	const next = uniform(3)
 	const numbers = Float32Array.from({ length: 64 }, () => next() - 0.5)
 	const read = new Float32Array(64)
-	ggmlReader(memorySource(toQ8(numbers)), GGML_TYPES.get(8)!, 0).read(read)
+	ggmlReader(kernels, memorySource(toQ8(numbers)), GGML_TYPES.get(8)!, 0).read(read)
 	for (const [i, number] of read.entries()) {
 		expect(Math.abs(number - numbers[i]!)).toBeLessThan((0.5 / 127) * 0.51)
 	}

@@ -5,6 +5,7 @@ import { memorySource } from '../../src/checkpoint/formats/byte-source.ts'
 import { numberReader } from '../../src/checkpoint/formats/number-format.ts'
 import { type PickleValue, readPickle } from '../../src/checkpoint/formats/pickle.ts'
 import { openTorch } from '../../src/checkpoint/formats/torch.ts'
+import { kernels } from './read-checkpoint.ts'
 import { foreignTensors, readForeignFile, readTensor } from './read-foreign.ts'
 
 const families = join(import.meta.dir, '../fixtures/families')
@@ -34,7 +35,7 @@ describe('numbers', () => {
 	function widened(format: 'f16' | 'bf16', bits: readonly number[]): number[] {
 		const stored = new Uint8Array(Uint16Array.from(bits).buffer)
 		const out = new Float32Array(bits.length)
-		numberReader(memorySource(stored), format, 0).read(out)
+		numberReader(kernels, memorySource(stored), format, 0).read(out)
 		return [...out]
 	}
 

@@ -23,7 +23,7 @@ test.each(Object.keys(blocks))(
 		expect(type.name).toBe(name)
 		const expected = new Float32Array(new Uint8Array(Buffer.from(told, 'base64')).buffer)
 		const numbers = new Float32Array(expected.length)
-		ggmlReader(memorySource(Buffer.from(stored, 'base64')), type, 0).read(numbers)
+		ggmlReader(kernels, memorySource(Buffer.from(stored, 'base64')), type, 0).read(numbers)
 		expect([...numbers]).toEqual([...expected])
 	},
 )

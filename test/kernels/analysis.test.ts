@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { hostTarget, isaFlags, kernelFlags } from '../../src/kernels/compile.ts'
 
 const sources = join(import.meta.dir, '../../src/kernels')
-const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c']
+const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c', 'ggml_blocks.c']
 const analysisMs = 300_000
 
 interface Analyser {

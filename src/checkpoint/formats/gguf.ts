@@ -93,7 +93,7 @@ function readFrequencies(
 		)
 	}
 	const numbers = new Float32Array(shape[0]!)
-	ggmlReader(source, type, position).read(numbers)
+	source.read(new Uint8Array(numbers.buffer), position)
 	return [...numbers]
 }
 
@@ -143,10 +143,10 @@ function storedTensor(
 		name,
 		shape,
 		dtype: type.name,
-		format: typeof type.read === 'string' ? type.read : 'quantized',
+		format: type.format,
 		elements: [elements, elements],
-		open() {
-			const reader = ggmlReader(source, type, position)
+		open(kernels) {
+			const reader = ggmlReader(kernels, source, type, position)
 			return order === undefined ? reader : reordered(reader, shape, order)
 		},
 	}

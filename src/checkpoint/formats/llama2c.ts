@@ -3,6 +3,7 @@
  * 0 has neither magic nor version; 2 has its matrices as bytes with a scale for each group of them.
  * https://github.com/karpathy/llama2.c/blob/master/export.py
  */
+import type { Kernels } from '../../kernels/binding.ts'
 import { CONTEXT_LENGTH_MIN, MODEL_LIMITS } from '../../model/config-fields.ts'
 import type { LlamaConfig } from '../../model/model-config.ts'
 import { parseHuggingFaceTokenizer } from '../../tokenizer/huggingface.ts'
@@ -184,10 +185,10 @@ function layout(source: ByteSource, header: Header): ReadonlyMap<string, StoredT
 		const start = position
 		position += isGrouped ? count + (count / header.groupSize) * 4 : count * 4
 		if (name === null) continue
-		const open = () => {
+		const open = (kernels: Kernels) => {
 			const reader = isGrouped
 				? groupReader(source, start, count, header.groupSize)
-				: numberReader(source, 'f32', start)
+				: numberReader(kernels, source, 'f32', start)
 			const hasHeads = /self_attn\.[qk]_proj/.test(name)
 			if (!hasHeads) return reader
 			return reordered(reader, shape, interleavedHalves(header.dim / header.nHead))

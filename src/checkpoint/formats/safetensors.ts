@@ -188,12 +188,12 @@ function toStoredTensor(source: ByteSource, entry: Entry, dataStart: number): St
 		dtype,
 		format: format ?? null,
 		elements: [elements, elements],
-		open() {
+		open(kernels) {
 			if (format === undefined) {
 				const known = Object.keys(NUMBER_FORMATS).join(', ')
 				throw new CheckpointError(`${name}: expected numbers of ${known}, got ${dtype}`)
 			}
-			return numberReader(source, format, dataStart + begin)
+			return numberReader(kernels, source, format, dataStart + begin)
 		},
 	}
 }

@@ -2,6 +2,7 @@
  * What `torch.save` writes since PyTorch 1.6: a zip archive with `data.pkl`, a pickle of the saved value,
  * and the bytes of each tensor storage as `data/<key>`. Only tensors and plain data are read.
  */
+import type { Kernels } from '../../kernels/binding.ts'
 import { quoted } from '../../lib/json.ts'
 import type { ByteSource } from './byte-source.ts'
 import { CheckpointError } from './checkpoint-error.ts'
@@ -84,11 +85,11 @@ export class TorchTensor {
 			dtype: this.#storage.className.replace('torch ', ''),
 			format: this.#storage.format,
 			elements: [elements, elements],
-			open: () => this.#open(name),
+			open: (kernels) => this.#open(kernels, name),
 		}
 	}
 
-	#open(name: string) {
+	#open(kernels: Kernels, name: string) {
 		const { format, className } = this.#storage
 		if (format === null) {
 			throw new CheckpointError(`${name}: expected f32, f16 or bf16 numbers, got ${className}`)
@@ -97,7 +98,7 @@ export class TorchTensor {
 			const strides = `[${this.#strides.join(', ')}]`
 			throw new CheckpointError(`${name}: expected row-major strides, got ${strides}`)
 		}
-		return this.#storage.read(this.#offset, this.elements, format)
+		return this.#storage.read(kernels, this.#offset, this.elements, format)
 	}
 
 	#isContiguous(): boolean {
@@ -136,15 +137,15 @@ class Storage {
 	}
 
 	/** Reads `count` numbers from `offset` on; the archive's checksum is checked on the way. */
-	read(offset: number, count: number, format: NumberFormat) {
+	read(kernels: Kernels, offset: number, count: number, format: NumberFormat) {
 		const start = storedOffset(this.#source, this.#entry)
 		const position = start + offset * NUMBER_BYTES[format]
 		if (offset > 0 || count < this.length) {
 			this.#check(start)
-			return numberReader(this.#source, format, position)
+			return numberReader(kernels, this.#source, format, position)
 		}
 		let crc = 0
-		const reader = numberReader(this.#source, format, position, (bytes) => {
+		const reader = numberReader(kernels, this.#source, format, position, (bytes) => {
 			crc = Bun.hash.crc32(bytes, crc)
 		})
 		return { read: reader.read, expectEnd: () => checkSum(this.#entry, crc) }

@@ -78,5 +78,7 @@ void add_gated_cases(void);
 void add_gated_fuzz(int32_t kind);
 void nonfinite_cases(void);
 void measure_cases(void);
+void ggml_cases(void);
+void ggml_fuzz(int32_t kind);
 
 #endif

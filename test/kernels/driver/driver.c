@@ -35,11 +35,13 @@ static void (*const cases[])(void) = {
     add_gated_cases,
     embed_nothing_cases,
     bf16_attention_cases,
+    ggml_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {
-    matmul_fuzz, norm_fuzz,     activation_fuzz, attention_fuzz,   logits_fuzz, sample_fuzz,
-    bias_fuzz,   soft_cap_fuzz, rotary_fuzz,     pack_inputs_fuzz, mix_fuzz,    add_gated_fuzz,
+    matmul_fuzz, norm_fuzz,      activation_fuzz, attention_fuzz, logits_fuzz,
+    sample_fuzz, bias_fuzz,      soft_cap_fuzz,   rotary_fuzz,    pack_inputs_fuzz,
+    mix_fuzz,    add_gated_fuzz, ggml_fuzz,
 };
 #define N_FUZZERS ((int32_t)(sizeof fuzzers / sizeof fuzzers[0]))
 
