@@ -15,9 +15,15 @@ const TYPES = 'run_start, metrics, event, events, samples or heartbeat'
  * training that diverges must still be able to tell. Throws ApiError 400.
  */
 export function parseReport(text: string): JsonObject {
+	const value = parseReportValue(text)
+	if (!isRecord(value)) throw invalidJson('it is no object')
+	return value
+}
+
+/** Any value of such a text, likewise. */
+export function parseReportValue(text: string): unknown {
 	const value = parse(text) ?? parse(withoutNonFinite(text))
 	if (value === undefined) throw invalidJson('it cannot be parsed')
-	if (!isRecord(value)) throw invalidJson('it is no object')
 	return value
 }
 

@@ -114,23 +114,34 @@ export async function readText(
 		held?.take(Number(declared))
 		return request.text()
 	}
-	if (request.body === null) return ''
-	const reader = request.body.getReader()
 	const pieces: Uint8Array[] = []
+	for await (const piece of bodyPieces(request, bytesMax)) {
+		held?.take(piece.byteLength)
+		pieces.push(piece)
+	}
+	return await decode(pieces)
+}
+
+/** The body as it arrives, checked likewise. */
+export async function* bodyPieces(
+	request: Request,
+	bytesMax: number,
+): AsyncGenerator<Uint8Array, void> {
+	checkHeaders(request.headers)
+	const declared = request.headers.get('content-length')
+	if (declared !== null && Number(declared) > bytesMax) throw requestTooLarge(bytesMax)
+	if (request.body === null) return
+	const reader = request.body.getReader()
 	let bytes = 0
 	try {
-		for (;;) {
-			const { done, value } = await reader.read()
-			if (done) return await decode(pieces)
-			bytes += value.byteLength
+		for (let next = await reader.read(); !next.done; next = await reader.read()) {
+			bytes += next.value.byteLength
 			if (bytes > bytesMax) throw requestTooLarge(bytesMax)
-			held?.take(value.byteLength)
-			pieces.push(value)
+			yield next.value
 		}
-	} catch (error) {
+	} finally {
 		// Not awaited: the body of a request that was copied is never done with it.
 		reader.cancel().catch(() => {})
-		throw error
 	}
 }
 

@@ -189,6 +189,35 @@ describe('POST /api/ingest', () => {
 		expect(answer.status).toBe(413)
 	})
 
+	test('stores a report of many megabytes line by line, without what is too long for a line', async () => {
+		const text = 'what a trainer writes beside its numbers '.repeat(8)
+		const points = Array.from({ length: 12_000 }, (_, i) => ({ step: i + 1, loss: 2, text }))
+		const body = JSON.stringify({
+			type: 'metrics',
+			runId: 'run',
+			metrics: [...points, { step: 12_001, text: 'x'.repeat(2 ** 20) }, { step: 12_002, loss: 3 }],
+		}).replace('"loss":3', '"loss":NaN')
+		expect(body.length).toBeGreaterThan(4e6)
+		const answer = await ingest(body)
+		expect(await answer.json()).toEqual({ ok: true })
+		const log = readFileSync(at.pathOf('run', 'metrics.jsonl'), 'utf8')
+		const lines = log
+			.trimEnd()
+			.split('\n')
+			.map((line) => JSON.parse(line))
+		expect(lines.map(({ step }) => step)).toEqual([...points.map(({ step }) => step), 12_002])
+		expect(lines.at(-1)).toEqual({ step: 12_002, loss: null })
+	})
+
+	test.each(['{"type":"metrics",', '{"type":"metrics","metrics":[1 2]}'])(
+		'refuses a long body that begins like %s and is no JSON',
+		async (start) => {
+			const body = `${start}${' '.repeat(2 ** 21)}`
+			const answer = await ingest(body)
+			expect([answer.status, (await answer.json()).error.code]).toEqual([400, 'invalid_json'])
+		},
+	)
+
 	test('lets reports wait for a place when too much is being read', async () => {
 		app = open({ reportsBytesMax: 64 })
 		const steps = Array.from({ length: 8 }, (_, i) => i + 1)

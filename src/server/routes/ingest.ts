@@ -1,12 +1,12 @@
 import type { Static } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
-import { parseReport, toCompleteReport, toReport } from '../../alpha/ingest.ts'
+import { toCompleteReport, toReport } from '../../alpha/ingest.ts'
 import { Accepted, CompleteBody, IngestBody } from '../../alpha/schemas/ingest.ts'
 import type { JsonObject, Report } from '../../runs/report.ts'
 import { ByteBudget } from '../byte-budget.ts'
 import type { ServerContext } from '../deps.ts'
-import { readText } from '../json-body.ts'
 import { operation } from '../openapi.ts'
+import { readReport } from '../report-body.ts'
 
 /** Reports that may wait to be read. */
 const WAITING_MAX = 1000
@@ -54,6 +54,26 @@ export function ingest(context: ServerContext) {
 		)
 }
 
+/** Lines that are stored at once. */
+const LINES_MAX = 5000
+
+/** A report whose list is very long as several of the same. */
+function* partsOf(body: JsonObject): Generator<JsonObject> {
+	const name = ['metrics', 'events', 'event'].find((it) => countOf(body[it]) > LINES_MAX)
+	if (name === undefined) {
+		yield body
+		return
+	}
+	const list = body[name] as readonly unknown[]
+	for (let from = 0; from < list.length; from += LINES_MAX) {
+		yield { ...body, [name]: list.slice(from, from + LINES_MAX) }
+	}
+}
+
+function countOf(value: unknown): number {
+	return Array.isArray(value) ? value.length : 1
+}
+
 async function take(
 	{ trainings, connections, limits }: ServerContext,
 	budget: ByteBudget,
@@ -66,9 +86,9 @@ async function take(
 	return await connections.withoutIdleTimeout(request, () =>
 		budget.spending(bytes, async () => {
 			connections.timeReader(request)
-			const text = await readText(request, limits.reportBytesMax)
+			const body = await readReport(request, limits.reportBytesMax)
 			connections.suspendTimeout(request)
-			await trainings.report(toReport(parseReport(text)))
+			for (const part of partsOf(body)) await trainings.report(toReport(part))
 			return new Response(accepted, { headers: acceptedHeaders })
 		}),
 	)

@@ -4,9 +4,9 @@
  * longest piece of work of the main thread.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
+import { type AlphaServer, startAlpha, uploadSecret } from '../../helpers/alpha-server.ts'
 import { watchMainThread } from '../../helpers/main-thread.ts'
-import { heaviest, plain } from './heaviest.ts'
+import { heaviest, heaviestQueries, plain } from './heaviest.ts'
 
 const MIB = 2 ** 20
 
@@ -20,18 +20,50 @@ export interface Cost {
 }
 
 /** Sends one body and watches the server meanwhile. */
-export async function costOf(server: AlphaServer, path: string, request: object): Promise<Cost> {
-	const body = JSON.stringify(request)
+export function costOf(server: AlphaServer, path: string, request: object): Promise<Cost> {
+	return costOfRequest(server, path, { method: 'POST', body: JSON.stringify(request) })
+}
+
+/** The same of a parameter of a query with these values. */
+export function costOfQuery(
+	server: AlphaServer,
+	{ method, path, name }: QueryParameter,
+	values: readonly string[],
+): Promise<Cost> {
+	const query = values.map((value) => `${name}=${value}`).join('&')
+	return costOfRequest(server, `${path.replace('{id}', 'v2-bpe-chat')}?${query}`, {
+		method,
+		body: null,
+	})
+}
+
+/** A documented parameter of a query. */
+export interface QueryParameter {
+	readonly method: string
+	readonly path: string
+	readonly name: string
+}
+
+async function costOfRequest(
+	server: AlphaServer,
+	path: string,
+	{ method, body }: { method: string; body: string | null },
+): Promise<Cost> {
 	const before = memory(server, 'VmRSS')
 	// From here on the kernel counts the most memory anew.
 	writeFileSync(`/proc/${server.pid}/clear_refs`, '5')
 	const watch = watchMainThread(server)
 	await watch.started
-	const headers = { 'content-type': 'application/json' }
-	const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body })
-	await response.arrayBuffer()
+	const headers = {
+		'content-type': 'application/json',
+		authorization: `Bearer ${uploadSecret}`,
+	}
+	const response = await fetch(`${server.url}${path}`, { method, headers, body })
+	// A stream of news has no end.
+	if (path.startsWith('/api/training/live')) await response.body?.cancel()
+	else await response.arrayBuffer()
 	const { heldMs } = await watch.stop()
-	const bodyBytes = Buffer.byteLength(body)
+	const bodyBytes = Buffer.byteLength(body ?? '')
 	const extraBytes = memory(server, 'VmHWM') - before - bodyBytes
 	return { status: response.status, bodyBytes, extraBytes, heldMs }
 }
@@ -62,6 +94,23 @@ function memory({ pid }: AlphaServer, field: 'VmRSS' | 'VmHWM'): number {
 	return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024
 }
 
+interface Operation {
+	readonly parameters?: readonly { readonly in: string; readonly name: string }[]
+}
+
+/** All parameters of queries that a document has. */
+export function queryParameters(document: {
+	readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}): QueryParameter[] {
+	return Object.entries(document.paths).flatMap(([path, operations]) =>
+		Object.entries(operations).flatMap(([method, { parameters = [] }]) =>
+			parameters
+				.filter((parameter) => parameter.in === 'query')
+				.map(({ name }) => ({ method: method.toUpperCase(), path, name })),
+		),
+	)
+}
+
 if (import.meta.main) {
 	const [wanted = ''] = process.argv.slice(2)
 	const server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
@@ -76,6 +125,22 @@ if (import.meta.main) {
 			const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
 			console.log(`| ${path} ${field} | ${count} | ${statuses.join(' ')} | ${figures} |`)
 		}
+	}
+	const document = await (await fetch(`${server.url}/openapi.json`)).json()
+	for (const parameter of queryParameters(document)) {
+		const name = `${parameter.path} ?${parameter.name}`
+		if (!name.includes(wanted)) continue
+		let [extraBytes, heldMs] = [0, 0]
+		const statuses = new Set<number>()
+		for (const values of Object.values(heaviestQueries)) {
+			const cost = await costOfQuery(server, parameter, values)
+			extraBytes = Math.max(extraBytes, cost.extraBytes)
+			heldMs = Math.max(heldMs, cost.heldMs)
+			statuses.add(cost.status)
+		}
+		const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
+		const count = Object.keys(heaviestQueries).length
+		console.log(`| ${name} | ${count} | ${[...statuses].sort().join(' ')} | ${figures} |`)
 	}
 	await server.stop()
 	process.exit(0)

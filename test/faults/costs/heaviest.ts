@@ -11,6 +11,8 @@ const COMMAS = 2 ** 18 - 1000
 const NAMES = 2 ** 15 - 1000
 
 const letters = 'a'.repeat(BODY_BYTES)
+/** Of a report, which may be longer. */
+const report = 'a'.repeat(60 * 2 ** 20)
 const prose = 'She said that it was so. '.repeat(BODY_BYTES / 25)
 const emoji = '😀'.repeat(BODY_BYTES / 4)
 const texts = [letters, prose, emoji]
@@ -19,6 +21,12 @@ const numbered = (count: number, prefix = ''): string[] =>
 	Array.from({ length: count }, (_, i) => `${prefix}${i}`)
 const object = (count: number, value: unknown) =>
 	Object.fromEntries(numbered(count, 'name').map((name) => [name, value]))
+/** Metrics as trainers tell them, 40 MB. */
+const points = Array.from({ length: 200_000 }, (_, step) => ({
+	step,
+	loss: 2 + 1 / (1 + step),
+	note: 'what a trainer may write beside its numbers, '.repeat(3),
+}))
 const nested = (depth: number, inner: unknown): unknown => {
 	let value = inner
 	for (let i = 0; i < depth; i++) value = [value]
@@ -236,6 +244,61 @@ export const heaviest: Readonly<Record<string, Readonly<Record<string, FieldRows
 	},
 	'/v1/detokenize': { model: { values: [letters] }, tokens: { values: ids } },
 	'/api/generate': { model: { values: [letters] }, prompt: { values: texts } },
+	'/api/ingest': {
+		type: { values: [letters] },
+		runId: { values: [letters] },
+		metrics: { values: [points, [{ step: 1, text: report }], report, repeat(2 ** 20, 1)] },
+		events: {
+			requests: [
+				{ type: 'events', events: repeat(200_000, { kind: 'a', message: 'it was so' }) },
+				{ type: 'events', events: [{ kind: 'a', message: report }] },
+			],
+		},
+		event: { requests: [{ type: 'event', event: { kind: 'a', message: report } }] },
+		samples: {
+			requests: [
+				{
+					type: 'samples',
+					step: 1,
+					samples: repeat(10_000, { prompt: 'a', output: prose.slice(0, 500) }),
+				},
+				{ type: 'samples', step: 1, samples: [{ prompt: report, output: report.slice(0, 1000) }] },
+			],
+		},
+		trend: { requests: [{ type: 'samples', step: 1, samples: [], trend: object(NAMES, 1) }] },
+		...Object.fromEntries(
+			['domain', 'modelConfig', 'trainConfig', 'totalParams', 'infra'].map((name) => [
+				name,
+				{
+					requests: [report, object(NAMES, 1)].map((value) => ({
+						type: 'run_start',
+						[name]: value,
+					})),
+				},
+			]),
+		),
+		step: { requests: [{ type: 'heartbeat', step: report }] },
+	},
+	'/api/ingest/complete': {
+		runId: { values: [letters] },
+		finalStep: { values: anything },
+		failed: { values: anything },
+	},
+	'/api/upload': {
+		name: { values: [letters] },
+		config: { values: [object(NAMES, 1), { text: letters }, nested(10_000, 1)] },
+		checkpoint: { values: [{ text: letters }, object(NAMES, 1), nested(10_000, 1)] },
+		metrics: { values: texts },
+		trainingData: { values: texts },
+	},
+	'/api/upload/assemble': {
+		uploadId: { values: [letters] },
+		name: { values: [letters] },
+		config: { values: [object(NAMES, 1), { text: letters }] },
+		files: { values: [numbered(20_000, 'file '), [letters]] },
+		metrics: { values: texts },
+		trainingData: { values: texts },
+	},
 	'/api/chat': {
 		model: { values: [letters] },
 		messages: {
@@ -258,12 +321,21 @@ export const plain: Readonly<Record<string, Row>> = {
 	'/v1/detokenize': {},
 	'/api/generate': { prompt: 'a', max_tokens: 1 },
 	'/api/chat': { messages: messages('a'), maxTokens: 1 },
+	'/api/ingest': { type: 'metrics', runId: 'costs' },
+	'/api/ingest/complete': { runId: 'costs' },
+	'/api/upload': { name: 'costs', step: 1, config: {}, checkpoint: {} },
+	'/api/upload/assemble': { uploadId: 'costs', name: 'costs', step: 1, totalChunks: 1, config: {} },
 }
 
-/** Bodies that are not read as one piece of JSON by the main thread, or only from trainers, and what holds their cost. */
-export const streamedBodies: Readonly<Record<string, string>> = {
-	'/api/upload': 'test/upload: read in pieces by the byte',
-	'/api/upload/assemble': 'test/upload: read in pieces by the byte',
-	'/api/ingest': 'test/runs: lists are taken apart while they arrive; needs the upload secret',
-	'/api/ingest/complete': 'test/runs; needs the upload secret',
+/** Of the longest request line that a server takes, what a parameter of a query may have. */
+const QUERY_LENGTH = 12_000
+
+/** Texts of a parameter of a query, whichever it is. */
+export const heaviestQueries: Readonly<Record<string, readonly string[]>> = {
+	letters: ['a'.repeat(QUERY_LENGTH)],
+	'escaped characters': [encodeURIComponent('😀').repeat(QUERY_LENGTH / 12)],
+	'broken escapes': ['%f'.repeat(QUERY_LENGTH / 2)],
+	digits: ['9'.repeat(QUERY_LENGTH)],
+	'a number that is small': [`1e-${'9'.repeat(QUERY_LENGTH)}`],
+	'many times': Array.from({ length: QUERY_LENGTH / 12 }, () => '1'),
 }
