@@ -201,3 +201,31 @@ describe('a refused body', () => {
 		expect((await connection.receive()).status).toBe(200)
 	})
 })
+
+describe('a connection on which nothing is asked any more', () => {
+	const get = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n'
+	const requests: readonly (readonly [string, string])[] = [
+		['a short answer', get],
+		['a whole text', post('/v1/chat/completions', { ...chat, max_tokens: 5 })],
+		['a stream', post('/v1/chat/completions', { ...chat, max_tokens: 5, stream: true })],
+		['a long list', post('/tokenize', { prompt: 'a word '.repeat(20_000) })],
+	]
+
+	test.each(requests)('is closed after --idle-timeout behind %s', async (_, request) => {
+		await using server = await startAlpha({ args: ['--idle-timeout=1'] })
+		using connection = await openRawConnection(server.port)
+		connection.send(request)
+		expect((await connection.receive()).status).toBe(200)
+		await connection.closed
+		expect((await fetch(`${server.url}/health`)).status).toBe(200)
+	})
+
+	test('serves the next request while it is open', async () => {
+		await using server = await startAlpha({ args: ['--idle-timeout=255'] })
+		using connection = await openRawConnection(server.port)
+		for (const [, request] of requests) {
+			connection.send(request)
+			expect((await connection.receive()).status).toBe(200)
+		}
+	})
+})
