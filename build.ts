@@ -1,6 +1,6 @@
 /**
  * Builds `dist/alpha`, one executable with everything inside: kernels, workers, web page, Swagger UI
- * and the embedded model. `bun build.ts [--if-changed] [--library] [--target bun-linux-arm64]`
+ * and the embedded model. `bun build.ts [--if-changed] [--library] [--target linux-arm64]`
  *
  * Files travel as Bun's `assets`: the executable finds them beside its bundle, the checkout in their
  * usual places; `src/commands/packaged-files.ts` knows both.
@@ -8,7 +8,15 @@
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { compileKernels, hostTarget } from './src/kernels/compile.ts'
+import { compileKernels } from './src/kernels/compile.ts'
+import { libraryName } from './src/kernels/library-path.ts'
+import {
+	findTarget,
+	hostTarget,
+	type KernelTarget,
+	kernelTargets,
+	platformOf,
+} from './src/kernels/targets.ts'
 
 const ROOT = import.meta.dir
 const DIST = join(ROOT, 'dist')
@@ -74,13 +82,14 @@ async function produce(
 	}
 }
 
-/** Builds the executable, for this machine or for a Bun target such as `bun-linux-arm64`. */
+/** Builds the executable, for this machine as it is or for a target by name. */
 async function buildExecutable(options: {
-	target: Bun.Build.CompileTarget | undefined
+	target: KernelTarget | undefined
 	ifChanged: boolean
 }): Promise<void> {
 	const { target, ifChanged } = options
-	const executable = join(DIST, target === undefined ? 'alpha' : target.replace('bun', 'alpha'))
+	const suffix = (target ?? hostTarget()).startsWith('windows') ? '.exe' : ''
+	const executable = join(DIST, `${target === undefined ? 'alpha' : `alpha-${target}`}${suffix}`)
 	const digest = await digestFiles(SOURCES)
 	if (ifChanged && (await isUpToDate(executable, digest))) return
 	const library = await buildLibrary(target)
@@ -93,7 +102,7 @@ async function buildExecutable(options: {
 			format: 'esm',
 			throw: false,
 			compile: {
-				...(target === undefined ? {} : { target }),
+				...(target === undefined ? {} : { target: `bun-${target}` }),
 				outfile,
 				assets: [...ASSETS.map((path) => join(ROOT, path)), library],
 				// The directory where a server is started must not be able to run code in it.
@@ -111,13 +120,21 @@ async function buildExecutable(options: {
 }
 
 /** Compiles the kernels, where their sources have changed, and returns the library's path. */
-async function buildLibrary(target: Bun.Build.CompileTarget | undefined): Promise<string> {
-	const host = hostTarget()
-	const architecture = target === undefined ? host : target.includes('arm64') ? 'arm64' : 'x64'
-	const directory = architecture === host ? DIST : join(DIST, architecture)
-	const outPath = join(directory, 'libkernels.so')
-	await compileKernels({ outPath, target: architecture })
+async function buildLibrary(target: KernelTarget | undefined): Promise<string> {
+	const directory = target === undefined ? DIST : join(DIST, target)
+	const outPath = join(directory, libraryName(platformOf(target ?? hostTarget())))
+	await compileKernels({ outPath, target: target ?? hostTarget() })
 	return outPath
+}
+
+/** Throws for a target that Bun may know, but that would get no kernels. */
+function parseTarget(name: string | undefined): KernelTarget | undefined {
+	if (name === undefined) return undefined
+	const target = findTarget(name)
+	if (target !== undefined) return target
+	throw new Error(
+		`--target: expected one of ${kernelTargets.join(', ')}, got "${name}", for which there are no kernels`,
+	)
 }
 
 async function main(): Promise<void> {
@@ -128,7 +145,7 @@ async function main(): Promise<void> {
 			target: { type: 'string' },
 		},
 	})
-	const target = values.target as Bun.Build.CompileTarget | undefined
+	const target = parseTarget(values.target)
 	if (values.library) await buildLibrary(target)
 	else await buildExecutable({ target, ifChanged: values['if-changed'] })
 }

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { CONFIG_NAME, checkpointName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { parseRunConfig } from '../checkpoint/store/run-config.ts'
 import { createMemoryFile, openKernels } from '../kernels/binding.ts'
-import { libraryDirectories, locateLibrary } from '../kernels/library-path.ts'
+import { libraryDirectories, libraryName, locateLibrary } from '../kernels/library-path.ts'
 import type { BuiltinFiles } from '../models/builtin.ts'
 
-const isExecutable = import.meta.dir.startsWith('/$bunfs/')
+/** Bun shows what an executable carries under one of these roots, the second on Windows. */
+const isExecutable = /^(\/\$bunfs\/|B:[\\/]~BUN[\\/])/.test(import.meta.dir)
 const checkout = join(import.meta.dir, '../..')
 
 const builtinId = 'novels-austen'
@@ -31,12 +32,12 @@ export function kernelLibraryPath(options: {
 	readonly checkpoints: string
 }): string {
 	if (!isExecutable) {
-		const path = join(checkout, 'dist/libkernels.so')
+		const path = join(checkout, 'dist', libraryName(process.platform))
 		openKernels(path)
 		return path
 	}
 	return locateLibrary({
-		library: join(import.meta.dir, 'libkernels.so'),
+		library: join(import.meta.dir, libraryName(process.platform)),
 		open: openKernels,
 		createMemoryFile,
 		directories: libraryDirectories({ ...options, executable: process.execPath }),

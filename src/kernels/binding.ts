@@ -385,6 +385,7 @@ export function openKernels(path: string): Kernels {
 
 /** Descriptor of a new, empty file that exists only in memory; throws where the system has none. */
 export function createMemoryFile(): number {
+	if (!isLinux) throw new Error('the system has no memory files')
 	const closeOnExec = 1
 	const fd = openLibc().memfd_create(cString('libkernels.so'), closeOnExec)
 	if (fd < 0) throw new Error('the system refuses memory files')
@@ -404,6 +405,9 @@ interface Libc {
 }
 
 let libc: Libc | null = null
+
+/** What follows asks Linux; elsewhere the answers are those of a system that does not tell. */
+const isLinux = process.platform === 'linux'
 
 /** Opens the C library, once; like the kernels, before other threads open libraries. */
 function openLibc(): Libc {
@@ -427,7 +431,7 @@ function openLibc(): Libc {
  */
 export function tryLockFile(fd: number): boolean {
 	const exclusiveNow = 2 | 4
-	return openLibc().flock(fd, exclusiveNow) === 0
+	return isLinux && openLibc().flock(fd, exclusiveNow) === 0
 }
 
 /**
@@ -435,6 +439,7 @@ export function tryLockFile(fd: number): boolean {
  * kernel does not say: on network file systems, and for files of other users.
  */
 export function isOpenForWriting(readOnlyFd: number): boolean | null {
+	if (!isLinux) return null
 	const { fcntl, signal, __errno_location } = openLibc()
 	const [setLease, readLease, noLease, wouldBlock] = [1024, 0, 2, 11]
 	// Whoever opens the file for writing meanwhile has us told by a signal that would end the process.

@@ -12,14 +12,13 @@ import {
 	rmSync,
 	writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
-
-export type KernelTarget = 'x64' | 'arm64'
+import { basename, dirname, join } from 'node:path'
+import { type Architecture, hostTarget, type KernelTarget, toolchainOf } from './targets.ts'
 
 export interface CompileOptions {
 	/** Where the library goes; replaced atomically. `<outPath>.key` beside it tells when to skip. */
 	readonly outPath: string
-	/** Default: the processor that runs this. Another one needs its Debian cross compiler. */
+	/** Default: the machine that runs this. Another one needs its Debian cross compiler. */
 	readonly target?: KernelTarget
 	/** Added to every command, for instance `-fsanitize=thread`. */
 	readonly extraFlags?: readonly string[]
@@ -37,15 +36,14 @@ export const kernelFlags = [
 	'-Werror',
 	'-Wshadow',
 	'-Wvla',
-	'-fPIC',
 	'-fvisibility=hidden',
 	'-ffp-contract=off',
 	'-fno-math-errno',
 	'-pthread',
 ]
 
-/** Per target its instruction sets. Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
-export const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, readonly string[]>>>> =
+/** Per processor its instruction sets. Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
+export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, readonly string[]>>>> =
 	{
 		x64: {
 			scalar: [],
@@ -69,23 +67,19 @@ export const isaFlags: Readonly<Record<KernelTarget, Readonly<Record<string, rea
 	}
 
 /** Compiled once; kernels_isa.c once per instruction set. */
-const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c', 'ggml_blocks.c']
-
-const crossCompilers: Readonly<Record<KernelTarget, string>> = {
-	x64: 'x86_64-linux-gnu-gcc',
-	arm64: 'aarch64-linux-gnu-gcc',
-}
+export const plainSources = [
+	'dispatch.c',
+	'threads.c',
+	'memory.c',
+	'system.c',
+	'json_floats.c',
+	'ggml_blocks.c',
+]
 
 /** The command line per object file and the one that links them. */
 interface CompilePlan {
 	readonly objects: readonly { readonly name: string; readonly args: readonly string[] }[]
 	readonly linkArgs: readonly string[]
-}
-
-/** The machine's own target. Throws on a processor for which there is no vector code. */
-export function hostTarget(): KernelTarget {
-	if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
-	throw new Error(`expected an x64 or arm64 processor, got ${process.arch}`)
 }
 
 /**
@@ -111,8 +105,8 @@ export async function compileKernels(options: CompileOptions): Promise<boolean> 
 			),
 		)
 		const objects = plan.objects.map(({ name }) => join(workDirectory, name))
-		const library = join(workDirectory, 'libkernels.so')
-		await runCompiler([compiler, '-shared', '-o', library, ...objects, ...plan.linkArgs])
+		const library = join(workDirectory, basename(options.outPath))
+		await runCompiler([compiler, '-o', library, ...objects, ...plan.linkArgs])
 		// Renamed, never overwritten: a process may have the old one mapped.
 		renameSync(library, options.outPath)
 		writeFileSync(keyPath, key)
@@ -124,36 +118,34 @@ export async function compileKernels(options: CompileOptions): Promise<boolean> 
 
 /** The compiler's command. Throws, with what to install, where there is none. */
 export function compilerFor(target: KernelTarget): string {
-	const isCross = target !== hostTarget()
-	const compiler = isCross ? crossCompilers[target] : (process.env['CC'] ?? 'cc')
+	const { compiler, packages } = toolchainOf(target)
 	if (Bun.which(compiler) !== null) return compiler
-	const debianPackages = isCross ? `gcc-${compiler.replace(/-gcc$/, '')}` : 'gcc libc6-dev'
 	throw new Error(
-		`The kernels need a C compiler, but "${compiler}" was not found: install gcc or clang (Debian and Ubuntu: apt install ${debianPackages}; Fedora: dnf install gcc).`,
+		`The kernels need a C compiler, but "${compiler}" was not found: install gcc or clang (Debian and Ubuntu: apt install ${packages}; Fedora: dnf install gcc).`,
 	)
 }
 
 function planFor(target: KernelTarget, extraFlags: readonly string[]): CompilePlan {
-	const isas = Object.keys(isaFlags[target])
+	const { architecture, compileFlags, linkFlags } = toolchainOf(target)
+	const flags = [...kernelFlags, ...compileFlags, ...extraFlags]
 	return {
 		objects: [
 			...plainSources.map((source) => ({
 				name: source.replace(/\.c$/, '.o'),
-				args: [...kernelFlags, ...extraFlags, join(sourceDirectory, source)],
+				args: [...flags, join(sourceDirectory, source)],
 			})),
-			...isas.map((isa) => ({
+			...Object.entries(isaFlags[architecture]).map(([isa, isaFlags]) => ({
 				name: `isa_${isa}.o`,
 				args: [
-					...kernelFlags,
-					...extraFlags,
-					...(isaFlags[target][isa] ?? []),
+					...flags,
+					...isaFlags,
 					`-DISA=${isa}`,
 					`-DISA_HEADER="../isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
 					join(sourceDirectory, 'kernels_isa.c'),
 				],
 			})),
 		],
-		linkArgs: [...extraFlags, '-pthread', '-lm', '-Wl,-z,defs'],
+		linkArgs: [...extraFlags, ...linkFlags, '-pthread'],
 	}
 }
 

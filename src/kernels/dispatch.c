@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__aarch64__) && defined(__linux__)
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
 #define HWCAP_DOT_PRODUCT (1ul << 20)
 #endif
@@ -23,16 +25,43 @@ typedef struct {
 
 static bool has_baseline(void) { return true; }
 
-/* __builtin_cpu_supports also asks whether the operating system saves the wide registers. */
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2, kernel_table_avx512;
+
+/* What cpuid and the operating system say, read when the library is opened. No compiler's own
+ * detection: that of clang is not in every system's libraries. */
+static struct {
+    unsigned leaf1_c, leaf7_b, leaf7_c;
+    /* State that the system saves for each thread: XCR0. */
+    unsigned saved;
+} processor;
+
+static void read_processor(void) {
+    unsigned a, b, c, d;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0)
+        return;
+    processor.leaf1_c = c;
+    const unsigned has_xgetbv = 1u << 27;
+    if ((c & has_xgetbv) != 0)
+        __asm__ volatile("xgetbv" : "=a"(processor.saved), "=d"(d) : "c"(0));
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
+        processor.leaf7_b = b;
+        processor.leaf7_c = c;
+    }
+}
+
+static bool has_bits(unsigned word, unsigned bits) { return (word & bits) == bits; }
+
 static bool has_avx2(void) {
-    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+    const unsigned fma_and_avx = 1u << 12 | 1u << 28, avx2 = 1u << 5, saves_ymm = 0x06;
+    return has_bits(processor.leaf1_c, fma_and_avx) && has_bits(processor.leaf7_b, avx2) &&
+           has_bits(processor.saved, saves_ymm);
 }
 static bool has_avx512(void) {
-    return has_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
-           __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-           __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vnni") != 0;
+    const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    const unsigned vnni = 1u << 11, saves_zmm = 0xe6;
+    return has_avx2() && has_bits(processor.leaf7_b, f_dq_bw_vl) &&
+           has_bits(processor.leaf7_c, vnni) && has_bits(processor.saved, saves_zmm);
 }
 #elif defined(__aarch64__)
 extern const kernel_table kernel_table_neon, kernel_table_neon_dotprod;
@@ -81,7 +110,7 @@ static void select_best(void) {
 
 __attribute__((constructor)) static void open_library(void) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
+    read_processor();
 #endif
     select_best();
     for (int32_t i = 0; i < N_ISAS; i++) {

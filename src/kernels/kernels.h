@@ -20,7 +20,11 @@
 
 #include <stdint.h>
 
+#if defined(_WIN32)
+#define KERNELS_API __attribute__((dllexport))
+#else
 #define KERNELS_API __attribute__((visibility("default")))
+#endif
 
 #define KERNELS_PANEL 64         /* columns of a weight panel */
 #define KERNELS_KV_BLOCK 32      /* tokens of a KV block */

@@ -24,6 +24,12 @@ export interface LibrarySearch {
 	readonly directories: readonly string[]
 }
 
+/** What the library is called on a system, which Node's names stand for. */
+export function libraryName(platform: string): string {
+	if (platform === 'darwin') return 'libkernels.dylib'
+	return platform === 'win32' ? 'libkernels.dll' : 'libkernels.so'
+}
+
 /** No candidate could be opened; the message lists them and says what to do. */
 export class LibraryUnavailableError extends Error {
 	override readonly name = 'LibraryUnavailableError'

@@ -1,9 +1,7 @@
 /* What buffers need: their sizes, and pages that suit them. */
 #include "layout.h"
+#include "system.h"
 #include "threads.h"
-
-#include <sys/mman.h>
-#include <unistd.h>
 
 int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n) {
     return panels_of(n) * panel_bytes(dtype, k);
@@ -27,16 +25,8 @@ int64_t kernels_sample_scratch_bytes(int32_t vocab) {
     return (int64_t)pool_threads_max() * SAMPLE_ARRAYS * sample_stride(vocab) * 4;
 }
 
-/* Advice about the whole pages inside a range: what lies around them belongs to others. */
-static void advise(void *start, int64_t bytes, int advice) {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t first = ((uintptr_t)start + page - 1) / page * page;
-    const uintptr_t end = ((uintptr_t)start + (uintptr_t)bytes) / page * page;
-    /* Where the system does not follow it, everything works as before. */
-    if (end > first)
-        (void)madvise((void *)first, end - first, advice);
+void kernels_advise_huge_pages(void *start, int64_t bytes) {
+    system_advise_huge_pages(start, bytes);
 }
 
-void kernels_advise_huge_pages(void *start, int64_t bytes) { advise(start, bytes, MADV_HUGEPAGE); }
-
-void kernels_release_pages(void *start, int64_t bytes) { advise(start, bytes, MADV_DONTNEED); }
+void kernels_release_pages(void *start, int64_t bytes) { system_release_pages(start, bytes); }

@@ -9,28 +9,12 @@
  */
 #include "threads.h"
 #include "kernels.h"
+#include "system.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <time.h>
-
-/*
- * glibc 2.32 and 2.34 moved these from libpthread into libc under new versions of the same code.
- * The first versions are in every glibc, so that the library opens wherever Bun itself runs.
- */
-#if defined(__GLIBC__) && defined(__x86_64__)
-#define FIRST_VERSION(name) __asm__(".symver " #name ", " #name "@GLIBC_2.2.5")
-#elif defined(__GLIBC__) && defined(__aarch64__)
-#define FIRST_VERSION(name) __asm__(".symver " #name ", " #name "@GLIBC_2.17")
-#endif
-#ifdef FIRST_VERSION
-FIRST_VERSION(pthread_create);
-FIRST_VERSION(pthread_join);
-FIRST_VERSION(pthread_sigmask);
-#endif
+#include <stddef.h>
 
 #define JOB_SHIFT 32
 #define OPEN (1ull << 31)
@@ -74,12 +58,6 @@ static inline void cpu_relax(void) {
 #endif
 }
 
-static int64_t clock_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 int32_t pool_threads(void) { return atomic_load_explicit(&pool.n_used, memory_order_relaxed); }
 
 /* Own share first, then the others' leftovers. */
@@ -117,7 +95,7 @@ static void set_sleeping(int32_t thread, bool is_sleeping) {
 /* The number of the first job after `seen` while the thread is in use, or is to end. */
 static unsigned long long wait_for_job(unsigned long long seen, int32_t thread) {
     unsigned long long job;
-    int64_t deadline = clock_ns() + SPIN_NS;
+    int64_t deadline = system_clock_ns() + SPIN_NS;
     do {
         for (int32_t i = 0; i < PAUSES_PER_CLOCK_READ; i++) {
             job = atomic_load_explicit(&pool.state, memory_order_relaxed) >> JOB_SHIFT;
@@ -125,7 +103,7 @@ static unsigned long long wait_for_job(unsigned long long seen, int32_t thread) 
                 return job;
             cpu_relax();
         }
-    } while (clock_ns() < deadline);
+    } while (system_clock_ns() < deadline);
     pthread_mutex_lock(&pool.mutex);
     /* Both orders are sequentially consistent: either pool_run sees the sleeper or we see its job.
      */
@@ -188,7 +166,7 @@ void pool_run(pool_task *task, const void *context, int64_t n_units, int64_t gra
         if (i < PAUSES_BEFORE_YIELD)
             cpu_relax();
         else
-            sched_yield();
+            system_yield();
 }
 
 int32_t pool_threads_max(void) { return pool.n_threads; }
@@ -214,7 +192,7 @@ static void end_workers(int32_t n_threads) {
     atomic_store(&pool.is_ending, true);
     publish(0);
     for (int32_t i = 1; i < n_threads; i++)
-        pthread_join(pool.threads[i], NULL);
+        system_join_thread(pool.threads[i]);
     atomic_store(&pool.is_ending, false);
 }
 
@@ -225,15 +203,10 @@ int32_t pool_resize(int32_t n_threads) {
         end_workers(pool.n_threads);
     pool.n_threads = 1;
     pool_use(1);
-    /* Signals belong to the threads of the host program. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int32_t started = 1;
-    while (started < n_threads && pthread_create(&pool.threads[started], NULL, worker_main,
-                                                 (void *)(intptr_t)started) == 0)
+    while (started < n_threads &&
+           system_start_thread(&pool.threads[started], worker_main, (void *)(intptr_t)started) == 0)
         started++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started < n_threads) {
         end_workers(started);
         pool.n_threads = 1;

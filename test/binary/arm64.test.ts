@@ -55,7 +55,7 @@ async function answers(url: string): Promise<Record<string, unknown>> {
 describe.skipIf(missing.length > 0)(`the arm64 executable${reason}`, () => {
 	beforeAll(async () => {
 		const build = Bun.spawn(
-			[process.execPath, 'build.ts', '--if-changed', '--target', 'bun-linux-arm64'],
+			[process.execPath, 'build.ts', '--if-changed', '--target', 'linux-arm64'],
 			{ cwd: root, stdout: 'inherit', stderr: 'inherit' },
 		)
 		expect(await build.exited).toBe(0)

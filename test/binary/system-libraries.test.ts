@@ -7,7 +7,7 @@ import { join } from 'node:path'
 const FLOOR = [2, 17]
 
 const dist = join(import.meta.dir, '../../dist')
-const files = ['alpha', 'libkernels.so', 'alpha-linux-arm64', 'arm64/libkernels.so']
+const files = ['alpha', 'libkernels.so', 'alpha-linux-arm64', 'linux-arm64/libkernels.so']
 
 /** Versions of glibc that the symbols of an ELF file are bound to. */
 function glibcVersions(file: string): number[][] {

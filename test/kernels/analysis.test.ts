@@ -1,10 +1,10 @@
 /** What static analysers say of the C sources: nothing, but for findings that are explained here. */
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { hostTarget, isaFlags, kernelFlags } from '../../src/kernels/compile.ts'
+import { isaFlags, kernelFlags, plainSources } from '../../src/kernels/compile.ts'
+import { architectureOf, hostTarget } from '../../src/kernels/targets.ts'
 
 const sources = join(import.meta.dir, '../../src/kernels')
-const plainSources = ['dispatch.c', 'threads.c', 'memory.c', 'json_floats.c', 'ggml_blocks.c']
 const analysisMs = 300_000
 
 interface Analyser {
@@ -87,10 +87,11 @@ for (const analyser of analysers) {
 		test(
 			'in the operations',
 			() => {
-				const isa = hostTarget() === 'x64' ? 'avx2' : 'neon'
+				const architecture = architectureOf(hostTarget())
+				const isa = architecture === 'x64' ? 'avx2' : 'neon'
 				const flags = [
 					...kernelFlags,
-					...(isaFlags[hostTarget()][isa] ?? []),
+					...(isaFlags[architecture][isa] ?? []),
 					`-DISA=${isa}`,
 					`-DISA_HEADER="../isa/${isa}.h"`,
 				]

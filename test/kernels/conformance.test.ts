@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openKernels } from '../../src/kernels/binding.ts'
-import { hostTarget } from '../../src/kernels/compile.ts'
+import { architectureOf, hostTarget } from '../../src/kernels/targets.ts'
 import { buildDriver, runDriver } from './driver.ts'
 
 const kernels = openKernels(join(import.meta.dir, '../../dist/libkernels.so'))
@@ -40,12 +40,13 @@ describe.each(kernels.isaList())('%s', (isa) => {
 describe('arm64 under qemu', () => {
 	const tools = ['aarch64-linux-gnu-gcc', 'qemu-aarch64']
 	const missing = tools.filter((tool) => Bun.which(tool) === null)
-	const isSkipped = missing.length > 0 || hostTarget() === 'arm64'
+	const isSkipped = missing.length > 0 || architectureOf(hostTarget()) === 'arm64'
 	const reason = isSkipped ? ` (skipped: needs an x64 machine with ${tools.join(' and ')})` : ''
 
 	let armDriver = ''
 	beforeAll(async () => {
-		if (!isSkipped) armDriver = await buildDriver({ folder: 'kernels-arm64', target: 'arm64' })
+		if (!isSkipped)
+			armDriver = await buildDriver({ folder: 'kernels-arm64', target: 'linux-arm64' })
 	}, buildMs)
 
 	test.skipIf(isSkipped).each(['neon_dotprod', 'neon', 'scalar'])(

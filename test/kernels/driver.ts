@@ -1,14 +1,8 @@
 /** Builds and runs the conformance driver (driver/) for this machine, for arm64, with sanitizers. */
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-	compileKernels,
-	compilerFor,
-	hostTarget,
-	type KernelTarget,
-	kernelFlags,
-	runCompiler,
-} from '../../src/kernels/compile.ts'
+import { compileKernels, compilerFor, kernelFlags, runCompiler } from '../../src/kernels/compile.ts'
+import { hostTarget, type KernelTarget } from '../../src/kernels/targets.ts'
 
 const root = join(import.meta.dir, '../..')
 const kernelSources = join(root, 'src/kernels')

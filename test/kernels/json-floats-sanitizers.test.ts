@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { compilerFor, hostTarget } from '../../src/kernels/compile.ts'
+import { compilerFor } from '../../src/kernels/compile.ts'
+import { hostTarget } from '../../src/kernels/targets.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const root = join(import.meta.dir, '../..')

@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKernels } from '../../src/kernels/binding.ts'
-import { compilerFor, hostTarget } from '../../src/kernels/compile.ts'
+import { compilerFor } from '../../src/kernels/compile.ts'
+import { hostTarget } from '../../src/kernels/targets.ts'
 import { buildDriver, runDriver } from './driver.ts'
 
 const kernels = openKernels(join(import.meta.dir, '../../dist/libkernels.so'))

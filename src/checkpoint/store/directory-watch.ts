@@ -1,4 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs'
+import { sep } from 'node:path'
 
 /**
  * Watches a directory and everything below it. The watcher follows an inode: when another directory
@@ -28,7 +29,7 @@ export class DirectoryWatch {
 		try {
 			const watcher = watch(this.#path, { recursive: true }, (_event, filename) => {
 				if (typeof filename === 'string') {
-					const [name = null, file = ''] = filename.split('/', 2)
+					const [name = null, file = ''] = filename.split(sep, 2)
 					this.#onChange(name, file)
 					return
 				}

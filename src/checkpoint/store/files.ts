@@ -73,8 +73,9 @@ export async function readSmallFile(path: string, bytesMax: number): Promise<Buf
 	return file.readFile()
 }
 
-/** Makes the names in a directory last through a loss of power. */
+/** Makes the names in a directory last through a loss of power; Windows opens no directories. */
 export async function syncDirectory(path: string): Promise<void> {
+	if (process.platform === 'win32') return
 	await using directory = await open(path, 'r')
 	await directory.sync()
 }

@@ -1,0 +1,6 @@
+#pragma once
+#define INFINITY __builtin_inff()
+float fabsf(float);
+float sqrtf(float);
+float fmaf(float, float, float);
+double frexp(double, int *);

@@ -1,0 +1,3 @@
+#pragma once
+#define _SC_PAGESIZE 29
+long sysconf(int);

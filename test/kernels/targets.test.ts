@@ -1,0 +1,38 @@
+/** For which systems the kernels can be built: what needs no minutes of compiling. */
+import { describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { isaFlags, kernelFlags, plainSources } from '../../src/kernels/compile.ts'
+import { findTarget, kernelTargets, toolchainOf } from '../../src/kernels/targets.ts'
+
+const root = join(import.meta.dir, '../..')
+const sources = join(root, 'src/kernels')
+
+test.each(['bun-windows-arm64', 'freebsd-x64', 'linux'])('%s is refused in a sentence', (name) => {
+	const command = [process.execPath, 'build.ts', '--target', name]
+	const { exitCode, stderr } = Bun.spawnSync(command, { cwd: root })
+	expect(exitCode).toBe(1)
+	expect(stderr.toString().trim()).toBe(
+		`--target: expected one of ${kernelTargets.join(', ')}, got "${name}", for which there are no kernels`,
+	)
+})
+
+test('Bun puts its own name before those of targets', () => {
+	expect(findTarget('bun-linux-arm64')).toBe('linux-arm64')
+	expect(findTarget('linux-arm64')).toBe('linux-arm64')
+})
+
+describe.each(kernelTargets)('for %s', (target) => {
+	const { architecture, compiler, compileFlags } = toolchainOf(target)
+	const isMissing = Bun.which(compiler) === null
+	const note = isMissing ? ` (skipped: no ${compiler})` : ''
+
+	test.skipIf(isMissing)(`what does not compute is C that it understands${note}`, () => {
+		const flags = [...kernelFlags, ...compileFlags, '-fsyntax-only']
+		const scalar = ['-DISA=scalar', '-DISA_HEADER="../isa/scalar.h"']
+		expect(Object.keys(isaFlags[architecture])).toContain('scalar')
+		for (const source of [...plainSources, 'kernels_isa.c']) {
+			const { stderr } = Bun.spawnSync([compiler, ...flags, ...scalar, join(sources, source)])
+			expect(stderr.toString()).toBe('')
+		}
+	})
+})
