@@ -19,7 +19,7 @@ import {
 } from './messages.ts'
 import { PlaceQueue, type Waiter } from './place-queue.ts'
 import { RowSender } from './row-sender.ts'
-import { type EngineStats, readStats, STATS_FIELDS } from './stats.ts'
+import { type EngineStats, readStats, STATS_FIELDS, type WorkerStats } from './stats.ts'
 
 export interface EngineOptions {
 	/** Freshly spawned `worker.ts`: only the composition root spawns workers. */
@@ -79,6 +79,8 @@ export class Engine {
 	/** Messages sent, what the worker is doing, and reports that were read. */
 	readonly #inbox = new Int32Array(new SharedArrayBuffer(12))
 	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
+	/** By model key. */
+	readonly #modelStats = new Map<number, Float64Array>()
 	readonly #streams = new Map<number, GenerationStream>()
 	readonly #rows = new RowSender((message) => this.#post(message))
 	readonly #embeddings = new Map<number, PendingEmbedding>()
@@ -148,14 +150,24 @@ export class Engine {
 		}
 	}
 
+	/** Counters of one model; undefined when it is not loaded. */
+	modelStats(modelKey: number): WorkerStats | undefined {
+		const shared = this.#modelStats.get(modelKey)
+		if (shared === undefined) return undefined
+		const stats = readStats(shared)
+		return { ...stats, waiting: stats.waiting + (this.#queues.get(modelKey)?.waiting ?? 0) }
+	}
+
 	/** Hands packed weights to the worker; resolves to the key by which requests name the model. */
 	async load(model: Omit<LoadModel, 'modelKey' | 'limits'>): Promise<number> {
 		if (this.#failure) throw this.#failure
 		const modelKey = ++this.#lastId
+		const stats = new SharedArrayBuffer(8 * STATS_FIELDS.length)
 		await new Promise<void>((resolve, reject) => {
 			this.#loads.set(modelKey, { resolve, reject })
-			this.#post({ type: 'load', modelKey, limits: this.#options.limits, ...model })
+			this.#post({ type: 'load', modelKey, stats, limits: this.#options.limits, ...model })
 		})
+		this.#modelStats.set(modelKey, new Float64Array(stats))
 		this.#queues.set(modelKey, this.#createQueue())
 		return modelKey
 	}
@@ -164,6 +176,7 @@ export class Engine {
 	async unload(modelKey: number): Promise<void> {
 		if (this.#failure) return
 		this.#queues.delete(modelKey)
+		this.#modelStats.delete(modelKey)
 		this.#rows.forgetModel(modelKey)
 		await new Promise<void>((resolve) => {
 			this.#unloads.set(modelKey, resolve)

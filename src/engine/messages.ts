@@ -65,7 +65,11 @@ export type ToWorker =
 	  }
 	/** To be answered with a pong: the thread is alive. */
 	| { readonly type: 'ping' }
-	| ({ readonly type: 'load' } & LoadModel)
+	| ({
+			readonly type: 'load'
+			/** `WorkerStats` of this model, as float64. */
+			readonly stats: SharedArrayBuffer
+	  } & LoadModel)
 	| { readonly type: 'unload'; readonly modelKey: number }
 	| {
 			readonly type: 'submit'

@@ -3,6 +3,7 @@ import type { TokenizerSummary } from '../checkpoint/load/checkpoint-info.ts'
 import type { LossSeries } from '../checkpoint/store/training-log.ts'
 import type { PlaceRequest, Places } from '../engine/engine.ts'
 import type { Generation, GenerationRequest } from '../engine/generation.ts'
+import type { WorkerStats } from '../engine/stats.ts'
 import { Fault } from '../lib/fault.ts'
 import { describeValue } from '../lib/json.ts'
 import type { ModelConfig } from '../model/model-config.ts'
@@ -51,6 +52,12 @@ export interface ModelDetails {
 	readonly leases: number
 }
 
+/** What a model in memory is doing. */
+export interface ModelLoad {
+	readonly id: string
+	readonly stats: WorkerStats
+}
+
 /** A loaded model, pinned until it is disposed of. Running generations keep their weights. */
 export interface ModelLease extends Disposable {
 	/** The id that answers: `name`, or `name@step` when asked for so. */
@@ -74,6 +81,8 @@ export interface ModelCatalog {
 	list(): readonly ModelCard[]
 	/** Runs that are damaged or incomplete, with reasons. */
 	listUnserved(): readonly ModelCard[]
+	/** What is in memory, `id@step` where it was asked for so, with the engine's counters of it. */
+	loads(): readonly ModelLoad[]
 	/** The card of a run by id (or run id of config.json), or undefined. */
 	find(name: string): ModelCard | undefined
 	/**

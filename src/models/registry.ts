@@ -15,6 +15,7 @@ import {
 	type ModelCatalog,
 	type ModelDetails,
 	type ModelLease,
+	type ModelLoad,
 	modelNotFound,
 } from './catalog.ts'
 import { Lease, type ServedModel, serveModel } from './lease.ts'
@@ -86,6 +87,14 @@ export class ModelRegistry implements ModelCatalog {
 		return this.#options.sources.flatMap((source) => {
 			const models = source.models().filter(({ card }) => this.#ownerOf(card.id) === source)
 			return models.map((model) => this.#card(model))
+		})
+	}
+
+	loads(): ModelLoad[] {
+		return [...this.#askedFor].flatMap(([key, { model }]) => {
+			const resident = this.#residency.find(key)?.model
+			const stats = resident && this.#options.engine.modelStats(resident.modelKey)
+			return stats === undefined ? [] : [{ id: model.card.id, stats }]
 		})
 	}
 

@@ -1,52 +1,106 @@
-/**
- * What the HTTP side counts, and the metrics page: own names, and those of vLLM that dashboards and
- * autoscalers know. Labels have few values: routes of ours and models that exist.
- */
-import type { EngineStats } from '../engine/stats.ts'
-import type { ModelCatalog } from '../models/catalog.ts'
+/** What the HTTP side counts. Labels have few values: routes of ours, and a bounded number of models. */
+import type { GenerationRequest } from '../engine/generation.ts'
 import type { GenerationMeter } from '../text/text-generation.ts'
-import { Counter, type Distribution, Histogram, renderValue } from './prometheus.ts'
+import { Counter, Histogram, type Labels } from './prometheus.ts'
 import type { RequestRecord } from './request-record.ts'
 
-/** Small models are fast: the buckets start where others end. */
-const secondsBuckets = [
+/** Small models are fast: the buckets start where others end. Seconds. */
+const SECONDS = [
 	0.0001, 0.0005, 0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5,
 	10, 30, 60,
 ]
 
+const TOKENS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]
+
+/** Models that have series of their own; those beyond share one, so that a page of metrics has an end. */
+const MODELS_MAX = 50
+const OTHER_MODELS = 'other'
+
 export class ServerMetrics {
 	readonly httpRequests = new Counter()
 	readonly generationsFinished = new Counter()
-	readonly timeToFirstToken = new Histogram(secondsBuckets)
-	readonly interTokenLatency = new Histogram(secondsBuckets)
-	readonly generationDuration = new Histogram(secondsBuckets)
+	readonly promptTokens = new Counter()
+	readonly cachedTokens = new Counter()
+	readonly completionTokens = new Counter()
+	/** From when a request asked for places: until its first token, between tokens, until its end. */
+	readonly timeToFirstToken = new Histogram(SECONDS)
+	readonly interTokenLatency = new Histogram(SECONDS)
+	readonly generationDuration = new Histogram(SECONDS)
+	/** Its parts: waiting for places, reading the prompt up to the first token, all after that. */
+	readonly queueTime = new Histogram(SECONDS)
+	readonly prefillTime = new Histogram(SECONDS)
+	readonly decodeTime = new Histogram(SECONDS)
+	readonly inferenceTime = new Histogram(SECONDS)
+	/** Mean of a request, its first token not counted. */
+	readonly timePerOutputToken = new Histogram(SECONDS)
+	readonly requestPromptTokens = new Histogram(TOKENS)
+	readonly requestCompletionTokens = new Histogram(TOKENS)
+	/** Of the longest choice of a request. */
+	readonly longestCompletionTokens = new Histogram(TOKENS)
+	readonly requestMaxTokens = new Histogram(TOKENS)
+	readonly requestChoices = new Histogram([1, 2, 5, 10, 20, 50, 100])
+	readonly #models = new Set<string>()
 
-	/** Starts the clock of a generation. */
-	generation(model: string, record: RequestRecord): GenerationMeter {
-		return new ModelMeter(this, model, record)
+	/** The label of a model; `MODELS_MAX` have one of their own. */
+	labelsOf(model: string): Labels & { readonly model_name: string } {
+		if (this.#models.size < MODELS_MAX) this.#models.add(model)
+		return { model_name: this.#models.has(model) ? model : OTHER_MODELS }
+	}
+
+	/** Starts the clock of a generation that has its places. */
+	generation(
+		model: string,
+		record: RequestRecord,
+		request: Pick<GenerationRequest, 'n' | 'maxTokens'>,
+	): GenerationMeter {
+		return new ModelMeter(this, this.labelsOf(model), record, request)
+	}
+
+	/** A prompt that was read, of which some came from the cache. */
+	promptRead(labels: Labels, promptTokens: number, cachedTokens: number): void {
+		this.promptTokens.add(labels, promptTokens)
+		this.cachedTokens.add(labels, cachedTokens)
 	}
 }
 
-/** Follows one generation, all its choices together. */
+/** Follows one generation, all its choices together, for the metrics and for the record of its request. */
 class ModelMeter implements GenerationMeter {
 	readonly #metrics: ServerMetrics
-	readonly #labels: { readonly model_name: string }
-	readonly #interTokenLatency: Distribution
+	readonly #labels: Labels
 	readonly #record: RequestRecord
+	readonly #request: Pick<GenerationRequest, 'n' | 'maxTokens'>
+	/** Looked up once: they are recorded with each token. */
+	readonly #interTokenLatency
+	readonly #tokensTotal
 	readonly #startedAt = performance.now()
+	readonly #queuedAt: number
+	#firstTokenAt = 0
 	#lastTokenAt = 0
+	#promptTokens = 0
+	#completionTokens = 0
+	#longestTokens = 0
 	#hasEnded = false
 
-	constructor(metrics: ServerMetrics, model: string, record: RequestRecord) {
+	constructor(
+		metrics: ServerMetrics,
+		labels: Labels,
+		record: RequestRecord,
+		request: Pick<GenerationRequest, 'n' | 'maxTokens'>,
+	) {
 		this.#metrics = metrics
+		this.#labels = labels
 		this.#record = record
-		this.#labels = { model_name: model }
-		this.#interTokenLatency = metrics.interTokenLatency.at(this.#labels)
+		this.#request = request
+		this.#queuedAt = record.queuedAt || this.#startedAt
+		this.#interTokenLatency = metrics.interTokenLatency.at(labels)
+		this.#tokensTotal = metrics.completionTokens.at(labels)
 	}
 
 	promptRead(promptTokens: number, cachedTokens: number): void {
+		this.#promptTokens = promptTokens
 		this.#record.promptTokens += promptTokens
 		this.#record.cachedTokens += cachedTokens
+		this.#metrics.promptRead(this.#labels, promptTokens, cachedTokens)
 	}
 
 	/** Tokens that arrived together. */
@@ -55,9 +109,11 @@ class ModelMeter implements GenerationMeter {
 		this.#record.firstTokenAt ||= now
 		this.#record.lastTokenAt = now
 		this.#record.completionTokens += count
-		if (this.#lastTokenAt === 0) {
-			const { timeToFirstToken } = this.#metrics
-			timeToFirstToken.observe(timeToFirstToken.at(this.#labels), seconds(now - this.#startedAt))
+		this.#completionTokens += count
+		this.#tokensTotal.count += count
+		if (this.#firstTokenAt === 0) {
+			this.#firstTokenAt = now
+			this.#observe(this.#metrics.timeToFirstToken, now - this.#queuedAt)
 		} else {
 			const latency = seconds(now - this.#lastTokenAt) / count
 			this.#metrics.interTokenLatency.observe(this.#interTokenLatency, latency, count)
@@ -65,104 +121,45 @@ class ModelMeter implements GenerationMeter {
 		this.#lastTokenAt = now
 	}
 
-	choiceFinished(finishReason: 'stop' | 'length' | 'abort'): void {
-		const labels = { ...this.#labels, finished_reason: finishReason }
+	choiceFinished(finishReason: 'stop' | 'length' | 'abort', completionTokens: number): void {
 		this.#record.finishReasons.add(finishReason)
-		this.#metrics.generationsFinished.add(labels)
+		this.#longestTokens = Math.max(this.#longestTokens, completionTokens)
+		this.#metrics.generationsFinished.add({ ...this.#labels, finished_reason: finishReason })
 	}
 
 	/** However it ended; later calls do nothing. */
 	ended(): void {
 		if (this.#hasEnded) return
 		this.#hasEnded = true
-		const duration = seconds(performance.now() - this.#startedAt)
-		const { generationDuration } = this.#metrics
-		generationDuration.observe(generationDuration.at(this.#labels), duration)
+		const now = performance.now()
+		const metrics = this.#metrics
+		this.#observe(metrics.generationDuration, now - this.#queuedAt)
+		this.#observe(metrics.queueTime, this.#startedAt - this.#queuedAt)
+		this.#observe(metrics.inferenceTime, now - this.#startedAt)
+		const { requestPromptTokens, requestCompletionTokens, longestCompletionTokens } = metrics
+		this.#count(requestPromptTokens, this.#promptTokens)
+		this.#count(requestCompletionTokens, this.#completionTokens)
+		this.#count(longestCompletionTokens, this.#longestTokens)
+		this.#count(metrics.requestMaxTokens, this.#request.maxTokens)
+		this.#count(metrics.requestChoices, this.#request.n)
+		if (this.#firstTokenAt === 0) return
+		const decodeMs = this.#lastTokenAt - this.#firstTokenAt
+		this.#observe(metrics.prefillTime, this.#firstTokenAt - this.#startedAt)
+		this.#observe(metrics.decodeTime, decodeMs)
+		if (this.#completionTokens > 1) {
+			this.#observe(metrics.timePerOutputToken, decodeMs / (this.#completionTokens - 1))
+		}
+	}
+
+	#observe(histogram: Histogram, milliseconds: number): void {
+		this.#count(histogram, seconds(milliseconds))
+	}
+
+	#count(histogram: Histogram, value: number): void {
+		histogram.observe(histogram.at(this.#labels), value)
 	}
 }
 
 function seconds(milliseconds: number): number {
 	return milliseconds / 1000
-}
-
-/** Where the numbers of the metrics page come from. */
-export interface MetricSources {
-	readonly metrics: ServerMetrics
-	readonly catalog: ModelCatalog
-	readonly version: string
-	readonly isaName: string
-	engineStats(): EngineStats
-}
-
-/** Everything in Prometheus' text format. */
-export function renderMetrics(sources: MetricSources): string {
-	return [...ownMetrics(sources), ...processMetrics(), ...vllmMetrics(sources)].join('')
-}
-
-function ownMetrics(sources: MetricSources): string[] {
-	const { metrics } = sources
-	const stats = sources.engineStats()
-	const cards = sources.catalog.list()
-	const loaded = cards.filter((card) => card.state === 'loaded').length
-	const build = { version: sources.version, isa: sources.isaName }
-	const gauge = (name: string, help: string, value: number) =>
-		renderValue(`alpha_${name}`, help, 'gauge', value)
-	const counter = (name: string, help: string, value: number) =>
-		renderValue(`alpha_${name}`, help, 'counter', value)
-	return [
-		renderValue('alpha_build_info', 'Version and kernels in use.', 'gauge', 1, build),
-		gauge('models', 'Models that can be asked for.', cards.length),
-		gauge('models_loaded', 'Models in memory.', loaded),
-		gauge('models_damaged', 'Runs that cannot be served.', sources.catalog.listUnserved().length),
-		gauge('sequences_running', 'Sequences being generated.', stats.running),
-		gauge('sequences_waiting', 'Sequences that wait for room.', stats.waiting),
-		gauge('unread_bytes', 'Generated and not yet read, in bytes.', stats.unreadBytes),
-		counter('streams_parked_total', 'Generations that waited for their reader.', stats.parkedTotal),
-		counter('streams_cut_total', 'Generations given up for want of a reader.', stats.cutTotal),
-		gauge('kv_blocks_used', 'KV cache blocks in use.', stats.kvBlocksUsed),
-		gauge('kv_blocks', 'KV cache blocks there are.', stats.kvBlocksTotal),
-		counter('prompt_tokens_total', 'Prompt tokens read.', stats.promptTokensTotal),
-		counter('cached_tokens_total', 'Prompt tokens from the cache.', stats.cachedTokensTotal),
-		counter('generated_tokens_total', 'Tokens generated.', stats.generatedTokensTotal),
-		counter('engine_steps_total', 'Steps of the engine.', stats.stepsTotal),
-		metrics.httpRequests.render('alpha_http_requests_total', 'Requests by route and status.'),
-		metrics.generationsFinished.render('alpha_choices_finished_total', 'Choices by their end.'),
-		metrics.timeToFirstToken.render('alpha_time_to_first_token_seconds', 'Until the first token.'),
-		metrics.interTokenLatency.render('alpha_inter_token_latency_seconds', 'Between tokens.'),
-		metrics.generationDuration.render('alpha_generation_duration_seconds', 'Whole generations.'),
-	]
-}
-
-function processMetrics(): string[] {
-	const { user, system } = process.cpuUsage()
-	const startedAt = Date.now() / 1000 - process.uptime()
-	return [
-		renderValue('process_cpu_seconds_total', 'CPU time.', 'counter', (user + system) / 1e6),
-		renderValue('process_resident_memory_bytes', 'Memory.', 'gauge', process.memoryUsage.rss()),
-		renderValue('process_start_time_seconds', 'Start, Unix seconds.', 'gauge', startedAt),
-	]
-}
-
-function vllmMetrics(sources: MetricSources): string[] {
-	const { metrics } = sources
-	const stats = sources.engineStats()
-	const engine = { engine: '0' }
-	const help = 'Same as vLLM’s.'
-	const gauge = (name: string, value: number) =>
-		renderValue(`vllm:${name}`, help, 'gauge', value, engine)
-	const counter = (name: string, value: number) =>
-		renderValue(`vllm:${name}`, help, 'counter', value, engine)
-	return [
-		gauge('num_requests_running', stats.running),
-		gauge('num_requests_waiting', stats.waiting),
-		gauge('kv_cache_usage_perc', stats.kvBlocksUsed / Math.max(1, stats.kvBlocksTotal)),
-		counter('prompt_tokens_total', stats.promptTokensTotal),
-		counter('generation_tokens_total', stats.generatedTokensTotal),
-		counter('prefix_cache_queries_total', stats.promptTokensTotal),
-		counter('prefix_cache_hits_total', stats.cachedTokensTotal),
-		metrics.generationsFinished.render('vllm:request_success_total', help),
-		metrics.timeToFirstToken.render('vllm:time_to_first_token_seconds', help),
-		metrics.interTokenLatency.render('vllm:inter_token_latency_seconds', help),
-		metrics.generationDuration.render('vllm:e2e_request_latency_seconds', help),
-	]
 }

@@ -1,6 +1,6 @@
 /** Counters and histograms in Prometheus' text format. */
 
-type Labels = Readonly<Record<string, string>>
+export type Labels = Readonly<Record<string, string>>
 
 /** Metrics by the text of their labels. */
 abstract class Series<T> {
@@ -24,10 +24,13 @@ abstract class Series<T> {
 
 	protected abstract readonly type: string
 
-	/** The metric under a name, which may differ from scrape to scrape: aliases are free. */
-	render(name: string, help: string): string {
+	/** The metric under a name: aliases are free. `more` labels are added to those of each series. */
+	render(name: string, help: string, more: Labels = {}): string {
 		const header = [`# HELP ${name} ${help}`, `# TYPE ${name} ${this.type}`]
-		const lines = [...this.#values].flatMap(([labels, value]) => this.lines(name, labels, value))
+		const added = labelText(more)
+		const lines = [...this.#values].flatMap(([labels, value]) =>
+			this.lines(name, [labels, added].filter(Boolean).join(','), value),
+		)
 		return `${[...header, ...lines].join('\n')}\n`
 	}
 }
@@ -87,6 +90,17 @@ export class Histogram extends Series<Distribution> {
 	}
 }
 
+/** Values by their labels, which are read when they are asked for. */
+export function renderValues(
+	name: string,
+	help: string,
+	type: 'gauge' | 'counter',
+	values: readonly (readonly [labels: Labels, value: number])[],
+): string {
+	const samples = values.map(([labels, value]) => `${sample(name, labelText(labels), value)}\n`)
+	return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${samples.join('')}`
+}
+
 /** A value that is read when it is asked for. */
 export function renderValue(
 	name: string,
@@ -95,7 +109,7 @@ export function renderValue(
 	value: number,
 	labels: Labels = {},
 ): string {
-	return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${sample(name, labelText(labels), value)}\n`
+	return renderValues(name, help, type, [[labels, value]])
 }
 
 function sample(name: string, labels: string, value: number): string {

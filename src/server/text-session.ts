@@ -96,7 +96,7 @@ export class OpenSession<T> implements Disposable {
 			const generation = new TextGeneration(tokens, {
 				request: textRequest,
 				tokenizer: lease.tokenizer,
-				meter: context.metrics.generation(lease.id, record),
+				meter: context.metrics.generation(lease.id, record, textRequest.generation),
 			})
 			held.defer(() => generation.close())
 			return generation

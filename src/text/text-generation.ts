@@ -43,7 +43,7 @@ export interface GenerationMeter {
 	promptRead(promptTokens: number, cachedTokens: number): void
 	/** Tokens that arrived together. */
 	tokens(count: number): void
-	choiceFinished(finishReason: 'stop' | 'length' | 'abort'): void
+	choiceFinished(finishReason: 'stop' | 'length' | 'abort', completionTokens: number): void
 	/** However it ended; later calls do nothing. */
 	ended(): void
 }
@@ -142,11 +142,11 @@ export class TextGeneration {
 	/** Ends what still runs. To be called in any case. */
 	close(): void {
 		this.#generation.abort()
-		this.#meter?.ended()
 		for (const choice of this.#choices) {
-			if (choice.isOpen) this.#meter?.choiceFinished('abort')
+			if (choice.isOpen) this.#meter?.choiceFinished('abort', choice.completionTokens)
 			choice.isOpen = false
 		}
+		this.#meter?.ended()
 	}
 
 	#read(event: TokenEvent, out: TextEvent[]): void {
@@ -212,7 +212,7 @@ export class TextGeneration {
 		const choice = this.#choices[index]!
 		const { codePoints: offset, isAfterWord } = choice.text
 		choice.isOpen = false
-		this.#meter?.choiceFinished(finishReason)
+		this.#meter?.choiceFinished(finishReason, choice.completionTokens)
 		out.push({
 			type: 'finish',
 			choice: index,

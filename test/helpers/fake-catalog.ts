@@ -7,6 +7,7 @@ import {
 	type ModelCard,
 	type ModelCatalog,
 	type ModelLease,
+	type ModelLoad,
 	modelNotFound,
 } from '../../src/models/catalog.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
@@ -46,6 +47,8 @@ export interface FakeCatalogOptions {
 	readonly acquireError?: Error
 	readonly cards?: readonly ModelCard[]
 	readonly unserved?: readonly ModelCard[]
+	/** Models in memory. Default: none. */
+	readonly loads?: readonly ModelLoad[]
 	/** Default: one token per character. */
 	readonly tokenizer?: Tokenizer
 }
@@ -97,6 +100,7 @@ export function createFakeCatalog(options: FakeCatalogOptions = {}): FakeCatalog
 			return () => listeners.delete(listener)
 		},
 		list: () => cards,
+		loads: () => options.loads ?? [],
 		listUnserved: () => options.unserved ?? [],
 		find: (name) => byId.get(name),
 		lookFor: async () => {},

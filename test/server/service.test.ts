@@ -147,8 +147,10 @@ test('metrics count requests and generations, also under the names of vLLM', asy
 		'alpha_http_requests_total{method="POST",route="/v1/completions",status="200"} 1',
 		'alpha_http_requests_total{method="GET",route="none",status="404"} 1',
 		'alpha_choices_finished_total{model_name="first",finished_reason="stop"} 2',
-		'vllm:time_to_first_token_seconds_count{model_name="first"} 1',
-		'vllm:num_requests_running{engine="0"} 0',
+		'vllm:time_to_first_token_seconds_count{model_name="first",engine="0"} 1',
+		'vllm:request_prompt_tokens_sum{model_name="first",engine="0"} 1',
+		'vllm:request_params_n_sum{model_name="first",engine="0"} 2',
+		'vllm:num_requests_running{model_name="first",engine="0"} 0',
 	]) {
 		expect(text).toContain(`${line}\n`)
 	}

@@ -36,7 +36,7 @@ test('an answer that is wholly written for the model ends as soon as the prompt 
 			constraint,
 		},
 		tokenizer,
-		meter: new ServerMetrics().generation('a', new RequestRecord(0)),
+		meter: new ServerMetrics().generation('a', new RequestRecord(0), request),
 	})
 	const result = await generation.result()
 	generation.close()

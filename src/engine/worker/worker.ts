@@ -45,6 +45,8 @@ class EngineWorker {
 	#kernels: Kernels | null = null
 	#inbox: Int32Array = new Int32Array(3)
 	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
+	/** By model key. */
+	readonly #modelStats = new Map<number, Float64Array>()
 	#received = 0
 	readonly #runners = new Map<number, ModelRunner>()
 	/** Counters of models that are no longer loaded. */
@@ -152,6 +154,7 @@ class EngineWorker {
 					[...this.#runners.values()].some((runner) => runner.hasSequences),
 				),
 			)
+			this.#modelStats.set(modelKey, new Float64Array(message.stats))
 			this.#writeStats()
 			post({ type: 'loaded', modelKey })
 		} catch (error) {
@@ -162,6 +165,7 @@ class EngineWorker {
 	#unload(modelKey: number): void {
 		const runner = this.#runners.get(modelKey)
 		if (!runner) return
+		this.#modelStats.delete(modelKey)
 		addStats(this.#past, {
 			...runner.stats,
 			running: 0,
@@ -254,7 +258,11 @@ class EngineWorker {
 
 	#writeStats(): void {
 		const totals = this.#past.slice()
-		for (const runner of this.#runners.values()) addStats(totals, runner.stats)
+		for (const [modelKey, { stats }] of this.#runners) {
+			addStats(totals, stats)
+			const shared = this.#modelStats.get(modelKey)
+			for (const [i, field] of STATS_FIELDS.entries()) if (shared) shared[i] = stats[field]
+		}
 		this.#stats.set(totals)
 	}
 }

@@ -26,7 +26,7 @@ export function embeddings(context: ServerContext) {
 }
 
 async function embed(
-	{ catalog, connections, clients, bodies, checkLoad, records }: ServerContext,
+	{ catalog, connections, clients, bodies, checkLoad, records, metrics }: ServerContext,
 	request: Request,
 	read: BodyReader<EmbeddingsRequest>,
 ) {
@@ -52,6 +52,7 @@ async function embed(
 	)
 	const tokens = inputs.reduce((sum, tokenIds) => sum + tokenIds.length, 0)
 	record.promptTokens = tokens
+	metrics.promptRead(metrics.labelsOf(lease.id), tokens, 0)
 	return toEmbeddings(lease.id, vectors, tokens, body.encoding_format)
 }
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import type { ServerContext } from '../deps.ts'
-import { renderMetrics } from '../metrics.ts'
+import { renderMetrics } from '../metrics-page.ts'
 import { operation } from '../openapi.ts'
 
 const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
