@@ -72,21 +72,23 @@ async function sendModel(
 	{ name, version, files, metrics }: ModelUpload,
 ): Promise<number> {
 	const uploadId = crypto.randomUUID()
-	const sizes = new Map<string, number>()
+	// Files of a tree, as nanochat has it, lie beside each other on the server.
+	const found = new Map<string, { readonly path: string; readonly sizeBytes: number }>()
 	for (const file of [...files, TRAINER_STATE_NAME]) {
-		const state = await lookAt(join(version.path, file))
-		if (state.type === 'file') sizes.set(file, state.sizeBytes)
+		const path = join(version.path, file)
+		const state = await lookAt(path)
+		if (state.type === 'file') found.set(basename(file), { path, sizeBytes: state.sizeBytes })
 	}
-	const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+	const total = [...found.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 	let before = 0
-	for (const [file, sizeBytes] of sizes) {
-		const request = toFileRequest(join(version.path, file), sizeBytes, uploadId)
+	for (const [file, { path, sizeBytes }] of found) {
+		const request = toFileRequest(path, sizeBytes, uploadId)
 		await send(options, request, { ok: true, file }, { before, total })
 		before += sizeBytes
 	}
 	// Of a file whose name tells no step, the server finds it inside.
 	const step = version.step === 0 ? {} : { step: version.step }
-	const request = toModelRequest({ uploadId, name, files: [...sizes.keys()], metrics, ...step })
+	const request = toModelRequest({ uploadId, name, files: [...found.keys()], metrics, ...step })
 	const answer = await send(options, request, { ok: true, name, ...step }, { before, total })
 	return Number(answer['step'])
 }

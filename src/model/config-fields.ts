@@ -51,6 +51,20 @@ export class ConfigFields {
 		return this.refuse(key, `an integer from ${min} to ${max}`)
 	}
 
+	/** A finite number. */
+	number(key: string): number {
+		const value = this.#fields[key]
+		return Number.isFinite(value) ? (value as number) : this.refuse(key, 'a number')
+	}
+
+	/** So many positive finite numbers. */
+	positives(key: string, length: number): readonly number[] {
+		const list = this.#fields[key]
+		const isUsable = (value: unknown) => Number.isFinite(value) && (value as number) > 0
+		if (Array.isArray(list) && list.length === length && list.every(isUsable)) return list
+		return this.refuse(key, `${length} positive numbers`)
+	}
+
 	/** A positive finite number. */
 	positive(key: string, fallback?: number): number {
 		const value = this.#orFallback(key, fallback)

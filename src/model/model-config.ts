@@ -164,8 +164,25 @@ export interface RotaryConfig {
 export type RotaryScaling =
 	| { readonly kind: 'none' }
 	| { readonly kind: 'linear'; readonly factor: number }
-	/** By a number for each frequency. */
-	| { readonly kind: 'divisors'; readonly divisors: readonly number[] }
+	/** By a number for each frequency; cosines and sines are multiplied by `attentionFactor`, default 1. */
+	| {
+			readonly kind: 'divisors'
+			readonly divisors: readonly number[]
+			readonly attentionFactor?: number
+	  }
+	/** Peng et al. 2023, "YaRN". */
+	| {
+			readonly kind: 'yarn'
+			readonly factor: number
+			/** Cosines and sines are multiplied by it. */
+			readonly attentionFactor: number
+			/** Frequencies of more turns in the first context stay, those of fewer are stretched. */
+			readonly fastTurns: number
+			readonly slowTurns: number
+			readonly firstContext: number
+			/** Where the ramp between them begins and ends is rounded to whole channels. */
+			readonly isTruncated: boolean
+	  }
 	| {
 			readonly kind: 'llama3'
 			readonly factor: number

@@ -19,7 +19,7 @@ export async function chatPrompt(
 	if (template !== null) return templatePrompt(messages, { tokenizer, template, options })
 	const read = messages.filter((message) => message.isForTemplates !== true)
 	const end = options.isWhole ? read : endOfMessages(read)
-	return (await renderNanochat(end, tokenizer)) ?? renderChat(end, tokenizer, options)
+	return (await renderNanochat(end, tokenizer, options)) ?? renderChat(end, tokenizer, options)
 }
 
 /** How the model reads a conversation, in Jinja, for clients that render themselves; null = not known. */

@@ -8,6 +8,7 @@
  */
 import { NANOCHAT_BOS, NANOCHAT_END, NANOCHAT_TOOL_MARKS } from '../tokenizer/nanochat.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ChatOptions } from './chat-message.ts'
 import { encodeTexts } from './encode.ts'
 import type { Prompt } from './prompt.ts'
 
@@ -37,23 +38,26 @@ function chatTokens(tokenizer: Tokenizer) {
 type Stretch = { readonly text: string } | { readonly id: number }
 
 /**
- * A conversation, ready for the assistant's reply; a last message of the assistant is continued. Undefined
- * for a tokenizer without the tokens.
+ * A conversation, ready for the assistant's reply; a last message of the assistant is continued unless the
+ * options say otherwise. Undefined for a tokenizer without the tokens.
  */
 export async function renderNanochat(
 	messages: readonly Message[],
 	tokenizer: Tokenizer,
+	options: Pick<ChatOptions, 'addGenerationPrompt' | 'continueFinalMessage'> = {},
 ): Promise<Prompt | undefined> {
 	const tokens = chatTokens(tokenizer)
 	if (tokens === undefined) return undefined
 	const stretches: Stretch[] = [{ id: tokens.bos }]
 	const turns = toTurns(messages)
-	if (turns.at(-1)?.isAssistant !== true) turns.push({ isAssistant: true, text: '' })
+	const isContinued = turns.at(-1)?.isAssistant === true && (options.continueFinalMessage ?? true)
+	const addsReply = !isContinued && (options.addGenerationPrompt ?? true)
+	if (addsReply) turns.push({ isAssistant: true, text: '' })
 	for (const [index, { isAssistant, text }] of turns.entries()) {
-		const isLast = index === turns.length - 1
+		const isOpen = index === turns.length - 1 && (isContinued || addsReply)
 		stretches.push({ id: isAssistant ? tokens.assistantStart : tokens.userStart })
 		stretches.push(...(isAssistant ? splitAtMarks(text, tokenizer) : [{ text }]))
-		if (!isLast) stretches.push({ id: isAssistant ? tokens.assistantEnd : tokens.userEnd })
+		if (!isOpen) stretches.push({ id: isAssistant ? tokens.assistantEnd : tokens.userEnd })
 	}
 	const texts = stretches.map((stretch) => ('text' in stretch ? stretch.text : ''))
 	const encoded = await encodeTexts(texts, tokenizer, 'plain')

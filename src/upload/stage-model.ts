@@ -7,7 +7,7 @@ import { copyFile, link, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { syncDirectory } from '../checkpoint/store/files.ts'
-import { findModelFiles, findStepModels } from '../checkpoint/store/model-files.ts'
+import { findModelFiles, findSingleModel, findStepModels } from '../checkpoint/store/model-files.ts'
 import { stepOfName, TRAINER_STATE_NAME } from '../checkpoint/store/names.ts'
 import { readTrainerState } from '../checkpoint/store/trainer-state.ts'
 import { errorCode } from '../lib/errors.ts'
@@ -32,7 +32,7 @@ export function isPickle(file: string): boolean {
 
 /** Checks that these files are those of one model. Throws ApiError 400. */
 export function checkModelFiles(names: readonly string[]): void {
-	const model = findModelFiles(names)
+	const model = findSingleModel(names)
 	if (model === null) {
 		throw invalidValue('files', 'weights of a model among them', names.join(', '))
 	}
@@ -45,7 +45,7 @@ export function checkModelFiles(names: readonly string[]): void {
 
 /** Where the loader finds the model that lies in `path`. */
 export async function locateModel(path: string): Promise<CheckpointLocation> {
-	const model = findModelFiles(await readdir(path))
+	const model = findSingleModel(await readdir(path))
 	const names = model === null ? [] : [...model.weights, ...model.others]
 	return { type: 'directory', path, files: names.map((name) => ({ name })) }
 }

@@ -62,6 +62,13 @@ async function complete(model: string, prompt: readonly number[], tokens: number
 	return text
 }
 
+const FORMATS = /^(huggingface|nanogpt|nanochat|gguf|llama2c|state-dict)$/
+
+async function post<T>(route: string, body: object): Promise<T> {
+	const response = await fetch(server.url + route, { method: 'POST', body: JSON.stringify(body) })
+	return (await response.json()) as T
+}
+
 describe.each(names)('a directory of another trainer, %s', (name) => {
 	const greedy = familyAnswers(name).greedy.filter(({ min_top_gap: gap }) => gap > NEAR_TIE)
 
@@ -77,13 +84,57 @@ describe.each(names)('a directory of another trainer, %s', (name) => {
 		}
 	})
 
-	test('encodes texts', async () => {
-		const response = await fetch(`${server.url}/tokenize`, {
-			method: 'POST',
-			body: JSON.stringify({ model: name, prompt: 'The light of the Sun' }),
+	test('encodes texts, and decodes what it encodes', async () => {
+		const text = 'The light of the Sun'
+		const { count, tokens } = await post<{ count: number; tokens: number[] }>('/tokenize', {
+			model: name,
+			prompt: text,
+			add_special_tokens: false,
 		})
-		const { count } = (await response.json()) as { count: number }
 		expect(count).toBeGreaterThan(3)
+		const { prompt } = await post<{ prompt: string }>('/detokenize', { model: name, tokens })
+		expect(prompt.trimStart()).toBe(text)
+	})
+
+	test('scores a prompt as it would draw it', async () => {
+		const { prompt_ids: prompt, ids } = greedy[0]!
+		const text = [...prompt, ...ids].slice(0, familyAnswers(name).context)
+		const { choices } = await client.completions.create({
+			model: name,
+			prompt: text,
+			max_tokens: 0,
+			echo: true,
+			logprobs: 1,
+		})
+		const { token_logprobs: scores, top_logprobs: best } = choices[0]!.logprobs!
+		expect(scores).toHaveLength(text.length)
+		expect(scores![0]).toBeNull()
+		for (let i = prompt.length; i < text.length; i++) {
+			expect(scores![i]!).toBeCloseTo(Math.max(...Object.values(best![i]!)), 5)
+		}
+	})
+
+	test('embeds texts', async () => {
+		const { data } = await client.embeddings.create({
+			model: name,
+			input: ['The light', 'of the Sun'],
+			encoding_format: 'float',
+		})
+		const [first, second] = data.map(({ embedding }) => embedding)
+		expect(first!.length).toBeGreaterThan(0)
+		expect(first!.every(Number.isFinite)).toBeTrue()
+		expect(first).not.toEqual(second)
+	})
+
+	test('is listed with its format, family and size', async () => {
+		const card = await (await fetch(`${server.url}/api/models/${name}`)).json()
+		expect(card).toMatchObject({
+			id: name,
+			format: expect.stringMatching(FORMATS),
+			family: expect.stringMatching(/^(gpt2|llama|neo|neox|nanochat)$/),
+			parameterCount: expect.any(Number),
+			contextLength: familyAnswers(name).context,
+		})
 	})
 })
 

@@ -48,6 +48,14 @@ const rotary = (name: string, type: string, context: number, config: object): Sh
 	},
 })
 
+const small = {
+	vocab_size: 300,
+	hidden_size: 64,
+	intermediate_size: 100,
+	num_attention_heads: 4,
+	num_key_value_heads: 2,
+}
+
 const SHAPES: readonly Shape[] = [
 	gpt2('heads of 11 channels', 64, { vocab_size: 300, n_embd: 66, n_head: 6 }),
 	gpt2('one head', 96, { vocab_size: 513, n_embd: 40, n_head: 1 }),
@@ -107,6 +115,41 @@ const SHAPES: readonly Shape[] = [
 		num_attention_heads: 5,
 		num_key_value_heads: 1,
 		head_dim: 24,
+	}),
+	rotary('YaRN', 'llama', 160, {
+		...small,
+		rope_parameters: {
+			rope_type: 'yarn',
+			rope_theta: 10_000,
+			factor: 4,
+			original_max_position_embeddings: 40,
+		},
+	}),
+	rotary('YaRN with weights and borders of its own', 'qwen2', 160, {
+		...small,
+		rope_parameters: {
+			rope_type: 'yarn',
+			rope_theta: 5000,
+			factor: 2.5,
+			original_max_position_embeddings: 64,
+			mscale: 0.7,
+			mscale_all_dim: 0.4,
+			beta_fast: 20,
+			beta_slow: 2,
+			truncate: false,
+		},
+	}),
+	// Of a longer context than the first one only that is served.
+	rotary('LongRoPE', 'llama', 64, {
+		...small,
+		max_position_embeddings: 256,
+		rope_parameters: {
+			rope_type: 'longrope',
+			rope_theta: 10_000,
+			original_max_position_embeddings: 64,
+			short_factor: [1, 1.1, 1.3, 1.5, 1.8, 2.2, 2.7, 3.3],
+			long_factor: [1, 2, 3, 4, 5, 6, 7, 8],
+		},
 	}),
 	rotary('a quarter turned, parallel', 'gpt_neox', 128, {
 		vocab_size: 515,

@@ -143,8 +143,8 @@ describe('a config like that of Llama', () => {
 		['hidden_act', 'xielu', 'config.hidden_act: expected one of silu, swish, relu'],
 		[
 			'rope_parameters',
-			{ rope_type: 'yarn', rope_theta: 1e4, factor: 4 },
-			'config.rope_parameters.rope_type: expected one of default, linear, llama3, got "yarn"',
+			{ rope_type: 'dynamic', rope_theta: 1e4, factor: 4 },
+			'config.rope_parameters.rope_type: expected one of default, linear, llama3, yarn, longrope, got "dynamic"',
 		],
 		['rope_parameters', { rope_type: 'linear' }, 'factor: expected a positive number, got nothing'],
 	])('with %s %j is refused', (key, value, message) => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { families } from '../helpers/families.ts'
+import { families, familyDirectories } from '../helpers/families.ts'
 import { UploadDoor } from './upload-fixture.ts'
 
 const { signal } = new AbortController()
@@ -117,6 +117,46 @@ describe('the files of a model', () => {
 	})
 })
 
+/** What `alpha upload` sends of a fixture: its files beside each other, but for its answers. */
+function sentFiles(model: string): ReadonlyMap<string, Buffer> {
+	const path = join(families, model)
+	const found = readdirSync(path, { recursive: true, withFileTypes: true }).filter(
+		(entry) => entry.isFile() && entry.name !== 'expected.json',
+	)
+	const unread = /^(?:token_bytes\.pt|optim_.*\.pt|added_tokens\.json)$/
+	const sent = found.filter(({ name }) => !unread.test(name))
+	return new Map(sent.map(({ parentPath, name }) => [name, readFileSync(join(parentPath, name))]))
+}
+
+describe('every format and family', () => {
+	const nameless = 'nanogpt-nometa-char'
+	test.each(familyDirectories().filter((name) => name !== nameless))(
+		'%s comes file by file under one upload id',
+		async (model) => {
+			using door = await UploadDoor.open({ allowsPickles: true })
+			const sent = sentFiles(model)
+			for (const [file, bytes] of sent) {
+				const headers = { 'x-model-file': file, 'x-upload-id': model }
+				expect(await door.send(bytes, headers)).toEqual({ file })
+			}
+			const made = await assemble(door, { uploadId: model, name: 'run', files: [...sent.keys()] })
+			expect(made).toMatchObject({ name: 'run', isNew: true })
+			expect(door.store.find('run')?.served.fault).toBeNull()
+		},
+	)
+
+	test('a checkpoint of nanochat is of the step in its name', async () => {
+		using door = await UploadDoor.open({ allowsPickles: true })
+		const sent = sentFiles('nanochat-flat')
+		for (const [file, bytes] of sent) {
+			await door.send(bytes, { 'x-model-file': file, 'x-upload-id': 'one' })
+		}
+		await assemble(door, { uploadId: 'one', name: 'run', files: [...sent.keys()] })
+		const [weights] = [...sent.keys()].filter((name) => name.startsWith('model_'))
+		expect(door.store.find('run')?.step).toBe(Number(/\d+/.exec(weights!)?.[0]))
+	})
+})
+
 describe('a model that is one file', () => {
 	const headers = { 'x-model-file': 'ckpt.pt', 'x-checkpoint-name': 'nano' }
 
@@ -126,6 +166,19 @@ describe('a model that is one file', () => {
 		expect(made).toMatchObject({ name: 'nano', isNew: true })
 		expect(door.store.find('nano')?.step).toBeGreaterThan(0)
 		expect(door.files().filter((name) => name.startsWith('.'))).toEqual([])
+	})
+
+	test.each([
+		['gguf-qwen2-f16', 'gguf-qwen2-f16.gguf'],
+		['hostile/gguf-v2', 'gguf-v2.gguf'],
+	])('may be a GGUF file, which is no pickle: %s', async (model, file) => {
+		using door = await UploadDoor.open()
+		const made = await door.send(fixture(model, file), {
+			'x-model-file': file,
+			'x-checkpoint-name': 'one',
+		})
+		expect(made).toMatchObject({ name: 'one', step: 0, isNew: true })
+		expect(door.store.find('one')?.served.files).toEqual([file])
 	})
 
 	test('is refused as a pickle where these are not allowed', async () => {

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isGgufName } from '../formats/gguf.ts'
 import { isLlama2cName, LLAMA2C_TOKENIZERS } from '../formats/llama2c.ts'
-import { findNanochat, NANOCHAT_DIRECTORY } from '../formats/nanochat.ts'
+import { findNanochat, NANOCHAT_DIRECTORY, type NanochatFiles } from '../formats/nanochat.ts'
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { findStateDict } from '../formats/state-dict.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
@@ -57,6 +57,21 @@ export function findModelFiles(names: readonly string[]): ModelFiles | null {
 	if (stateDict === undefined) return findLlama2c(names)
 	const others = [...HUGGING_FACE_FILES, NANOGPT_META].filter((name) => present.has(name))
 	return { weights: [stateDict], others, needsConfig: true }
+}
+
+/** The files of the one model of a directory that holds no other: a checkpoint of nanochat, too. */
+export function findSingleModel(names: readonly string[]): ModelFiles | null {
+	const [nanochat] = findNanochat(names)
+	return findModelFiles(names) ?? (nanochat ? nanochatFiles(nanochat, new Set(names)) : null)
+}
+
+function nanochatFiles(
+	{ model, meta, tokenizer }: NanochatFiles,
+	present: ReadonlySet<string>,
+): ModelFiles {
+	const others = [meta, ...(tokenizer === null ? [] : [tokenizer])]
+	const found = others.filter((name) => present.has(name))
+	return { weights: [model], others: found, needsConfig: false }
 }
 
 /** Whatever else ends in `.bin` is llama2.c's where no config.json says that it is of another tool. */
@@ -129,7 +144,7 @@ export async function findStepModels(
 			if (step === undefined) return []
 			if ((await lookAt(join(path, name))).type !== 'directory') return []
 			const inside = await readdir(join(path, name)).catch((): string[] => [])
-			const files = findModelFiles(inside)
+			const files = findSingleModel(inside)
 			const hasTrainerState = inside.includes(TRAINER_STATE_NAME)
 			return files === null ? [] : [{ name, step, files, hasTrainerState }]
 		}),
@@ -151,15 +166,8 @@ export async function findNanochatModels(
 	const inner = (await Promise.all(names.filter(isDirectory).map(within))).flat()
 	const innermost = (await Promise.all(inner.filter(isDirectory).map(within))).flat()
 	const all = new Set([...names, ...inner, ...innermost])
-	return findNanochat([...all]).map(({ step, model, meta, tokenizer }) => {
-		const others = [meta, ...(tokenizer === null ? [] : [tokenizer])]
-		return {
-			step,
-			files: {
-				weights: [model],
-				others: others.filter((name) => all.has(name)),
-				needsConfig: false,
-			},
-		}
-	})
+	return findNanochat([...all]).map((each) => ({
+		step: each.step,
+		files: nanochatFiles(each, all),
+	}))
 }

@@ -7,7 +7,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { LlamaConfig } from '../model-config.ts'
 import { NetworkBuilder } from '../network.ts'
-import { parseRotary } from '../rotary.ts'
+import { contextLimit, parseRotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 
 export const llama: Family<LlamaConfig> = {
@@ -63,10 +63,10 @@ function parseLlamaConfig(json: unknown, variant: Variant): LlamaConfig {
 	return {
 		family: 'llama',
 		vocabSize: fields.integer('vocab_size', [1, MODEL_LIMITS.vocabSize]),
-		contextLength: fields.integer('max_position_embeddings', [
-			CONTEXT_LENGTH_MIN,
-			MODEL_LIMITS.contextLength,
-		]),
+		contextLength: Math.min(
+			fields.integer('max_position_embeddings', [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
+			contextLimit(fields),
+		),
 		nLayer,
 		nEmbd,
 		nHead,

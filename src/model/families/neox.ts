@@ -6,7 +6,7 @@
 import { CONTEXT_LENGTH_MIN, ConfigFields, MODEL_LIMITS } from '../config-fields.ts'
 import type { NeoxConfig } from '../model-config.ts'
 import { NetworkBuilder, type RowMove } from '../network.ts'
-import { parseRotary } from '../rotary.ts'
+import { contextLimit, parseRotary } from '../rotary.ts'
 import type { Family, ForeignNames, Network } from './family.ts'
 import { GPT2_ACTIVATIONS } from './gpt2.ts'
 
@@ -24,10 +24,10 @@ function parseNeoxConfig(json: unknown): NeoxConfig {
 	return {
 		family: 'neox',
 		vocabSize: fields.integer('vocab_size', [1, MODEL_LIMITS.vocabSize]),
-		contextLength: fields.integer('max_position_embeddings', [
-			CONTEXT_LENGTH_MIN,
-			MODEL_LIMITS.contextLength,
-		]),
+		contextLength: Math.min(
+			fields.integer('max_position_embeddings', [CONTEXT_LENGTH_MIN, MODEL_LIMITS.contextLength]),
+			contextLimit(fields),
+		),
 		nLayer: fields.integer('num_hidden_layers', [1, MODEL_LIMITS.nLayer]),
 		nEmbd,
 		nHead,
