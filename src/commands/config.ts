@@ -10,8 +10,10 @@ import {
 	formatBytes,
 	integerOption,
 	listOption,
+	numberOption,
 	switchOption,
 	textOption,
+	urlOption,
 } from './option-kinds.ts'
 import {
 	isDefault,
@@ -183,6 +185,36 @@ export function serveOptions(machine: Machine) {
 			defaultValue: 'auto',
 			help: 'form of the log; auto: text on terminals, else JSON',
 		}),
+		otlpEndpoint: urlOption({
+			flag: '--otlp-endpoint',
+			env: ['OTEL_EXPORTER_OTLP_ENDPOINT'],
+			defaultValue: null,
+			defaultText: 'no traces',
+			help: 'collector by OTLP over HTTP',
+		}),
+		otlpHeaders: listOption({
+			key: 'otlp-headers',
+			env: ['OTEL_EXPORTER_OTLP_HEADERS'],
+			isSecret: true,
+			placeholder: 'NAME=VALUE[,NAME=VALUE]',
+			defaultValue: [],
+			defaultText: 'none',
+			help: 'headers for the collector',
+		}),
+		serviceName: textOption({
+			flag: '--service-name',
+			env: ['OTEL_SERVICE_NAME'],
+			placeholder: 'NAME',
+			defaultValue: 'alpha',
+			help: 'what traces call this server',
+		}),
+		traceShare: numberOption({
+			flag: '--trace-share',
+			min: 0,
+			max: 1,
+			defaultValue: 1,
+			help: 'share of the traces that begin here',
+		}),
 		uploadSecret: textOption({
 			key: 'upload-secret',
 			env: ['UPLOAD_SECRET'],
@@ -237,6 +269,7 @@ export function parseConfig(
 		throw new UsageError(`${origins.kvMemoryBytes}: expected at most ${max}, got ${got}`)
 	}
 	checkSequences(config, origins)
+	for (const header of config.otlpHeaders) checkHeader(origins.otlpHeaders, header)
 	for (const proxy of config.trustedProxies) {
 		if (isSubnet(proxy)) continue
 		const expected = 'expected an address or ADDRESS/BITS'
@@ -267,6 +300,17 @@ function misspeltVariables(table: OptionTable, { env, otherKeys = [] }: OptionSo
 		const hint = suggestion(name, known, MISSPELT_EDITS_MAX)
 		return hint === '' ? [] : [`${name} is no setting and is ignored${hint}`]
 	})
+}
+
+/** `NAME=VALUE` as OpenTelemetry has it: values in percent encoding. */
+function checkHeader(source: string, text: string): void {
+	const [, value] = /^[!#$%&'*+.^`|~\w-]+ *=(.*)$/.exec(text) ?? []
+	try {
+		if (value !== undefined && /^[\x20-\x7e]*$/.test(decodeURIComponent(value))) return
+	} catch {
+		// Not percent encoding: refused as what is no header at all.
+	}
+	throw new UsageError(`${source}: expected NAME=VALUE with the value in percent encoding`)
 }
 
 /** Each sequence takes a row of a step. Names the setting that was given, of two the number of sequences. */

@@ -3,7 +3,7 @@ import { createLog, type Log } from '../lib/log.ts'
 import { TrainingRuns } from '../runs/training-runs.ts'
 import { createApp } from '../server/app.ts'
 import { Connections } from '../server/connections.ts'
-import { defaultLimits } from '../server/deps.ts'
+import { defaultLimits, type Tracing } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
@@ -24,6 +24,7 @@ import { memoryBudgets } from './memory-budgets.ts'
 import { UsageError } from './option.ts'
 import { formatSettings } from './print-config.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
+import { SpanExporter } from './span-exporter.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250
@@ -63,12 +64,14 @@ export const serveCommand: Command = {
 		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
 
 		let isDraining = false
+		await using exporter = spanExporter(config, context, log)
 		const trainings = new TrainingRuns({ store: runtime.store, log })
 		const server = startServer(config, runtime, trainings, {
 			version: context.version,
 			log,
 			isDraining: () => isDraining,
 			origins,
+			tracing: exporter && { exporter, share: config.traceShare },
 		})
 		const reserve = guardConnections(log)
 		using _collection = collectWhenIdle(IDLE_LOOK_MS)
@@ -93,6 +96,17 @@ export const serveCommand: Command = {
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0
 	},
+}
+
+/** Null unless there is a collector. */
+function spanExporter(
+	{ otlpEndpoint: endpoint, otlpHeaders: headers, serviceName }: Config,
+	{ version }: CommandContext,
+	log: Log,
+): SpanExporter | null {
+	return endpoint === null
+		? null
+		: new SpanExporter({ endpoint, headers, serviceName, version, log })
 }
 
 /** Text for people, JSON for collectors. */
@@ -123,7 +137,13 @@ function startServer(
 	{
 		origins,
 		...facts
-	}: { version: string; log: Log; isDraining: () => boolean; origins: ConfigOrigins },
+	}: {
+		version: string
+		log: Log
+		isDraining: () => boolean
+		origins: ConfigOrigins
+		tracing: Tracing | null
+	},
 ) {
 	const receiver = new UploadReceiver({
 		store,

@@ -11,6 +11,7 @@ import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
 import type { RequestRecords } from './request-record.ts'
+import type { Span } from './spans.ts'
 
 /** The upload door: who may pass and who receives. */
 export interface Uploads {
@@ -31,6 +32,20 @@ export type Trainings = Pick<
 	TrainingRuns,
 	'report' | 'ready' | 'list' | 'find' | 'checkpoints' | 'feed'
 >
+
+/** Takes spans without ever keeping a request waiting. */
+export interface SpanSink {
+	add(spans: readonly Span[]): void
+	/** Spans that no collector took. */
+	readonly droppedTotal: number
+}
+
+/** Traces of requests for a collector of OpenTelemetry. */
+export interface Tracing {
+	readonly exporter: SpanSink
+	/** Of traces that begin here, what is kept, 0 … 1. */
+	readonly share: number
+}
 
 /** Limits of the HTTP side, units last. */
 export interface ServerLimits {
@@ -93,6 +108,8 @@ export interface ServerDeps {
 	readonly log: Log
 	/** Shared with the listener. */
 	readonly connections: Connections
+	/** Where spans go; null: nobody traces. */
+	readonly tracing: Tracing | null
 	/** True while the server is going down: readiness probes answer 503. */
 	isDraining(): boolean
 }

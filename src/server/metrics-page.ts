@@ -1,6 +1,7 @@
 /** The metrics page: own names, process, and those of vLLM that dashboards and autoscalers know. */
 import type { EngineStats } from '../engine/stats.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
+import type { Tracing } from './deps.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { renderValue } from './prometheus.ts'
 import { vllmMetrics } from './vllm-metrics.ts'
@@ -11,6 +12,7 @@ export interface MetricSources {
 	readonly catalog: ModelCatalog
 	readonly version: string
 	readonly isaName: string
+	readonly tracing: Tracing | null
 	engineStats(): EngineStats
 }
 
@@ -39,6 +41,11 @@ function ownMetrics(sources: MetricSources): string[] {
 		gauge('unread_bytes', 'Generated and not yet read, in bytes.', stats.unreadBytes),
 		counter('streams_parked_total', 'Generations that waited for their reader.', stats.parkedTotal),
 		counter('streams_cut_total', 'Generations given up for want of a reader.', stats.cutTotal),
+		counter(
+			'spans_dropped_total',
+			'Spans that no collector took.',
+			sources.tracing?.exporter.droppedTotal ?? 0,
+		),
 		gauge('kv_blocks_used', 'KV cache blocks in use.', stats.kvBlocksUsed),
 		gauge('kv_blocks', 'KV cache blocks there are.', stats.kvBlocksTotal),
 		counter('prompt_tokens_total', 'Prompt tokens read.', stats.promptTokensTotal),

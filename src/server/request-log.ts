@@ -4,6 +4,8 @@ import { RepeatFilter } from './repeat-filter.ts'
 import type { RequestRecord } from './request-record.ts'
 import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
+import { spansOf } from './spans.ts'
+import { traceContextOf } from './trace-context.ts'
 
 /** Asked for every few seconds by machines: not worth a line. */
 const unloggedPaths = new Set([
@@ -30,20 +32,26 @@ type Answer = (request: Request) => Response | Promise<Response>
 
 /**
  * Counts every request, and writes a line for those that people make when the last byte of the answer has
- * left. Never what was in them. What computes has a line each time; what could be asked thousands of times a
+ * left, and its spans for who traces. Never what was in them. What computes has a line each time; what could be asked thousands of times a
  * second has some, with the number of those that were left out.
  */
 export function requestLog(context: ServerContext, table: RouteTable) {
-	const { log, metrics, records, clients } = context
+	const { log, metrics, records, clients, tracing } = context
 	const repeats = new RepeatFilter()
 	const write = (request: Request, response: Response, route: string, record: RequestRecord) => {
 		const { method } = request
-		const path = requestPath(request)
-		// Whoever has gone before there was an answer is told nothing.
-		if (response.status === 499) record.leftFirst = 'client'
 		const { status } = response
+		const path = requestPath(request)
 		const isReport = reportPaths.has(path)
 		const client = clients.addressOf(request)
+		const requestId = response.headers.get('x-request-id')
+		// Whoever has gone before there was an answer is told nothing.
+		if (status === 499) record.leftFirst = 'client'
+		const { trace } = record
+		if (tracing !== null && trace?.isSampled) {
+			const facts = { method, route, path, status, client, requestId }
+			tracing.exporter.add(spansOf(record, trace, facts, performance.now()))
+		}
 		let unloggedBefore: number | null = 0
 		const hasComputed = status < 400 && record.model !== null
 		if (!hasComputed) {
@@ -53,7 +61,7 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 		if (unloggedBefore === null) return
 		const key = status === 401 ? null : clients.keyNameOf(request)
 		log('info', 'request', {
-			requestId: response.headers.get('x-request-id'),
+			requestId,
 			method,
 			route,
 			path,
@@ -62,12 +70,14 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 			client,
 			...(key === null ? {} : { key }),
 			...(record.model === null ? {} : generationFields(record)),
+			...(trace === null ? {} : { traceId: trace.traceId }),
 			...(record.leftFirst === null ? {} : { leftFirst: record.leftFirst }),
 			...(unloggedBefore > 0 ? { unloggedBefore } : {}),
 		})
 	}
 	const logged = (answer: Answer) => async (request: Request) => {
 		const record = records.open(request)
+		if (tracing !== null) record.trace = traceContextOf(request.headers, tracing.share)
 		const response = await answer(request)
 		const path = requestPath(request)
 		const route = table.patternOf(path) ?? 'none'

@@ -1,9 +1,12 @@
 /** What becomes of each request, for its line in the log and its trace: numbers and names, never what was in it. */
 import type { StreamEnd } from './sse.ts'
+import type { TraceContext } from './trace-context.ts'
 
 /** One request from its first byte to the last byte of its answer. Times are those of `performance.now()`. */
 export class RequestRecord {
 	readonly startedAt: number
+	/** Null unless it is traced. */
+	trace: TraceContext | null = null
 	/** Of a request that generates. */
 	model: string | null = null
 	/** From when it asked for places until it had them. */

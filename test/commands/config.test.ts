@@ -167,6 +167,29 @@ describe('the settings of the server', () => {
 		])
 	})
 
+	test('take a collector of traces as OpenTelemetry names it', () => {
+		const env = {
+			OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
+			OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x,x-team=a',
+			OTEL_SERVICE_NAME: 'poems',
+		}
+		expect(parse([], env)).toMatchObject({
+			otlpEndpoint: 'http://127.0.0.1:4318',
+			otlpHeaders: ['authorization=Bearer%20x', 'x-team=a'],
+			serviceName: 'poems',
+			traceShare: 1,
+		})
+		expect(parse([]).otlpEndpoint).toBe(null)
+		expect(() => parse([], { OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4317' })).toThrow(
+			'OTEL_EXPORTER_OTLP_ENDPOINT: expected an http:// or https:// address',
+		)
+		for (const header of ['nonsense', 'a=%', 'a=%0a', 'a b=c']) {
+			expect(() => parse([], { OTEL_EXPORTER_OTLP_HEADERS: header })).toThrow(
+				'OTEL_EXPORTER_OTLP_HEADERS: expected NAME=VALUE',
+			)
+		}
+	})
+
 	test('offer no flag for a secret, which every user of the machine could read', () => {
 		expect(() => parse(['--upload-secret', 'x'])).toThrow('unknown option --upload-secret')
 		expect(() => parse(['--api-keys', 'x'])).toThrow('unknown option --api-keys')

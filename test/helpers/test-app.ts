@@ -70,6 +70,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		version: '1.2.3',
 		isaName: 'scalar',
 		log: (level, message, fields) => logged.push(JSON.stringify({ level, message, ...fields })),
+		tracing: null,
 		isDraining: () => false,
 		connections,
 		...deps,
