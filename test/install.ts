@@ -44,6 +44,7 @@ const PYTHON_ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
 		'haystack-ai==3.4.1',
 		'smolagents[openai]==1.26.0',
 	],
+	'python-openapi': ['openapi-python-client==0.29.1'],
 }
 /** The source package of a validator that brings the public JSON-Schema-Test-Suite along. */
 const JSON_SCHEMA_PACKAGE = 'jsonschema==4.26.0'
@@ -151,6 +152,20 @@ async function installJavaClient(): Promise<void> {
 	})
 }
 
+/** What reads OpenAPI documents: a linter and a generator of types, with the compiler that it needs. */
+async function installOpenApiTools(): Promise<void> {
+	const source = join(import.meta.dir, 'clients/openapi')
+	const lock = await Bun.file(join(source, 'bun.lock')).text()
+	await installOnce('openapi-tools', lock, async (directory) => {
+		console.log('install: bun install test/clients/openapi')
+		for (const name of ['package.json', 'bun.lock']) {
+			await Bun.write(join(directory, name), Bun.file(join(source, name)))
+		}
+		const install = ['install', '--frozen-lockfile', '--no-summary', '--cwd', directory]
+		return run([process.execPath, ...install])
+	})
+}
+
 async function installJsonSchemaTests(): Promise<void> {
 	await installOnce('json-schema-test-suite', JSON_SCHEMA_PACKAGE, async (directory) => {
 		if (!isThere('python3')) return false
@@ -175,6 +190,7 @@ await Promise.all([
 		installPythonPackages(name, packages),
 	),
 	installJsonSchemaTests(),
+	installOpenApiTools(),
 	installGoClient(),
 	installJavaClient(),
 ])

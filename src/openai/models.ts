@@ -1,23 +1,29 @@
 /** GET /v1/models and GET /v1/models/{id}. */
 import { type Static, Type } from '@sinclair/typebox'
 import type { ModelCard } from '../models/catalog.ts'
-import { oneOf, wireObject } from '../wire/fields.ts'
+import { named, oneOf, wireObject } from '../wire/fields.ts'
 
 /** A model as both answers show it. */
-export const Model = wireObject({
-	id: Type.String({ example: 'novels-austen' }),
-	object: oneOf(['model']),
-	created: Type.Integer({ description: 'Time of the checkpoint, Unix seconds.' }),
-	owned_by: oneOf(['alpha']),
-	max_model_len: Type.Optional(Type.Integer({ description: 'Context length in tokens.' })),
-})
-
-export const ModelList = wireObject({
-	object: oneOf(['list']),
-	data: Type.Array(Model, {
-		description: 'Newest checkpoint first; the first is the default.',
+export const Model = named(
+	'Model',
+	wireObject({
+		id: Type.String({ example: 'novels-austen' }),
+		object: oneOf(['model']),
+		created: Type.Integer({ description: 'Time of the checkpoint, Unix seconds.' }),
+		owned_by: oneOf(['alpha']),
+		max_model_len: Type.Optional(Type.Integer({ description: 'Context length in tokens.' })),
 	}),
-})
+)
+
+export const ModelList = named(
+	'ModelList',
+	wireObject({
+		object: oneOf(['list']),
+		data: Type.Array(Model, {
+			description: 'Newest checkpoint first; the first is the default.',
+		}),
+	}),
+)
 
 export function toModel(card: ModelCard): Static<typeof Model> {
 	return {

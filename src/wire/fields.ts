@@ -28,6 +28,11 @@ export function nullable<T extends TSchema>(schema: T) {
 	return Type.Unsafe<Static<T> | null>({ ...schema, ...choices, nullable: true })
 }
 
+/** A schema that has a name in the OpenAPI document, where all copies of it are one. */
+export function named<T extends TSchema>(title: string, schema: T): T {
+	return { ...schema, title }
+}
+
 /** An object of a request or response; fields that are not declared are ignored. */
 export function wireObject<T extends TProperties>(
 	properties: T,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The Python virtual environments that test/install.ts makes, without the packages' names. */
-export type PythonEnvironment = 'python-newest' | 'python-clients'
+export type PythonEnvironment = 'python-newest' | 'python-clients' | 'python-openapi'
 
 /** An executable of a virtual environment; null, with a line that says why, when it is not there. */
 export function pythonExecutable(environment: PythonEnvironment, name: string): string | null {

@@ -6,7 +6,9 @@ import { costOfField, costOfQuery, queryParameters } from './costs/costs.ts'
 import { heaviest, heaviestQueries, plain } from './costs/heaviest.ts'
 
 interface Schema {
-	readonly type?: string
+	readonly $ref?: string
+	readonly const?: unknown
+	readonly type?: string | readonly string[]
 	readonly enum?: readonly unknown[]
 	readonly anyOf?: readonly Schema[]
 	readonly properties?: Readonly<Record<string, Schema>>
@@ -19,19 +21,21 @@ interface Operation {
 /** Numbers, flags and words of a list cost nothing by themselves. */
 function isSmall(schema: Schema): boolean {
 	if (schema.anyOf !== undefined) return schema.anyOf.every(isSmall)
-	const isScalar = ['integer', 'number', 'boolean'].includes(schema.type ?? '')
-	return isScalar || schema.enum !== undefined
+	const types = [schema.type ?? 'string'].flat()
+	const isScalar = types.every((type) => ['integer', 'number', 'boolean', 'null'].includes(type))
+	return isScalar || schema.enum !== undefined || schema.const !== undefined
 }
 
-/** Fields of the bodies of the document, by path; not of the aliases without `/v1`. */
+/** Fields of the bodies of the document, by path. */
 async function documentedFields(): Promise<Record<string, string[]>> {
 	const document = await (await testApp().get('/swagger/json')).json()
 	const paths = document.paths as Record<string, Record<string, Operation>>
 	const fields: Record<string, string[]> = {}
 	for (const [path, operations] of Object.entries(paths)) {
-		if (`/v1${path}` in paths) continue
 		for (const { requestBody } of Object.values(operations)) {
-			const properties = requestBody?.content['application/json']?.schema.properties
+			const schema = requestBody?.content['application/json']?.schema
+			const name = schema?.$ref?.split('/').at(-1) ?? ''
+			const { properties } = document.components.schemas[name] ?? schema ?? {}
 			if (properties === undefined) continue
 			fields[path] = Object.keys(properties).filter((name) => !isSmall(properties[name] ?? {}))
 		}

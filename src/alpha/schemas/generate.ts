@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, optional } from '../../wire/fields.ts'
+import { named, oneOf, optional } from '../../wire/fields.ts'
 import { completionTokensMax } from '../../wire/limits.ts'
 import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { generateMaxTokensDefault, generateTemperatureDefault } from '../limits.ts'
@@ -23,22 +23,28 @@ const settings = {
 export const GenerateSettings = Type.Object(settings, { additionalProperties: true })
 
 /** Parameters of /api/generate: the query of a GET; of a POST the body, overlaid by the query. */
-export const GenerateRequest = Type.Object(
-	{
-		prompt: Type.String({ description: 'Text to complete.', example: 'Once upon a time' }),
-		...settings,
-	},
-	{ additionalProperties: true, example: { prompt: 'Once upon a time', max_tokens: 100 } },
+export const GenerateRequest = named(
+	'GenerateRequest',
+	Type.Object(
+		{
+			prompt: Type.String({ description: 'Text to complete.', example: 'Once upon a time' }),
+			...settings,
+		},
+		{ additionalProperties: true, example: { prompt: 'Once upon a time', max_tokens: 100 } },
+	),
 )
 export type GenerateRequest = Static<typeof GenerateRequest>
 
-export const Generated = Type.Object({
-	text: Type.String({ description: 'What was generated, without the prompt.' }),
-	model: Type.String({ description: 'The model that answered.' }),
-	usage: Type.Object({
-		prompt_tokens: Type.Integer({ minimum: 0 }),
-		completion_tokens: Type.Integer({ minimum: 0 }),
+export const Generated = named(
+	'Generated',
+	Type.Object({
+		text: Type.String({ description: 'What was generated, without the prompt.' }),
+		model: Type.String({ description: 'The model that answered.' }),
+		usage: Type.Object({
+			prompt_tokens: Type.Integer({ minimum: 0 }),
+			completion_tokens: Type.Integer({ minimum: 0 }),
+		}),
+		finish_reason: oneOf(['stop', 'length']),
 	}),
-	finish_reason: oneOf(['stop', 'length']),
-})
+)
 export type Generated = Static<typeof Generated>

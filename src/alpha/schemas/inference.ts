@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { optional } from '../../wire/fields.ts'
+import { named, optional } from '../../wire/fields.ts'
 import { maxTokensDescription, modelField, temperatureField } from '../../wire/request-fields.ts'
 import { streamTemperatureDefault, streamTokensDefault, streamTokensMax } from '../limits.ts'
 import { drawFields } from './fields.ts'
@@ -26,5 +26,8 @@ export const InferenceQuery = Type.Object(
 export type InferenceQuery = Static<typeof InferenceQuery>
 
 /** An event of its stream. */
-export const InferenceEvent = Type.Object({ token: Type.String({ example: 'hello' }) })
+export const InferenceEvent = named(
+	'InferenceEvent',
+	Type.Object({ token: Type.String({ example: 'hello' }) }),
+)
 export type InferenceEvent = Static<typeof InferenceEvent>

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { oneOf, wireObject } from '../../wire/fields.ts'
+import { named, oneOf, wireObject } from '../../wire/fields.ts'
 import { AnyObject } from './runs.ts'
 
 const runId = Type.String({
@@ -57,39 +57,45 @@ const Samples = Type.Array(Type.Object({ prompt: Type.String(), output: Type.Str
 })
 
 /** Body of POST /api/ingest. For the document only. */
-export const IngestBody = wireObject(
-	{
-		type: oneOf(['run_start', 'metrics', 'event', 'events', 'samples', 'heartbeat']),
-		runId,
-		domain: taken(Type.String({ description: 'run_start: what kind of text it learns.' })),
-		modelConfig: taken(AnyObject),
-		trainConfig: taken(TrainConfig),
-		totalParams: taken(Type.Integer()),
-		infra: taken(Machine),
-		metrics: taken(Metrics),
-		event: taken(EventBody),
-		events: taken(Type.Array(EventBody)),
-		samples: taken(Samples),
-		trend: Type.Optional(Type.Unknown({ description: 'samples: where the loss is going.' })),
-		step,
-	},
-	{
-		example: {
-			type: 'metrics',
-			runId: 'my run 7',
-			metrics: [{ step: 100, loss: 2.31, valLoss: 2.4, lr: 0.0003 }],
+export const IngestBody = named(
+	'Report',
+	wireObject(
+		{
+			type: oneOf(['run_start', 'metrics', 'event', 'events', 'samples', 'heartbeat']),
+			runId,
+			domain: taken(Type.String({ description: 'run_start: what kind of text it learns.' })),
+			modelConfig: taken(AnyObject),
+			trainConfig: taken(TrainConfig),
+			totalParams: taken(Type.Integer()),
+			infra: taken(Machine),
+			metrics: taken(Metrics),
+			event: taken(EventBody),
+			events: taken(Type.Array(EventBody)),
+			samples: taken(Samples),
+			trend: Type.Optional(Type.Unknown({ description: 'samples: where the loss is going.' })),
+			step,
 		},
-	},
+		{
+			example: {
+				type: 'metrics',
+				runId: 'my run 7',
+				metrics: [{ step: 100, loss: 2.31, valLoss: 2.4, lr: 0.0003 }],
+			},
+		},
+	),
 )
 
 /** Body of POST /api/ingest/complete. */
-export const CompleteBody = wireObject(
-	{
-		runId,
-		finalStep: taken(Type.Integer()),
-		failed: taken(Type.Boolean({ description: 'The training has broken off.' })),
-	},
-	{ example: { runId: 'my run 7', finalStep: 5000 } },
+export const CompleteBody = named(
+	'TrainingEnd',
+	wireObject(
+		{
+			runId,
+			finalStep: taken(Type.Integer()),
+			failed: taken(Type.Boolean({ description: 'The training has broken off.' })),
+		},
+		{ example: { runId: 'my run 7', finalStep: 5000 } },
+	),
 )
 
-export const Accepted = Type.Object({ ok: Type.Boolean() })
+export const Accepted = named('Accepted', Type.Object({ ok: Type.Boolean() }))

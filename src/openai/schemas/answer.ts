@@ -1,6 +1,6 @@
 /** What the answers of chat completions and of completions have in common. */
 import { type Static, Type } from '@sinclair/typebox'
-import { oneOf, wireObject } from '../../wire/fields.ts'
+import { named, oneOf, wireObject } from '../../wire/fields.ts'
 
 /** The first fields of an answer or of each chunk of one. */
 export function answerHead<const T extends string>(object: T, exampleId: string) {
@@ -16,11 +16,14 @@ export function answerHead<const T extends string>(object: T, exampleId: string)
 const count = Type.Integer({ minimum: 0 })
 
 /** Token counts. */
-export const Usage = wireObject({
-	prompt_tokens: count,
-	completion_tokens: count,
-	total_tokens: count,
-	prompt_tokens_details: wireObject({ cached_tokens: count }),
-	completion_tokens_details: wireObject({ reasoning_tokens: count }),
-})
+export const Usage = named(
+	'Usage',
+	wireObject({
+		prompt_tokens: count,
+		completion_tokens: count,
+		total_tokens: count,
+		prompt_tokens_details: wireObject({ cached_tokens: count }),
+		completion_tokens_details: wireObject({ reasoning_tokens: count }),
+	}),
+)
 export type Usage = Static<typeof Usage>

@@ -1,6 +1,6 @@
 /** Fields that hold a text to a format, in the spellings of every server whose clients come here. */
 import { type Static, type TProperties, Type } from '@sinclair/typebox'
-import { ignored, oneOf, optional, wireObject } from '../../wire/fields.ts'
+import { ignored, named, oneOf, optional, wireObject } from '../../wire/fields.ts'
 
 /** A JSON Schema, or in some dialects its JSON text; an empty value restricts nothing. */
 function jsonSchema(description: string) {
@@ -42,21 +42,27 @@ function formatObject<T extends TProperties>(fields: T) {
 }
 
 /** Of /v1/responses: without the wrapper that chats have. */
-export const TextFormat = formatObject({
-	name: optional(Type.String()),
-	strict: optional(Type.Boolean()),
-})
+export const TextFormat = named(
+	'TextFormat',
+	formatObject({
+		name: optional(Type.String()),
+		strict: optional(Type.Boolean()),
+	}),
+)
 
 /** Of chats and completions. */
-export const responseFormatField = formatObject({
-	json_schema: optional(
-		wireObject({
-			name: optional(Type.String()),
-			schema: jsonSchema('What the text is valid against.'),
-			strict: optional(Type.Boolean()),
-		}),
-	),
-})
+export const responseFormatField = named(
+	'ResponseFormat',
+	formatObject({
+		json_schema: optional(
+			wireObject({
+				name: optional(Type.String()),
+				schema: jsonSchema('What the text is valid against.'),
+				strict: optional(Type.Boolean()),
+			}),
+		),
+	}),
+)
 
 const refusedUnlessEmpty = ignored('Refused unless empty: not supported by this server.')
 

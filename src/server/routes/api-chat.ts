@@ -4,7 +4,7 @@ import { toApiChatTextRequest } from '../../alpha/requests.ts'
 import { ApiChatRequest } from '../../alpha/schemas/chat.ts'
 import type { ServerContext } from '../deps.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { answerText } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
 
@@ -18,10 +18,12 @@ export function apiChat(context: ServerContext) {
 				({ request }) => reply(context, request, read),
 				operation({
 					tag: 'Alpha',
+					id: 'streamReply',
 					summary: 'Stream a reply as plain text',
 					description: 'For `useChat` with the text stream transport (AI SDK 3 to 7).',
 					body: ApiChatRequest,
 					content: { 'text/plain': Type.String() },
+					answerHeaders: generationHeaders,
 					errors: generationErrors,
 				}),
 			)
@@ -29,6 +31,7 @@ export function apiChat(context: ServerContext) {
 			.get('/api/chat/:id/stream', () => new Response(null, { status: 204 }), {
 				detail: {
 					tags: ['Alpha'],
+					operationId: 'resumeReply',
 					summary: 'Nothing to resume',
 					responses: { 204: { description: 'Streams cannot be resumed.' } },
 				},

@@ -26,10 +26,12 @@ export function apiModels(context: ServerContext) {
 			({ request }) => listRuns(context, request),
 			operation({
 				tag: 'Alpha',
+				id: 'listModelSummaries',
 				summary: 'List the models with their training metadata',
 				description:
 					'Newest checkpoint first; the first is the default model. Runs that cannot be served ' +
 					'come last, with `state` and `reason`.',
+				answerHeaders: ['ETag'],
 				content: { 'application/json': RunListSchema },
 				errors: [401, 500],
 			}),
@@ -39,6 +41,7 @@ export function apiModels(context: ServerContext) {
 			({ request }) => remove(context, request),
 			operation({
 				tag: 'Alpha',
+				id: 'deleteRun',
 				summary: 'Delete a run',
 				description: 'It is out of sight at once, and stays in the trash of the server for a day.',
 				query: DeleteQuery,
@@ -52,6 +55,7 @@ export function apiModels(context: ServerContext) {
 			({ params, request }) => showCard(context, params.id, request),
 			operation({
 				tag: 'Alpha',
+				id: 'getModelCard',
 				summary: 'Everything about one model',
 				description: 'Configuration, checkpoints, sizes, state and the training metrics.',
 				query: ModelCardQuery,
@@ -62,18 +66,23 @@ export function apiModels(context: ServerContext) {
 		.post(
 			'/api/models/:id/load',
 			({ params, request }) => load(context, params.id, request),
-			changeOperation('Load a model', 'Returns when the model is in memory.'),
+			changeOperation('loadModel', 'Load a model', 'Returns when the model is in memory.'),
 		)
 		.post(
 			'/api/models/:id/unload',
 			({ params }) => unload(context, params.id),
-			changeOperation('Take a model out of memory', 'Running requests finish first.'),
+			changeOperation(
+				'unloadModel',
+				'Take a model out of memory',
+				'Running requests finish first.',
+			),
 		)
 }
 
-function changeOperation(summary: string, description: string) {
+function changeOperation(id: string, summary: string, description: string) {
 	return operation({
 		tag: 'Alpha',
+		id,
 		summary,
 		description,
 		content: { 'application/json': ModelStateSchema },

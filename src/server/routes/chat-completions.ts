@@ -14,7 +14,7 @@ import { promptIds } from '../../text/text-request.ts'
 import type { ServerContext } from '../deps.ts'
 import { freshId, newAnswerHead } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
 
@@ -26,10 +26,12 @@ export function chatCompletions(context: ServerContext) {
 		({ request }) => complete(context, request, read),
 		operation({
 			tag: 'OpenAI',
+			id: 'createChatCompletion',
 			summary: 'Chat completion',
 			description: 'The next message of a conversation, in one object or as a stream of events.',
 			body: ChatCompletionRequest,
 			content: { 'application/json': ChatCompletion, 'text/event-stream': ChatCompletionChunk },
+			answerHeaders: generationHeaders,
 			errors: generationErrors,
 		}),
 	)

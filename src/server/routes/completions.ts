@@ -11,7 +11,7 @@ import { Completion, CompletionChunk, CompletionRequest } from '../../openai/sch
 import type { ServerContext } from '../deps.ts'
 import { newAnswerHead } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
 
@@ -23,10 +23,12 @@ export function completions(context: ServerContext) {
 		({ request }) => complete(context, request, read),
 		operation({
 			tag: 'OpenAI',
+			id: 'createCompletion',
 			summary: 'Text completion',
 			description: 'Continues one or more texts, in one object or as a stream of events.',
 			body: CompletionRequest,
 			content: { 'application/json': Completion, 'text/event-stream': CompletionChunk },
+			answerHeaders: generationHeaders,
 			errors: generationErrors,
 		}),
 	)

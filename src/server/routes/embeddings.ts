@@ -14,6 +14,7 @@ export function embeddings(context: ServerContext) {
 		({ request }) => embed(context, request, read),
 		operation({
 			tag: 'OpenAI',
+			id: 'createEmbedding',
 			summary: 'Embeddings',
 			description:
 				'Mean of the final hidden states over the tokens, normalised. The models were not ' +

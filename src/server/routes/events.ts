@@ -22,6 +22,7 @@ export function events(context: ServerContext) {
 		({ request }) => stream(context, list, request),
 		operation({
 			tag: 'Alpha',
+			id: 'watchModels',
 			summary: 'Watch the list of models as server-sent events',
 			description:
 				'First `server`: its `directory` of runs, and whether `uploads` are on. Then, and after each change, `models`: the list of GET /api/models, each model with its ' +

@@ -4,7 +4,7 @@ import { toGenerated } from '../../alpha/responses.ts'
 import { Generated, GenerateRequest, GenerateSettings } from '../../alpha/schemas/generate.ts'
 import type { ServerContext } from '../deps.ts'
 import { overlaidBodyReader } from '../json-body.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
 import { answerWhole, headResponse } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
@@ -18,6 +18,7 @@ export function generate(context: ServerContext) {
 	const declaration = {
 		tag: 'Alpha',
 		summary: 'Complete a text',
+		answerHeaders: generationHeaders,
 		content: { 'application/json': Generated },
 		errors: generationErrors,
 	}
@@ -27,6 +28,7 @@ export function generate(context: ServerContext) {
 			({ request }) => complete(context, request, readQuery),
 			operation({
 				...declaration,
+				id: 'generateFromQuery',
 				description: 'All parameters are in the query.',
 				query: GenerateRequest,
 			}),
@@ -36,6 +38,7 @@ export function generate(context: ServerContext) {
 			({ request }) => complete(context, request, readBody),
 			operation({
 				...declaration,
+				id: 'generate',
 				description:
 					'Any parameter, `prompt` too, may be in the query instead, where it wins over the body.',
 				query: GenerateSettings,

@@ -3,7 +3,7 @@ import { toInferenceTextRequest } from '../../alpha/requests.ts'
 import { inferenceFormat } from '../../alpha/responses.ts'
 import { InferenceEvent, InferenceQuery } from '../../alpha/schemas/inference.ts'
 import type { ServerContext } from '../deps.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
 import { answerStream, headResponse } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
@@ -17,12 +17,14 @@ export function inference(context: ServerContext) {
 		({ request }) => stream(context, request),
 		operation({
 			tag: 'Alpha',
+			id: 'streamText',
 			summary: 'Stream a text as server-sent events',
 			description:
 				'The first event repeats the prompt, each further one is generated text, and ' +
 				'`data: [DONE]` ends the stream. Close the EventSource then, or it starts again.',
 			query: InferenceQuery,
 			content: { 'text/event-stream': InferenceEvent },
+			answerHeaders: generationHeaders,
 			errors: generationErrors,
 		}),
 	)

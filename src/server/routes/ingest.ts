@@ -36,6 +36,7 @@ export function ingest(context: ServerContext) {
 				parse: 'none',
 				...operation({
 					...declaration,
+					id: 'report',
 					summary: 'Report from a training',
 					description:
 						'For any trainer. What is answered with 200 is on disk, beside the checkpoints of the run. ' +
@@ -49,7 +50,12 @@ export function ingest(context: ServerContext) {
 			({ request }) => take(context, budget, request, toCompleteReport),
 			{
 				parse: 'none',
-				...operation({ ...declaration, summary: 'A training has ended', body: CompleteBody }),
+				...operation({
+					...declaration,
+					id: 'reportEnd',
+					summary: 'A training has ended',
+					body: CompleteBody,
+				}),
 			},
 		)
 }

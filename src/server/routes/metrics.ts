@@ -14,6 +14,7 @@ export function metrics(context: ServerContext) {
 		operation({
 			tag: 'Service',
 			security: 'none',
+			id: 'getMetrics',
 			summary: 'Metrics',
 			content: { 'text/plain': Type.String() },
 		}),

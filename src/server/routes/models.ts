@@ -15,6 +15,7 @@ export function models({ catalog }: ServerContext) {
 			},
 			operation({
 				tag: 'OpenAI',
+				id: 'listModels',
 				summary: 'List the models',
 				content: { 'application/json': ModelList },
 				errors: [401, 500],
@@ -30,6 +31,7 @@ export function models({ catalog }: ServerContext) {
 			},
 			operation({
 				tag: 'OpenAI',
+				id: 'retrieveModel',
 				summary: 'One model',
 				content: { 'application/json': Model },
 				errors: [401, 404, 500],

@@ -1,17 +1,21 @@
 import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { Fault } from '../../lib/fault.ts'
+import { named } from '../../wire/fields.ts'
 import type { ServerContext } from '../deps.ts'
 import { operation } from '../openapi.ts'
 
-const Health = Type.Object({
-	status: Type.String({ enum: ['ok'] }),
-	version: Type.String(),
-	isa: Type.String({ description: 'Kernel instruction set in use.' }),
-	models: Type.Integer({ description: 'Models that can be asked for.' }),
-	running: Type.Integer({ description: 'Sequences being generated.' }),
-	waiting: Type.Integer({ description: 'Sequences that wait for room.' }),
-})
+const Health = named(
+	'Health',
+	Type.Object({
+		status: Type.String({ enum: ['ok'] }),
+		version: Type.String(),
+		isa: Type.String({ description: 'Kernel instruction set in use.' }),
+		models: Type.Integer({ description: 'Models that can be asked for.' }),
+		running: Type.Integer({ description: 'Sequences being generated.' }),
+		waiting: Type.Integer({ description: 'Sequences that wait for room.' }),
+	}),
+)
 
 const DRAINING_RETRY_SECONDS = 5
 
@@ -20,13 +24,26 @@ export function probes(context: ServerContext) {
 	const declaration = { tag: 'Service', security: 'none' } as const
 	const readiness = operation({
 		...declaration,
+		id: 'checkReadiness',
 		summary: 'Readiness',
 		content: { 'application/json': Health },
 		errors: [503],
 	})
-	const liveness = operation({ ...declaration, summary: 'Liveness', content: {} })
+	const liveness = operation({
+		...declaration,
+		id: 'checkLiveness',
+		summary: 'Liveness',
+		content: {},
+	})
+	const pingByPost = operation({
+		...declaration,
+		id: 'ping',
+		summary: 'Liveness, for those who ask by POST',
+		content: {},
+	})
 	const versionOperation = operation({
 		...declaration,
+		id: 'getVersion',
 		summary: 'Version',
 		content: { 'application/json': Type.Object({ version: Type.String() }) },
 	})
@@ -40,7 +57,7 @@ export function probes(context: ServerContext) {
 		.get('/readyz', ready, readiness)
 		.get('/livez', alive, liveness)
 		.get('/ping', alive, liveness)
-		.post('/ping', alive, liveness)
+		.post('/ping', alive, pingByPost)
 		.get('/version', version, versionOperation)
 		.get('/api/version', version, versionOperation)
 }

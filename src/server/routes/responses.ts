@@ -7,7 +7,7 @@ import { ResponseEvent, ResponseSchema, ResponsesRequest } from '../../openai/sc
 import type { ServerContext } from '../deps.ts'
 import { freshId, unixSeconds } from '../ids.ts'
 import { type BodyReader, bodyReader } from '../json-body.ts'
-import { generationErrors, operation } from '../openapi.ts'
+import { generationErrors, generationHeaders, operation } from '../openapi.ts'
 import { answerStream, answerWhole } from '../text-answer.ts'
 import { openSession } from '../text-session.ts'
 
@@ -19,10 +19,12 @@ export function responses(context: ServerContext) {
 		({ request }) => respond(context, request, read),
 		operation({
 			tag: 'OpenAI',
+			id: 'createResponse',
 			summary: 'Response',
 			description: 'The newer dialect of chat; nothing is stored between requests.',
 			body: ResponsesRequest,
 			content: { 'application/json': ResponseSchema, 'text/event-stream': ResponseEvent },
+			answerHeaders: generationHeaders,
 			errors: generationErrors,
 		}),
 	)

@@ -28,6 +28,7 @@ export function tokenize(context: ServerContext) {
 			({ request }) => encode(context, request, readText),
 			operation({
 				...common,
+				id: 'tokenize',
 				summary: 'Text or messages to token ids',
 				body: TokenizeRequest,
 				content: { 'application/json': Tokenized },
@@ -38,6 +39,7 @@ export function tokenize(context: ServerContext) {
 			({ request }) => decode(context, request, readIds),
 			operation({
 				...common,
+				id: 'detokenize',
 				summary: 'Token ids to text',
 				body: DetokenizeRequest,
 				content: { 'application/json': Detokenized },
@@ -48,6 +50,7 @@ export function tokenize(context: ServerContext) {
 			({ request }) => describe(context, request),
 			operation({
 				...common,
+				id: 'getTokenizerInfo',
 				summary: 'Reserved tokens and chat template',
 				query: TokenizerInfoQuery,
 				content: { 'application/json': TokenizerInfo },

@@ -24,6 +24,7 @@ export function trainingLive(context: ServerContext) {
 		({ request }) => stream(context, request),
 		operation({
 			tag: 'Training',
+			id: 'watchTrainings',
 			summary: 'Watch the trainings as server-sent events',
 			description:
 				'First a `snapshot`: the runs that report, each with its last 200 metrics. Then `run_start`, ' +

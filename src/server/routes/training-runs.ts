@@ -52,6 +52,7 @@ export function trainingRuns(context: ServerContext) {
 			({ request }) => listRuns(context, request),
 			operation({
 				tag,
+				id: 'listRuns',
 				summary: 'List the training runs',
 				description: 'The one that was heard of last comes first.',
 				query: RunsQuery,
@@ -64,6 +65,7 @@ export function trainingRuns(context: ServerContext) {
 			async ({ params }) => toRunRow(await findRun(context, params.id)),
 			operation({
 				tag,
+				id: 'getRun',
 				summary: 'One training run',
 				content: { 'application/json': TrainingRunRow },
 				errors: [401, 404, 500],
@@ -74,6 +76,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params, request }) => listMetrics(context, params.id, request),
 			operation({
 				tag,
+				id: 'listRunMetrics',
 				summary: 'Metrics of a run',
 				description: 'By step; where a training was resumed, the later numbers of a step.',
 				query: MetricsQuery,
@@ -86,6 +89,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params, request }) => listEvents(context, params.id, request),
 			operation({
 				tag,
+				id: 'listRunEvents',
 				summary: 'Events of a run',
 				query: EventsQuery,
 				content: { 'application/json': Type.Array(EventRowSchema) },
@@ -97,6 +101,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params, request }) => listSamples(context, params.id, request),
 			operation({
 				tag,
+				id: 'listRunSamples',
 				summary: 'What the model wrote while it was trained',
 				query: SamplesQuery,
 				content: { 'application/json': Type.Array(SampleRow) },
@@ -108,6 +113,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params }) => listCheckpoints(context, params.id),
 			operation({
 				tag,
+				id: 'listRunCheckpoints',
 				summary: 'Checkpoints of a run that can be asked for',
 				content: { 'application/json': Type.Array(CheckpointRow) },
 				errors: [401, 404, 500],
@@ -118,6 +124,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params }) => showTrainingText(context, params.id),
 			operation({
 				tag,
+				id: 'getRunTrainingText',
 				summary: 'The beginning of the text that a run was trained on',
 				content: { 'application/json': TrainingText },
 				errors: [401, 404, 500],
@@ -128,6 +135,7 @@ export function trainingRuns(context: ServerContext) {
 			({ params, request }) => download(context, params.id, params.file, request),
 			operation({
 				tag,
+				id: 'downloadRunFile',
 				summary: 'A file of a run',
 				description:
 					'`run.json`, `config.json`, `checkpoint-<step>.json`, `metrics.jsonl`, `events.jsonl`, ' +
@@ -141,6 +149,7 @@ export function trainingRuns(context: ServerContext) {
 			async () => toDomainRows(await allRuns(context)),
 			operation({
 				tag,
+				id: 'listDomains',
 				summary: 'The domains that runs have',
 				content: { 'application/json': Type.Array(DomainRow) },
 				errors: [401, 500],

@@ -26,11 +26,11 @@ export function upload(context: ServerContext) {
 			parse: 'none',
 			...operation({
 				...declaration,
+				id: 'upload',
 				summary: 'Upload a checkpoint, or a file of a model',
 				description:
 					'The next request can use the model. The body may be compressed (gzip, zstd). A binary ' +
-					'checkpoint goes as application/octet-stream with X-Checkpoint-Name, X-Checkpoint-Step, ' +
-					'X-Checkpoint-Config and X-Checkpoint-Metrics headers, the last two in base64.\n\n' +
+					'checkpoint goes as application/octet-stream with X-Checkpoint- headers.\n\n' +
 					"The files of another trainer's model go one by one, each as the body of a request with its " +
 					'name in X-Model-File and the same X-Upload-Id in all; /api/upload/assemble then makes the ' +
 					'model of them. A model that is one file needs no X-Upload-Id: with X-Checkpoint-Name it is ' +
@@ -45,6 +45,7 @@ export function upload(context: ServerContext) {
 			parse: 'none',
 			...operation({
 				...declaration,
+				id: 'uploadPiece',
 				summary: 'Upload a piece of a checkpoint',
 				description:
 					'The pieces are parts of one file, which may be compressed as a whole (gzip, zstd). They may ' +
@@ -58,6 +59,7 @@ export function upload(context: ServerContext) {
 			parse: 'none',
 			...operation({
 				...declaration,
+				id: 'assembleUpload',
 				summary: 'Put uploaded pieces, or files, together',
 				description:
 					'The next request can use the model. With `files` instead of `totalChunks` and `config` it is ' +
