@@ -96,16 +96,19 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 	}
 
 	test('is dark where the system or the page of the models is', async () => {
-		const background = (page: Page) =>
-			page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+		const isShown = (page: Page, color: string) =>
+			page.waitForFunction(
+				(wanted) => getComputedStyle(document.body).backgroundColor === wanted,
+				color,
+			)
 		const page = await browser.newPage({ colorScheme: 'light' })
 		await page.goto(`http://localhost:${proxy.port}${PREFIX}/swagger`)
-		expect(await background(page)).toBe('rgb(255, 255, 255)')
+		await isShown(page, 'rgb(255, 255, 255)')
 		await page.emulateMedia({ colorScheme: 'dark' })
-		expect(await background(page)).toBe('rgb(28, 32, 34)')
+		await isShown(page, 'rgb(28, 32, 34)')
 		await page.evaluate(() => localStorage.setItem('alpha.theme', '"light"'))
 		await page.reload()
-		expect(await background(page)).toBe('rgb(255, 255, 255)')
+		await isShown(page, 'rgb(255, 255, 255)')
 		await page.close()
 	})
 
