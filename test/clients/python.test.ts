@@ -6,6 +6,7 @@ import { type PythonEnvironment, pythonExecutable } from './python-environment.t
 /** The same script runs with the newest openai and with the one that the other packages need. */
 const SCRIPTS: readonly (readonly [title: string, script: string, PythonEnvironment])[] = [
 	['openai', 'openai_client.py', 'python-newest'],
+	['openai, its types', 'openai_types.py', 'python-newest'],
 	['openai, older', 'openai_client.py', 'python-clients'],
 	['litellm', 'litellm_client.py', 'python-clients'],
 	['langchain-openai', 'langchain_client.py', 'python-clients'],
