@@ -5,9 +5,11 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
+import { NOT_FOLLOWED } from '../checkpoint/store/files.ts'
 import { isIgnoredName, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { TrainerState } from '../checkpoint/store/trainer-state.ts'
+import { errorCode } from '../lib/errors.ts'
 import { GatheredNames } from '../lib/gathered-names.ts'
 import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
@@ -217,7 +219,8 @@ export class TrainingRuns {
 			}
 			await this.#runOf(name).refresh()
 		} catch (error) {
-			log('warn', `run ${name}: its reports cannot be read`, { cause: String(error) })
+			const cause = errorCode(error) === 'ELOOP' ? `a file ${NOT_FOLLOWED}` : String(error)
+			log('warn', `run ${name}: its reports cannot be read`, { cause })
 		}
 	}
 

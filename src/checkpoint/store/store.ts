@@ -315,8 +315,9 @@ export class CheckpointStore {
 		await this.#scanFirst(names)
 		this.#hasScanned = true
 		this.#firstScan.resolve()
-		// Setting up a watch takes its time with many directories.
+		// Setting up a watch takes its time with many directories. No event tells what came meanwhile.
 		await this.#look()
+		await this.#scan(this.#names.filter((name) => this.#picture.readerOf(name) === undefined))
 	}
 
 	/** The newest first, so that a request that names no model need not wait for thousands of others. */

@@ -53,7 +53,12 @@ class TestDirectory implements Disposable {
 	}
 
 	async open(
-		options: { inspects?: boolean; rescanMs?: number; overwriteMsMax?: number } = {},
+		options: {
+			inspects?: boolean
+			rescanMs?: number
+			overwriteMsMax?: number
+			index?: InspectionIndex
+		} = {},
 	): Promise<CheckpointStore> {
 		const { inspects = true, rescanMs = 60_000, ...rest } = options
 		this.store = await openStore({
@@ -200,6 +205,20 @@ describe('the listing at the start', () => {
 		directory.writeRun('late', 1)
 		await eventually(() => directory.served.length === 1)
 	})
+})
+
+test('a run that comes while the directory is first looked at is not forgotten', async () => {
+	using at = new TestDirectory()
+	at.writeRun('early', 1)
+	/** Is asked between the first look and the begin of the watch. */
+	class CopyingIndex extends InspectionIndex {
+		override async load() {
+			at.writeRun('late', 2)
+			return await super.load()
+		}
+	}
+	await at.open({ index: new CopyingIndex(at.path, 'a test') })
+	await eventually(() => at.store.find('late') !== undefined)
 })
 
 describe('while the server runs', () => {
