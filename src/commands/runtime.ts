@@ -101,6 +101,8 @@ export async function startRuntime(
 		}),
 		config.embeddedModel ? openBuiltinModel() : null,
 	])
+	// After those that compute were started, which would inherit it: sockets are answered while they work.
+	kernels.shortTurns()
 	const catalog = new ModelRegistry({
 		sources:
 			builtin === null ? [new StoredRuns(store)] : [new StoredRuns(store), builtinSource(builtin)],

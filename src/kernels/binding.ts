@@ -20,6 +20,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	threads_set: returns(i32, i32),
 	threads: returns(i32),
 	threads_use: returns(i32, i32),
+	short_turns: returns(i32),
 	advise_huge_pages: returns(none, pointer, i64),
 	release_pages: returns(none, pointer, i64),
 	packed_bytes: returns(i64, i32, i32, i32),
@@ -129,6 +130,7 @@ export interface Kernels {
 	threadsSet(nThreads: number): number
 	threads(): number
 	threadsUse(nThreads: number): number
+	shortTurns(): number
 	adviseHugePages(start: Address, bytes: number): void
 	releasePages(start: Address, bytes: number): void
 	packedBytes(dtype: number, k: number, n: number): number

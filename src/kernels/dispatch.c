@@ -3,6 +3,7 @@
  * Each exported op is one call through the table of that set.
  */
 #include "kernel_table.h"
+#include "system.h"
 #include "threads.h"
 
 #include <stdatomic.h>
@@ -146,6 +147,7 @@ int32_t kernels_isa_supported(const char *name) {
 int32_t kernels_threads_set(int32_t n_threads) { return pool_resize(n_threads); }
 int32_t kernels_threads(void) { return pool_threads_max(); }
 int32_t kernels_threads_use(int32_t n_threads) { return pool_use(n_threads); }
+int32_t kernels_short_turns(void) { return system_short_turns(); }
 
 /* ---- the exported ops: one call through the table ---- */
 

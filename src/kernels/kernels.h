@@ -79,6 +79,10 @@ KERNELS_API int32_t kernels_threads(void);
 /* How many of the pool's threads take part in the ops that follow, between two ops: 1 … its size,
  * which it is after kernels_threads_set. The others sleep. 0, or -1 for another number. */
 KERNELS_API int32_t kernels_threads_use(int32_t n_threads);
+/* Ask the system to let the calling thread run in short turns, which begin sooner when it wakes;
+ * its share of the processors stays the same. Linux follows from 6.12 on. 0, or -1 when it refuses.
+ * Threads that are started afterwards inherit it. */
+KERNELS_API int32_t kernels_short_turns(void);
 
 /* ---- packing: single-threaded, never touches the pool, callable from any thread ---- */
 

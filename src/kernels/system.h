@@ -13,6 +13,9 @@ void system_yield(void);
  * error number. */
 int system_start_thread(pthread_t *thread, void *(*main)(void *), void *argument);
 void system_join_thread(pthread_t thread);
+/* Lets the calling thread run in short turns, which begin sooner. 0, or -1 where there is no such
+ * thing. */
+int system_short_turns(void);
 /* Advice about the whole pages inside a range; where the system does not follow it, everything
  * works as before. */
 void system_advise_huge_pages(void *start, int64_t bytes);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openKernels, pointerOf, threadsMax } from '../../src/kernels/binding.ts'
@@ -70,6 +70,28 @@ describe('the library', () => {
 		expect(user + system).toBeLessThan(50_000)
 		kernels.threadsSet(1)
 	})
+
+	const turn = 'se.slice'
+	const hasTurns =
+		existsSync('/proc/self/sched') && readFileSync('/proc/self/sched', 'utf8').includes(turn)
+	test.skipIf(!hasTurns)(
+		`gives the thread that asks for it short turns${hasTurns ? '' : ' (skipped: this system does not tell of them)'}`,
+		async () => {
+			const script = `
+				import { readFileSync } from 'node:fs'
+				import { openKernels } from './src/kernels/binding.ts'
+				const kernels = openKernels(process.argv[1])
+				const status = kernels.shortTurns()
+				const turn = /se.slice *: *([0-9]+)/.exec(readFileSync('/proc/thread-self/sched', 'utf8'))[1]
+				console.log(status, turn)
+			`
+			const child = Bun.spawn([process.execPath, '-e', script, library], {
+				cwd: root,
+				stdio: ['ignore', 'pipe', 'inherit'],
+			})
+			expect(await new Response(child.stdout).text()).toBe('0 100000\n')
+		},
+	)
 
 	test('gives whole pages of a buffer back, and nothing beside them', () => {
 		const page = 4096
