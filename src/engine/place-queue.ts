@@ -117,8 +117,11 @@ export class PlaceQueue {
 		assert(client && client.held >= choices, 'places are given back by who holds them')
 		client.held -= choices
 		this.#held -= choices
-		this.#rate(now)
-		this.#freed += choices
+		if (this.#held < this.#limits.placesMax / 2) this.#forgetRate(now)
+		else {
+			this.#rate(now)
+			this.#freed += choices
+		}
 		this.#forgetIdle(name, client)
 	}
 
@@ -216,6 +219,13 @@ export class PlaceQueue {
 		this.#freed = 0
 		this.#windowStart = now
 		return this.#freedPerMs
+	}
+
+	/** What comes free while many places are left over tells how few are asked for, not how fast they come. */
+	#forgetRate(now: number): void {
+		this.#freedPerMs = 0
+		this.#freed = 0
+		this.#windowStart = now
 	}
 
 	/** Those who are refused together shall not come back together. */

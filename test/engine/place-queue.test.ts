@@ -129,6 +129,17 @@ describe('the queue is bounded', () => {
 		expect(queue.waiting).toBe(waiting + 1)
 	})
 
+	test('but not by what came free while nobody asked for more: the crowd after a quiet time waits', () => {
+		const { enter, refused, clock, release } = setUp({ placesMax: 4 })
+		for (let i = 0; i < 3; i++) {
+			enter('one')
+			clock.now += 1500
+			release('one')
+		}
+		for (let i = 0; i < 8; i++) enter('one')
+		expect(refused).toEqual([])
+	})
+
 	test('by time: who has waited too long is refused then', () => {
 		const { enter, refused, queue } = setUp()
 		for (const client of ['a', 'a', 'b']) enter(client)
