@@ -21,8 +21,11 @@ import { StepCosts } from './step-costs.ts'
 import { StepThreads } from './step-threads.ts'
 import { TokenRows } from './token-rows.ts'
 
-/** Keys and values that a resting model keeps for prompts that begin alike. */
+/** Keys and values that a model keeps for prompts that begin alike: when it rests, and after a moment without work. */
 const RESTING_KV_BYTES = 2 ** 23
+const PAUSING_KV_BYTES = 2 ** 26
+/** After a moment at least so many whole contexts stay, of those who may go on with their conversation. */
+const PAUSING_CONTEXTS = 2
 
 interface DrawnToken {
 	readonly tokenId: number
@@ -35,8 +38,8 @@ export class ModelRunner {
 	readonly #gpt: Gpt
 	readonly #threads: StepThreads
 	readonly #cache: KvCache
-	/** Unused blocks that stay when the engine rests. */
-	readonly #keptBlocks: number
+	/** Unused blocks that stay. */
+	readonly #kept: { readonly resting: number; readonly pausing: number }
 	readonly #scheduler: Scheduler
 	readonly #guesser: Guesser | null = null
 	readonly #sampler: Sampler
@@ -69,7 +72,13 @@ export class ModelRunner {
 			: StepThreads.measure(kernels, this.#gpt, limits.rowsMax)
 		this.#cache = new KvCache(blocks)
 		const blockBytes = kvBlockBytes(kernels, layout.network, dtype)
-		this.#keptBlocks = Math.floor(RESTING_KV_BYTES / blockBytes)
+		this.#kept = {
+			resting: Math.floor(RESTING_KV_BYTES / blockBytes),
+			pausing: Math.max(
+				Math.floor(PAUSING_KV_BYTES / blockBytes),
+				PAUSING_CONTEXTS * blocksPerSequence,
+			),
+		}
 		const { weightBytesMin, costs } = limits.guessing
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
@@ -154,9 +163,14 @@ export class ModelRunner {
 		this.#rows.forget()
 	}
 
-	/** Gives back the memory of keys and values that nobody uses, but for the last ones. */
+	/** Gives back the memory of keys and values that nobody uses, but for those that were used last. */
 	rest(): void {
-		this.#gpt.releaseKeysValues(this.#cache.trim(this.#keptBlocks))
+		this.#gpt.releaseKeysValues(this.#cache.trim(this.#kept.resting))
+	}
+
+	/** The same after a moment without work: more of them stay. */
+	pause(): void {
+		this.#gpt.releaseKeysValues(this.#cache.trim(this.#kept.pausing))
 	}
 
 	get hasSequences(): boolean {

@@ -38,7 +38,8 @@ const REPORT_TOKENS_MAX = 1024
 const SCORED_TOKEN_WEIGHT = 8
 const PAUSE_MS = 1
 
-/** After so long without work the engine gives memory back. */
+/** After so long without work the engine gives memory back: what a crowd took, then nearly all. */
+const PAUSE_REST_MS = 2_000
 const REST_MS = 45_000
 
 class EngineWorker {
@@ -57,7 +58,6 @@ class EngineWorker {
 	/** Tokens of them, by weight. */
 	#untoldTokens = 0
 	#toldAt = 0
-	#workedAt = 0
 	#resting: Timer | null = null
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
@@ -184,6 +184,7 @@ class EngineWorker {
 	async #run(): Promise<void> {
 		if (this.#isRunning) return
 		this.#isRunning = true
+		clearTimeout(this.#resting ?? undefined)
 		while (this.#stepAll()) {
 			while (this.#isLarge && !this.#mayTell) await pause()
 			// Messages are handled by the event loop, so let it turn whenever one is under way.
@@ -192,19 +193,14 @@ class EngineWorker {
 		this.#tellSteps()
 		this.#isRunning = false
 		this.#note('waiting')
-		this.#workedAt = performance.now()
-		this.#resting ??= setTimeout(() => this.#rest(), REST_MS)
+		this.#resting = setTimeout(() => {
+			for (const runner of this.#runners.values()) runner.pause()
+			this.#resting = setTimeout(() => this.#rest(), REST_MS - PAUSE_REST_MS)
+		}, PAUSE_REST_MS)
 	}
 
-	/** Gives back memory that work has left behind, unless there was some a moment ago. */
+	/** Gives back memory that work has left behind. */
 	#rest(): void {
-		this.#resting = null
-		const left = REST_MS - (performance.now() - this.#workedAt)
-		if (this.#isRunning) return
-		if (left > 0) {
-			this.#resting = setTimeout(() => this.#rest(), left)
-			return
-		}
 		for (const runner of this.#runners.values()) runner.rest()
 		Bun.gc(true)
 	}
