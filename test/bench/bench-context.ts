@@ -7,6 +7,7 @@ import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
 import { writeRun } from './checkpoint-writer.ts'
+import type { Comparisons } from './options.ts'
 import { REFERENCE_MODELS } from './reference-models.ts'
 import type { Report } from './report.ts'
 
@@ -31,6 +32,7 @@ export interface Bench {
 	readonly libraryPath: string
 	/** Temporary; gone when the benchmark ends. */
 	readonly directory: string
+	readonly comparison: Comparisons
 	/** Ends child processes when the benchmark is interrupted. */
 	readonly stopping: AbortSignal
 	readonly report: Report

@@ -9,15 +9,16 @@ import { readMachine } from '../../src/commands/machine.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import type { Bench } from './bench-context.ts'
 import { measureCliffs } from './cliffs.ts'
+import { compare } from './compare.ts'
 import { measureConstraints } from './constraint-speed.ts'
 import { measureEngine } from './engine-speed.ts'
 import { measureGuesses } from './guess-speed.ts'
 import { measureHttp } from './http-speed.ts'
 import { measureListing } from './listing.ts'
-import { compareLlamaCpp } from './llama-cpp.ts'
 import { measureLoad } from './load-speed.ts'
 import { measureLimits } from './machine-limits.ts'
 import { measureManyRuns } from './many-runs.ts'
+import { measureMemory } from './memory.ts'
 import { type BenchOptions, type Group, parseOptions, USAGE } from './options.ts'
 import { measurePage } from './page-speed.ts'
 import { measureQuality } from './quality.ts'
@@ -30,6 +31,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	engine: ['Engine, in this process', measureEngine],
 	guesses: ['Tokens guessed ahead, one stream, f32', measureGuesses],
 	http: ['Over HTTP with SSE, f32, clients in another process', measureHttp],
+	memory: ['Memory of a server', measureMemory],
 	cliffs: ['Beyond the length of the context, over HTTP', measureCliffs],
 	constraints: ['Texts held to a format, over HTTP', measureConstraints],
 	stalls: [
@@ -42,7 +44,7 @@ const MEASUREMENTS: Readonly<Record<Group, readonly [string, (bench: Bench) => P
 	listing: ['Listing', measureListing],
 	runs: ['Thousands of runs', measureManyRuns],
 	page: ['The web page in Chromium', measurePage],
-	'llama.cpp': ['The same weights in llama.cpp, by turns', compareLlamaCpp],
+	compare: ['The same weights in other engines, by turns', compare],
 }
 
 async function main(options: BenchOptions): Promise<void> {
@@ -74,6 +76,7 @@ async function main(options: BenchOptions): Promise<void> {
 		kernels,
 		libraryPath,
 		directory,
+		comparison: options.comparison,
 		stopping: stopping.signal,
 		report,
 	}

@@ -13,6 +13,8 @@ export interface ClientTask {
 	/** Streams at the same time, each of `maxTokens` tokens. */
 	readonly streams: number
 	readonly maxTokens: number
+	/** Texts that go on, or answers in a chat (default). */
+	readonly endpoint?: 'completions' | 'chat/completions'
 	/** Further fields of each request. */
 	readonly fields?: Readonly<Record<string, unknown>>
 	/**
@@ -42,8 +44,10 @@ const STREAM_PROMPT = '\n'
 /** More than the last events of a stream take. */
 const TAIL_BYTES = 2048
 
+const STATUS_OK = 'HTTP/1.1 200'
 const EVENT = Buffer.from('data: {')
-const CONTENT = Buffer.from('"content":"')
+/** Where a chunk's text begins, in a chat and elsewhere. */
+const CONTENTS = ['"content":"', '"text":"'].map((text) => Buffer.from(text))
 const QUOTE = '"'.charCodeAt(0)
 
 /** One connection that makes one streamed request after another. */
@@ -52,6 +56,8 @@ class StreamClient {
 	#socket: Socket | null = null
 	#end: PromiseWithResolvers<void> = Promise.withResolvers()
 	#tail = ''
+	/** The next bytes are the beginning of an answer. */
+	#isAnswered = false
 	#sentAt = 0
 	#lastEventAt = 0
 	/** From the last request to its first text, milliseconds. */
@@ -79,15 +85,17 @@ class StreamClient {
 
 	/** Resolves at the stream's end. */
 	request(prompt: string, maxTokens: number): Promise<void> {
+		const { model, endpoint = 'chat/completions', fields } = this.#task
+		const isChat = endpoint === 'chat/completions'
 		const body = JSON.stringify({
-			model: this.#task.model,
-			messages: [{ role: 'user', content: prompt }],
+			model,
+			...(isChat ? { messages: [{ role: 'user', content: prompt }] } : { prompt }),
 			max_tokens: maxTokens,
 			stream: true,
-			...this.#task.fields,
+			...fields,
 		})
 		const head = [
-			'POST /v1/chat/completions HTTP/1.1',
+			`POST /v1/${endpoint} HTTP/1.1`,
 			`Host: 127.0.0.1:${this.#task.port}`,
 			'Content-Type: application/json',
 			`Content-Length: ${Buffer.byteLength(body)}`,
@@ -95,6 +103,7 @@ class StreamClient {
 		this.#end = Promise.withResolvers()
 		this.#tail = ''
 		this.firstTokenMs = Number.NaN
+		this.#isAnswered = true
 		this.#sentAt = performance.now()
 		this.#socket?.write(`${head.join('\r\n')}\r\n\r\n${body}`)
 		return this.#end.promise
@@ -115,6 +124,10 @@ class StreamClient {
 			this.firstTokenMs = now - this.#sentAt
 		}
 		if (events > 0) this.#lastEventAt = now
+		if (this.#isAnswered && !bytes.toString('latin1', 0, STATUS_OK.length).startsWith(STATUS_OK)) {
+			this.#end.reject(new Error(`expected a stream, got ${bytes.toString('utf8', 0, 400)}`))
+		}
+		this.#isAnswered = false
 		this.#tail = (
 			this.#tail + bytes.toString('latin1', Math.max(0, bytes.length - TAIL_BYTES))
 		).slice(-TAIL_BYTES)
@@ -138,9 +151,11 @@ function countEvents(bytes: Buffer): number {
 
 /** True when a chunk of these events has text: the role chunk's is empty. */
 function hasText(bytes: Buffer): boolean {
-	for (let at = bytes.indexOf(CONTENT); at !== -1; at = bytes.indexOf(CONTENT, at)) {
-		at += CONTENT.length
-		if (bytes[at] !== QUOTE) return true
+	for (const content of CONTENTS) {
+		for (let at = bytes.indexOf(content); at !== -1; at = bytes.indexOf(content, at)) {
+			at += content.length
+			if (bytes[at] !== QUOTE) return true
+		}
 	}
 	return false
 }

@@ -21,19 +21,23 @@ const OPTIONS = [
 	'-DLLAMA_BUILD_EXAMPLES=OFF',
 ]
 
-/** Path of `llama-bench`. */
-export async function buildLlamaBench(): Promise<string> {
+export type LlamaProgram = 'llama-bench' | 'llama-server'
+
+/** Path of the program. */
+export async function buildLlamaCpp(program: LlamaProgram): Promise<string> {
 	const own = process.env['LLAMA_CPP_BIN']
-	if (own !== undefined) return join(own, 'llama-bench')
-	const program = join(CACHE, 'build/bin/llama-bench')
-	if (existsSync(program)) return program
-	const source = join(CACHE, 'source')
-	await Bun.$`mkdir -p ${source}`
-	await Bun.$`python3 -m pip download --quiet --no-deps --no-binary :all: --dest ${CACHE} ${LLAMA_CPP_PACKAGE}`
-	const archive = `${LLAMA_CPP_PACKAGE.replace('==', '-')}.tar.gz`
-	await Bun.$`tar xzf ${join(CACHE, archive)} --strip-components=1 --directory=${source}`
+	if (own !== undefined) return join(own, program)
 	const build = join(CACHE, 'build')
-	await Bun.$`cmake -G Ninja -S ${join(source, 'vendor/llama.cpp')} -B ${build} ${OPTIONS}`.quiet()
-	await Bun.$`ninja -C ${build} -j ${cpus().length} llama-bench`.quiet()
-	return program
+	const path = join(build, 'bin', program)
+	if (existsSync(path)) return path
+	const source = join(CACHE, 'source')
+	if (!existsSync(join(build, 'build.ninja'))) {
+		await Bun.$`mkdir -p ${source}`
+		await Bun.$`python3 -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: --dest ${CACHE} ${LLAMA_CPP_PACKAGE}`
+		const archive = `${LLAMA_CPP_PACKAGE.replace('==', '-')}.tar.gz`
+		await Bun.$`tar xzf ${join(CACHE, archive)} --strip-components=1 --directory=${source}`
+		await Bun.$`cmake -G Ninja -S ${join(source, 'vendor/llama.cpp')} -B ${build} ${OPTIONS}`.quiet()
+	}
+	await Bun.$`ninja -C ${build} -j ${cpus().length} ${program}`.quiet()
+	return path
 }

@@ -86,7 +86,7 @@ function formatRow(figure: Figure): string {
 	const { subject, name, value, unit, spread, share, limit, goal } = figure
 	const verdict = goal === null ? '' : isReached(figure) ? 'reached' : 'MISSED'
 	return [
-		`  ${subject.padEnd(9)}${name.padEnd(44)}`,
+		`  ${subject.padEnd(9)} ${name.padEnd(43)}`,
 		formatNumber(value).padStart(9),
 		unit.padEnd(8),
 		(spread === null ? '' : `±${formatPercent(spread / 2)}`).padStart(6),

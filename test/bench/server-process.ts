@@ -10,7 +10,11 @@ export interface ServerProcess extends AsyncDisposable {
 const EXECUTABLE = join(import.meta.dir, '../../dist/alpha')
 
 /** Starts `alpha serve` on a free port; resolves as soon as it has told its address. */
-export async function startServer(bench: Bench, checkpoints: string): Promise<ServerProcess> {
+export async function startServer(
+	bench: Bench,
+	checkpoints: string,
+	args: readonly string[] = [],
+): Promise<ServerProcess> {
 	const log = Bun.file(join(bench.directory, 'server.log'))
 	const child = Bun.spawn(
 		[
@@ -20,6 +24,7 @@ export async function startServer(bench: Bench, checkpoints: string): Promise<Se
 			`--checkpoints=${checkpoints}`,
 			`--threads=${bench.threads}`,
 			'--drain-seconds=0',
+			...args,
 		],
 		// Without our environment: settings in it must not reach the server.
 		{ stdin: 'ignore', stdout: 'pipe', stderr: log, env: {}, signal: bench.stopping },

@@ -1,0 +1,114 @@
+/** Our engine in this process beside others in theirs: the same weights and the same work, by turns. */
+import type { Dtype } from '../../src/model/model-config.ts'
+import { type Bench, roundsOf } from './bench-context.ts'
+import { BenchRunner } from './bench-runner.ts'
+import { type ComparedModel, ggufPath, loadCompared } from './compared-models.ts'
+import { runLlamaBench } from './llama-bench.ts'
+import { addRatio } from './peer.ts'
+import { type PythonPeer, startPythonPeer } from './python-peer.ts'
+
+export const PROMPT_TOKENS = 128
+const DECODE_TOKENS = 64
+/** Streams that decode together, and their tokens. */
+const STREAMS = 32
+const STREAM_TOKENS = 32
+/** Of a log-probability, in f32: sums in another order make it less than a thousandth of this. */
+const SAME_MODEL_NATS = 1e-2
+const CHECKED_TOKENS = 48
+
+/** Our runner of the network that the others are given: GPT-2 has no soft cap. */
+function runnerOf(bench: Bench, name: ComparedModel, dtype: Dtype): BenchRunner {
+	const model = loadCompared(bench.kernels, name, dtype)
+	const config = model.config.family === 'alpha' ? { ...model.config, softCap: null } : model.config
+	return new BenchRunner(bench.kernels, { ...model, config })
+}
+
+/** Tokens a second of each kind of work; null where an engine does not do it. */
+export interface Speeds {
+	readonly decode: number
+	readonly prompt: number
+	readonly streams: number | null
+}
+
+export async function compareLlamaBench(
+	bench: Bench,
+	name: ComparedModel,
+	dtype: Dtype,
+): Promise<void> {
+	const work = { promptTokens: PROMPT_TOKENS, decodeTokens: DECODE_TOKENS }
+	await byTurns(bench, name, dtype, 'llama.cpp', runnerOf(bench, name, dtype), () =>
+		runLlamaBench(ggufPath(name, dtype), bench.threads, work),
+	)
+}
+
+export async function comparePython(
+	bench: Bench,
+	name: ComparedModel,
+	dtype: Dtype,
+	peer: PythonPeer,
+): Promise<void> {
+	using process = await startPythonPeer(bench, peer, name, dtype)
+	if (process.reason !== null) {
+		bench.report.note(`${name} ${dtype}: ${peer}: ${process.reason}`)
+		return
+	}
+	const ours = runnerOf(bench, name, dtype)
+	if (dtype === 'f32') {
+		const tokenIds = ours.randomTokens(CHECKED_TOKENS)
+		expectSameModel(peer, new Map(ours.nextLogprobs(tokenIds)), await process.logprobs(tokenIds))
+	}
+	await byTurns(bench, name, dtype, peer, ours, async () => ({
+		decode: await process.decode(DECODE_TOKENS),
+		prompt: await process.prompt(PROMPT_TOKENS),
+		streams: await process.streams(STREAMS, STREAM_TOKENS),
+	}))
+}
+
+async function byTurns(
+	bench: Bench,
+	name: ComparedModel,
+	dtype: Dtype,
+	peer: string,
+	runner: BenchRunner,
+	theirSpeeds: () => Promise<Speeds>,
+): Promise<void> {
+	const ours: Speeds[] = []
+	const theirs: Speeds[] = []
+	for await (const _ of roundsOf(bench)) {
+		theirs.push(await theirSpeeds())
+		ours.push(ourSpeeds(runner))
+	}
+	const add = (work: string, key: keyof Speeds) => {
+		if (theirs.some((speeds) => speeds[key] === null)) return
+		const of = (all: readonly Speeds[]) => all.map((speeds) => speeds[key]!)
+		const comparison = { model: name, dtype, work, peer, unit: 'tok/s' }
+		addRatio(bench.report, comparison, { ours: of(ours), theirs: of(theirs) })
+	}
+	add('decode', 'decode')
+	add(`prompt of ${PROMPT_TOKENS}`, 'prompt')
+	add(`${STREAMS} streams`, 'streams')
+}
+
+/** Each once before, to warm up, as the others do. */
+function ourSpeeds(runner: BenchRunner): Speeds {
+	runner.prefill(PROMPT_TOKENS)
+	const prompt = PROMPT_TOKENS / runner.prefill(PROMPT_TOKENS)
+	runner.decode(1, 1)
+	const decode = DECODE_TOKENS / runner.decode(1, DECODE_TOKENS)
+	runner.decode(STREAMS, 1)
+	const streams = (STREAMS * STREAM_TOKENS) / runner.decode(STREAMS, STREAM_TOKENS)
+	return { decode, prompt, streams }
+}
+
+/** Whoever computes another network would be compared for nothing. */
+function expectSameModel(
+	peer: string,
+	ours: ReadonlyMap<number, number>,
+	theirs: readonly number[],
+): void {
+	const distances = [...ours].map(([tokenId, logprob]) => Math.abs(logprob - theirs[tokenId]!))
+	const distance = Math.max(...distances)
+	if (!(distance <= SAME_MODEL_NATS)) {
+		throw new Error(`${peer} computes another model: log-probabilities differ by ${distance}`)
+	}
+}
