@@ -14,7 +14,7 @@ import {
 	toStopTokenIds,
 } from './sampling.ts'
 import type { ChatCompletionRequest } from './schemas/chat.ts'
-import { toCallConstraint, toForcedCalls } from './tools.ts'
+import { toCallConstraint, toForcedCalls, withCallMark } from './tools.ts'
 
 /** Body of POST /v1/chat/completions → generation. Throws ApiError 400. */
 export async function toChatCompletionTextRequest(
@@ -25,14 +25,15 @@ export async function toChatCompletionTextRequest(
 		throw invalidValue('top_logprobs', 'logprobs to be true as well', body.top_logprobs)
 	}
 	const { tokenizer, vocabSize } = context
-	const prompt = await promptOfChat(fromWireMessages(body.messages), tokenizer, {
+	const chat = await promptOfChat(fromWireMessages(body.messages), tokenizer, {
 		...toChatOptions(body),
 		param: 'messages',
 	})
+	const calls = toForcedCalls(body, tokenizer)
+	const prompt = withCallMark(chat, calls, tokenizer)
 	const maxTokens = body.max_completion_tokens ?? body.max_tokens ?? chatMaxTokensDefault
 	const stop = toStop(body.stop)
 	const stopTokenIds = toStopTokenIds(body, prompt.stopTokenIds, vocabSize)
-	const calls = toForcedCalls(body)
 	return textRequest(prompt, tokenizer, {
 		n: body.n ?? 1,
 		maxTokens: clampMaxTokens(maxTokens),

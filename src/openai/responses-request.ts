@@ -9,7 +9,7 @@ import { fromInputItems } from './messages.ts'
 import { toResponsesConstraint } from './response-format.ts'
 import { clampMaxTokens, toSampling } from './sampling.ts'
 import type { ResponsesRequest } from './schemas/responses.ts'
-import { toCallConstraint, toForcedCalls } from './tools.ts'
+import { toCallConstraint, toForcedCalls, withCallMark } from './tools.ts'
 
 /** Body of POST /v1/responses → generation. Throws ApiError 400. */
 export async function toResponsesTextRequest(
@@ -18,11 +18,12 @@ export async function toResponsesTextRequest(
 ): Promise<TextRequest> {
 	if (body.background) throw unsupportedParameter('background', 'The server keeps no state.')
 	const { tokenizer, vocabSize } = context
-	const prompt = await promptOfChat(toMessages(body), tokenizer, {
+	const chat = await promptOfChat(toMessages(body), tokenizer, {
 		param: 'input',
 		tools: offeredTools(body),
 	})
-	const calls = toForcedCalls(body)
+	const calls = toForcedCalls(body, tokenizer)
+	const prompt = withCallMark(chat, calls, tokenizer)
 	const { stopTokenIds } = prompt
 	return textRequest(prompt, tokenizer, {
 		maxTokens: clampMaxTokens(body.max_output_tokens ?? chatMaxTokensDefault),

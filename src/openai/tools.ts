@@ -1,5 +1,6 @@
 /** Which functions a request forces the model to call. Both endpoints differ in the shape only. */
 import { isRecord } from '../lib/json.ts'
+import { ownTemplate } from '../text/chat-prompt.ts'
 import {
 	type CallableFunction,
 	type Constraint,
@@ -7,6 +8,8 @@ import {
 	compileConstraint,
 } from '../text/constraint/constraint.ts'
 import { ConstraintError } from '../text/constraint/constraint-error.ts'
+import type { Prompt } from '../text/prompt.ts'
+import { type CallFormat, callFormatOf, callMark } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { invalidType, invalidValue, unenforceableFormat } from '../wire/errors.ts'
 import { parallelCallsMax, toolNameLengthMax } from './limits.ts'
@@ -17,6 +20,8 @@ export interface ForcedCalls {
 	readonly functions: readonly CallableFunction[]
 	/** Most calls of one answer; there is at least one. */
 	readonly countMax: number
+	/** How the model's own template writes calls; null where that is not known. */
+	readonly format: CallFormat | null
 }
 
 /** The fields about tools, as either endpoint has them. */
@@ -34,7 +39,7 @@ export function forcesCalls({ tool_choice: choice = 'auto' }: ToolFields): boole
 }
 
 /** The calls that a request forces; null = none. Throws ApiError 400. */
-export function toForcedCalls(fields: ToolFields): ForcedCalls | null {
+export function toForcedCalls(fields: ToolFields, tokenizer: Tokenizer): ForcedCalls | null {
 	if (!forcesCalls(fields)) return null
 	const offered = (fields.tools ?? []).flatMap(toFunctions)
 	if (offered.length === 0) {
@@ -49,17 +54,34 @@ export function toForcedCalls(fields: ToolFields): ForcedCalls | null {
 	const functions = names === null ? offered : offered.filter(({ name }) => names.includes(name))
 	const isNamed = typeof fields.tool_choice === 'object' && fields.tool_choice.type === 'function'
 	const mayBeSeveral = !isNamed && fields.parallel_tool_calls === true
-	return { functions, countMax: mayBeSeveral ? parallelCallsMax : 1 }
+	const template = ownTemplate(tokenizer)
+	const format = template && callFormatOf(template.toolText ?? template.text)
+	// Llama's format has no place for a second one.
+	const countMax = mayBeSeveral && format !== 'object' ? parallelCallsMax : 1
+	return { functions, countMax, format }
+}
+
+/** A prompt whose reply begins with a call: what the template writes before calls stands at its end. */
+export function withCallMark(
+	prompt: Prompt,
+	calls: ForcedCalls | null,
+	tokenizer: Tokenizer,
+): Prompt {
+	const mark = calls === null || calls.format === null ? '' : callMark(calls.format)
+	if (mark === '') return prompt
+	const id = tokenizer.specialTokenId(mark)
+	const ids = id === undefined ? tokenizer.encode(mark) : [id]
+	return { ...prompt, tokenIds: [...prompt.tokenIds, ...ids] }
 }
 
 /** What the text of an answer of calls is held to. Throws ApiError 400 for schemas that it cannot be. */
 export async function toCallConstraint(
-	{ functions, countMax }: ForcedCalls,
+	calls: ForcedCalls,
 	tokenizer: Tokenizer,
 	options: ConstraintOptions,
 ): Promise<Constraint> {
 	try {
-		return await compileConstraint({ kind: 'calls', functions, countMax }, tokenizer, options)
+		return await compileConstraint({ kind: 'calls', ...calls }, tokenizer, options)
 	} catch (error) {
 		if (!(error instanceof ConstraintError)) throw error
 		throw unenforceableFormat('tools', error.code, error.message)

@@ -8,15 +8,17 @@ export interface CallDelta {
 	readonly arguments: string
 }
 
-/** What stands before the arguments of a call. */
-const CALL_HEAD = /^(?:\[|\}, ?)\{"name": ?("(?:[^"\\]|\\.)*"), ?"arguments": ?$/
+/** What stands before the arguments of a call, at its end. */
+const CALL_HEAD = /\{"name": ?("(?:[^"\\]|\\.)*"), ?"(?:arguments|parameters)": ?$/
+const ARGUMENTS_KEY = /"(?:arguments|parameters)":$/
 
 /**
  * Takes a text of function calls apart while it is being written:
  *
  *     [{"name":"look","arguments":{"at":"sky"}},{"name":"wait","arguments":{}}]
  *
- * The text follows the format of `compileConstraint` for calls, so nothing else has to be expected.
+ * or as a template has them. The text follows the format of `compileConstraint` for calls, so nothing else has to
+ * be expected.
  */
 export class CallReader {
 	/** Calls whose head has been read. */
@@ -59,7 +61,7 @@ export class CallReader {
 	/** Reads a character before arguments; the name of the function when they follow. */
 	#readHead(character: string): string | null {
 		this.#head += character
-		if (!this.#head.endsWith('"arguments":')) return null
+		if (!ARGUMENTS_KEY.test(this.#head)) return null
 		const literal = CALL_HEAD.exec(this.#head)?.[1]
 		if (literal === undefined) return null
 		this.#head = ''

@@ -13,8 +13,8 @@ import type { CallDelta } from './call-reader.ts'
 
 export type CallFormat = 'tags' | 'list' | 'object'
 
-const OPEN_TAG = '<tool_call>'
-const CLOSE_TAG = '</tool_call>'
+export const OPEN_TAG = '<tool_call>'
+export const CLOSE_TAG = '</tool_call>'
 const LIST_MARK = '[TOOL_CALLS]'
 /** What Llama writes before a call, where it is no reserved token. */
 const OBJECT_MARK = '<|python_tag|>'
@@ -25,6 +25,11 @@ export function callFormatOf(template: string): CallFormat | null {
 	if (template.includes(LIST_MARK)) return 'list'
 	if (/"name":[^}]*"parameters":/.test(template)) return 'object'
 	return null
+}
+
+/** What a model writes before its first call; '' = nothing. */
+export function callMark(format: CallFormat): string {
+	return { tags: OPEN_TAG, list: LIST_MARK, object: '' }[format]
 }
 
 /** What a piece of a reply adds. */

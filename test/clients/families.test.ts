@@ -229,6 +229,13 @@ test('what its Trainer logged is told with the model and with the training', asy
 	expect(metrics.at(-1)).toMatchObject({ step: 8, val_loss: 3.35577392578125, lr: 0.005625 })
 })
 
+test('what nanoGPT saved of its training is told: the step, and its best loss on validation data', async () => {
+	const listed = (await (await fetch(`${server.url}/api/models`)).json()) as { id: string }[]
+	const told = { step: 110, lastLoss: 2.500607490539551 }
+	expect(listed.find(({ id }) => id === 'nanogpt-char')).toMatchObject(told)
+	expect(await (await fetch(`${server.url}/api/models/nanogpt-char`)).json()).toMatchObject(told)
+})
+
 test('a model that cannot be served is listed with its reason, and runs nothing', async () => {
 	const response = await fetch(`${server.url}/api/models`)
 	const models = (await response.json()) as { id: string; state?: string; reason?: string }[]

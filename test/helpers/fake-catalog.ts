@@ -155,7 +155,7 @@ function fakeLease(
 		id: card.id,
 		trainingStep: card.trainingStep,
 		config: {
-			vocabSize: alphabet.length,
+			vocabSize: context.tokenizer.spec.vocab.length,
 			family: 'alpha',
 			contextLength: fakeContextLength,
 			nLayer: 1,
@@ -193,7 +193,7 @@ function startRun(
 			if (allowed > request.maxTokens) {
 				queueMicrotask(() => stream.push({ type: 'finish', choice, finishReason: 'length' }))
 			} else {
-				const tokenId = firstAllowed(mask)
+				const tokenId = firstAllowed(mask, tokenizer)
 				queueMicrotask(() => stream.push({ type: 'token', choice, tokenId }))
 			}
 		},
@@ -230,10 +230,10 @@ function startRun(
 }
 
 /** A constrained model that prefers to come to an end. */
-function firstAllowed(mask: Uint32Array): number {
+function firstAllowed(mask: Uint32Array, tokenizer: Tokenizer): number {
 	const isAllowed = (id: number) => ((mask[id >> 5]! >> (id & 31)) & 1) === 1
-	const closing = fakeTokenizer.encode('"}]').find(isAllowed)
-	return closing ?? alphabet.findIndex((_, id) => isAllowed(id))
+	const closing = tokenizer.encode('"}]').find(isAllowed)
+	return closing ?? tokenizer.spec.vocab.findIndex((_, id) => isAllowed(id))
 }
 
 /** The first ids as alternatives, each less likely than the one before. */

@@ -167,6 +167,40 @@ describe('a reply that calls a tool as the template has it', () => {
 	})
 })
 
+describe('a call that the request forces', () => {
+	const forced = { messages, tools, tool_choice: 'required', max_tokens: 90 }
+
+	test("is begun by the prompt, with the mark of the template's format", async () => {
+		expect(await promptOf(forced)).toEndWith('<|end|>assistant:<tool_call>')
+		const named = { ...forced, tool_choice: { type: 'function', function: { name: 'look' } } }
+		expect(await promptOf(named)).toEndWith('assistant:<tool_call>')
+		expect(await promptOf({ tools, tool_choice: 'auto' })).toEndWith('assistant:')
+	})
+
+	test('is written in that format, and told as a call', async () => {
+		const app = testApp({ tokenizer })
+		const answer = await (await app.post('/v1/chat/completions', forced)).json()
+		expect(violations(ChatCompletion, answer)).toEqual([])
+		const [{ message, finish_reason: reason }] = answer.choices
+		expect(reason).toBe('tool_calls')
+		expect(message).toMatchObject({
+			content: null,
+			tool_calls: [{ function: { name: 'look', arguments: '{"":""}' } }],
+		})
+	})
+
+	test('is the same as a response', async () => {
+		const app = testApp({ tokenizer })
+		const flat = [{ type: 'function', name: 'look', parameters: { type: 'object' } }]
+		const body = { input: 'Hi', tools: flat, tool_choice: 'required', max_output_tokens: 90 }
+		const answer = await (await app.post('/v1/responses', body)).json()
+		expect(violations(ResponseSchema, answer)).toEqual([])
+		expect(answer.output).toMatchObject([
+			{ type: 'function_call', name: 'look', arguments: '{"":""}' },
+		])
+	})
+})
+
 describe('a response that calls a tool as the template has it', () => {
 	const flat = [{ type: 'function', name: 'look', parameters: { type: 'object', properties: {} } }]
 	const body = { input: 'Hi', tools: flat }

@@ -2,6 +2,7 @@
  * A directory of nanoGPT's train.py: `ckpt.pt` with model, model_args and iter_num; at character level
  * the data set's `meta.pkl` (stoi, itos) beside it. Without one, a vocabulary of GPT-2's size is GPT-2's.
  */
+import type { Kernels } from '../../kernels/binding.ts'
 import { describeValue, isRecord } from '../../lib/json.ts'
 import { parseForeignConfig } from '../../model/families.ts'
 import { GPT2_VOCAB_SIZE, gpt2Tokenizer } from '../../tokenizer/gpt2-vocabulary.ts'
@@ -10,7 +11,7 @@ import { CheckpointError } from './checkpoint-error.ts'
 import { networkTensors } from './foreign-tensors.ts'
 import type { ModelDirectory } from './model-directory.ts'
 import { PICKLE_BYTES_MAX, type PickleValue, readPickle } from './pickle.ts'
-import { openTorch, stateDictTensors } from './torch.ts'
+import { openTorch, stateDictTensors, TorchTensor } from './torch.ts'
 import type { CheckpointFile } from './types.ts'
 
 /** Characters of the data set that the model was trained on. */
@@ -39,10 +40,22 @@ export function openNanoGpt(directory: ModelDirectory): CheckpointFile {
 	return {
 		form: 'nanogpt',
 		step: saved.get('iter_num'),
+		readLoss: (kernels) => lossOf(saved.get('best_val_loss'), kernels),
 		parseConfig: () => parseForeignConfig(args, 'nanogpt'),
 		parseTokenizer: () => nanoGptTokenizer(directory, args['vocab_size']),
 		tensorsOf: (config) => networkTensors(stored, config, 'nanogpt'),
 	}
+}
+
+/** A number, or a tensor of one. */
+function lossOf(value: PickleValue | undefined, kernels: Kernels): number | null {
+	if (typeof value === 'number') return Number.isFinite(value) ? value : null
+	if (!(value instanceof TorchTensor) || value.elements !== 1) return null
+	const tensor = value.named('best_val_loss')
+	if (tensor.format === null) return null
+	const loss = new Float32Array(1)
+	tensor.open(kernels).read(loss)
+	return Number.isFinite(loss[0]) ? loss[0]! : null
 }
 
 /** The characters beside the model, or GPT-2's own vocabulary. Throws CheckpointError. */

@@ -55,6 +55,8 @@ export interface CheckpointFile {
 	readonly form: CheckpointForm
 	/** Training step that the file names; undefined when it names none. */
 	readonly step: unknown
+	/** Loss on validation data that the file tells; null where it tells none. Throws CheckpointError. */
+	readLoss?(kernels: Kernels): number | null
 	/** Verifies the architecture. Throws an Error that says what was expected and what came. */
 	parseConfig(): ModelConfig
 	/** Verifies the tokenizer. Throws such an Error. */

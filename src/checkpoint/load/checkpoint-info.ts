@@ -20,6 +20,8 @@ export interface CheckpointInfo {
 	readonly tokenizer: TokenizerSummary
 	/** Training step that the file names, or null. */
 	readonly step: number | null
+	/** Loss on validation data that the file tells, or null. */
+	readonly loss: number | null
 	readonly parameterCount: number
 	/** The format in which it is loaded, by what was asked for. */
 	readonly dtype: Dtype

@@ -87,15 +87,17 @@ export function judgeRun(evidence: RunEvidence): Judgement {
 		return { summary: null, unserved: run, damage }
 	}
 	const steps = new Set([...usable.map(({ step }) => step), served.step])
+	const info = infoOf(evidence, served)
 	const summary: RunSummary = {
 		...config,
 		name,
 		step: served.step,
 		steps: [...steps].sort((a, b) => a - b),
 		mtimeMs: served.mtimeMs,
-		lastLoss,
+		// A log beside the files knows more than what one of them tells.
+		lastLoss: lastLoss ?? info?.loss ?? null,
 		served,
-		info: infoOf(evidence, served),
+		info,
 		fault,
 	}
 	return { summary, unserved: null, damage }

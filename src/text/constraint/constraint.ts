@@ -17,6 +17,7 @@ import type { TokenState } from '../../engine/token-state.ts'
 import { inSlices, type Steps } from '../../lib/steps.ts'
 import type { IncrementalDecoder, Tokenizer } from '../../tokenizer/tokenizer.ts'
 import { PATTERN_LENGTH_MAX } from '../regex/parse-regex.ts'
+import { type CallFormat, CLOSE_TAG, OPEN_TAG } from '../tool-call-parser.ts'
 import { Alphabet } from './alphabet.ts'
 import { Automaton } from './automaton.ts'
 import { ConstraintCache } from './constraint-cache.ts'
@@ -46,11 +47,15 @@ export type ConstraintSpec =
 	| { readonly kind: 'regex'; readonly pattern: string }
 	/** One of these texts, none of them empty. */
 	| { readonly kind: 'choice'; readonly choices: readonly string[] }
-	/** Calls of functions: a JSON array of 1 to `countMax` objects with `name` and `arguments`. */
+	/**
+	 * Calls of functions, 1 to `countMax`, behind the mark with which a template's format begins
+	 * (`callMark`). Without a format they are a JSON array of objects with `name` and `arguments`.
+	 */
 	| {
 			readonly kind: 'calls'
 			readonly functions: readonly CallableFunction[]
 			readonly countMax: number
+			readonly format: CallFormat | null
 	  }
 
 export interface CallableFunction {
@@ -155,18 +160,33 @@ function* rootOf(
 			return yield* grammar.constants(spec.choices)
 		case 'calls': {
 			const calls: Rule[] = []
+			const argumentsKey = spec.format === 'object' ? 'parameters' : 'arguments'
 			for (const { name, parameters } of spec.functions) {
 				const nameRule = yield* grammar.constants([JSON.stringify(name)])
+				const value = yield* compileSchema(parameters, grammar)
 				const call = [
 					{ key: 'name', value: nameRule, isRequired: true },
-					{ key: 'arguments', value: yield* compileSchema(parameters, grammar), isRequired: true },
+					{ key: argumentsKey, value, isRequired: true },
 				]
 				calls.push(grammar.object(call))
 			}
-			const list = grammar.array(grammar.anyOf(calls), { min: 1, max: spec.countMax })
-			return grammar.document(list, hasEndToken)
+			return grammar.document(callText(grammar.anyOf(calls), spec, grammar), hasEndToken)
 		}
 	}
+}
+
+/** Calls as a format writes them behind its mark. */
+function callText(
+	call: Rule,
+	{ format, countMax }: ConstraintSpec & { kind: 'calls' },
+	grammar: JsonGrammar,
+): Rule {
+	if (format === 'object') return call
+	if (format !== 'tags') {
+		const list = grammar.array(call, { min: 1, max: countMax })
+		return format === null ? list : grammar.sequence([grammar.optional(' '), list])
+	}
+	return grammar.repeated([`\n`, call, `\n${CLOSE_TAG}`], `\n${OPEN_TAG}`, countMax)
 }
 
 /** Kept for each tokenizer: they do not depend on the schema. */

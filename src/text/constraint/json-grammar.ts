@@ -59,6 +59,29 @@ export class JsonGrammar {
 		return new Rule(() => alternatives.map((alternative) => [alternative]))
 	}
 
+	/** Rules and texts one after another. */
+	sequence(parts: readonly (Rule | string)[]): Rule {
+		const symbols = parts.map((part) => (typeof part === 'string' ? this.#literal(part) : part))
+		return new Rule(() => [symbols])
+	}
+
+	/** A text or nothing; nothing where no token can write it. */
+	optional(text: string): Rule {
+		return new Rule(() => (this.#alphabet.spells(text) ? [[], [this.#literal(text)]] : [[]]))
+	}
+
+	/** 1 to `max` times these parts, with a text between. */
+	repeated(parts: readonly (Rule | string)[], between: string, max: number): Rule {
+		const once = this.sequence(parts)
+		const rest = memoized((count: number): Rule => {
+			return new Rule(() => {
+				const more = [this.#literal(between), once, rest(count + 1)]
+				return count < max ? [[], more] : [[]]
+			})
+		})
+		return new Rule(() => [[once, rest(1)]])
+	}
+
 	/** One of these texts of JSON. */
 	*constants(texts: readonly string[]): Steps<Rule> {
 		return ruleOf(texts.length > 0 ? yield* choiceLexeme(texts, this.#alphabet) : undefined)

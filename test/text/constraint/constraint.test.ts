@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { stateAfter } from '../../../src/engine/token-state.ts'
+import { CallReader } from '../../../src/text/call-reader.ts'
 import { type ConstraintSpec, compileConstraint } from '../../../src/text/constraint/constraint.ts'
 import { ConstraintError } from '../../../src/text/constraint/constraint-error.ts'
+import { callMark, ToolCallParser } from '../../../src/text/tool-call-parser.ts'
 import type { Tokenizer } from '../../../src/tokenizer/tokenizer.ts'
 import { turnsDuring } from '../../helpers/turns.ts'
 import { loadTokenizer, loadTokenizerFixtures } from '../../tokenizer/fixture-tokenizers.ts'
@@ -356,7 +358,7 @@ test('calls of functions are a JSON array, each with arguments of its own schema
 		{ name: 'add', parameters: { $ref: '#/$defs/n', $defs: { n: { required: ['n'] } } } },
 		{ name: 'stop', parameters: { type: 'object', additionalProperties: false } },
 	]
-	const spec = { kind: 'calls', functions, countMax: 2 } as const
+	const spec = { kind: 'calls', functions, countMax: 2, format: null } as const
 	for (let seed = 0; seed < 30; seed++) {
 		const text = walkSpec(spec, withEnd, { randomTokens: seed * 2, random: seededRandom(seed) })
 		const calls: { name: string; arguments: object }[] = JSON.parse(text)
@@ -367,6 +369,30 @@ test('calls of functions are a JSON array, each with arguments of its own schema
 		}
 	}
 })
+
+test.each(['tags', 'list', 'object'] as const)(
+	'calls in the format of a template, %s, are read by who reads replies in it',
+	(format) => {
+		const functions = [
+			{ name: 'add', parameters: { type: 'object', required: ['n'] } },
+			{ name: 'stop', parameters: { type: 'object', additionalProperties: false } },
+		]
+		const countMax = format === 'object' ? 1 : 3
+		const spec = { kind: 'calls', functions, countMax, format } as const
+		for (let seed = 0; seed < 30; seed++) {
+			const text = walkSpec(spec, withEnd, { randomTokens: seed * 2, random: seededRandom(seed) })
+			const parser = new ToolCallParser(format, ['add', 'stop'])
+			const [first, last] = [parser.push(callMark(format) + text), parser.finish()]
+			expect(first.text + last.text).toBe('')
+			const calls = [...first.calls, ...last.calls]
+			expect(calls.length).toBeWithin(1, countMax + 1)
+			const reader = new CallReader()
+			const pieces = [...text].flatMap((character) => reader.push(character))
+			expect(pieces.flatMap(({ name }) => name ?? [])).toEqual(calls.map(({ name }) => name!))
+			for (const call of calls) JSON.parse(call.arguments)
+		}
+	},
+)
 
 test('a format is compiled once, however many ask for it, at once or later', async () => {
 	const compile = (schema: object) =>

@@ -12,7 +12,7 @@ export function inspectCheckpoint(
 	file: CheckpointFile,
 	dtype: DtypeChoice,
 ): CheckpointInfo {
-	return describe(kernels, file.form, verifyStructure(file), dtype)
+	return describe(kernels, file, verifyStructure(file), dtype)
 }
 
 /** Verifies a checkpoint to its last number without keeping it. Throws CheckpointError. */
@@ -23,7 +23,7 @@ export function verifyCheckpoint(
 ): CheckpointInfo {
 	const checkpoint = verifyStructure(file)
 	readTensors(kernels, checkpoint, () => {})
-	return describe(kernels, file.form, checkpoint, dtype)
+	return describe(kernels, file, checkpoint, dtype)
 }
 
 /**
@@ -37,7 +37,7 @@ export function loadCheckpoint(
 	allocate: (bytes: number) => SharedArrayBuffer,
 ): LoadedCheckpoint {
 	const checkpoint = verifyStructure(file)
-	const described = describe(kernels, file.form, checkpoint, dtype)
+	const described = describe(kernels, file, checkpoint, dtype)
 	const layout = weightLayout(kernels, checkpoint.config, described.dtype)
 	const arena = allocate(layout.totalBytes)
 	kernels.adviseHugePages(pointerOf(new Uint8Array(arena)), arena.byteLength)
@@ -57,7 +57,7 @@ export function loadCheckpoint(
 
 function describe(
 	kernels: Kernels,
-	form: CheckpointInfo['form'],
+	file: CheckpointFile,
 	checkpoint: VerifiedCheckpoint,
 	choice: DtypeChoice,
 ): CheckpointInfo {
@@ -71,7 +71,8 @@ function describe(
 		hasChatTemplate: 'chatTemplate' in tokenizerSpec && Boolean(tokenizerSpec.chatTemplate),
 		specialTokens: tokenizerSpec.specialTokens,
 	}
-	return { form, config, tokenizer, step, parameterCount, dtype, arenaBytes }
+	const loss = file.readLoss?.(kernels) ?? null
+	return { form: file.form, config, tokenizer, step, loss, parameterCount, dtype, arenaBytes }
 }
 
 /** Bytes with a scale for each group, as files name them. */
