@@ -38,10 +38,18 @@ export async function measureConstraints(bench: Bench): Promise<void> {
 	await using server = await startServer(bench, runsDirectory(bench))
 	using client = new TaskProcess<ClientTask, ClientResult>('http-client.ts')
 	const target = { port: server.port, model: servedName('embedded'), probes: [] }
-	const ask = async (streams: number, maxTokens: number, fields: object = {}) => {
-		const task = { ...target, streams, maxTokens, fields: { ...fields } }
-		const { tokens, seconds } = await client.run(task)
-		return { speed: tokens / seconds, tokensPerStream: Math.ceil(tokens / streams) }
+	const ask = async (
+		streams: number,
+		maxTokens: ClientTask['maxTokens'],
+		fields: Record<string, unknown> = {},
+	) => {
+		const { tokens, seconds, streamTokens } = await client.run({
+			...target,
+			streams,
+			maxTokens,
+			fields,
+		})
+		return { speed: tokens / seconds, streamTokens }
 	}
 	for (const [format, fields] of Object.entries(FORMATS)) {
 		for (let run = 0; run < WARM_UP_RUNS; run++) await ask(8, STREAM_TOKENS, fields)
@@ -49,9 +57,9 @@ export async function measureConstraints(bench: Bench): Promise<void> {
 			const held: number[] = []
 			const ratios: number[] = []
 			for await (const _ of roundsOf(bench)) {
-				const { speed, tokensPerStream } = await ask(streams, STREAM_TOKENS, fields)
-				// Held texts may end by themselves: the free ones beside them are as long.
-				const free = await ask(streams, tokensPerStream)
+				const { speed, streamTokens } = await ask(streams, STREAM_TOKENS, fields)
+				// Held texts may end by themselves: each free one is as long as one of them.
+				const free = await ask(streams, streamTokens)
 				held.push(speed)
 				ratios.push(speed / free.speed)
 			}

@@ -10,9 +10,9 @@ import { serveTasks } from './task-process.ts'
 export interface ClientTask {
 	readonly port: number
 	readonly model: string
-	/** Streams at the same time, each of `maxTokens` tokens. */
+	/** Streams at the same time, each of so many tokens: the same number, or one for each. */
 	readonly streams: number
-	readonly maxTokens: number
+	readonly maxTokens: number | readonly number[]
 	/** Texts that go on, or answers in a chat (default). */
 	readonly endpoint?: 'completions' | 'chat/completions'
 	/** Further fields of each request. */
@@ -31,6 +31,8 @@ export interface ClientResult {
 	readonly seconds: number
 	/** Tokens of the streams, as the server counted them. */
 	readonly tokens: number
+	/** The same of each stream. */
+	readonly streamTokens: readonly number[]
 	/** Between tokens of one stream, milliseconds. */
 	readonly gapP50: number
 	readonly gapP99: number
@@ -167,18 +169,24 @@ async function run(task: ClientTask): Promise<ClientResult> {
 	const firstTokenMs: number[] = []
 	if (task.probes.length > 0) firstTokenMs.push(...(await probe(task, clients)))
 	else if (task.seconds !== undefined) await repeat(task, clients, start + task.seconds * 1000)
-	else await Promise.all(clients.map((client) => client.request(STREAM_PROMPT, task.maxTokens)))
+	else
+		await Promise.all(clients.map((client, i) => client.request(STREAM_PROMPT, tokensOf(task, i))))
 	const seconds = (performance.now() - start) / 1000
 	for (const client of clients) client.close()
 	const gaps = clients.flatMap((client) => client.gaps)
 	return {
 		seconds,
 		tokens: clients.reduce((sum, client) => sum + client.tokens, 0),
+		streamTokens: clients.map((client) => client.tokens),
 		gapP50: quantile(gaps, 0.5),
 		gapP99: quantile(gaps, 0.99),
 		gapMax: quantile(gaps, 1),
 		firstTokenMs,
 	}
+}
+
+function tokensOf({ maxTokens }: ClientTask, stream: number): number {
+	return typeof maxTokens === 'number' ? maxTokens : (maxTokens[stream] ?? 0)
 }
 
 /** Streams again and again until `end`, a time of performance.now(). */
@@ -187,8 +195,8 @@ async function repeat(
 	clients: readonly StreamClient[],
 	end: number,
 ): Promise<void> {
-	const load = clients.map(async (client) => {
-		while (performance.now() < end) await client.request(STREAM_PROMPT, task.maxTokens)
+	const load = clients.map(async (client, i) => {
+		while (performance.now() < end) await client.request(STREAM_PROMPT, tokensOf(task, i))
 	})
 	await Promise.all(load)
 }
@@ -196,8 +204,8 @@ async function repeat(
 /** Times to first token while the clients keep the server busy. */
 async function probe(task: ClientTask, clients: readonly StreamClient[]): Promise<number[]> {
 	let isOver = false
-	const load = clients.map(async (client) => {
-		while (!isOver) await client.request(STREAM_PROMPT, task.maxTokens)
+	const load = clients.map(async (client, i) => {
+		while (!isOver) await client.request(STREAM_PROMPT, tokensOf(task, i))
 	})
 	const prober = new StreamClient(task)
 	await prober.connect()

@@ -40,6 +40,7 @@ const FIRST_TOKEN_GOAL: Goal = { of: 'value', bound: 'max', limit: 1.5 }
 /** Of quick models beside LOAD_STREAMS, 99th percentiles: gaps between tokens and first tokens. */
 const GAP_GOAL: Goal = { of: 'value', bound: 'max', limit: 12 }
 const LOADED_FIRST_TOKEN_GOAL: Goal = { of: 'value', bound: 'max', limit: 20 }
+const TOP_P_GOAL: Goal = { of: 'value', bound: 'min', limit: 0.95 }
 const QUICK_MODELS: readonly ModelName[] = ['S', 'embedded']
 
 interface Subject {
@@ -73,7 +74,30 @@ export async function measureHttp(bench: Bench): Promise<void> {
 		for (let run = 0; run < warmUpRuns; run++) await subject.ask(WARM_UP)
 		for (const streams of STREAM_COUNTS) await measureStreams(bench, subject, streams)
 		await measureFirstToken(bench, subject)
+		if (QUICK_MODELS.includes(name)) await measureTopP(bench, subject)
 	}
+}
+
+/** Draws from all tokens that make up a probability, beside those from a number of tokens, by turns. */
+async function measureTopP(bench: Bench, subject: Subject): Promise<void> {
+	const { name, ask } = subject
+	const task = { streams: LOAD_STREAMS, maxTokens: STREAM_TOKENS_MAX, probes: [] }
+	const ratios: number[] = []
+	for (let round = 0; round < bench.rounds; round++) {
+		const speed = async (fields: Record<string, unknown>) => {
+			const { tokens, seconds } = await ask({ ...task, fields })
+			return tokens / seconds
+		}
+		const byCount = await speed({ top_k: 40 })
+		ratios.push((await speed({ top_p: 0.9, top_k: 0 })) / byCount)
+	}
+	bench.report.add({
+		subject: name,
+		name: `top_p 0.9 against top_k 40, ${LOAD_STREAMS} streams`,
+		unit: '×',
+		samples: ratios,
+		goal: TOP_P_GOAL,
+	})
 }
 
 async function measureStreams(bench: Bench, subject: Subject, streams: number): Promise<void> {
