@@ -33,7 +33,7 @@ export async function buildLlamaCpp(program: LlamaProgram): Promise<string> {
 	const source = join(CACHE, 'source')
 	if (!existsSync(join(build, 'build.ninja'))) {
 		await Bun.$`mkdir -p ${source}`
-		await Bun.$`python3 -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: --dest ${CACHE} ${LLAMA_CPP_PACKAGE}`
+		await Bun.$`python3 -m pip download --quiet --no-deps --no-binary :all: --dest ${CACHE} ${LLAMA_CPP_PACKAGE}`
 		const archive = `${LLAMA_CPP_PACKAGE.replace('==', '-')}.tar.gz`
 		await Bun.$`tar xzf ${join(CACHE, archive)} --strip-components=1 --directory=${source}`
 		await Bun.$`cmake -G Ninja -S ${join(source, 'vendor/llama.cpp')} -B ${build} ${OPTIONS}`.quiet()
