@@ -12,6 +12,8 @@ const DECODE_TOKENS = 64
 /** Streams that decode together, and their tokens. */
 const STREAMS = 32
 const STREAM_TOKENS = 32
+/** Threads of others wait for more work with their processors busy: so long after each turn. */
+const SPIN_MS = 400
 /** Of a log-probability, in f32: sums in another order make it less than a thousandth of this. */
 const SAME_MODEL_NATS = 1e-2
 const CHECKED_TOKENS = 48
@@ -76,6 +78,7 @@ async function byTurns(
 	const theirs: Speeds[] = []
 	for await (const _ of roundsOf(bench)) {
 		theirs.push(await theirSpeeds())
+		await Bun.sleep(SPIN_MS)
 		ours.push(ourSpeeds(runner))
 	}
 	const add = (work: string, key: keyof Speeds) => {

@@ -48,8 +48,7 @@ const TAIL_BYTES = 2048
 
 const STATUS_OK = 'HTTP/1.1 200'
 const EVENT = Buffer.from('data: {')
-/** Where a chunk's text begins, in a chat and elsewhere. */
-const CONTENTS = ['"content":"', '"text":"'].map((text) => Buffer.from(text))
+const CONTENT = Buffer.from('"content":"')
 const QUOTE = '"'.charCodeAt(0)
 
 /** One connection that makes one streamed request after another. */
@@ -116,13 +115,18 @@ class StreamClient {
 		this.#socket?.end()
 	}
 
+	/** A chat begins with an event without text; elsewhere a first token may be a part of a character. */
+	#isFirstToken(bytes: Buffer, events: number): boolean {
+		return this.#task.endpoint === 'completions' ? events > 0 : hasText(bytes)
+	}
+
 	#receive(bytes: Buffer): void {
 		const now = performance.now()
 		const events = countEvents(bytes)
 		if (!Number.isNaN(this.firstTokenMs)) {
 			if (events > 0) this.gaps.push(now - this.#lastEventAt)
 			for (let i = 1; i < events; i++) this.gaps.push(0)
-		} else if (hasText(bytes)) {
+		} else if (this.#isFirstToken(bytes, events)) {
 			this.firstTokenMs = now - this.#sentAt
 		}
 		if (events > 0) this.#lastEventAt = now
@@ -153,11 +157,9 @@ function countEvents(bytes: Buffer): number {
 
 /** True when a chunk of these events has text: the role chunk's is empty. */
 function hasText(bytes: Buffer): boolean {
-	for (const content of CONTENTS) {
-		for (let at = bytes.indexOf(content); at !== -1; at = bytes.indexOf(content, at)) {
-			at += content.length
-			if (bytes[at] !== QUOTE) return true
-		}
+	for (let at = bytes.indexOf(CONTENT); at !== -1; at = bytes.indexOf(CONTENT, at)) {
+		at += CONTENT.length
+		if (bytes[at] !== QUOTE) return true
 	}
 	return false
 }

@@ -43,7 +43,7 @@ export async function startPythonPeer(
 	const script = join(import.meta.dir, 'python', `${peer}_peer.py`)
 	const model = join(bench.directory, `${peer}-${name}-${dtype}`)
 	const args = [huggingFacePath(name), model, dtype, String(bench.threads)]
-	const child = Bun.spawn([python, script, ...args], {
+	const child = Bun.spawn([python, '-B', script, ...args], {
 		stdio: ['pipe', 'pipe', Bun.file(join(bench.directory, `${peer}.log`))],
 		env: { PATH: process.env['PATH'], OMP_NUM_THREADS: String(bench.threads) },
 		signal: bench.stopping,

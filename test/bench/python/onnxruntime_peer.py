@@ -213,6 +213,8 @@ def main(directory, out, dtype, threads):
             per_channel=True,
             op_types_to_quantize=["MatMul"],
             use_external_data_format=True,
+            # Its operators' outputs are of no type that it knows.
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
         )
         path = quantized
     serve(Engine(path, model, context, int(threads)))
