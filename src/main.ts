@@ -45,7 +45,7 @@ const status = await runCommand({
 	screen: process.stdout,
 	isErrorTerminal: process.stderr.isTTY === true,
 	print: (text) => output.write(text),
-	warn: (text) => process.stderr.write(text),
+	warn: (text, written) => process.stderr.write(text, written),
 	stopRequested,
 }).catch((error: unknown) => {
 	process.stderr.write(`alpha: ${messageOf(error)}\n`)

@@ -35,8 +35,8 @@ export interface CommandContext extends OptionSources {
 	readonly isErrorTerminal: boolean
 	/** Writes to standard output: results, and what scripts read. */
 	readonly print: (text: string) => void
-	/** Writes to standard error: what people read. */
-	readonly warn: (text: string) => void
+	/** Writes to standard error: what people read. `written` is called when it has left the process. */
+	readonly warn: (text: string, written?: () => void) => void
 	/**
 	 * Resolves at the first SIGTERM or Ctrl-C, or when the output is lost, with the exit status of a
 	 * command that ends therefore. A second signal ends the process at once.

@@ -57,11 +57,14 @@ export const serveCommand: Command = {
 			return 0
 		}
 		const format = logFormat(config, context)
-		using output = new LogOutput(context.warn)
-		const log = createLog(format, (line, level) => output.write(line, level))
+		using output = new LogOutput({
+			write: context.warn,
+			lost: (lines) => log('warn', `${lines} lines of the log were lost: nobody read them`),
+		})
+		const log: Log = createLog(format, (line, level) => output.write(line, level))
 		for (const warning of warnings) log('warn', warning)
 		await using runtime = await startRuntime({ ...config, isaOrigin: origins.isa }, context, log)
-		for (const name of config.preload) (await runtime.catalog.acquire(name))[Symbol.dispose]()
+		for (const name of config.preload) await preload(name, runtime, origins)
 
 		let isDraining = false
 		await using exporter = spanExporter(config, context, log)
@@ -96,6 +99,16 @@ export const serveCommand: Command = {
 		await drain(server, runtime, config.drainSeconds * 1000)
 		return 0
 	},
+}
+
+/** Throws CommandError that names the setting. */
+async function preload(name: string, { catalog }: Runtime, origins: ConfigOrigins): Promise<void> {
+	try {
+		const lease = await catalog.acquire(name)
+		lease[Symbol.dispose]()
+	} catch (error) {
+		throw new CommandError(1, `${origins.preload}: ${messageOf(error)}`, { cause: error })
+	}
 }
 
 /** Null unless there is a collector. */

@@ -3,7 +3,8 @@
  *
  *     bun test/clients/more.ts
  *
- * async-openai (Rust) needs cargo, promptfoo needs npx with Node 22.22; without them it says so. Ends with
+ * async-openai (Rust) needs cargo, promptfoo needs npx with Node 22.22, the decoder of OpenTelemetry's
+ * collector needs go; without them it says so. Ends with
  * 1 when a client found fault.
  */
 import { writeFileSync } from 'node:fs'
@@ -86,10 +87,50 @@ async function promptfoo(): Promise<Outcome> {
 	return true
 }
 
+/** Traces of a request, read by the decoder of OpenTelemetry's collector. */
+async function collector(): Promise<Outcome> {
+	if (Bun.which('go') === null) return null
+	const source = join(import.meta.dir, 'otlp')
+	const reader = join(import.meta.dir, '../../node_modules/.cache/otlp-reader')
+	const build = Bun.spawn(['go', 'build', '-C', source, '-o', reader, '.'], {
+		stdin: 'ignore',
+		stdout: 'inherit',
+		stderr: 'inherit',
+	})
+	if ((await build.exited) !== 0) return false
+	const bodies: string[] = []
+	using receiver = Bun.serve({
+		port: 0,
+		hostname: '127.0.0.1',
+		async fetch(request) {
+			bodies.push(await request.text())
+			return Response.json({})
+		},
+	})
+	const server = await startAlpha({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url.href } })
+	const [traceId, parentId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']
+	await fetch(`${server.url}/api/generate?prompt=Hello&max_tokens=4`, {
+		headers: { traceparent: `00-${traceId}-${parentId}-01` },
+	}).then((response) => response.text())
+	await server.stop()
+	const child = Bun.spawn([reader], { stdin: new Blob([bodies[0] ?? '']), stdout: 'pipe' })
+	const rows = (await new Response(child.stdout).text()).split('\n').filter((row) => row !== '')
+	const spans = rows.map((row) => row.split('\t'))
+	const names = spans.map(([, , name]) => name).join(', ')
+	const passed =
+		names === 'text_completion v2-bpe-chat, queue, prefill, decode' &&
+		spans.every(([trace, , , , length]) => trace === traceId && Number(length) >= 0) &&
+		spans[0]?.[1] === parentId &&
+		spans[0]?.[3] === 'Server'
+	console.log(`${passed ? '(pass)' : '(fail)'} OpenTelemetry's collector: ${names}`)
+	return passed
+}
+
 let failed = false
 for (const [name, check, needs] of [
 	['async-openai', rust, 'cargo'],
 	['promptfoo', promptfoo, 'npx with Node 22.22 or newer'],
+	["OpenTelemetry's collector", collector, 'go'],
 ] as const) {
 	const outcome = await check()
 	if (outcome === null) console.log(`(skip) ${name}: there is no ${needs}`)
