@@ -22,7 +22,7 @@ describe.skipIf(!hasTmux)(`alpha run at a terminal${hasTmux ? '' : ' (needs tmux
 		await terminal.shows(/clever,\n.*\w[\s\S]*>>> $|clever,\n.*\w[\s\S]*>>>\s*$/)
 		const before = await terminal.screen()
 		await terminal.press('Enter')
-		await terminal.shows(/>>>\n[^>]*\w[\s\S]*>>>\s*$/)
+		await terminal.shows(/>>> *\n[^>]*\w[\s\S]*>>>\s*$/)
 		expect((await terminal.screen()).length).toBeGreaterThan(before.length)
 		await terminal.press('C-d')
 		await terminal.shows('status 0')
