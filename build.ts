@@ -1,6 +1,6 @@
 /**
  * Builds `dist/alpha`, one executable with everything inside: kernels, workers, web page, Swagger UI
- * and the embedded model. `bun build.ts [--if-changed] [--library] [--target linux-arm64]`
+ * and the embedded model. `bun build.ts [--if-changed] [--library] [--release] [--target linux-arm64]`
  *
  * Files travel as Bun's `assets`: the executable finds them beside its bundle, the checkout in their
  * usual places; `src/commands/packaged-files.ts` knows both.
@@ -86,11 +86,13 @@ async function produce(
 async function buildExecutable(options: {
 	target: KernelTarget | undefined
 	ifChanged: boolean
+	isRelease: boolean
 }): Promise<void> {
-	const { target, ifChanged } = options
+	const { target, ifChanged, isRelease } = options
 	const suffix = (target ?? hostTarget()).startsWith('windows') ? '.exe' : ''
 	const executable = join(DIST, `${target === undefined ? 'alpha' : `alpha-${target}`}${suffix}`)
-	const digest = await digestFiles(SOURCES)
+	const stamp = isRelease ? releaseStamp() : null
+	const digest = `${await digestFiles(SOURCES)}${stamp ?? ''}`
 	if (ifChanged && (await isUpToDate(executable, digest))) return
 	const library = await buildLibrary(target)
 	await produce(executable, digest, async (outfile) => {
@@ -100,6 +102,7 @@ async function buildExecutable(options: {
 			// Halves the time to start: parsing is done here. Bytecode with top-level await needs ESM.
 			bytecode: true,
 			format: 'esm',
+			...(stamp === null ? {} : { define: { ALPHA_BUILD: JSON.stringify(stamp) } }),
 			throw: false,
 			compile: {
 				...(target === undefined ? {} : { target: `bun-${target}` }),
@@ -117,6 +120,14 @@ async function buildExecutable(options: {
 	console.log(
 		`built dist/${basename(executable)}, ${(Bun.file(executable).size / 1e6).toFixed(0)} MB`,
 	)
+}
+
+/** What `--version` tells of a release: its commit and that commit's date. Throws outside of a clone. */
+function releaseStamp(): string {
+	const command = ['git', 'log', '-1', '--format=%h, %cs', '--abbrev=12']
+	const { success, stdout } = Bun.spawnSync(command, { cwd: ROOT })
+	if (!success) throw new Error('--release: expected a clone of the repository with git')
+	return stdout.toString().trim()
 }
 
 /** Compiles the kernels, where their sources have changed, and returns the library's path. */
@@ -142,12 +153,13 @@ async function main(): Promise<void> {
 		options: {
 			'if-changed': { type: 'boolean', default: false },
 			library: { type: 'boolean', default: false },
+			release: { type: 'boolean', default: false },
 			target: { type: 'string' },
 		},
 	})
 	const target = parseTarget(values.target)
 	if (values.library) await buildLibrary(target)
-	else await buildExecutable({ target, ifChanged: values['if-changed'] })
+	else await buildExecutable({ target, ifChanged: values['if-changed'], isRelease: values.release })
 }
 
 try {

@@ -10,6 +10,9 @@ import { runCommand } from './commands/run-command.ts'
 import { LibraryUnavailableError } from './kernels/library-path.ts'
 import { messageOf } from './lib/errors.ts'
 
+/** Put in by `bun build.ts --release`. */
+declare const ALPHA_BUILD: string | undefined
+
 const output = new Output(process.stdout)
 // Who reads the log may go away; the work goes on.
 process.stderr.on('error', () => {})
@@ -37,6 +40,7 @@ const status = await runCommand({
 	argv: process.argv.slice(2),
 	env: process.env,
 	version,
+	build: typeof ALPHA_BUILD === 'undefined' ? null : ALPHA_BUILD,
 	readFile: (path) => readFileSync(path, 'utf8'),
 	spawnEngineWorker: () => new Worker(new URL('./engine/worker/worker.ts', import.meta.url)),
 	spawnLoaderWorker: () =>

@@ -24,6 +24,8 @@ export const exitStatus = {
 /** What a command gets from the process; only main.ts touches the process itself. */
 export interface CommandContext extends OptionSources {
 	readonly version: string
+	/** Commit and date of a release, `1a2b3c4d5e6f, 2026-01-31`; null for what was built by hand. */
+	readonly build: string | null
 	/** Workers can be spawned from main.ts only: elsewhere a compiled binary cannot find them. */
 	readonly spawnEngineWorker: () => Worker
 	readonly spawnLoaderWorker: () => Worker

@@ -7,6 +7,7 @@ import { eventsCommand } from './events.ts'
 import { exportCommand } from './export.ts'
 import { foreignWords } from './foreign-words.ts'
 import { generateCommand } from './generate.ts'
+import { healthCommand } from './health.ts'
 import { listCommand } from './list.ts'
 import { keysOf, suggestion, UsageError } from './option.ts'
 import { formatHelp } from './options.ts'
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
 	watchCommand,
 	eventsCommand,
 	doctorCommand,
+	healthCommand,
 	completionCommand(() => commands),
 ]
 
@@ -46,7 +48,7 @@ export async function runCommand(context: CommandContext): Promise<number> {
 	const [first = ''] = argv
 	try {
 		if (VERSION_WORDS.includes(first)) {
-			print(`alpha ${context.version}\n`)
+			print(`alpha ${context.version}${context.build === null ? '' : ` (${context.build})`}\n`)
 			return 0
 		}
 		if (first === 'help') return help(argv[1], context)

@@ -4,8 +4,8 @@
  */
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runCommand as run } from '../../deploy/release/command.ts'
 import type { Architecture } from '../../src/kernels/targets.ts'
-import { run } from './run.ts'
 
 /** Debian 12's musl does not know the packed relocations of today's Alpine libraries. */
 const SUITE = 'trixie'

@@ -6,6 +6,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { runCommand as run } from '../../deploy/release/command.ts'
 import { kernelSymbols } from '../../src/kernels/binding.ts'
 import { libraryName } from '../../src/kernels/library-path.ts'
 import {
@@ -18,7 +19,6 @@ import {
 import { executablePath } from '../helpers/alpha-server.ts'
 import { exportsOf, formatOf, neededBy } from './binary-format.ts'
 import { makeMuslSystem } from './musl-system.ts'
-import { run } from './run.ts'
 
 const root = join(import.meta.dir, '../..')
 const ASK = 'generate novels-austen She --max-tokens=30 --temperature=0 --threads=2'.split(' ')

@@ -1,5 +1,5 @@
-/** Runs a command to its end; returns its standard output, throws what it printed when it fails. */
-export async function run(
+/** Runs a program of the system; throws what it said when it fails. Returns its standard output. */
+export async function runCommand(
 	command: readonly string[],
 	options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
@@ -18,4 +18,11 @@ export async function run(
 	])
 	if (status === 0) return output
 	throw new Error(`${command.join(' ')} ended with ${status}:\n${output}${errors}`)
+}
+
+/** Hex SHA-256 of a file. */
+export async function sha256Of(path: string): Promise<string> {
+	const hasher = new Bun.CryptoHasher('sha256')
+	for await (const chunk of Bun.file(path).stream()) hasher.update(chunk)
+	return hasher.digest('hex')
 }

@@ -1,0 +1,78 @@
+/**
+ * Two releases of the commit that is checked out, from two clones in two directories, have the same bytes;
+ * the image serves, read-only and as nobody, where podman is; the package installs into an empty root.
+ * Some minutes, as root: `bun test/release/reproducible.ts [TARGET…]`, default linux-x64.
+ */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runCommand as run } from '../../deploy/release/command.ts'
+import { eventually } from '../helpers/eventually.ts'
+
+const root = join(import.meta.dir, '../..')
+const targets = process.argv.length > 2 ? process.argv.slice(2) : ['linux-x64']
+const directory = mkdtempSync(join(tmpdir(), 'alpha-release-'))
+let failures = 0
+
+function tell(isRight: boolean, what: string): void {
+	console.log(`(${isRight ? 'pass' : 'fail'}) ${what}`)
+	if (!isRight) failures++
+}
+
+/** A release made in a clone of its own; returns its directory. */
+async function release(name: string): Promise<string> {
+	const clone = join(directory, name)
+	await run(['git', 'clone', '--quiet', '--no-hardlinks', root, clone])
+	await run([process.execPath, 'run', 'release', ...targets], { cwd: clone })
+	return join(clone, 'dist/release')
+}
+
+/** Serves from the image with nothing but a port, asks for a text, and ends it. */
+async function serveImage(image: string): Promise<void> {
+	const podman = ['podman', '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
+	const loaded = await run([...podman, 'load', '--quiet', '--input', image])
+	const name = loaded.trim().split(' ').at(-1) ?? ''
+	const safe = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges']
+	const port = '127.0.0.1::3000'
+	const id = (await run([...podman, 'run', '--detach', ...safe, '--publish', port, name])).trim()
+	try {
+		const [, published] = /:(\d+)\s*$/.exec(await run([...podman, 'port', id, '3000'])) ?? []
+		const url = `http://127.0.0.1:${published}`
+		await eventually(
+			async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok === true,
+			20_000,
+		)
+		const { text } = (await (
+			await fetch(`${url}/api/generate?prompt=She&max_tokens=4`)
+		).json()) as {
+			readonly text?: string
+		}
+		tell(text !== undefined && text !== '', `the image continues a prompt: ${JSON.stringify(text)}`)
+		const health = Bun.spawnSync([...podman, 'exec', id, '/alpha', 'health'])
+		tell(health.exitCode === 0, 'its health check says that it is well')
+	} finally {
+		await run([...podman, 'rm', '--force', id])
+		await run([...podman, 'rmi', '--force', name])
+	}
+}
+
+try {
+	const [first, second] = [await release('one'), await release('two/deeper')]
+	const sums = (path: string) => readFileSync(join(path, 'SHA256SUMS'), 'utf8')
+	tell(sums(first) === sums(second), `two releases of one commit are equal:\n${sums(first)}`)
+	await run(['sha256sum', '--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: first })
+	const files = readdirSync(first)
+	const packageName = files.find((name) => name.endsWith('_amd64.deb'))
+	if (packageName !== undefined) {
+		const unpacked = join(directory, 'package')
+		await run(['dpkg-deb', '--extract', join(first, packageName), unpacked])
+		const version = await run([join(unpacked, 'usr/bin/alpha'), '--version'])
+		tell(/^alpha [\d.]+ \([0-9a-f]{12}, \d{4}-\d\d-\d\d\)\n$/.test(version), version.trim())
+	}
+	const image = files.find((name) => name.endsWith('.oci.tar'))
+	if (image !== undefined && Bun.which('podman') !== null) await serveImage(join(first, image))
+	cpSync(first, join(root, 'dist/release'), { recursive: true })
+} finally {
+	rmSync(directory, { recursive: true, force: true })
+}
+process.exit(failures === 0 ? 0 : 1)
