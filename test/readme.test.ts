@@ -22,6 +22,7 @@ test('the README names the Bun version that package.json pins', () => {
 const documents = [
 	'README.md',
 	'test/README.md',
+	'deploy/README.md',
 	...new Bun.Glob('src/**/README.md').scanSync(root),
 ]
 

@@ -15,6 +15,8 @@ export interface BannerFacts {
 	readonly acceptsUploads: boolean
 	/** Listens beyond this machine without asking for a key. */
 	readonly isOpenToAll: boolean
+	/** The port is one that a platform chose, which cannot connect to this machine's own address. */
+	readonly isHiddenFromPlatform: boolean
 }
 
 /** Models of each kind that the banner names; the rest is counted. */
@@ -55,6 +57,11 @@ export function formatBanner(facts: BannerFacts): string {
 		`  compute    ${facts.isaName}, ${facts.threads} ${facts.threads === 1 ? 'thread' : 'threads'}, ${facts.dtype}, up to ${formatBytes(facts.memoryBytesMax)} for models`,
 	]
 	if (!facts.acceptsUploads) lines.push('  uploads    off: set UPLOAD_SECRET to accept them')
+	if (facts.isHiddenFromPlatform) {
+		lines.push(
+			'  platform   PORT is set, but only this machine can connect: a platform needs ALPHA_HOST=0.0.0.0',
+		)
+	}
 	if (facts.isOpenToAll) {
 		lines.push(
 			'  warning    everybody who can reach this address can use the server: set ALPHA_API_KEYS',

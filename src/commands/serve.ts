@@ -79,7 +79,7 @@ export const serveCommand: Command = {
 		const reserve = guardConnections(log)
 		using _collection = collectWhenIdle(IDLE_LOOK_MS)
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
-		announce(config, runtime, `http://${host}:${server.port}`, context, log)
+		announce(config, origins, runtime, `http://${host}:${server.port}`, context, log)
 
 		const failure = await Promise.race([
 			context.stopRequested.then(() => null),
@@ -229,6 +229,7 @@ function listenComplaint(error: unknown, { host, port }: Config, origins: Config
 /** The one line that scripts wait for goes to standard output; the rest is for people, or for the log's collector. */
 function announce(
 	config: Config,
+	origins: ConfigOrigins,
 	runtime: Runtime,
 	url: string,
 	context: CommandContext,
@@ -249,6 +250,7 @@ function announce(
 			unserved: runtime.catalog.listUnserved(),
 			acceptsUploads: config.uploadSecret !== null,
 			isOpenToAll: !LOOPBACK.test(config.host) && config.apiKeys.length === 0,
+			isHiddenFromPlatform: origins.port === 'PORT' && LOOPBACK.test(config.host),
 		}
 		if (logFormat(config, context) === 'text') warn(formatBanner(facts))
 		else log('info', 'serving', bannerFields(facts))

@@ -7,7 +7,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand as run } from '../../deploy/release/command.ts'
-import { eventually } from '../helpers/eventually.ts'
+import { serveImage } from './serve-image.ts'
 
 const root = join(import.meta.dir, '../..')
 const targets = process.argv.length > 2 ? process.argv.slice(2) : ['linux-x64']
@@ -27,35 +27,6 @@ async function release(name: string): Promise<string> {
 	return join(clone, 'dist/release')
 }
 
-/** Serves from the image with nothing but a port, asks for a text, and ends it. */
-async function serveImage(image: string): Promise<void> {
-	const podman = ['podman', '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
-	const loaded = await run([...podman, 'load', '--quiet', '--input', image])
-	const name = loaded.trim().split(' ').at(-1) ?? ''
-	const safe = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges']
-	const port = '127.0.0.1::3000'
-	const id = (await run([...podman, 'run', '--detach', ...safe, '--publish', port, name])).trim()
-	try {
-		const [, published] = /:(\d+)\s*$/.exec(await run([...podman, 'port', id, '3000'])) ?? []
-		const url = `http://127.0.0.1:${published}`
-		await eventually(
-			async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok === true,
-			20_000,
-		)
-		const { text } = (await (
-			await fetch(`${url}/api/generate?prompt=She&max_tokens=4`)
-		).json()) as {
-			readonly text?: string
-		}
-		tell(text !== undefined && text !== '', `the image continues a prompt: ${JSON.stringify(text)}`)
-		const health = Bun.spawnSync([...podman, 'exec', id, '/alpha', 'health'])
-		tell(health.exitCode === 0, 'its health check says that it is well')
-	} finally {
-		await run([...podman, 'rm', '--force', id])
-		await run([...podman, 'rmi', '--force', name])
-	}
-}
-
 try {
 	const [first, second] = [await release('one'), await release('two/deeper')]
 	const sums = (path: string) => readFileSync(join(path, 'SHA256SUMS'), 'utf8')
@@ -70,7 +41,13 @@ try {
 		tell(/^alpha [\d.]+ \([0-9a-f]{12}, \d{4}-\d\d-\d\d\)\n$/.test(version), version.trim())
 	}
 	const image = files.find((name) => name.endsWith('.oci.tar'))
-	if (image !== undefined && Bun.which('podman') !== null) await serveImage(join(first, image))
+	if (image !== undefined && Bun.which('podman') !== null) {
+		const podman = ['podman', '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
+		const loaded = await run([...podman, 'load', '--quiet', '--input', join(first, image)])
+		const name = loaded.trim().split(' ').at(-1) ?? ''
+		tell(true, `the image continues a prompt: ${JSON.stringify(await serveImage(name))}`)
+		await run([...podman, 'rmi', '--force', name])
+	}
 	cpSync(first, join(root, 'dist/release'), { recursive: true })
 } finally {
 	rmSync(directory, { recursive: true, force: true })
