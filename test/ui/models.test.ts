@@ -1,6 +1,14 @@
 /** The Models view: the list, the card with its chart, and runs that are sent from the page. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+	appendFileSync,
+	cpSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { type AlphaServer, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
@@ -172,37 +180,62 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 
 	test('sends a dropped directory, and tells the reason of a refusal', async () => {
 		const page = await open()
-		const read = (file: string) => readFileSync(join(fixtures, 'v1-char', file), 'utf8')
-		const files = {
-			'config.json': read('config.json'),
-			'metrics.jsonl': read('metrics.jsonl'),
-			'checkpoint-300.json': read('checkpoint-300.json'),
-		}
+		const files = filesOf('v1-char', ['config.json', 'metrics.jsonl', 'checkpoint-300.json'])
 		await drop(page, 'sent', files)
 		await page.fill('#secret', uploadSecret)
 		await page.keyboard.press('Enter')
 		await page.locator('.upload .done', { hasText: 'sent, step 300: is served' }).waitFor()
 		await row(page, 'sent').waitFor()
-		await drop(page, 'bad', { ...files, 'checkpoint-300.json': '{"step":300}' })
+		await drop(page, 'bad', { ...files, 'checkpoint-300.json': Buffer.from('{"step":300}') })
 		await page.locator('.upload .failed', { hasText: 'bad, step 300:' }).waitFor()
-		await drop(page, 'empty', { 'notes.txt': 'nothing' })
+		await drop(page, 'empty', { 'notes.txt': Buffer.from('nothing') })
 		await page.locator('.upload .failed', { hasText: 'Expected config.json' }).waitFor()
+		await page.context().close()
+	})
+
+	test('sends models of other tools: safetensors in several files, a GGUF file, llama2.c', async () => {
+		const page = await open()
+		const notes = { 'README.md': Buffer.from('of somebody'), 'optimizer.bin': Buffer.from('x') }
+		await drop(page, 'my gpt2', { ...filesOf('families/gpt2-sharded'), ...notes })
+		await page.fill('#secret', uploadSecret)
+		await page.keyboard.press('Enter')
+		await page.locator('.upload .done', { hasText: 'my-gpt2, step 0: is served' }).waitFor()
+		await row(page, 'my-gpt2').waitFor()
+		const gguf = filesOf('families/gguf-gpt2-q8_0')
+		await drop(page, null, { 'small.gguf': Object.values(gguf)[0]! })
+		await page.locator('.upload .done', { hasText: 'small, step 0: is served' }).waitFor()
+		await drop(page, 'llama', filesOf('families/llama2c-v2-q80'))
+		await page.locator('.upload .done', { hasText: 'llama, step 0: is served' }).waitFor()
 		await page.context().close()
 	})
 })
 
-/** Drops a directory onto the page, as a file manager would. */
-function drop(page: Page, name: string, files: Record<string, string>): Promise<void> {
-	const directory = { name, files: Object.entries(files) }
-	return page.evaluate((dropped) => {
-		let unread = dropped.files.map(([path, text]) => ({
+/** Files of a fixture by name: these, or all but what was recorded about it. */
+function filesOf(fixture: string, names?: readonly string[]): Record<string, Buffer> {
+	const directory = join(fixtures, fixture)
+	const chosen = names ?? readdirSync(directory).filter((name) => name !== 'expected.json')
+	return Object.fromEntries(chosen.map((name) => [name, readFileSync(join(directory, name))]))
+}
+
+/** Drops files onto the page as a file manager would, within a directory or one by one. */
+function drop(page: Page, directory: string | null, files: Record<string, Buffer>): Promise<void> {
+	const dropped = {
+		directory,
+		files: Object.entries(files).map(([name, bytes]) => [name, bytes.toString('base64')] as const),
+	}
+	return page.evaluate(({ directory, files }) => {
+		const entries = files.map(([name, base64]) => ({
 			isFile: true,
-			fullPath: `/${dropped.name}/${path}`,
-			file: (resolve: (file: File) => void) => resolve(new File([text], path)),
+			fullPath: directory === null ? `/${name}` : `/${directory}/${name}`,
+			file: (resolve: (file: File) => void) => {
+				const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+				resolve(new File([bytes], name))
+			},
 		}))
+		let unread: unknown[] = entries
 		const entry = {
 			isFile: false,
-			fullPath: `/${dropped.name}`,
+			fullPath: `/${directory}`,
 			createReader: () => ({
 				readEntries(resolve: (entries: unknown[]) => void) {
 					resolve(unread)
@@ -211,8 +244,10 @@ function drop(page: Page, name: string, files: Record<string, string>): Promise<
 			}),
 		}
 		const event = new Event('drop', { bubbles: true, cancelable: true })
-		const items = [{ webkitGetAsEntry: () => entry }]
+		const items = (directory === null ? entries : [entry]).map((each) => ({
+			webkitGetAsEntry: () => each,
+		}))
 		Object.defineProperty(event, 'dataTransfer', { value: { types: ['Files'], items } })
 		document.body.dispatchEvent(event)
-	}, directory)
+	}, dropped)
 }

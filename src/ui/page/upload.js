@@ -1,14 +1,20 @@
-/** Sending runs from the page: a directory is dropped or chosen, its checkpoints go in pieces. */
+/** Sending runs and models from the page: a directory or a file is dropped or chosen. */
 import { request } from './api.js'
 import { create } from './dom.js'
 import { withSecret } from './secret.js'
 import { formatBytes, formatWhole } from './training-format.js'
+import { uploadsAmong } from './upload-files.js'
 
-/** @typedef {{ name: string, file: (name: string) => File | undefined, checkpoints: { step: number, file: File }[] }} RunFiles */
+/**
+ * @typedef {import('./upload-files.js').GivenFile} GivenFile
+ * @typedef {import('./upload-files.js').GivenCheckpoint} GivenCheckpoint
+ * @typedef {import('./upload-files.js').GivenModel} GivenModel
+ *
+ * @typedef {{ authorization: string, signal: AbortSignal, sent: (bytes: number) => void }} Sending
+ *   `sent` is told the bytes that are on the server
+ */
 
 const PIECE_BYTES = 4 * 1024 * 1024
-
-const CHECKPOINT = /^checkpoint-(\d{1,15})\.json$/
 
 export class Upload {
 	element = create('section', { class: 'upload', 'aria-label': 'Send a run' })
@@ -37,7 +43,11 @@ export class Upload {
 			input.value = ''
 		})
 		this.element.append(
-			create('p', {}, 'Drop the directory of a run here, with its config.json and checkpoints, or'),
+			create(
+				'p',
+				{},
+				'Drop the directory of a run here, with its config.json and checkpoints, or that of a model, or a GGUF file, or',
+			),
 			choose,
 			input,
 			this.#jobs,
@@ -70,67 +80,55 @@ export class Upload {
 		})
 	}
 
-	/** @param {{ path: string, file: File }[]} files */
+	/** @param {GivenFile[]} files */
 	async #send(files) {
-		const runs = runsOf(files)
-		if (runs.length === 0) {
-			this.#jobs.append(
-				create(
-					'li',
-					{ class: 'failed' },
-					`Expected config.json with checkpoint-<step>.json beside it, got ${listOf(files.map(({ path }) => path))}.`,
-				),
-			)
+		const { checkpoints, models } = uploadsAmong(files)
+		if (checkpoints.length + models.length === 0) {
+			const wanted =
+				'config.json with checkpoint-<step>.json beside it, or a model as model.safetensors with its config.json, as GGUF or of llama2.c'
+			const said = `Expected ${wanted}, got ${listOf(files.map(({ path }) => path))}.`
+			this.#jobs.append(create('li', { class: 'failed' }, said))
 		}
-		for (const run of runs) {
-			for (const checkpoint of run.checkpoints) await this.#sendCheckpoint(run, checkpoint)
+		for (const each of checkpoints) {
+			const title = `${each.name}, step ${formatWhole(each.step)}`
+			await this.#run(title, each.checkpoint.size, (sending) => sendCheckpoint(each, sending))
+		}
+		for (const each of models) {
+			const size = each.files.reduce((sum, file) => sum + file.size, 0)
+			await this.#run(each.name, size, (sending) => sendModel(each, sending))
 		}
 	}
 
 	/**
-	 * @param {RunFiles} run
-	 * @param {{ step: number, file: File }} checkpoint
+	 * Sends something, and tells how far it is and how it ended.
+	 * @param {string} title
+	 * @param {number} size bytes
+	 * @param {(sending: Sending) => Promise<{ name: string, step: number }>} send
 	 */
-	async #sendCheckpoint(run, { step, file }) {
-		const bar = create('progress', {
-			max: String(file.size || 1),
-			'aria-label': `${run.name}, step ${step}`,
-		})
+	async #run(title, size, send) {
+		const bar = create('progress', { max: String(size || 1), 'aria-label': title })
 		bar.value = 0
-		const said = create(
-			'span',
-			{},
-			`${run.name}, step ${formatWhole(step)}, ${formatBytes(file.size)}`,
-		)
+		const said = create('span', {}, `${title}, ${formatBytes(size)}`)
 		const stop = create('button', { type: 'button', class: 'quiet' }, 'Stop')
 		const job = create('li', {}, said, bar, stop)
 		this.#jobs.prepend(job)
 		const stopping = new AbortController()
+		const { signal } = stopping
 		stop.addEventListener('click', () => stopping.abort())
 		try {
-			const config = JSON.parse((await run.file('config.json')?.text()) ?? '')
-			const metrics = await run.file('metrics.jsonl')?.text()
 			const answer = await withSecret((authorization) =>
-				sendPieces(
-					file,
-					{ name: run.name, step, config, ...(metrics === undefined ? {} : { metrics }) },
-					{ authorization, signal: stopping.signal, sent: (bytes) => (bar.value = bytes) },
-				),
+				send({ authorization, signal, sent: (bytes) => (bar.value = bytes) }),
 			)
 			job.className = answer === null ? 'failed' : 'done'
 			said.textContent =
 				answer === null
-					? `${run.name}, step ${formatWhole(step)}: not sent`
+					? `${title}: not sent`
 					: `${answer.name}, step ${formatWhole(answer.step)}: is served`
 			if (answer !== null) this.#onDone(answer.name)
 		} catch (error) {
 			job.className = 'failed'
-			const reason = stopping.signal.aborted
-				? 'stopped'
-				: error instanceof Error
-					? error.message
-					: error
-			said.textContent = `${run.name}, step ${formatWhole(step)}: ${reason}`
+			const reason = signal.aborted ? 'stopped' : error instanceof Error ? error.message : error
+			said.textContent = `${title}: ${reason}`
 		} finally {
 			bar.remove()
 			stop.remove()
@@ -139,16 +137,24 @@ export class Upload {
 }
 
 /**
- * @param {File} file
- * @param {{ name: string, step: number, config: unknown, metrics?: string }} fields
- * @param {{ authorization: string, signal: AbortSignal, sent: (bytes: number) => void }} options
- * @returns {Promise<{ name: string, step: number }>}
+ * A checkpoint in pieces.
+ * @param {GivenCheckpoint} given
+ * @param {Sending} sending
  */
-async function sendPieces(file, fields, { authorization, signal, sent }) {
-	const uploadId = [...crypto.getRandomValues(new Uint32Array(4))].join('-')
-	const total = Math.max(1, Math.ceil(file.size / PIECE_BYTES))
+async function sendCheckpoint({ name, step, checkpoint, config, metrics }, sending) {
+	const { authorization, signal, sent } = sending
+	const uploadId = newUploadId()
+	const total = Math.max(1, Math.ceil(checkpoint.size / PIECE_BYTES))
+	const fields = {
+		uploadId,
+		totalChunks: total,
+		name,
+		step,
+		config: JSON.parse(await config.text()),
+		...(metrics && { metrics: await metrics.text() }),
+	}
 	for (let i = 0; i < total; i++) {
-		const end = Math.min(file.size, (i + 1) * PIECE_BYTES)
+		const end = Math.min(checkpoint.size, (i + 1) * PIECE_BYTES)
 		const headers = {
 			authorization,
 			'content-type': 'application/octet-stream',
@@ -156,39 +162,61 @@ async function sendPieces(file, fields, { authorization, signal, sent }) {
 			'x-chunk-index': String(i),
 			'x-total-chunks': String(total),
 		}
-		const body = file.slice(i * PIECE_BYTES, end)
+		const body = checkpoint.slice(i * PIECE_BYTES, end)
 		await request('api/upload/chunk', { method: 'POST', headers, body, signal })
 		sent(end)
 	}
-	const headers = { authorization, 'content-type': 'application/json' }
-	const body = JSON.stringify({ uploadId, totalChunks: total, ...fields })
-	return (await request('api/upload/assemble', { method: 'POST', headers, body, signal })).json()
+	return assemble(fields, sending)
 }
 
 /**
- * Runs among files: a directory with config.json and checkpoints.
- * @param {{ path: string, file: File }[]} files
- * @returns {RunFiles[]}
+ * A model of another tool, file by file.
+ * @param {GivenModel} given
+ * @param {Sending} sending
  */
-function runsOf(files) {
-	const directories = Map.groupBy(files, ({ path }) => path.split('/').slice(0, -1).join('/'))
-	return [...directories].flatMap(([directory, inside]) => {
-		const byName = new Map(inside.map(({ path, file }) => [path.split('/').at(-1) ?? '', file]))
-		const checkpoints = [...byName].flatMap(([name, file]) => {
-			const step = CHECKPOINT.exec(name)?.[1]
-			return step === undefined ? [] : [{ step: Number(step), file }]
-		})
-		if (!byName.has('config.json') || checkpoints.length === 0) return []
-		checkpoints.sort((a, b) => a.step - b.step)
-		const name = directory.split('/').at(-1) || 'run'
-		return [{ name, file: (/** @type {string} */ name) => byName.get(name), checkpoints }]
-	})
+async function sendModel({ name, files, metrics }, sending) {
+	const { authorization, signal, sent } = sending
+	const uploadId = newUploadId()
+	let before = 0
+	for (const file of files) {
+		const headers = {
+			authorization,
+			'content-type': 'application/octet-stream',
+			'x-upload-id': uploadId,
+			'x-model-file': file.name,
+		}
+		await request('api/upload', { method: 'POST', headers, body: file, signal })
+		before += file.size
+		sent(before)
+	}
+	const fields = {
+		uploadId,
+		name,
+		files: files.map((file) => file.name),
+		...(metrics && { metrics: await metrics.text() }),
+	}
+	return assemble(fields, sending)
+}
+
+/**
+ * @param {Record<string, unknown>} fields
+ * @param {Sending} sending
+ * @returns {Promise<{ name: string, step: number }>}
+ */
+async function assemble(fields, { authorization, signal }) {
+	const headers = { authorization, 'content-type': 'application/json' }
+	const body = JSON.stringify(fields)
+	return (await request('api/upload/assemble', { method: 'POST', headers, body, signal })).json()
+}
+
+function newUploadId() {
+	return [...crypto.getRandomValues(new Uint32Array(4))].join('-')
 }
 
 /**
  * All files of a dropped directory.
  * @param {FileSystemEntry} entry
- * @returns {Promise<{ path: string, file: File }[]>}
+ * @returns {Promise<GivenFile[]>}
  */
 async function filesOf(entry) {
 	const path = entry.fullPath.replace(/^\//, '')
@@ -199,7 +227,7 @@ async function filesOf(entry) {
 		return [{ path, file }]
 	}
 	const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader()
-	/** @type {{ path: string, file: File }[]} */
+	/** @type {GivenFile[]} */
 	const files = []
 	// A directory tells a hundred entries at a time.
 	for (;;) {
