@@ -13,7 +13,7 @@ const STREAM_COUNTS = [1, 32] as const
 const SLOTS = Math.max(...STREAM_COUNTS)
 const SLOT_TOKENS = 256
 /** A sample lasts about so long for the slower one, within these tokens of a stream. */
-const SAMPLE_SECONDS = 1.5
+const SAMPLE_SECONDS = 1
 const STREAM_TOKENS_MIN = 8
 const PROBES = 10
 /** About so many tokens to read before the first one. */

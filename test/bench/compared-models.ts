@@ -1,6 +1,7 @@
 /*
  * The models that are compared with other engines, in the forms that these read: our checkpoint or a Hugging
  * Face directory, and GGUF. Written once, into a directory that git ignores; the same bytes each time.
+ * `bun test/bench/compared-models.ts NAME…` writes them beforehand.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openCheckpoint, openDirectory } from '../../src/checkpoint/formats/open.ts'
 import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
 import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
-import type { Kernels } from '../../src/kernels/binding.ts'
+import { type Kernels, openKernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
 import { writeRun } from './checkpoint-writer.ts'
 import { writeGguf } from './gguf-writer.ts'
@@ -108,4 +109,15 @@ function writeReference(kernels: Kernels, name: keyof typeof REFERENCE_MODELS): 
 		dtype: 'f32',
 		card: '',
 	})
+}
+
+if (import.meta.main) {
+	const kernels = openKernels(join(import.meta.dir, '../../dist/libkernels.so'))
+	kernels.select('')
+	const names = process.argv.slice(2)
+	for (const name of COMPARED_MODELS) {
+		if (names.length > 0 && !names.includes(name)) continue
+		await writeCompared(kernels, name)
+		console.log(name)
+	}
 }
