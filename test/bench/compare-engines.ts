@@ -7,7 +7,7 @@ import { runLlamaBench } from './llama-bench.ts'
 import { addRatio } from './peer.ts'
 import { type PythonPeer, startPythonPeer } from './python-peer.ts'
 
-export const PROMPT_TOKENS = 128
+const PROMPT_TOKENS = 128
 const DECODE_TOKENS = 64
 /** Streams that decode together, and their tokens. */
 const STREAMS = 32
@@ -26,7 +26,7 @@ function runnerOf(bench: Bench, name: ComparedModel, dtype: Dtype): BenchRunner 
 }
 
 /** Tokens a second of each kind of work; null where an engine does not do it. */
-export interface Speeds {
+interface Speeds {
 	readonly decode: number
 	readonly prompt: number
 	readonly streams: number | null

@@ -3,7 +3,7 @@
  * Face directory, and GGUF. Written once, into a directory that git ignores; the same bytes each time.
  * `bun test/bench/compared-models.ts NAME…` writes them beforehand.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportCheckpoint } from '../../src/checkpoint/exports/export.ts'
 import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
@@ -33,13 +33,6 @@ const CACHE = join(import.meta.dir, '../../node_modules/.cache/bench-models')
 
 /** Where a server finds them all. */
 export const COMPARED_DIRECTORY = join(CACHE, 'served')
-
-/** Id that ends a text; null where none does. */
-export function endId(name: ComparedModel): number | null {
-	if (isReference(name)) return null
-	const text = readFileSync(join(COMPARED_DIRECTORY, name, 'config.json'), 'utf8')
-	return (JSON.parse(text) as { readonly eos_token_id: number }).eos_token_id
-}
 
 /** Path of the GGUF file with matrices in the format that corresponds to `dtype`. */
 export function ggufPath(name: ComparedModel, dtype: Dtype): string {
