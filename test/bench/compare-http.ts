@@ -16,6 +16,8 @@ const SLOT_TOKENS = 256
 const SAMPLE_SECONDS = 1
 const STREAM_TOKENS_MIN = 8
 const PROBES = 10
+const WARM_UP = { streams: 8, maxTokens: 16, probes: [] }
+const WARM_UP_RUNS = 8
 /** About so many tokens to read before the first one. */
 const PROBE_CHARACTERS = 64
 
@@ -46,9 +48,9 @@ export async function compareHttp(bench: Bench, name: ComparedModel, dtype: Dtyp
 			})
 	const askOurs = asker(ours.port, {})
 	const askTheirs = asker(theirs.port, THEIR_DRAWS)
-	// The first request loads our model.
+	// The first request loads our model; then our server's code is compiled, while it runs.
 	for (const ask of [askOurs, askTheirs]) {
-		for (let run = 0; run < 3; run++) await ask({ streams: 8, maxTokens: 16, probes: [] })
+		for (let run = 0; run < WARM_UP_RUNS; run++) await ask(WARM_UP)
 	}
 	for (const streams of STREAM_COUNTS) {
 		const maxTokens = await tokensOfSample(askTheirs, streams)
