@@ -1,9 +1,9 @@
 import { toGenerateTextRequest } from '../alpha/requests.ts'
 import type { ModelLease } from '../models/catalog.ts'
 import type { TextRequest } from '../text/text-request.ts'
-import type { Command, CommandContext } from './command.ts'
+import type { Command } from './command.ts'
 import { readInput } from './input.ts'
-import { modelOptions, openLocalModel, stopSignal, textPieces } from './local-model.ts'
+import { modelOptions, openLocalModel, printAnswer } from './local-model.ts'
 import { UsageError } from './option.ts'
 import { parseOptions } from './options.ts'
 import { drawFields, type Sampling, samplingOptions } from './sampling-options.ts'
@@ -28,20 +28,8 @@ export const generateCommand: Command = {
 			words.length === 1 && words[0] === '-' ? await readInput(context) : words.join(' ')
 		await using local = await openLocalModel(model, values, { context, isaOrigin: origins.isa })
 		context.print(prompt)
-		return await printText(local.lease, await toRequest(local.lease, prompt, values), context)
+		return await printAnswer(local.lease, await toRequest(local.lease, prompt, values), context)
 	},
-}
-
-/** Prints what is generated as it comes, up to its end or a request to stop; the exit status. */
-async function printText(
-	lease: ModelLease,
-	request: TextRequest,
-	context: CommandContext,
-): Promise<number> {
-	const stop = stopSignal(context)
-	for await (const text of textPieces(lease, request, stop.signal)) context.print(text)
-	context.print('\n')
-	return stop.status()
 }
 
 async function toRequest(

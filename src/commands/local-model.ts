@@ -5,6 +5,7 @@ import type { TextRequest } from '../text/text-request.ts'
 import type { CommandContext } from './command.ts'
 import { type Config, serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
+import { terminalText } from './output.ts'
 import { type Runtime, startRuntime, withServeDefaults } from './runtime.ts'
 
 /** The settings of the server that decide what is computed. */
@@ -45,6 +46,20 @@ export function stopSignal({ stopRequested }: Pick<CommandContext, 'stopRequeste
 		controller.abort()
 	})
 	return { signal: controller.signal, status: () => stopStatus }
+}
+
+/** Prints what a model writes as it comes, up to its end or a request to stop; the exit status. */
+export async function printAnswer(
+	lease: ModelLease,
+	request: TextRequest,
+	context: CommandContext,
+): Promise<number> {
+	const stop = stopSignal(context)
+	for await (const text of textPieces(lease, request, stop.signal)) {
+		context.print(context.screen.isTTY ? terminalText(text) : text)
+	}
+	context.print('\n')
+	return stop.status()
 }
 
 /** What a model writes, as it comes. */

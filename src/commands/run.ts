@@ -2,7 +2,7 @@ import type { ModelLease } from '../models/catalog.ts'
 import type { Command, CommandContext } from './command.ts'
 import { Conversation } from './conversation.ts'
 import { readInput } from './input.ts'
-import { modelOptions, openLocalModel, stopSignal, textPieces } from './local-model.ts'
+import { modelOptions, openLocalModel, printAnswer } from './local-model.ts'
 import { UsageError } from './option.ts'
 import { parseOptions } from './options.ts'
 import { talk } from './repl.ts'
@@ -46,8 +46,5 @@ async function answerOnce(
 	context: CommandContext,
 ): Promise<number> {
 	const request = await new Conversation(lease).ask(prompt, settings)
-	const stop = stopSignal(context)
-	for await (const text of textPieces(lease, request, stop.signal)) context.print(text)
-	context.print('\n')
-	return stop.status()
+	return await printAnswer(lease, request, context)
 }

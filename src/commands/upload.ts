@@ -54,6 +54,8 @@ export const uploadCommand: Command = {
 			throw new UsageError('expected a run directory and a server: alpha upload RUN_DIR --to URL')
 		}
 		if (secret === null) throw new UsageError("set UPLOAD_SECRET to the server's upload secret")
+		// The bar has no line end.
+		const behindBar = context.isErrorTerminal ? '\n' : ''
 		let stopStatus: number | null = null
 		const controller = new AbortController()
 		void context.stopRequested.then((status) => {
@@ -68,14 +70,15 @@ export const uploadCommand: Command = {
 				...(name === null ? {} : { name }),
 				...(step === null ? {} : { step }),
 				...(context.isErrorTerminal ? { onProgress: progressBar(context) } : {}),
-				onRetry: (reason, seconds) => context.warn(`\n${reason}; next try in ${seconds} s\n`),
+				onRetry: (reason, seconds) =>
+					context.warn(`${behindBar}${reason}; next try in ${seconds} s\n`),
 				signal: controller.signal,
 			})
 			context.print(`${sent.name} step ${sent.step} has arrived at ${url}\n`)
 			return 0
 		} catch (error) {
 			if (!(error instanceof UploadError)) throw error
-			context.warn(`\nalpha: ${error.message}\n`)
+			context.warn(`${behindBar}alpha: ${error.message}\n`)
 			return stopStatus ?? error.status
 		}
 	},

@@ -1,7 +1,7 @@
-/** A client that does the same again and again gets so many lines in this time, milliseconds. */
+/** Lines are counted for so long, milliseconds. */
 const REPEAT_MS = 60_000
 
-/** Things that are remembered, each with who did it. */
+/** Kinds of lines that are remembered, each with who caused it. */
 const REMEMBERED_MAX = 1000
 
 interface Seen {
@@ -10,32 +10,52 @@ interface Seen {
 	unlogged: number
 }
 
-/** Lets some of many equal lines through in a while, and counts the others: a flood must not fill a disk. */
+export interface RepeatFilterOptions {
+	/** Lines of all kinds that pass in a minute. Default: no limit. */
+	readonly inAllMax?: number
+	/** In milliseconds, for tests. */
+	readonly now?: () => number
+}
+
+/** Lets some of many equal lines through in a minute, and counts the others: a flood must not fill a disk. */
 export class RepeatFilter {
+	readonly #inAllMax: number
 	readonly #now: () => number
 	readonly #seen = new Map<string, Seen>()
+	#all: Seen = { sinceMs: Number.NEGATIVE_INFINITY, passed: 0, unlogged: 0 }
 
-	/** `now` in milliseconds, for tests. */
-	constructor(now: () => number = () => performance.now()) {
+	constructor({
+		inAllMax = Number.POSITIVE_INFINITY,
+		now = () => performance.now(),
+	}: RepeatFilterOptions = {}) {
+		this.#inAllMax = inAllMax
 		this.#now = now
 	}
 
-	/** How many equal ones were held back before this one; null when this one is, too. `most` get through a minute. */
-	take(line: string, most = 1): number | null {
-		const seen = this.#seen.get(line)
+	/** How many were held back before this one; null when this one is, too. `most` of a kind get through a minute. */
+	take(kind: string, most = 1): number | null {
 		const now = this.#now()
-		if (seen !== undefined && now - seen.sinceMs < REPEAT_MS) {
-			if (seen.passed >= most) {
-				seen.unlogged++
-				return null
-			}
-			seen.passed++
-			return 0
+		let seen = this.#seen.get(kind)
+		let unlogged = 0
+		if (seen === undefined || now - seen.sinceMs >= REPEAT_MS) {
+			unlogged += seen?.unlogged ?? 0
+			seen = { sinceMs: now, passed: 0, unlogged: 0 }
+			// What was seen least recently is at the beginning.
+			this.#seen.delete(kind)
+			this.#seen.set(kind, seen)
+			if (this.#seen.size > REMEMBERED_MAX) this.#seen.delete(this.#seen.keys().next().value ?? '')
 		}
-		// What was seen least recently is at the beginning.
-		this.#seen.delete(line)
-		this.#seen.set(line, { sinceMs: now, passed: 1, unlogged: 0 })
-		if (this.#seen.size > REMEMBERED_MAX) this.#seen.delete(this.#seen.keys().next().value ?? '')
-		return seen?.unlogged ?? 0
+		if (now - this.#all.sinceMs >= REPEAT_MS) {
+			unlogged += this.#all.unlogged
+			this.#all = { sinceMs: now, passed: 0, unlogged: 0 }
+		}
+		const full = seen.passed >= most ? seen : this.#all.passed >= this.#inAllMax ? this.#all : null
+		if (full !== null) {
+			full.unlogged += 1 + unlogged
+			return null
+		}
+		seen.passed++
+		this.#all.passed++
+		return unlogged
 	}
 }

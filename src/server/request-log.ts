@@ -25,8 +25,12 @@ const reportPaths = new Set(['/api/ingest', '/api/upload/chunk'])
 /** What a client may be told thousands of times a second. */
 const refusals = new Set([401, 403, 429, 503])
 
-/** Lines a minute of one client and one kind that cost no computing; of refusals it is one. */
+/** Lines a minute about what cost no computing: of one client and one kind, and of all. Of refusals it is one. */
 const CHEAP_LINES_MAX = 100
+const ALL_CHEAP_LINES_MAX = 6000
+
+/** Longest part of a path that is shown, in characters. */
+const PATH_SHOWN_MAX = 256
 
 type Answer = (request: Request) => Response | Promise<Response>
 
@@ -37,11 +41,11 @@ type Answer = (request: Request) => Response | Promise<Response>
  */
 export function requestLog(context: ServerContext, table: RouteTable) {
 	const { log, metrics, records, clients, tracing } = context
-	const repeats = new RepeatFilter()
+	const repeats = new RepeatFilter({ inAllMax: ALL_CHEAP_LINES_MAX })
 	const write = (request: Request, response: Response, route: string, record: RequestRecord) => {
 		const { method } = request
 		const { status } = response
-		const path = requestPath(request)
+		const path = requestPath(request).slice(0, PATH_SHOWN_MAX)
 		const isReport = reportPaths.has(path)
 		const client = clients.addressOf(request)
 		const requestId = response.headers.get('x-request-id')
@@ -59,7 +63,9 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 			unloggedBefore = repeats.take(`${method} ${route} ${status} ${client}`, most)
 		}
 		if (unloggedBefore === null) return
-		const key = status === 401 ? null : clients.keyNameOf(request)
+		// Only keys that were compared in constant time are looked up.
+		const needsKey = (table.find(method, path)?.security ?? 'key') === 'key'
+		const key = needsKey && status !== 401 ? clients.keyNameOf(request) : null
 		log('info', 'request', {
 			requestId,
 			method,

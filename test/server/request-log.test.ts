@@ -139,6 +139,16 @@ describe('the line of a request', () => {
 		}
 	})
 
+	test('shows the beginning of a path without end', async () => {
+		const app = open()
+		await app.get(`/${'x'.repeat(5000)}`)
+		expect(app.lines()[0]).toMatchObject({
+			status: 404,
+			route: 'none',
+			path: `/${'x'.repeat(255)}`,
+		})
+	})
+
 	test('has nothing of what was in the request, nor of its query', async () => {
 		const app = open({ script: saying('hello') })
 		await app.post('/v1/chat/completions', chat)
@@ -160,6 +170,15 @@ describe('a flood', () => {
 		expect(statuses.filter((status) => status === 200)).toHaveLength(100)
 	})
 
+	test('of many clients has so many lines a minute in all', () => {
+		let now = 0
+		const filter = new RepeatFilter({ inAllMax: 3, now: () => now })
+		const taken = Array.from({ length: 5 }, (_, client) => filter.take(`of ${client}`))
+		expect(taken).toEqual([0, 0, 0, null, null])
+		now = 60_000
+		expect([filter.take('of 7'), filter.take('of 8')]).toEqual([2, 0])
+	})
+
 	test('of requests that compute has a line for each', async () => {
 		const app = open({ script: saying('hi') })
 		for (let i = 0; i < 120; i++) await app.post('/v1/chat/completions', chat)
@@ -168,7 +187,7 @@ describe('a flood', () => {
 
 	test('is counted, and the count told a minute later', () => {
 		let now = 0
-		const filter = new RepeatFilter(() => now)
+		const filter = new RepeatFilter({ now: () => now })
 		expect([filter.take('x', 2), filter.take('x', 2), filter.take('x', 2)]).toEqual([0, 0, null])
 		expect([filter.take('y'), filter.take('x', 2)]).toEqual([0, null])
 		now = 60_000
