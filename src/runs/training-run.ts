@@ -424,9 +424,11 @@ export class TrainingRun {
 		if (typeof step !== 'number') return false
 		const { bestValLoss, metricCount } = this.#progress
 		const valLoss = numberOrNull(point['valLoss'] ?? point['val_loss'])
+		// A loss of null is told, too: the training has diverged.
+		const hasLoss = valLoss !== null || 'loss' in point
 		this.#progress = {
 			latestStep: step,
-			lastLoss: valLoss ?? numberOrNull(point['loss']),
+			lastLoss: hasLoss ? (valLoss ?? numberOrNull(point['loss'])) : this.#progress.lastLoss,
 			bestValLoss: bestValLoss === null ? valLoss : Math.min(bestValLoss, valLoss ?? bestValLoss),
 			metricCount: metricCount + 1,
 			lastPoint: point,

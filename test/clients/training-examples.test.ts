@@ -46,6 +46,7 @@ test.skipIf(python === null).each([
 		latest_step: 20,
 		total_iters: 20,
 		best_val_loss: 0.5,
+		last_loss: 0.5,
 	})
 	const metrics: Record<string, unknown>[] = await read('/metrics')
 	expect(metrics).toHaveLength(steps)
@@ -61,6 +62,12 @@ test.skipIf(python === null)(`a training goes on when nobody listens${note}`, as
 	const { status, output } = await run('nanogpt_hook', { ALPHA_REMOTE_URL: 'http://127.0.0.1:1' })
 	expect(status).toBe(0)
 	expect(output).toContain('not reported')
+})
+
+test.skipIf(python === null)(`a refusal is told with its reason${note}`, async () => {
+	const { status, output } = await run('nanogpt_hook', { ALPHA_REMOTE_SECRET: 'wrong' })
+	expect(status).toBe(0)
+	expect(output).toContain('Expected the upload secret')
 })
 
 test('the README shows the helper as it is tested', () => {

@@ -9,4 +9,4 @@ def report(type, run, **fields):
     try:
         urllib.request.urlopen(request, timeout=10).close()
     except OSError as error:  # a training goes on when nobody listens
-        print("not reported:", error)
+        print("not reported:", error, error.read().decode() if hasattr(error, "read") else "")

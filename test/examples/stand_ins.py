@@ -18,13 +18,15 @@ def huggingface_callback():
     transformers.TrainerCallback = object
     sys.modules["transformers"] = transformers
     from huggingface_callback import AlphaCallback
-    callback, args = AlphaCallback(), types.SimpleNamespace(run_name="trainer run")
+    # Without a name of its own, a run has that of its directory.
+    callback, args = AlphaCallback(), types.SimpleNamespace(run_name=None, output_dir="trainer run")
     state = types.SimpleNamespace(max_steps=20, global_step=0)
     callback.on_train_begin(args, state, None)
     for state.global_step in (10, 20):
         # As the Trainer does: one log of the steps, one of the evaluation, both with an epoch.
         callback.on_log(args, state, None, logs={"loss": 2.5, "learning_rate": 1e-4, "grad_norm": 1.0, "epoch": 1})
         callback.on_log(args, state, None, logs={"eval_loss": 0.5, "eval_runtime": 1.2, "epoch": 1})
+    callback.on_log(args, state, None, logs={"train_runtime": 3.5, "total_flos": 1000, "train_loss": 2.6})
     callback.on_train_end(args, state, None)
 
 def nanogpt_hook():

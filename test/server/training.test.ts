@@ -132,6 +132,14 @@ describe('POST /api/ingest', () => {
 		expect((await ingest({ type: 'metrics', runId: 'run', ...fields })).status).toBe(200)
 	})
 
+	test('keeps the last loss where later lines tell none, and loses it where one tells that it is none', async () => {
+		const report = (...metrics: object[]) => ingest({ type: 'metrics', runId: 'run', metrics })
+		await report({ step: 1, loss: 4 }, { step: 2, train_runtime: 3.5 })
+		expect(await read('/api/runs/run')).toMatchObject({ latest_step: 2, last_loss: 4 })
+		await report({ step: 3, loss: null })
+		expect(await read('/api/runs/run')).toMatchObject({ latest_step: 3, last_loss: null })
+	})
+
 	test('never refuses events for their content', async () => {
 		for (const event of [
 			null,
