@@ -64,14 +64,15 @@ export const serveCommand: Command = {
 		const log: Log = createLog(format, (line, level) => output.write(line, level))
 		for (const warning of warnings) log('warn', warning)
 		await using runtime = await startRuntime({ ...config, isaOrigin: origins.isa }, context, log)
-		for (const name of config.preload) await preload(name, runtime, origins)
 
+		let isStarted = false
 		let isDraining = false
 		await using exporter = spanExporter(config, context, log)
 		const trainings = new TrainingRuns({ store: runtime.store, log })
 		const server = startServer(config, runtime, trainings, {
 			version: context.version,
 			log,
+			isStarted: () => isStarted,
 			isDraining: () => isDraining,
 			origins,
 			tracing: exporter && { exporter, share: config.traceShare },
@@ -79,12 +80,23 @@ export const serveCommand: Command = {
 		const reserve = guardConnections(log)
 		using _collection = collectWhenIdle(IDLE_LOOK_MS)
 		const host = config.host.includes(':') ? `[${config.host}]` : config.host
-		announce(config, origins, runtime, `http://${host}:${server.port}`, context, log)
+		const ended = Promise.race([context.stopRequested.then(() => null), runtime.engine.failed])
+		// Probes are answered meanwhile, and so is whoever asks already.
+		try {
+			isStarted = await Promise.race([
+				preload(config.preload, runtime, origins).then(() => true),
+				ended.then(() => false),
+			])
+		} catch (error) {
+			trainings.close()
+			await drain(server, runtime, 0)
+			throw error
+		}
+		if (isStarted) {
+			announce(config, origins, runtime, `http://${host}:${server.port}`, context, log)
+		}
 
-		const failure = await Promise.race([
-			context.stopRequested.then(() => null),
-			runtime.engine.failed,
-		])
+		const failure = await ended
 		isDraining = true
 		reserve?.[Symbol.dispose]()
 		// Those who watch would watch for ever.
@@ -101,11 +113,17 @@ export const serveCommand: Command = {
 	},
 }
 
-/** Throws CommandError that names the setting. */
-async function preload(name: string, { catalog }: Runtime, origins: ConfigOrigins): Promise<void> {
+/** Loads models, one after another. Throws CommandError that names the setting. */
+async function preload(
+	names: readonly string[],
+	{ catalog }: Runtime,
+	origins: ConfigOrigins,
+): Promise<void> {
 	try {
-		const lease = await catalog.acquire(name)
-		lease[Symbol.dispose]()
+		for (const name of names) {
+			const lease = await catalog.acquire(name)
+			lease[Symbol.dispose]()
+		}
 	} catch (error) {
 		throw new CommandError(1, `${origins.preload}: ${messageOf(error)}`, { cause: error })
 	}
@@ -153,6 +171,7 @@ function startServer(
 	}: {
 		version: string
 		log: Log
+		isStarted: () => boolean
 		isDraining: () => boolean
 		origins: ConfigOrigins
 		tracing: Tracing | null

@@ -110,6 +110,8 @@ export interface ServerDeps {
 	readonly connections: Connections
 	/** Where spans go; null: nobody traces. */
 	readonly tracing: Tracing | null
+	/** False while the models are loaded that shall be in memory at the start: startup and readiness probes answer 503. */
+	isStarted(): boolean
 	/** True while the server is going down: readiness probes answer 503. */
 	isDraining(): boolean
 }

@@ -71,6 +71,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		isaName: 'scalar',
 		log: (level, message, fields) => logged.push(JSON.stringify({ level, message, ...fields })),
 		tracing: null,
+		isStarted: () => true,
 		isDraining: () => false,
 		connections,
 		...deps,

@@ -116,6 +116,26 @@ describe('probes', () => {
 		})
 	}
 
+	test('while models are loaded for the start, the server is alive and not ready', async () => {
+		let isStarted = false
+		const app = testApp({ deps: { isStarted: () => isStarted } })
+		for (const path of ['/startupz', '/readyz', '/health']) {
+			const starting = await app.get(path)
+			expect([path, starting.status]).toEqual([path, 503])
+			expect(starting.headers.get('retry-after')).toBe('1')
+			expect(await starting.json()).toMatchObject({ error: { code: 'model_loading' } })
+		}
+		expect((await app.get('/livez')).status).toBe(200)
+		expect((await app.get('/v1/models')).status).toBe(200)
+		isStarted = true
+		for (const path of ['/startupz', '/readyz']) expect((await app.get(path)).status).toBe(200)
+	})
+
+	test('a server that goes down has started all the same', async () => {
+		const app = testApp({ deps: { isDraining: () => true } })
+		expect((await app.get('/startupz')).status).toBe(200)
+	})
+
 	test('while the server goes down every answer ends its connection', async () => {
 		const app = testApp({ deps: { isDraining: () => true } })
 		for (const path of ['/readyz', '/v1/models', '/no/such/path']) {

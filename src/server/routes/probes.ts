@@ -18,6 +18,7 @@ const Health = named(
 )
 
 const DRAINING_RETRY_SECONDS = 5
+const STARTING_RETRY_SECONDS = 1
 
 /** Alive, ready, and what is running. Open to all. */
 export function probes(context: ServerContext) {
@@ -27,6 +28,13 @@ export function probes(context: ServerContext) {
 		id: 'checkReadiness',
 		summary: 'Readiness',
 		content: { 'application/json': Health },
+		errors: [503],
+	})
+	const startup = operation({
+		...declaration,
+		id: 'checkStartup',
+		summary: 'Startup: 503 until the models of `--preload` are in memory',
+		content: {},
 		errors: [503],
 	})
 	const liveness = operation({
@@ -50,11 +58,16 @@ export function probes(context: ServerContext) {
 	const version = () => ({ version: context.version })
 	const ready = () => readyState(context)
 	const alive = () => new Response(null)
+	const started = () => {
+		checkStarted(context)
+		return new Response(null)
+	}
 	return new Elysia()
 		.get('/health', ready, readiness)
 		.get('/v1/health', ready, readiness)
 		.get('/healthz', ready, readiness)
 		.get('/readyz', ready, readiness)
+		.get('/startupz', started, startup)
 		.get('/livez', alive, liveness)
 		.get('/ping', alive, liveness)
 		.post('/ping', alive, pingByPost)
@@ -62,7 +75,15 @@ export function probes(context: ServerContext) {
 		.get('/api/version', version, versionOperation)
 }
 
-function readyState({ isDraining, engineStats, catalog, version, isaName }: ServerContext) {
+function checkStarted({ isStarted }: ServerContext): void {
+	if (isStarted()) return
+	const message = 'The models of --preload are being loaded.'
+	throw new Fault('changing', message, { retrySeconds: STARTING_RETRY_SECONDS })
+}
+
+function readyState(context: ServerContext) {
+	const { isDraining, engineStats, catalog, version, isaName } = context
+	checkStarted(context)
 	if (isDraining()) {
 		const message = 'The server is shutting down.'
 		throw new Fault('shutting-down', message, { retrySeconds: DRAINING_RETRY_SECONDS })
