@@ -1,8 +1,11 @@
 /** The Chat view. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
+import { families } from '../helpers/families.ts'
 import { PageBrowser, untilStored } from '../helpers/web-page.ts'
 
 setDefaultTimeout(60_000)
@@ -135,5 +138,34 @@ describe.skipIf(chromiumPath === null)(`the Chat view in Chromium${chromiumNote}
 		await page.selectOption('#model', 'novels-austen')
 		await page.locator('#chat-note', { hasText: 'no chat template' }).waitFor()
 		await page.context().close()
+	})
+})
+
+describe.skipIf(chromiumPath === null)(`a model with a template of its own${chromiumNote}`, () => {
+	test('is opened in Chat, and talked to by its template', async () => {
+		await using server = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
+		cpSync(join(families, 'qwen2'), join(server.checkpoints, 'qwen2'), { recursive: true })
+		const browser = await PageBrowser.launch()
+		const page = await browser.open(server.url)
+		await page.locator('#view-chat').waitFor()
+		expect(new URL(page.url()).hash).toBe('#/chat')
+		expect(await page.locator('#chat-note').textContent()).not.toContain('no chat template')
+		await page.locator('[aria-label="Max tokens"]').fill('8')
+		await page.fill('#message', 'What is light?')
+		await page.keyboard.press('Enter')
+		await page.locator('.message.assistant .content').filter({ hasText: /./ }).waitFor()
+		expect(browser.complaints).toEqual([])
+		await browser.close()
+	})
+
+	test('leaves who asked for another view there', async () => {
+		await using server = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
+		cpSync(join(families, 'qwen2'), join(server.checkpoints, 'qwen2'), { recursive: true })
+		const browser = await PageBrowser.launch()
+		const page = await browser.open(`${server.url}/#/write`)
+		await page.locator('#model option', { hasText: 'qwen2' }).waitFor({ state: 'attached' })
+		await page.locator('#prompt').waitFor()
+		expect(new URL(page.url()).hash).toBe('#/write')
+		await browser.close()
 	})
 })

@@ -1,6 +1,7 @@
 import { assert } from '../../lib/assert.ts'
 import { type GrammarSymbol, Rule, symbolCost } from './grammar.ts'
 import type { Lexeme } from './lexeme.ts'
+import type { CodePointRange } from './partial-bytes.ts'
 
 /** Ways to read a text that are followed at once; beyond them the most costly ones are given up. */
 const WAY_COUNT_MAX = 256
@@ -77,6 +78,11 @@ export class Automaton {
 			state.next.set(codePoint, next)
 		}
 		return next
+	}
+
+	/** Whether one of these characters, all beyond ASCII, may be the next one. */
+	allowsBetween({ ways }: State, [from, to]: CodePointRange): boolean {
+		return ways.some(({ lexeme }) => lexeme.allowsBetween(from, to))
 	}
 
 	/**

@@ -28,7 +28,12 @@ export interface Lexeme {
 	readonly contentRoom: number
 	/** The place after a character, undefined where the terminal does not allow it. */
 	next(codePoint: number): Lexeme | undefined
+	/** Whether one of these characters, all beyond ASCII, may be the next one. */
+	allowsBetween(from: number, to: number): boolean
 }
+
+/** Of terminals that are all ASCII. */
+export const allowsNoneBetween = (): boolean => false
 
 /** One of several fixed texts: a node of their trie. */
 class LiteralLexeme implements Lexeme {
@@ -46,6 +51,10 @@ class LiteralLexeme implements Lexeme {
 
 	next(codePoint: number): LiteralLexeme | undefined {
 		return this.children.get(codePoint)
+	}
+
+	allowsBetween(from: number, to: number): boolean {
+		return this.children.keys().some((codePoint) => codePoint >= from && codePoint <= to)
 	}
 }
 

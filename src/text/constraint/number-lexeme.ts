@@ -1,5 +1,5 @@
 import type { Alphabet } from './alphabet.ts'
-import type { Lexeme } from './lexeme.ts'
+import { allowsNoneBetween, type Lexeme } from './lexeme.ts'
 
 /** Digits of a number in all: every decimal of so many digits is a different double. */
 const DIGIT_COUNT_MAX = 15
@@ -142,6 +142,7 @@ class NumberFormat {
 			unspelledNext: null,
 			isStandIn: false,
 			contentRoom: 0,
+			allowsBetween: allowsNoneBetween,
 			next,
 		}
 	}

@@ -1,7 +1,7 @@
 import type { Steps } from '../../lib/steps.ts'
 import type { Dfa, DfaState } from '../regex/dfa.ts'
-import type { Alphabet } from './alphabet.ts'
-import type { CountBounds, Lexeme } from './lexeme.ts'
+import { type Alphabet, BEYOND_ASCII } from './alphabet.ts'
+import { allowsNoneBetween, type CountBounds, type Lexeme } from './lexeme.ts'
 import { type PatternCosts, patternCosts } from './pattern-costs.ts'
 import { isStringContent } from './token-index.ts'
 
@@ -38,6 +38,7 @@ const MIDDLE: Omit<Lexeme, 'nextCost' | 'next'> = {
 	unspelledNext: null,
 	isStandIn: false,
 	contentRoom: 0,
+	allowsBetween: allowsNoneBetween,
 }
 
 const END: Lexeme = {
@@ -144,9 +145,15 @@ class Pattern {
 			const next = state.next.get(this.#dfa.classOf(codePoint))
 			return next && this.#place(next, count + 1)
 		}
-		if (this.#end === null) {
-			return { ...MIDDLE, accepts, nextCost, hasSpelledNext, unspelledNext, next: after }
-		}
+		const countAfter = Math.min(count + 1, this.#costs.countMax)
+		const allowsBetween = (from: number, to: number): boolean =>
+			state.next.entries().some(([index, next]) => {
+				const ranges = this.#dfa.classes[index]!.ranges
+				const isNear = ranges.some(([low, high]) => low <= to && high >= from)
+				return isNear && this.#costs.restOf(next, countAfter) < Number.POSITIVE_INFINITY
+			})
+		const place = { ...MIDDLE, accepts, nextCost, hasSpelledNext, unspelledNext, allowsBetween }
+		if (this.#end === null) return { ...place, next: after }
 		const escaped: Lexeme = {
 			...MIDDLE,
 			nextCost,
@@ -155,7 +162,6 @@ class Pattern {
 				return meant === undefined ? undefined : after(meant)
 			},
 		}
-		const countAfter = Math.min(count + 1, this.#costs.countMax)
 		const hasEscape = [...this.#escapes.values()].some((meant) => {
 			const next = state.next.get(this.#dfa.classOf(meant))
 			return next && this.#costs.restOf(next, countAfter) < Number.POSITIVE_INFINITY
@@ -165,7 +171,7 @@ class Pattern {
 			if (codePoint === BACKSLASH) return hasEscape ? escaped : undefined
 			return isStringContent(codePoint) ? after(codePoint) : undefined
 		}
-		return { ...MIDDLE, nextCost, hasSpelledNext, unspelledNext, next }
+		return { ...place, accepts: false, next }
 	}
 }
 
@@ -184,6 +190,12 @@ function spellingsOf(
 	})
 	for (const meant of escapes.values()) {
 		spellings[dfa.classOf(meant)] = { cost: 2, unspelled: null }
+	}
+	if (alphabet.spellsBytes) {
+		for (const [index, { ranges }] of dfa.classes.entries()) {
+			const isBeyondAscii = ranges.some(([, to]) => to >= BEYOND_ASCII)
+			if (isBeyondAscii) spellings[index] = { cost: 1, unspelled: null }
+		}
 	}
 	for (const codePoint of alphabet.spelled) {
 		if (isRaw(codePoint)) spellings[dfa.classOf(codePoint)] = { cost: 1, unspelled: null }

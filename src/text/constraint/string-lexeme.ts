@@ -1,5 +1,5 @@
 import type { Alphabet } from './alphabet.ts'
-import type { Lexeme } from './lexeme.ts'
+import { allowsNoneBetween, type Lexeme } from './lexeme.ts'
 import { isStringContent } from './token-index.ts'
 
 const QUOTE = 0x22
@@ -30,6 +30,7 @@ export function stringLexeme(
 		isStandIn: false,
 		contentRoom: 0,
 		next: (codePoint) => (codePoint === QUOTE ? format.inside(0) : undefined),
+		allowsBetween: allowsNoneBetween,
 	}
 }
 
@@ -41,6 +42,7 @@ const END: Lexeme = {
 	isStandIn: false,
 	contentRoom: 0,
 	next: () => undefined,
+	allowsBetween: allowsNoneBetween,
 }
 
 class StringFormat {
@@ -79,6 +81,7 @@ class StringFormat {
 			isStandIn: false,
 			contentRoom: 0,
 			next: (codePoint) => (ESCAPES.has(codePoint) ? this.inside(count + 1) : undefined),
+			allowsBetween: allowsNoneBetween,
 		}
 		return {
 			accepts: false,
@@ -87,6 +90,7 @@ class StringFormat {
 			unspelledNext: null,
 			isStandIn: false,
 			contentRoom: mayGrow ? this.#lengthMax - count : 0,
+			allowsBetween: () => mayGrow,
 			next: (codePoint) => {
 				if (codePoint === QUOTE) return mayEnd ? END : undefined
 				if (!mayGrow) return undefined

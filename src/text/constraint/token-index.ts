@@ -1,10 +1,22 @@
 import type { Steps } from '../../lib/steps.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
+import type { PartialBytes } from './partial-bytes.ts'
 
 /** Tokens beyond this many UTF-16 units are never used. */
 const TOKEN_LENGTH_MAX = 256
 
 const TOKENS_PER_STEP = 64
+
+/** Bytes of a part of a character. */
+const PARTIAL_BYTES_MAX = 3
+/** Parts of characters that a model may draw; each is listed in every row of a string. */
+const PARTIAL_COUNT_MAX = 512
+/** Bytes of characters beyond ASCII. */
+const BYTE_MIN = 0x80
+const BYTES_OF_CHARACTERS = Array.from(
+	{ length: 0xf4 - BYTE_MIN + 1 },
+	(_, i) => BYTE_MIN + i,
+).filter((byte) => byte !== 0xc0 && byte !== 0xc1)
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -41,6 +53,8 @@ export class TokenIndex {
 	readonly #idsByCharacter = new Map<number, number[]>()
 	/** Tokens that are content alone, shortest first. */
 	readonly #content: { readonly id: number; readonly length: number }[] = []
+	/** Tokens that are part of a character, by id. */
+	readonly #partial = new Map<number, PartialBytes>()
 	readonly #contentMasks = new Map<number, Uint32Array>()
 	readonly #wordCount: number
 
@@ -56,10 +70,12 @@ export class TokenIndex {
 		for (const [id, stored] of vocab.entries()) {
 			if (id % TOKENS_PER_STEP === 0) yield
 			const text = tokenizer.tokenText(id)
-			if (reserved.has(stored) || text === '' || text.length > TOKEN_LENGTH_MAX) continue
-			index.#add(id, codePointsOf(text))
+			if (reserved.has(stored) || text.length > TOKEN_LENGTH_MAX) continue
+			if (text !== '') index.#add(id, codePointsOf(text))
+			else index.#addPartial(id, tokenizer.tokenBytes(id))
 		}
 		index.#content.sort((a, b) => a.length - b.length)
+		index.#keepUsefulPartials()
 		return index
 	}
 
@@ -75,6 +91,30 @@ export class TokenIndex {
 	/** Characters that are a token, with those tokens. */
 	get characters(): ReadonlyMap<number, readonly number[]> {
 		return this.#idsByCharacter
+	}
+
+	/** Tokens that are some bytes of a character; none where not every character can be written so. */
+	get partial(): ReadonlyMap<number, PartialBytes> {
+		return this.#partial
+	}
+
+	/** Characters beyond ASCII can be written byte by byte. */
+	get spellsBytes(): boolean {
+		return this.#partial.size > 0
+	}
+
+	#addPartial(id: number, bytes: Uint8Array): void {
+		const isPart = bytes.length > 0 && bytes.length <= PARTIAL_BYTES_MAX
+		if (isPart && bytes.every((byte) => byte >= BYTE_MIN)) this.#partial.set(id, [...bytes])
+	}
+
+	/** Those of one byte must be complete; of longer ones as many as rows have room for. */
+	#keepUsefulPartials(): void {
+		const all = [...this.#partial].sort(([, a], [, b]) => a.length - b.length)
+		const single = new Set(all.flatMap(([, bytes]) => (bytes.length === 1 ? bytes : [])))
+		this.#partial.clear()
+		if (!BYTES_OF_CHARACTERS.every((byte) => single.has(byte))) return
+		for (const [id, bytes] of all.slice(0, PARTIAL_COUNT_MAX)) this.#partial.set(id, bytes)
 	}
 
 	#add(id: number, codePoints: readonly number[]): void {

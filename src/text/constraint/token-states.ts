@@ -3,6 +3,7 @@ import { assert } from '../../lib/assert.ts'
 import { finish, type Steps } from '../../lib/steps.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
 import type { Automaton, State } from './automaton.ts'
+import { codePointsBehind, isWhole, type PartialBytes } from './partial-bytes.ts'
 import { codePointsOf, type TokenIndex, type TokenTrie } from './token-index.ts'
 
 /** A character of string content; which one makes no difference within a string. */
@@ -44,13 +45,27 @@ interface Step {
 	readonly text: string
 }
 
+/** A place within a character: what was read before it, and those of its bytes that have come. */
+interface Within {
+	readonly before: State
+	readonly bytes: PartialBytes
+}
+
+type Reached = State | Within
+
+function isWithin(reached: Reached): reached is Within {
+	return 'before' in reached
+}
+
 /** Ids are unique in the process: the engine's worker knows rows by them. */
 let lastId = 0
 
 /** Places of one automaton by characters, as places between tokens; made as they are reached, and kept. */
 export class TokenStates {
 	readonly #options: TokenStatesOptions
-	#known = new WeakMap<State, Place>()
+	#known = new WeakMap<Reached, Place>()
+	/** Places within the next character, by their bytes; each exists once. */
+	#within = new WeakMap<State, Map<string, Within>>()
 	#bytes = 0
 
 	constructor(options: TokenStatesOptions) {
@@ -72,16 +87,11 @@ export class TokenStates {
 		assert(from instanceof Place, 'places come from here')
 		let step = from.steps.get(tokenId)
 		if (step === undefined) {
-			const { automaton, tokenizer } = this.#options
-			const tokenText = tokenizer.tokenText(tokenId)
-			let state: State = from.at
-			for (const codePoint of codePointsOf(tokenText)) {
-				const next = automaton.step(state, codePoint)
-				assert(next !== null, 'a constrained token is one that the mask allowed')
-				state = next
-			}
-			const settled = this.#settle(state)
-			step = { state: settled.state, text: tokenText + settled.text }
+			const { automaton } = this.#options
+			const read = this.#read(from.at, tokenId)
+			assert(read !== null, 'a constrained token is one that the mask allowed')
+			const settled = this.#settle(read.reached)
+			step = { state: settled.state, text: read.text + settled.text }
 			from.steps.set(tokenId, step)
 			this.#bytes += STEP_BYTES
 			automaton.forget()
@@ -89,8 +99,54 @@ export class TokenStates {
 		return step
 	}
 
+	/** Where a token leads, and the text that it completes; null where it is not allowed. */
+	#read(from: Reached, tokenId: number): { reached: Reached; text: string } | null {
+		const { automaton, tokenizer, index } = this.#options
+		const bytes = index.partial.get(tokenId)
+		if (bytes !== undefined) return this.#readBytes(from, bytes)
+		const text = tokenizer.tokenText(tokenId)
+		if (isWithin(from)) return null
+		let state: State = from
+		for (const codePoint of codePointsOf(text)) {
+			const next = automaton.step(state, codePoint)
+			if (next === null) return null
+			state = next
+		}
+		return { reached: state, text }
+	}
+
+	#readBytes(from: Reached, more: PartialBytes): { reached: Reached; text: string } | null {
+		const { automaton } = this.#options
+		const before = isWithin(from) ? from.before : from
+		const bytes = isWithin(from) ? [...from.bytes, ...more] : more
+		const range = codePointsBehind(bytes)
+		if (range === null) return null
+		if (isWhole(bytes)) {
+			const reached = automaton.step(before, range[0])
+			return reached && { reached, text: String.fromCodePoint(range[0]) }
+		}
+		if (!automaton.allowsBetween(before, range)) return null
+		return { reached: this.#withinOf(before, bytes), text: '' }
+	}
+
+	#withinOf(before: State, bytes: PartialBytes): Within {
+		let known = this.#within.get(before)
+		if (known === undefined) {
+			known = new Map()
+			this.#within.set(before, known)
+		}
+		const key = bytes.join()
+		let within = known.get(key)
+		if (within === undefined) {
+			within = { before, bytes }
+			known.set(key, within)
+		}
+		return within
+	}
+
 	/** What no token can write and is the only way on is written for the model. */
-	#settle(reached: State): Step {
+	#settle(reached: Reached): Step {
+		if (isWithin(reached)) return { state: this.#placeOf(reached), text: '' }
 		const { automaton } = this.#options
 		let state = reached
 		let text = ''
@@ -104,7 +160,7 @@ export class TokenStates {
 		}
 	}
 
-	#placeOf(state: State): Place {
+	#placeOf(state: Reached): Place {
 		let place = this.#known.get(state)
 		if (place === undefined) {
 			place = new Place(state, (at) => this.#makeRow(at))
@@ -123,13 +179,16 @@ export class TokenStates {
 		const { index, vocabSize, stopTokenIds, automaton } = this.#options
 		const mask = new Uint32Array(Math.ceil(vocabSize / 32))
 		const row = new RowBuilder(mask)
-		if (state.isWithinString) yield* this.#allowContent(state, row)
-		else yield* this.#allow(index.trie, state, row)
+		if (!isWithin(state)) {
+			if (state.isWithinString) yield* this.#allowContent(state, row)
+			else yield* this.#allow(index.trie, state, row)
+		}
+		yield* this.#allowBytes(state, row)
 		for (const id of stopTokenIds) {
-			if (state.isComplete) mask[id >> 5]! |= 1 << (id & 31)
+			if (place.isComplete) mask[id >> 5]! |= 1 << (id & 31)
 			else mask[id >> 5]! &= ~(1 << (id & 31))
 		}
-		const settled = new Map<State, Place>()
+		const settled = new Map<Reached, Place>()
 		for (const reached of row.reached) {
 			if (settled.has(reached)) continue
 			settled.set(reached, this.#settle(reached).state as Place)
@@ -157,6 +216,16 @@ export class TokenStates {
 		else row.isOpen = true
 	}
 
+	/** Tokens that are part of a character. */
+	*#allowBytes(from: Reached, row: RowBuilder): Steps<void> {
+		let places = 0
+		for (const [id, bytes] of this.#options.index.partial) {
+			const read = this.#readBytes(from, bytes)
+			if (read !== null) row.add(id, read.reached)
+			if (++places % PLACES_PER_STEP === 0) yield
+		}
+	}
+
 	*#allow(root: TokenTrie, from: State, row: RowBuilder): Steps<void> {
 		const { automaton } = this.#options
 		const open: [node: TokenTrie, state: State][] = [[root, from]]
@@ -180,22 +249,22 @@ interface MadeRow {
 
 class Place implements TextState {
 	readonly id = ++lastId
-	readonly at: State
+	readonly at: Reached
 	readonly steps = new Map<number, Step>()
 	readonly #make: (place: Place) => Steps<MadeRow>
 	#made: MadeRow | null = null
 
-	constructor(at: State, make: (place: Place) => Steps<MadeRow>) {
+	constructor(at: Reached, make: (place: Place) => Steps<MadeRow>) {
 		this.at = at
 		this.#make = make
 	}
 
 	get isComplete(): boolean {
-		return this.at.isComplete
+		return !isWithin(this.at) && this.at.isComplete
 	}
 
 	get isFinished(): boolean {
-		return this.at.isComplete && !this.at.hasSpelledNext
+		return !isWithin(this.at) && this.at.isComplete && !this.at.hasSpelledNext
 	}
 
 	get row(): TokenRow {
@@ -222,28 +291,28 @@ class Place implements TextState {
 class RowBuilder {
 	readonly mask: Uint32Array
 	/** Where tokens that are not added lead, if they all lead to one place. */
-	loop: State | null = null
+	loop: Reached | null = null
 	/** Tokens that are not added lead to several places. */
 	isOpen = false
-	readonly #states = new Map<number, State>()
+	readonly #states = new Map<number, Reached>()
 
 	constructor(mask: Uint32Array) {
 		this.mask = mask
 	}
 
-	add(tokenId: number, state: State): void {
+	add(tokenId: number, state: Reached): void {
 		this.mask[tokenId >> 5]! |= 1 << (tokenId & 31)
 		this.#states.set(tokenId, state)
 	}
 
 	/** Where listed tokens lead, in the order of their ids and with repetitions. */
-	get reached(): State[] {
+	get reached(): Reached[] {
 		const loop = this.loop === null ? [] : [this.loop]
 		if (!this.#isListed) return loop
 		return [...loop, ...Array.from(this.#tokenIds, (id) => this.#states.get(id)!)]
 	}
 
-	successors(idOf: (state: State) => number): TokenSuccessors | null {
+	successors(idOf: (state: Reached) => number): TokenSuccessors | null {
 		if (!this.#isListed) return null
 		const tokenIds = this.#tokenIds
 		const stateIds = tokenIds.map((id) => idOf(this.#states.get(id)!))

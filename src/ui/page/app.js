@@ -230,6 +230,9 @@ async function modelChosen(step) {
 	if (!isServed(run)) return
 	const card = await readCard(run.id, 1).catch(() => null)
 	if (card === null || modelSelect.value !== run.id) return
+	// Who named no view, and has begun nothing, gets the one that the model was made for.
+	const isUndecided = location.hash === '' && writer.text() === ''
+	if (isUndecided && card.tokenizer?.hasChatTemplate) location.replace('#/chat')
 	const older = (card.steps ?? []).filter((each) => each !== run.step).map(String)
 	const chosen = stepSelect.value
 	stepSelect.replaceChildren(
