@@ -230,7 +230,7 @@ export function serveOptions(machine: Machine) {
 			placeholder: 'KEY[,KEY]',
 			defaultValue: [],
 			defaultText: 'no key needed',
-			help: 'keys that /v1 and /api ask for: KEY or NAME:KEY',
+			help: 'keys that /v1 and /api ask for: KEY or NAME: KEY',
 		}),
 	})
 }
@@ -362,7 +362,7 @@ function toKeys(
 
 /** A key without a name is called by its place. */
 function toKey(text: string, index: number): ApiKey {
-	const [, name = `key ${index + 1}`, value = text] = /^([\w.-]{1,64}):(.+)$/.exec(text) ?? []
+	const [, name = `key ${index + 1}`, value = text] = /^([\w.-]{1,64}): +(.+)$/.exec(text) ?? []
 	return { name, value }
 }
 

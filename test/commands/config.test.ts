@@ -159,10 +159,10 @@ describe('the settings of the server', () => {
 		expect(parse([], { UPLOAD_SECRET: 'two words' }).uploadSecret).toBe('two words')
 	})
 
-	test('give keys names for the log, which stand before a colon', () => {
-		expect(parse([], { ALPHA_API_KEYS: 'laptop:s3cr:et,sk-abc,c2Vj==' }).apiKeys).toEqual([
+	test('give keys names for the log, which stand before a colon and a blank', () => {
+		expect(parse([], { ALPHA_API_KEYS: 'laptop: s3cr:et,k:1,c2Vj==' }).apiKeys).toEqual([
 			{ name: 'laptop', value: 's3cr:et' },
-			{ name: 'key 2', value: 'sk-abc' },
+			{ name: 'key 2', value: 'k:1' },
 			{ name: 'key 3', value: 'c2Vj==' },
 		])
 	})
