@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { isSafeName } from '../checkpoint/store/names.ts'
 
 /** Longest run id that is taken, characters. */
@@ -17,6 +17,6 @@ export function runDirectoryName(runId: string): string {
 		.replace(/[^A-Za-z0-9._-]+/g, '-')
 		.replace(/^[^A-Za-z0-9]+/, '')
 		.slice(0, SLUG_LENGTH_MAX)
-	const digest = createHash('sha256').update(runId).digest('hex').slice(0, 8)
+	const digest = hash('sha256', runId, 'hex').slice(0, 8)
 	return `${slug.replace(/-$/, '') || 'run'}-${digest}`
 }

@@ -127,18 +127,6 @@ describe.skipIf(chromiumPath === null)(`in Chromium${chromiumNote}`, () => {
 		expect(tokens.length).toBeGreaterThan(20)
 		await page.close()
 	})
-
-	test('Swagger UI shows every route with nothing but the server within reach', async () => {
-		const document = await (await fetch(`${server.url}/swagger/json`)).json()
-		const operations = Object.values<object>(document.paths).flatMap((path) => Object.keys(path))
-		const { page, faults } = await openOffline(browser, `${server.url}/swagger`)
-		await page.waitForSelector('.opblock')
-		expect(await page.locator('.opblock').count()).toBe(operations.length)
-		await page.locator('.opblock-summary', { hasText: '/v1/chat/completions' }).first().click()
-		await page.waitForSelector('.opblock.is-open .opblock-section')
-		expect(faults).toEqual([])
-		await page.close()
-	})
 })
 
 /** What `recordGrowth` leaves in a page. */
@@ -199,25 +187,4 @@ function servePages(scripts: Readonly<Record<string, string>>) {
 			})
 		},
 	})
-}
-
-/** Opens a page whose requests to other hosts fail, and collects what goes wrong in it. */
-async function openOffline(browser: Browser, url: string) {
-	const page = await browser.newPage()
-	const faults: string[] = []
-	const { origin } = new URL(url)
-	await page.route(
-		(requested) => requested.origin !== origin && requested.protocol.startsWith('http'),
-		(route) => route.abort(),
-	)
-	page.on('requestfailed', (request) => faults.push(`failed: ${request.url()}`))
-	page.on('response', (response) => {
-		if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`)
-	})
-	page.on('pageerror', (error) => faults.push(String(error)))
-	page.on('console', (message) => {
-		if (message.type() === 'error') faults.push(message.text())
-	})
-	await page.goto(url)
-	return { page, faults }
 }

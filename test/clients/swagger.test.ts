@@ -48,6 +48,11 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 	async function open(path = '/swagger') {
 		const page = await browser.newPage()
 		const faults: string[] = []
+		// No other host is in reach.
+		await page.route(
+			({ port, protocol }) => port !== String(proxy.port) && protocol.startsWith('http'),
+			(route) => route.abort(),
+		)
 		page.on('requestfailed', (request) => faults.push(`failed: ${request.url()}`))
 		page.on('pageerror', (error) => faults.push(String(error)))
 		page.on('console', (message) => {
@@ -66,12 +71,10 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 		return block
 	}
 
-	/** Sends it and waits for its answer; returns the answer's body as it is shown. */
-	async function execute(block: Locator, status = '200'): Promise<string> {
+	/** Sends it and waits until its answer is shown, with a text in it. */
+	async function execute(block: Locator, text: string): Promise<void> {
 		await block.locator('.execute').click()
-		const row = block.locator('.live-responses-table tbody tr.response')
-		await row.locator('.response-col_status', { hasText: status }).first().waitFor()
-		return (await row.locator('.response-col_description').first().textContent()) ?? ''
+		await block.locator('.live-responses-table', { hasText: text }).waitFor()
 	}
 
 	async function authorize(page: Page): Promise<void> {
@@ -87,6 +90,10 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 			const document = await (await fetch(`${server.url}/swagger/json`)).json()
 			const operations = Object.values<object>(document.paths).flatMap((each) => Object.keys(each))
 			const { page, faults } = await open(path)
+			await page
+				.locator('.opblock')
+				.nth(operations.length - 1)
+				.waitFor()
 			expect(await page.locator('.opblock').count()).toBe(operations.length)
 			expect(faults).toEqual([])
 			await page.locator('header a', { hasText: 'Alpha' }).click()
@@ -115,7 +122,7 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 	test('tries a chat, and texts that are streamed', async () => {
 		const { page, faults } = await open()
 		const block = await tryOut(page, 'createChatCompletion')
-		expect(await execute(block)).toContain('chat.completion')
+		await execute(block, '"object": "chat.completion"')
 		const body = {
 			model: 'v2-bpe-chat',
 			messages: [{ role: 'user', content: 'What is your name?' }],
@@ -123,11 +130,10 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 			stream: true,
 		}
 		await block.locator('textarea.body-param__text').fill(JSON.stringify(body))
-		await block.locator('.execute').click()
-		await block.locator('.live-responses-table', { hasText: 'data: [DONE]' }).waitFor()
+		await execute(block, 'data: [DONE]')
 		const withParameters = await tryOut(page, 'streamText')
 		await withParameters.locator('tr[data-param-name=steps] input').fill('3')
-		expect(await execute(withParameters)).toContain('data: [DONE]')
+		await execute(withParameters, 'data: [DONE]')
 		expect(faults).toEqual([])
 		await page.close()
 	})
@@ -139,12 +145,12 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 		const { page } = await open()
 		await authorize(page)
 		const block = await tryOut(page, 'upload')
-		expect(await execute(block)).toContain('my-run')
+		await execute(block, '"name": "my-run"')
 		const answer = await fetch(`${server.url}/api/generate?model=my-run&prompt=a&max_tokens=2`)
 		expect(answer.status).toBe(200)
 		const piece = await tryOut(page, 'uploadPiece')
 		await piece.locator('input[type=file]').setInputFiles(path)
-		expect(await execute(piece)).toContain('"received": 1')
+		await execute(piece, '"received": 1')
 		await page.close()
 	})
 })
