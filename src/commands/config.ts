@@ -360,7 +360,7 @@ function toKeys(
 	throw new UsageError(`${source}: expected a key, got nothing: unset it to ask for none`)
 }
 
-/** A key without a name is called by its place. */
+/** `NAME: KEY`, with the blank. A key without a name is called by its place. */
 function toKey(text: string, index: number): ApiKey {
 	const [, name = `key ${index + 1}`, value = text] = /^([\w.-]{1,64}): +(.+)$/.exec(text) ?? []
 	return { name, value }

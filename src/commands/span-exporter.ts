@@ -12,7 +12,7 @@ const GATHER_MS = 2000
 const RETRY_MS_MAX = 60_000
 /** The collector answers within so long, and at the end of the process within so long, milliseconds. */
 const ANSWER_MS = 10_000
-const FAREWELL_MS = 2000
+const FAREWELL_MS = 5000
 
 export interface SpanExporterOptions {
 	/** Of the collector, without `/v1/traces`. */
@@ -22,8 +22,9 @@ export interface SpanExporterOptions {
 	readonly serviceName: string
 	readonly version: string
 	readonly log: Log
-	/** Default `GATHER_MS`. */
+	/** Default `GATHER_MS` and `FAREWELL_MS`. */
 	readonly gatherMs?: number
+	readonly farewellMs?: number
 }
 
 /**
@@ -78,7 +79,7 @@ export class SpanExporter implements SpanSink, AsyncDisposable {
 			await this.#sending
 			while (this.#waiting.length > 0 && this.#failures === 0) await this.#send()
 		}
-		await Promise.race([rest(), Bun.sleep(FAREWELL_MS)])
+		await Promise.race([rest(), Bun.sleep(this.#options.farewellMs ?? FAREWELL_MS)])
 	}
 
 	#start(delayMs: number): void {
