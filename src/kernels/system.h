@@ -16,6 +16,8 @@ void system_join_thread(pthread_t thread);
 /* Lets the calling thread run in short turns, which begin sooner. 0, or -1 where there is no such
  * thing. */
 int system_short_turns(void);
+/* Lets others go before the calling thread, a little. */
+void system_give_way(void);
 /* Advice about the whole pages inside a range; where the system does not follow it, everything
  * works as before. */
 void system_advise_huge_pages(void *start, int64_t bytes);

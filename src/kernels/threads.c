@@ -117,6 +117,8 @@ static unsigned long long wait_for_job(unsigned long long seen, int32_t thread) 
 
 static void *worker_main(void *argument) {
     int32_t thread = (int32_t)(intptr_t)argument;
+    /* The caller goes on without a thread that has to wait; who answers a socket does not wait. */
+    system_give_way();
     unsigned long long seen = atomic_load(&pool.state) >> JOB_SHIFT;
     /* Started while is_ending is false; a job published before the line above is just missed. */
     while (!atomic_load(&pool.is_ending)) {

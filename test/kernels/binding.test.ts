@@ -93,6 +93,29 @@ describe('the library', () => {
 		},
 	)
 
+	test.skipIf(process.platform !== 'linux')(
+		'its threads let others go before them, its caller does not',
+		() => {
+			const script = `
+				import { readdirSync, readFileSync } from 'node:fs'
+				import { openKernels } from './src/kernels/binding.ts'
+				const niceOf = (tid) => Number(readFileSync('/proc/self/task/' + tid + '/stat', 'utf8').split(') ')[1].split(' ')[16])
+				const kernels = openKernels(process.argv[1])
+				kernels.threadsSet(3)
+				const own = niceOf(process.pid)
+				const others = () => readdirSync('/proc/self/task').map(niceOf).filter((nice) => nice > own)
+				// They have begun when they compute.
+				for (let i = 0; i < 10_000 && others().length < 2; i++) kernels.measureFma(100_000)
+				console.log(own, others().join())
+			`
+			const child = Bun.spawnSync([process.execPath, '-e', script, library], { cwd: root })
+			const [own, threads] = child.stdout.toString().trim().split(' ')
+			// 19 is the most that there is.
+			const theirs = Math.min(19, Number(own) + 3)
+			expect(threads ?? '').toBe(Number(own) === 19 ? '' : `${theirs},${theirs}`)
+		},
+	)
+
 	test('gives whole pages of a buffer back, and nothing beside them', () => {
 		const page = 4096
 		const bytes = new Uint8Array(64 * page).fill(7)
