@@ -53,6 +53,20 @@ export function serveOptions(machine: Machine) {
 			defaultValue: 3000,
 			help: 'port to listen on; 0 for any free one',
 		}),
+		tlsCert: textOption({
+			flag: '--tls-cert',
+			placeholder: 'FILE',
+			defaultValue: null,
+			defaultText: 'no TLS',
+			help: 'certificate chain in PEM; it is read again when it changes',
+		}),
+		tlsKey: textOption({
+			flag: '--tls-key',
+			placeholder: 'FILE',
+			defaultValue: null,
+			defaultText: 'no TLS',
+			help: "the certificate's private key in PEM",
+		}),
 		checkpoints: textOption({
 			flag: '--checkpoints',
 			env: ['CHECKPOINTS_DIR'],
@@ -153,7 +167,8 @@ export function serveOptions(machine: Machine) {
 			flag: '--drain-delay',
 			min: 0,
 			max: 600,
-			defaultValue: 0,
+			defaultValue: null,
+			defaultText: '3 probes',
 			help: 'seconds of service after SIGTERM, with /readyz at 503',
 		}),
 		drainSeconds: integerOption({

@@ -1,6 +1,13 @@
 /** What Bun's server has no words for: the sockets that it listens on, as the kernel knows them. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { isListeningSocket, setSendBuffer, setWatch, type Watch } from '../kernels/binding.ts'
+import {
+	addWatch,
+	isListeningSocket,
+	replaceDescriptor,
+	setSendBuffer,
+	setWatch,
+	type Watch,
+} from '../kernels/binding.ts'
 
 /**
  * What the kernel keeps of an answer that nobody reads, per connection, in bytes. It else grows to
@@ -41,6 +48,27 @@ export function findAcceptance(): Acceptance | null {
 			for (const watch of ours) setWatch(watch)
 		},
 	}
+}
+
+/** What `start` returns, and the socket that it made to listen on; null where the system does not tell. */
+export function withListeningSocket<T>(start: () => T): { started: T; socket: number | null } {
+	const before = new Set(descriptors().filter(isListeningSocket))
+	const started = start()
+	const [made] = descriptors().filter((fd) => isListeningSocket(fd) && !before.has(fd))
+	return { started, socket: made ?? null }
+}
+
+/**
+ * Puts another listening socket in the place of one that the event loop watches: the loop accepts
+ * from it as if it had made it. False where the system does not let us, and then nothing has changed.
+ */
+export function takeOver(socket: number, other: number): boolean {
+	const watch = descriptors()
+		.filter(isEpoll)
+		.flatMap(watchesOf)
+		.find(({ fd }) => fd === socket)
+	// The watch goes with the socket that it was for.
+	return watch !== undefined && replaceDescriptor(socket, other) && addWatch(watch)
 }
 
 /** Open files of this process; none where /proc is missing. */

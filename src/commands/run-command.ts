@@ -17,6 +17,7 @@ import { runsCommand } from './runs.ts'
 import { scoreCommand } from './score.ts'
 import { serveCommand } from './serve.ts'
 import { showCommand } from './show.ts'
+import { systemdCommand } from './systemd.ts'
 import { uploadCommand } from './upload.ts'
 import { watchCommand } from './watch.ts'
 
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
 	doctorCommand,
 	healthCommand,
 	completionCommand(() => commands),
+	systemdCommand,
 ]
 
 const VERSION_WORDS = ['--version', '-v', '-V', 'version']

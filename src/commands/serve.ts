@@ -3,10 +3,17 @@ import { createLog, type Log } from '../lib/log.ts'
 import { TrainingRuns } from '../runs/training-runs.ts'
 import { createApp } from '../server/app.ts'
 import { Connections } from '../server/connections.ts'
-import { defaultLimits, type Tracing } from '../server/deps.ts'
+import { defaultLimits, type ServerDeps } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
+import { ReadinessWatchers } from '../server/readiness-watchers.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
+import {
+	type Certificate,
+	CertificateWatch,
+	certificateFiles,
+	readCertificate,
+} from './certificate.ts'
 import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
 import {
 	type Config,
@@ -17,6 +24,7 @@ import {
 } from './config.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
 import { collectWhenIdle } from './idle-collection.ts'
+import { Listener, type ListenerOptions } from './listener.ts'
 import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { LogOutput } from './log-output.ts'
 import { ownHosts, readMachine } from './machine.ts'
@@ -25,6 +33,7 @@ import { UsageError } from './option.ts'
 import { formatSettings } from './print-config.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 import { SpanExporter } from './span-exporter.ts'
+import { inheritedSocket, Supervisor } from './supervisor.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250
@@ -69,17 +78,35 @@ export const serveCommand: Command = {
 		let isDraining = false
 		await using exporter = spanExporter(config, context, log)
 		const trainings = new TrainingRuns({ store: runtime.store, log })
-		const server = startServer(config, runtime, trainings, {
+		const watchers = new ReadinessWatchers()
+		const files = certificateFiles(config, origins)
+		const certificate = files === null ? null : readCertificate(files)
+		const listener = startServer(config, runtime, trainings, {
 			version: context.version,
 			log,
 			isStarted: () => isStarted,
 			isDraining: () => isDraining,
+			readinessWatchers: watchers,
 			origins,
 			tracing: exporter && { exporter, share: config.traceShare },
+			certificate,
+			inherited: inheritedSocket(context.env, process.pid),
 		})
-		const reserve = guardConnections(log)
+		let reserve = guardConnections(log)
+		using renewals = new DisposableStack()
+		if (files !== null && certificate !== null) {
+			const replace = (renewed: Certificate) => {
+				listener.replaceCertificate(renewed)
+				reserve?.[Symbol.dispose]()
+				reserve = guardConnections(log)
+			}
+			renewals.use(new CertificateWatch({ files, certificate, replace, log }))
+		}
 		using _collection = collectWhenIdle(IDLE_LOOK_MS)
-		const host = config.host.includes(':') ? `[${config.host}]` : config.host
+		using supervisor = new Supervisor(context.env, process.pid)
+		const { host, port } = listener.address
+		const scheme = certificate === null ? 'http' : 'https'
+		const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 		const ended = Promise.race([context.stopRequested.then(() => null), runtime.engine.failed])
 		// Probes are answered meanwhile, and so is whoever asks already.
 		try {
@@ -89,26 +116,31 @@ export const serveCommand: Command = {
 			])
 		} catch (error) {
 			trainings.close()
-			await drain(server, runtime, 0)
+			await drain(listener, runtime, 0)
 			throw error
 		}
 		if (isStarted) {
-			announce(config, origins, runtime, `http://${host}:${server.port}`, context, log)
+			announce({ ...config, host }, origins, runtime, url, context, log)
+			supervisor.ready(`listening on ${url}`)
 		}
 
 		const failure = await ended
 		isDraining = true
+		supervisor.stopping()
+		renewals.dispose()
 		reserve?.[Symbol.dispose]()
 		// Those who watch would watch for ever.
 		trainings.close()
 		if (failure) {
 			log('error', `${failure.message}; a supervisor should start alpha again`)
-			await drain(server, runtime, 0)
+			await drain(listener, runtime, 0)
 			return 1
 		}
-		await Bun.sleep(config.drainDelaySeconds * 1000)
+		const { drainDelaySeconds } = config
+		const noticeMs = watchers.noticeMs(performance.now())
+		await Bun.sleep(drainDelaySeconds === null ? noticeMs : drainDelaySeconds * 1000)
 		log('info', `stopping: running streams have ${config.drainSeconds} s to finish`)
-		await drain(server, runtime, config.drainSeconds * 1000)
+		await drain(listener, runtime, config.drainSeconds * 1000)
 		return 0
 	},
 }
@@ -167,16 +199,15 @@ function startServer(
 	trainings: TrainingRuns,
 	{
 		origins,
+		certificate,
+		inherited,
 		...facts
-	}: {
-		version: string
-		log: Log
-		isStarted: () => boolean
-		isDraining: () => boolean
-		origins: ConfigOrigins
-		tracing: Tracing | null
-	},
-) {
+	}: Pick<
+		ServerDeps,
+		'version' | 'log' | 'isStarted' | 'isDraining' | 'readinessWatchers' | 'tracing'
+	> &
+		Pick<ListenerOptions, 'certificate' | 'inherited'> & { readonly origins: ConfigOrigins },
+): Listener {
 	const receiver = new UploadReceiver({
 		store,
 		verify: (location) => loader.verify({ location, dtype: config.dtype }),
@@ -218,11 +249,12 @@ function startServer(
 		...facts,
 	})
 	try {
-		return listen(app, {
-			host: config.host,
-			port: config.port,
-			idleSeconds: config.idleSeconds,
-			connections,
+		return new Listener({
+			serve: ({ host, port }, tls) =>
+				listen(app, { host, port, tls, idleSeconds: config.idleSeconds, connections }),
+			address: config,
+			inherited,
+			certificate,
 		})
 	} catch (error) {
 		throw new CommandError(exitStatus.unavailable, listenComplaint(error, config, origins))
@@ -277,12 +309,8 @@ function announce(
 }
 
 /** Takes no new connections, lets streams finish, then ends those that are left with an error. */
-async function drain(
-	server: ReturnType<typeof listen>,
-	{ engine }: Runtime,
-	deadlineMs: number,
-): Promise<void> {
-	const finished = server.stop()
+async function drain(listener: Listener, { engine }: Runtime, deadlineMs: number): Promise<void> {
+	const finished = listener.stop()
 	const isFinished = await Promise.race([
 		finished.then(() => true),
 		Bun.sleep(deadlineMs).then(() => false),
@@ -290,5 +318,5 @@ async function drain(
 	if (isFinished) return
 	engine.close()
 	await Promise.race([finished, Bun.sleep(FAREWELL_MS)])
-	await server.stop(true)
+	await listener.stop(true)
 }

@@ -3,7 +3,9 @@
  * parameters and constants. The only file that imports bun:ffi. Pointers are numbers (computed once by `pointerOf`, a call then costs some 10 ns); 64-bit
  * arguments and results are numbers too, `i64_fast` never makes a BigInt below 2^53.
  */
+
 import { dlopen, type FFIFunction, FFIType, type Pointer, ptr, read } from 'bun:ffi'
+import { closeSync } from 'node:fs'
 
 const { ptr: pointer, cstring, i32, i64_fast: i64, f32, f64, void: none } = FFIType
 
@@ -403,6 +405,17 @@ interface Libc {
 	getsockopt(fd: number, level: number, name: number, value: Int32Array, size: Uint32Array): number
 	setsockopt(fd: number, level: number, name: number, value: Int32Array, size: number): number
 	epoll_ctl(epollFd: number, operation: number, fd: number, event: Uint8Array): number
+	dup3(source: number, target: number, flags: number): number
+	getsockname(fd: number, address: Uint8Array, size: Uint32Array): number
+	socket(domain: number, type: number, protocol: number): number
+	sendto(
+		fd: number,
+		bytes: Uint8Array,
+		length: number,
+		flags: number,
+		address: Uint8Array,
+		addressLength: number,
+	): bigint
 	__errno_location(): number
 }
 
@@ -421,6 +434,10 @@ function openLibc(): Libc {
 		getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
 		setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
 		epoll_ctl: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' },
+		dup3: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+		getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
+		socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+		sendto: { args: ['i32', 'ptr', 'u64', 'i32', 'ptr', 'u32'], returns: 'i64' },
 		__errno_location: { args: [], returns: 'ptr' },
 	}).symbols as unknown as Libc
 	return libc
@@ -485,14 +502,76 @@ export interface Watch {
 }
 
 /** Changes what a loop is told of a descriptor that it watches already. False where the kernel refuses. */
-export function setWatch({ epollFd, fd, events, data }: Watch): boolean {
+export function setWatch(watch: Watch): boolean {
 	const modify = 3
+	return controlWatch(modify, watch)
+}
+
+/** Has a loop watch a descriptor that it does not watch. False where the kernel refuses. */
+export function addWatch(watch: Watch): boolean {
+	const add = 1
+	return controlWatch(add, watch)
+}
+
+function controlWatch(operation: number, { epollFd, fd, events, data }: Watch): boolean {
 	// The structure is packed on x86-64 only.
 	const [bytes, dataAt] = process.arch === 'x64' ? [12, 4] : [16, 8]
 	const event = new DataView(new ArrayBuffer(bytes))
 	event.setUint32(0, events, true)
 	event.setBigUint64(dataAt, data, true)
-	return openLibc().epoll_ctl(epollFd, modify, fd, new Uint8Array(event.buffer)) === 0
+	return openLibc().epoll_ctl(epollFd, operation, fd, new Uint8Array(event.buffer)) === 0
+}
+
+/** Another descriptor of the same open file; no child inherits it. Throws where there is none left. */
+export function duplicateDescriptor(fd: number): number {
+	const duplicateForUs = 1030
+	const duplicate = openLibc().fcntl(fd, duplicateForUs, 0)
+	if (duplicate < 0) throw new Error(`descriptor ${fd} cannot be duplicated`)
+	return duplicate
+}
+
+/** Has calls on what the descriptor is return at once instead of waiting. */
+export function setNonBlocking(fd: number): void {
+	const { fcntl } = openLibc()
+	const [getFlags, setFlags, nonBlocking] = [3, 4, 0o4000]
+	fcntl(fd, setFlags, fcntl(fd, getFlags, 0) | nonBlocking)
+}
+
+/** Makes `target` another descriptor of what `source` is, closing what it was. False where the kernel refuses. */
+export function replaceDescriptor(target: number, source: number): boolean {
+	const closeOnExec = 0o2000000
+	return openLibc().dup3(source, target, closeOnExec) === target
+}
+
+/** Where a socket listens; null when it is no socket of the internet. */
+export function socketAddress(fd: number): { readonly host: string; readonly port: number } | null {
+	const [ipv4, ipv6] = [2, 10]
+	const address = new DataView(new ArrayBuffer(28))
+	const bytes = new Uint8Array(address.buffer)
+	if (openLibc().getsockname(fd, bytes, new Uint32Array([bytes.length])) !== 0) return null
+	const family = address.getUint16(0, true)
+	const port = address.getUint16(2)
+	if (family === ipv4) return { host: bytes.subarray(4, 8).join('.'), port }
+	if (family !== ipv6) return null
+	const groups = Array.from({ length: 8 }, (_, i) => address.getUint16(8 + 2 * i).toString(16))
+	return { host: new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1), port }
+}
+
+/** Sends a text to a local datagram socket; a path that begins with @ is an abstract name. False where nobody takes it. */
+export function sendDatagram(path: string, text: string): boolean {
+	const [local, datagram, closeOnExec] = [1, 2, 0o2000000]
+	const [noSignal, withoutWaiting] = [0x4000, 0x40]
+	const name = new TextEncoder().encode(path.replace(/^@/, '\0'))
+	const address = new Uint8Array(2 + name.length)
+	address[0] = local
+	address.set(name, 2)
+	const { socket, sendto } = openLibc()
+	const fd = socket(local, datagram | closeOnExec, 0)
+	if (fd < 0) return false
+	const bytes = new TextEncoder().encode(text)
+	const sent = sendto(fd, bytes, bytes.length, noSignal | withoutWaiting, address, address.length)
+	closeSync(fd)
+	return Number(sent) === bytes.length
 }
 
 /**

@@ -10,6 +10,8 @@ import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
 import type { ServerMetrics } from './metrics.ts'
+
+import type { ReadinessWatchers } from './readiness-watchers.ts'
 import type { RequestRecords } from './request-record.ts'
 import type { Span } from './spans.ts'
 
@@ -114,6 +116,8 @@ export interface ServerDeps {
 	isStarted(): boolean
 	/** True while the server is going down: readiness probes answer 503. */
 	isDraining(): boolean
+	/** Told of everybody who asks whether the server is ready. */
+	readonly readinessWatchers: ReadinessWatchers
 }
 
 /** What routes work with. */

@@ -9,16 +9,18 @@ export interface ListenOptions {
 	readonly host: string
 	/** 0 = any free port. */
 	readonly port: number
+	/** PEM; null = without TLS. */
+	readonly tls?: { readonly cert: string; readonly key: string } | null
 	/** A connection that neither sends nor accepts a byte this long is closed. */
 	readonly idleSeconds: number
 	/** Of the app. */
 	readonly connections: Connections
 }
 
-/** Starts to serve. Throws when the port cannot be had. */
+/** Starts to serve. Throws when the port cannot be had, or the certificate and key cannot be used. */
 export function listen(
 	app: ReturnType<typeof createApp>,
-	{ host, port, idleSeconds, connections }: ListenOptions,
+	{ host, port, tls = null, idleSeconds, connections }: ListenOptions,
 ): Server<undefined> {
 	return Bun.serve({
 		hostname: host,
@@ -26,6 +28,7 @@ export function listen(
 		// The routes have limits of their own; Bun's answer to a larger body would be a bare 413.
 		maxRequestBodySize: Number.MAX_SAFE_INTEGER,
 		idleTimeout: idleSeconds,
+		...(tls === null ? {} : { tls: { cert: tls.cert, key: tls.key } }),
 		development: false,
 		// Outside of development Bun would share a port with whoever listens there already.
 		reusePort: false,

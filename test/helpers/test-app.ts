@@ -9,6 +9,7 @@ import {
 	type Uploads,
 } from '../../src/server/deps.ts'
 import { listen } from '../../src/server/listen.ts'
+import { ReadinessWatchers } from '../../src/server/readiness-watchers.ts'
 import { createFakeCatalog, type FakeCatalogOptions } from './fake-catalog.ts'
 
 const unexpected = () => Promise.reject(new Error('not expected'))
@@ -73,6 +74,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		tracing: null,
 		isStarted: () => true,
 		isDraining: () => false,
+		readinessWatchers: new ReadinessWatchers(),
 		connections,
 		...deps,
 	})

@@ -56,7 +56,12 @@ export function probes(context: ServerContext) {
 		content: { 'application/json': Type.Object({ version: Type.String() }) },
 	})
 	const version = () => ({ version: context.version })
-	const ready = () => readyState(context)
+	const ready = ({ request }: { request: Request }) => {
+		// Several balancers may stand behind one address.
+		const name = `${context.connections.addressOf(request)} ${request.headers.get('user-agent')}`
+		context.readinessWatchers.seen(name, performance.now())
+		return readyState(context)
+	}
 	const alive = () => new Response(null)
 	const started = () => {
 		checkStarted(context)

@@ -1,0 +1,11 @@
+declare module '*.service' {
+	const text: string
+
+	export = text
+}
+
+declare module '*.socket' {
+	const text: string
+
+	export = text
+}
