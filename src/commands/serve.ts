@@ -6,6 +6,7 @@ import { Connections } from '../server/connections.ts'
 import { defaultLimits, type ServerDeps } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { ReadinessWatchers } from '../server/readiness-watchers.ts'
+import { stageExport } from '../upload/staged-export.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import {
@@ -233,6 +234,7 @@ function startServer(
 			assemble: (upload) => receiver.assemble(upload),
 			remove: (name) => receiver.exclusively(name, () => trainings.remove(name)),
 		},
+		exports: { write: (name) => stageExport({ catalog, loader }, store.directory, name) },
 		trainings,
 		directory: store.directory,
 		apiKeys: config.apiKeys,

@@ -4,6 +4,7 @@ import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
+import type { StagedExport } from '../upload/staged-export.ts'
 import type { FileReceipt, PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
 import type { ApiKey, KeyLimit } from './auth.ts'
 import type { BodyBudget } from './body-budget.ts'
@@ -27,6 +28,12 @@ export interface Uploads {
 	assemble(upload: UploadRequest): Promise<Pick<UploadResult, 'name' | 'step'>>
 	/** Moves a run into the trash. */
 	remove(name: string): Promise<void>
+}
+
+/** Writes models for other tools. */
+export interface Exports {
+	/** Throws Fault. */
+	write(name: string): Promise<StagedExport>
 }
 
 /** Training runs: trainers report, people watch. */
@@ -93,6 +100,7 @@ export interface ServerDeps {
 	checkLoad(client: string): void
 	/** Counters of the engine, for /metrics and /health. */
 	engineStats(): EngineStats
+	readonly exports: Exports
 	readonly uploads: Uploads
 	/** Where runs are looked for. */
 	readonly directory: string

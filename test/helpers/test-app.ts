@@ -1,4 +1,6 @@
 /** The app with a scripted catalog: `call` goes through `app.handle`, `listen` opens a real socket. */
+
+import { Fault } from '../../src/lib/fault.ts'
 import { LiveFeed } from '../../src/runs/live-feed.ts'
 import { createApp } from '../../src/server/app.ts'
 import { Connections } from '../../src/server/connections.ts'
@@ -64,6 +66,9 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 		trustedProxies: [],
 		sharesCache: false,
 		uploads: noUploads,
+		exports: {
+			write: () => Promise.reject(new Fault('invalid', 'Nothing is exported here.')),
+		},
 		directory: '/runs',
 		trainings: noTrainings(),
 		apiKeys: [],

@@ -178,6 +178,20 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		await page.context().close()
 	})
 
+	test('keeps a model as a file for other tools', async () => {
+		const page = await open()
+		await row(page, 'v1-word').click()
+		const download = page.waitForEvent('download')
+		await page.locator('.model-card header').getByRole('button', { name: 'Export' }).click()
+		await page.fill('#secret', uploadSecret)
+		await page.keyboard.press('Enter')
+		const file = await download
+		expect(file.suggestedFilename()).toBe('v1-word.tar')
+		const bytes = readFileSync(await file.path())
+		expect(bytes.subarray(257, 262).toString()).toBe('ustar')
+		await page.context().close()
+	})
+
 	test('sends a dropped directory, and tells the reason of a refusal', async () => {
 		const page = await open()
 		const files = filesOf('v1-char', ['config.json', 'metrics.jsonl', 'checkpoint-300.json'])

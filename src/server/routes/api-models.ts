@@ -1,3 +1,4 @@
+import { Type } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { metricsPointsMax } from '../../alpha/limits.ts'
 import { toModelCard, toRun, toUnservedRun } from '../../alpha/responses.ts'
@@ -11,9 +12,11 @@ import { Deleted, DeleteQuery } from '../../alpha/schemas/runs.ts'
 import { lossAtStep } from '../../checkpoint/store/training-log.ts'
 import { modelNotFound } from '../../models/catalog.ts'
 import type { ServerContext } from '../deps.ts'
+import { answerArchive } from '../model-archive.ts'
 import { operation } from '../openapi.ts'
 import { queryReader } from '../query.ts'
 import { taggedJson } from '../tagged-json.ts'
+import { headResponse } from '../text-answer.ts'
 
 const readDeleteQuery = queryReader(DeleteQuery)
 const readCardQuery = queryReader(ModelCardQuery)
@@ -61,6 +64,20 @@ export function apiModels(context: ServerContext) {
 				query: ModelCardQuery,
 				content: { 'application/json': ModelCardSchema },
 				errors: [400, 401, 404, 500],
+			}),
+		)
+		.get(
+			'/api/models/:id/export',
+			({ params, request }) => exportModel(context, params.id, request),
+			operation({
+				tag: 'Alpha',
+				id: 'exportModel',
+				summary: 'A model for other tools',
+				description:
+					"A directory of Hugging Face's libraries as a tar file, as `alpha export` writes it: exact, in GPT-2's layout or with a modelling file of its own.",
+				content: { 'application/x-tar': Type.String({ format: 'binary' }) },
+				errors: [400, 401, 403, 404, 500, 503, 507],
+				security: 'uploadSecret',
 			}),
 		)
 		.post(
@@ -121,6 +138,15 @@ async function remove({ trainings, uploads }: ServerContext, request: Request) {
 	if (run === undefined) throw modelNotFound(name)
 	await uploads.remove(run.name)
 	return { ok: true, deleted: run.name }
+}
+
+async function exportModel(context: ServerContext, id: string, request: Request) {
+	await context.catalog.lookFor(id)
+	if (context.catalog.details(id) === undefined) throw modelNotFound(id)
+	// Of a length that only the export itself would tell.
+	return request.method === 'HEAD'
+		? headResponse('application/x-tar')
+		: answerArchive(context, id, request)
 }
 
 async function load({ catalog, connections }: ServerContext, id: string, request: Request) {

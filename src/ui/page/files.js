@@ -8,7 +8,16 @@ import { create } from './dom.js'
  * @param {string} text
  */
 export function saveFile(name, type, text) {
-	const address = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
+	saveBlob(name, new Blob([text], { type: `${type};charset=utf-8` }))
+}
+
+/**
+ * The same of bytes.
+ * @param {string} name
+ * @param {Blob} blob
+ */
+export function saveBlob(name, blob) {
+	const address = URL.createObjectURL(blob)
 	create('a', { href: address, download: name }).click()
 	// The browser reads it after the click.
 	setTimeout(() => URL.revokeObjectURL(address), 60_000)

@@ -1,6 +1,7 @@
 /** The card of a model: its course, its checkpoints, its facts, and what can be done with it. */
 import { readCard, request } from './api.js'
 import { create, paced } from './dom.js'
+import { fileName, saveBlob } from './files.js'
 import { ScalarChart } from './scalar-chart.js'
 import { partsOfTraining, scalarsOf } from './scalar-series.js'
 import { withSecret } from './secret.js'
@@ -166,7 +167,7 @@ export class ModelCard {
 	}
 
 	/** @param {Card} card */
-	#drawHead({ id, state = 'available', embedded }) {
+	#drawHead({ id, state = 'available', embedded, family }) {
 		const isServed = state !== 'incomplete' && state !== 'damaged'
 		const button = (/** @type {string} */ label, /** @type {() => void} */ act) => {
 			const element = create('button', { type: 'button' }, label)
@@ -180,6 +181,8 @@ export class ModelCard {
 					state === 'loaded'
 						? button('Unload', () => this.#change('unload'))
 						: button('Load', () => this.#change('load')),
+					// Models of other tools are in their own form already.
+					...(family === 'alpha' ? [button('Export', () => this.#export())] : []),
 				]
 			: []
 		const focused = this.#head.contains(document.activeElement)
@@ -197,9 +200,31 @@ export class ModelCard {
 		for (const action of actions) if (action.textContent === focused) action.focus()
 	}
 
+	/** Of the chosen step. */
+	get #name() {
+		return this.#step === '' ? this.#id : `${this.#id}@${this.#step}`
+	}
+
+	async #export() {
+		const name = this.#name
+		this.#context.notify(`${name} is written for other tools.`)
+		try {
+			const file = await withSecret(async (authorization) =>
+				(
+					await request(`api/models/${encodeURIComponent(name)}/export`, {
+						headers: { authorization },
+					})
+				).blob(),
+			)
+			if (file !== null) saveBlob(fileName(name.replace('@', '-'), 'tar'), file)
+		} catch (error) {
+			this.#context.showError(error)
+		}
+	}
+
 	/** @param {'load' | 'unload'} what */
 	async #change(what) {
-		const name = this.#step === '' ? this.#id : `${this.#id}@${this.#step}`
+		const name = this.#name
 		try {
 			const answer = await withSecret((authorization) =>
 				request(`api/models/${encodeURIComponent(name)}/${what}`, {

@@ -1,5 +1,5 @@
 import type { HuggingFaceLayout } from '../checkpoint/exports/hugging-face.ts'
-import type { ModelCard } from '../models/catalog.ts'
+import type { ModelCard } from './catalog.ts'
 
 /** The README.md of an export, as model hubs show it. */
 export function exportCard(
