@@ -1,7 +1,8 @@
 /*
  * Memory of a server: at rest, beside 128 streams, a minute later, and over as many small requests as fit
- * in the time. Prints its figures. `bun test/faults/memory.ts [seconds]` (default 120 of small requests,
- * and two minutes for the rest), against dist/alpha.
+ * in the time. Prints its figures. `bun test/faults/memory.ts [seconds] [requests a second]` (default 120 s of
+ * small requests without a pause, and two minutes for the rest), against dist/alpha. What an hour of load
+ * leaves is seen with `1500 200`: its end beside the tenth minute.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,8 +20,10 @@ const REST_MS = 5000
 /** Small requests under way at the same time. */
 const AT_ONCE = 8
 const SAMPLE_MS = 1000
+/** Ten minutes. */
+const SETTLED_SAMPLES = 600
 
-const [seconds = '120'] = process.argv.slice(2)
+const [seconds = '120', perSecond = 'Infinity'] = process.argv.slice(2)
 
 // A share of the places is kept for clients that hold none.
 const args = [`--sequences-max=${STREAMS + 16}`]
@@ -86,7 +89,11 @@ const samples: { readonly requests: number; readonly megabytes: number }[] = []
 const sampling = setInterval(() => samples.push({ requests, megabytes: resident() }), SAMPLE_MS)
 await Promise.all(
 	Array.from({ length: AT_ONCE }, async () => {
-		while (performance.now() < until) await kinds[requests++ % kinds.length]?.()
+		while (performance.now() < until) {
+			const next = performance.now() + (AT_ONCE / Number(perSecond)) * 1000
+			await kinds[requests++ % kinds.length]?.()
+			await Bun.sleep(Math.max(0, next - performance.now()))
+		}
 	}),
 )
 clearInterval(sampling)
@@ -103,5 +110,13 @@ console.log(
 	`${requests} small requests: ${samples.map(({ megabytes }) => megabytes.toFixed(0)).join(' ')} MB`,
 )
 console.log(`second half: ${perRequest.toFixed(3)} kB a request`)
+/** The first are spent on code that is compiled and on heaps that find their size. */
+const settledAfter = Math.min(SETTLED_SAMPLES, Math.ceil(samples.length / 2))
+const growthShare = settled(samples.length) / settled(settledAfter)
+const verdict = growthShare <= 1.05 ? 'met' : 'missed'
+const minutes = ((settledAfter * SAMPLE_MS) / 60_000).toFixed(0)
+console.log(
+	`at the end ${growthShare.toFixed(3)} × minute ${minutes}, at most 1.05 wanted: ${verdict}`,
+)
 await Bun.sleep(IDLE_MS)
 row('a minute later', resident(), 130)

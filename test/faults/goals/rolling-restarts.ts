@@ -1,5 +1,5 @@
-/** Restarts of one server of two behind a proxy, again and again, while clients ask without pause. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+/** Restarts of one server of three behind a proxy, again and again, while clients ask without pause. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,82 +8,57 @@ import { eventually } from '../../helpers/eventually.ts'
 import type { Goal } from './goal.ts'
 import { type Asked, ask, completion } from './traffic.ts'
 
-/** How to run a proxy: its configuration for a port of its own and two of servers. */
+/** How to run a proxy with the configuration that we give people, but for its ports. */
 interface Proxy {
+	readonly file: string
 	readonly command: (path: string) => readonly string[]
-	readonly config: (port: number, servers: readonly number[]) => string
+	/** What stands around the file where it is installed. */
+	readonly wrap?: (config: string, directory: string) => string
 }
 
 const proxies: Readonly<Record<string, Proxy>> = {
 	nginx: {
+		file: 'nginx.conf',
 		command: (path) => ['nginx', '-c', path, '-p', tmpdir(), '-g', 'daemon off;'],
-		config: (port, servers) => `
-			pid ${join(tmpdir(), `nginx-${port}.pid`)};
-			error_log /dev/null;
-			events {}
-			http {
-				access_log off;
-				upstream alpha { ${servers.map((each) => `server 127.0.0.1:${each} max_fails=0;`).join(' ')} }
-				server {
-					listen 127.0.0.1:${port};
-					location / {
-						proxy_pass http://alpha;
-						proxy_http_version 1.1;
-						proxy_set_header Connection "";
-						proxy_buffering off;
-						proxy_next_upstream error timeout http_503 non_idempotent;
-					}
-				}
-			}`,
+		wrap: (config, directory) =>
+			`pid ${directory}/pid; error_log /dev/null; events {} http { access_log off; ${config} }`,
 	},
-	haproxy: {
-		command: (path) => ['haproxy', '-f', path],
-		config: (port, servers) => `
-defaults
-	mode http
-	timeout connect 1s
-	timeout client 60s
-	timeout server 60s
-	option redispatch
-frontend front
-	bind 127.0.0.1:${port}
-	default_backend alpha
-backend alpha
-	option httpchk GET /readyz
-	${servers.map((each) => `server s${each} 127.0.0.1:${each} check inter 200ms fall 1 rise 1`).join('\n\t')}
-`,
-	},
+	haproxy: { file: 'haproxy.cfg', command: (path) => ['haproxy', '-f', path] },
 	caddy: {
+		file: 'Caddyfile',
 		command: (path) => ['caddy', 'run', '--adapter', 'caddyfile', '--config', path],
-		config: (port, servers) => `
-{
-	admin off
-	auto_https off
-}
-http://:${port} {
-	bind 127.0.0.1
-	reverse_proxy ${servers.map((each) => `127.0.0.1:${each}`).join(' ')} {
-		lb_try_duration 2s
-		health_uri /readyz
-		health_interval 200ms
-	}
-}
-`,
+		wrap: (config) => `{\n\tadmin off\n}\n${config}`,
 	},
 }
 
-/** Long enough for a proxy's looks at /readyz. */
-const DRAIN_SECONDS = 1
+const configurations = join(import.meta.dir, '../../../deploy/proxies')
+const FRONT_PORT = 8080
+const REPLICA_PORTS = [3001, 3002, 3003]
+
+/** The file with ports of this run. */
+function configOf(
+	{ file, wrap }: Proxy,
+	front: number,
+	replicas: readonly number[],
+	directory: string,
+) {
+	let text = readFileSync(join(configurations, file), 'utf8')
+	const ports = [FRONT_PORT, ...REPLICA_PORTS]
+	for (const [i, to] of [front, ...replicas].entries()) {
+		const from = `:${ports[i]}`
+		if (!text.includes(from)) throw new Error(`expected ${from} in ${file}`)
+		text = text.replaceAll(from, `:<${to}>`)
+	}
+	text = text.replace(/<(\d+)>/g, '$1')
+	return wrap === undefined ? text : wrap(text, directory)
+}
+
 const CLIENTS = 4
 const TOKENS = 300
 
 function start(port = 0): Promise<AlphaServer> {
-	const args = [
-		`--port=${port}`,
-		`--drain-delay=${DRAIN_SECONDS}`,
-		'--drain-seconds=10',
-		'--threads=1',
-	]
+	// As long as each proxy needs to see it: the default.
+	const args = [`--port=${port}`, '--drain-seconds=10', '--threads=1']
 	return startAlpha({ runs: ['v2-bpe-chat'], args })
 }
 
@@ -112,19 +87,14 @@ function complaintAbout({ status, body }: Asked, isStreaming: boolean): string |
 }
 
 /** What failed of how many requests, lists and streams, during so many restarts. */
-async function restart({ command, config }: Proxy, count: number) {
-	const servers = [await start(), await start()]
+async function restart(proxyKind: Proxy, count: number) {
+	const servers = await Promise.all(REPLICA_PORTS.map(() => start()))
 	const port = freePort()
 	const directory = mkdtempSync(join(tmpdir(), 'alpha-proxy-'))
 	const path = join(directory, 'config')
-	writeFileSync(
-		path,
-		config(
-			port,
-			servers.map((server) => server.port),
-		),
-	)
-	const proxy = Bun.spawn([...command(path)], { stdout: 'ignore', stderr: 'ignore' })
+	const ports = servers.map((server) => server.port)
+	writeFileSync(path, configOf(proxyKind, port, ports, directory))
+	const proxy = Bun.spawn([...proxyKind.command(path)], { stdout: 'ignore', stderr: 'ignore' })
 	await eventually(() => isListening(port), 10_000)
 	const front = { ...servers[0]!, port }
 	await eventually(
@@ -148,9 +118,9 @@ async function restart({ command, config }: Proxy, count: number) {
 	}
 	const clients = Array.from({ length: CLIENTS }, (_, i) => client(i % 2 === 0))
 	for (let i = 0; i < count; i++) {
-		const old = servers[i % 2]!
+		const old = servers[i % servers.length]!
 		await old.stop()
-		servers[i % 2] = await start(old.port)
+		servers[i % servers.length] = await start(old.port)
 		// Until the proxy has seen it.
 		await Bun.sleep(500)
 	}
