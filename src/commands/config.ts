@@ -72,7 +72,13 @@ export function serveOptions(machine: Machine) {
 			env: ['CHECKPOINTS_DIR'],
 			placeholder: 'DIR',
 			defaultValue: './checkpoints',
-			help: 'directory of the runs to serve',
+			help: 'runs to serve; also s3://BUCKET/PREFIX',
+		}),
+		checkpointCache: textOption({
+			flag: '--checkpoint-cache',
+			placeholder: 'DIR',
+			defaultValue: './checkpoint-cache',
+			help: 'copies of the runs of an object store',
 		}),
 		threads: integerOption({
 			flag: '--threads',

@@ -9,6 +9,7 @@ import { errorCode, messageOf } from '../lib/errors.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './config.ts'
 import { ownHosts, readMachine } from './machine.ts'
+import { localDirectory } from './object-store.ts'
 import { UsageError } from './option.ts'
 import { formatBytes } from './option-kinds.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
@@ -94,7 +95,7 @@ function checkSystem(): Finding {
 
 function checkProcessor({ config, origins, context }: Subject): Finding {
 	const kernels = openKernels(
-		kernelLibraryPath({ env: context.env, checkpoints: config.checkpoints }),
+		kernelLibraryPath({ env: context.env, checkpoints: localDirectory(config) }),
 	)
 	const runnable = kernels.isaList().filter((name) => kernels.isaSupported(name))
 	if (kernels.select(config.isa === 'auto' ? '' : config.isa) !== 0) {
@@ -125,7 +126,7 @@ async function checkTempDirectory({ config, context }: Subject): Promise<Finding
 		return { state: 'warning', text: `${directory} cannot be written: ${messageOf(error)}` }
 	}
 	try {
-		kernelLibraryPath({ env: context.env, checkpoints: config.checkpoints })
+		kernelLibraryPath({ env: context.env, checkpoints: localDirectory(config) })
 	} catch (error) {
 		if (!(error instanceof LibraryUnavailableError)) throw error
 		return { state: 'bad', text: error.message.split('\n').at(-1) ?? '' }
@@ -134,7 +135,7 @@ async function checkTempDirectory({ config, context }: Subject): Promise<Finding
 }
 
 async function checkDirectory({ config, origins }: Subject): Promise<Finding> {
-	const { checkpoints: path } = config
+	const path = localDirectory(config)
 	const state = await stat(path).catch((error: unknown) => errorCode(error))
 	if (typeof state === 'string') {
 		if (state === 'ENOENT') {

@@ -12,6 +12,7 @@ import { listCommand } from './list.ts'
 import { keysOf, suggestion, UsageError } from './option.ts'
 import { formatHelp } from './options.ts'
 import { psCommand } from './ps.ts'
+import { pushCommand } from './push.ts'
 import { talkCommand } from './run.ts'
 import { runsCommand } from './runs.ts'
 import { scoreCommand } from './score.ts'
@@ -33,6 +34,7 @@ const commands: readonly Command[] = [
 	benchCommand,
 	exportCommand,
 	uploadCommand,
+	pushCommand,
 	runsCommand,
 	watchCommand,
 	eventsCommand,

@@ -1,5 +1,7 @@
+import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
+import type { Mirror } from '../remote/mirror.ts'
 import { TrainingRuns } from '../runs/training-runs.ts'
 import { createApp } from '../server/app.ts'
 import { Connections } from '../server/connections.ts'
@@ -7,6 +9,7 @@ import { defaultLimits, type ServerDeps } from '../server/deps.ts'
 import { listen } from '../server/listen.ts'
 import { ReadinessWatchers } from '../server/readiness-watchers.ts'
 import { stageExport } from '../upload/staged-export.ts'
+import type { StagedRun } from '../upload/staging.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
 import {
@@ -30,6 +33,7 @@ import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
 import { LogOutput } from './log-output.ts'
 import { ownHosts, readMachine } from './machine.ts'
 import { memoryBudgets } from './memory-budgets.ts'
+import { createMirror, localDirectory } from './object-store.ts'
 import { UsageError } from './option.ts'
 import { formatSettings } from './print-config.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
@@ -73,16 +77,21 @@ export const serveCommand: Command = {
 		})
 		const log: Log = createLog(format, (line, level) => output.write(line, level))
 		for (const warning of warnings) log('warn', warning)
-		await using runtime = await startRuntime({ ...config, isaOrigin: origins.isa }, context, log)
+		const local = { ...config, checkpoints: localDirectory(config), isaOrigin: origins.isa }
+		await using runtime = await startRuntime(local, context, log)
+		const trainings = new TrainingRuns({ store: runtime.store, log })
+		const { receiver, mirror } = openUploads(config, runtime, trainings, context.env, origins, log)
+		const mirrored = mirror?.start()
 
 		let isStarted = false
 		let isDraining = false
 		await using exporter = spanExporter(config, context, log)
-		const trainings = new TrainingRuns({ store: runtime.store, log })
 		const watchers = new ReadinessWatchers()
 		const files = certificateFiles(config, origins)
 		const certificate = files === null ? null : readCertificate(files)
 		const listener = startServer(config, runtime, trainings, {
+			receiver,
+			mirror,
 			version: context.version,
 			log,
 			isStarted: () => isStarted,
@@ -109,12 +118,14 @@ export const serveCommand: Command = {
 		const scheme = certificate === null ? 'http' : 'https'
 		const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 		const ended = Promise.race([context.stopRequested.then(() => null), runtime.engine.failed])
+		const loadFirst = async () => {
+			// Nobody is kept waiting by an object store, but for models that must be there.
+			if (config.preload.length > 0) await mirrored
+			await preload(config.preload, runtime, origins)
+		}
 		// Probes are answered meanwhile, and so is whoever asks already.
 		try {
-			isStarted = await Promise.race([
-				preload(config.preload, runtime, origins).then(() => true),
-				ended.then(() => false),
-			])
+			isStarted = await Promise.race([loadFirst().then(() => true), ended.then(() => false)])
 		} catch (error) {
 			trainings.close()
 			await drain(listener, runtime, 0)
@@ -129,6 +140,7 @@ export const serveCommand: Command = {
 		isDraining = true
 		supervisor.stopping()
 		renewals.dispose()
+		mirror?.close()
 		reserve?.[Symbol.dispose]()
 		// Those who watch would watch for ever.
 		trainings.close()
@@ -194,12 +206,60 @@ function guardConnections(log: Log): DescriptorReserve | null {
 	return reserve
 }
 
+/** What takes uploads, and what keeps runs the same as an object store's, where there is one. */
+function openUploads(
+	config: Config,
+	{ loader, store }: Runtime,
+	trainings: TrainingRuns,
+	env: CommandContext['env'],
+	origins: ConfigOrigins,
+	log: Log,
+): { readonly receiver: UploadReceiver; readonly mirror: Mirror | null } {
+	const verify = (location: CheckpointLocation) => loader.verify({ location, dtype: config.dtype })
+	const commit = (name: string, staged: StagedRun, move: () => Promise<void>) =>
+		trainings.aroundCommit(name, staged, move)
+	const receiver = new UploadReceiver({
+		store,
+		verify,
+		allowsPickles: config.allowsPickleUploads,
+		bytesMax: config.uploadBytesMax,
+		inflatedBytesMax: config.uploadInflatedBytesMax,
+		commit: (name, staged, move) =>
+			mirror === null ? commit(name, staged, move) : mirror.publish(name, staged, move),
+		log,
+	})
+	const mirror = createMirror(config, origins, env, {
+		store,
+		verify,
+		commit,
+		exclusively: (name, work) => receiver.exclusively(name, work),
+		remove: (name) => receiver.exclusively(name, () => trainings.remove(name)),
+		log,
+	})
+	return { receiver, mirror }
+}
+
+/** Takes a run out of service: here, and in the object store where there is one. */
+async function removeRun(
+	name: string,
+	receiver: UploadReceiver,
+	mirror: Mirror | null,
+	trainings: TrainingRuns,
+): Promise<void> {
+	await receiver.exclusively(name, async () => {
+		await mirror?.remove(name)
+		await trainings.remove(name)
+	})
+}
+
 function startServer(
 	config: Config,
 	{ catalog, engine, loader, store, isaName }: Runtime,
 	trainings: TrainingRuns,
 	{
 		origins,
+		receiver,
+		mirror,
 		certificate,
 		inherited,
 		...facts
@@ -207,17 +267,12 @@ function startServer(
 		ServerDeps,
 		'version' | 'log' | 'isStarted' | 'isDraining' | 'readinessWatchers' | 'tracing'
 	> &
-		Pick<ListenerOptions, 'certificate' | 'inherited'> & { readonly origins: ConfigOrigins },
+		Pick<ListenerOptions, 'certificate' | 'inherited'> & {
+			readonly origins: ConfigOrigins
+			readonly receiver: UploadReceiver
+			readonly mirror: Mirror | null
+		},
 ): Listener {
-	const receiver = new UploadReceiver({
-		store,
-		verify: (location) => loader.verify({ location, dtype: config.dtype }),
-		allowsPickles: config.allowsPickleUploads,
-		bytesMax: config.uploadBytesMax,
-		inflatedBytesMax: config.uploadInflatedBytesMax,
-		commit: (name, staged, move) => trainings.aroundCommit(name, staged, move),
-		log: facts.log,
-	})
 	const connections = new Connections({
 		stallSeconds: defaultLimits.stallSeconds,
 		idleSeconds: config.idleSeconds,
@@ -232,9 +287,10 @@ function startServer(
 			receive: (upload) => receiver.receive(upload),
 			receivePiece: (upload) => receiver.receivePiece(upload),
 			assemble: (upload) => receiver.assemble(upload),
-			remove: (name) => receiver.exclusively(name, () => trainings.remove(name)),
+			remove: (name) => removeRun(name, receiver, mirror, trainings),
 		},
 		exports: { write: (name) => stageExport({ catalog, loader }, store.directory, name) },
+		storeState: () => mirror?.state ?? null,
 		trainings,
 		directory: store.directory,
 		apiKeys: config.apiKeys,

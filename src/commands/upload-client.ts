@@ -142,7 +142,7 @@ type Outcome =
 			readonly retryAfterSeconds: number | null
 	  }
 
-async function findCheckpoint(
+export async function findCheckpoint(
 	directory: string,
 	step: number | undefined,
 ): Promise<CheckpointVersion> {

@@ -3,6 +3,7 @@
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
+import type { StoreState } from '../remote/mirror.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
 import type { StagedExport } from '../upload/staged-export.ts'
 import type { FileReceipt, PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
@@ -102,6 +103,8 @@ export interface ServerDeps {
 	engineStats(): EngineStats
 	readonly exports: Exports
 	readonly uploads: Uploads
+	/** How the object store is that runs come from; null when they lie in the directory alone. */
+	storeState(): StoreState | null
 	/** Where runs are looked for. */
 	readonly directory: string
 	readonly trainings: Trainings

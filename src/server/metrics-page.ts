@@ -1,6 +1,7 @@
 /** The metrics page: own names, process, and those of vLLM that dashboards and autoscalers know. */
 import type { EngineStats } from '../engine/stats.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
+import type { StoreState } from '../remote/mirror.ts'
 import type { Tracing } from './deps.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { renderValue } from './prometheus.ts'
@@ -14,11 +15,17 @@ export interface MetricSources {
 	readonly isaName: string
 	readonly tracing: Tracing | null
 	engineStats(): EngineStats
+	storeState(): StoreState | null
 }
 
 /** Everything in Prometheus' text format. */
 export function renderMetrics(sources: MetricSources): string {
-	return [...ownMetrics(sources), ...processMetrics(), ...vllmMetrics(sources)].join('')
+	return [
+		...ownMetrics(sources),
+		...storeMetrics(sources),
+		...processMetrics(),
+		...vllmMetrics(sources),
+	].join('')
 }
 
 function ownMetrics(sources: MetricSources): string[] {
@@ -58,6 +65,23 @@ function ownMetrics(sources: MetricSources): string[] {
 		metrics.interTokenLatency.render('alpha_inter_token_latency_seconds', 'Between tokens.'),
 		metrics.generationDuration.render('alpha_generation_duration_seconds', 'Whole generations.'),
 		metrics.queueTime.render('alpha_queue_time_seconds', 'Waiting for a place.'),
+	]
+}
+
+/** Of the object store that runs come from; nothing where there is none. */
+function storeMetrics(sources: MetricSources): string[] {
+	const state = sources.storeState()
+	if (state === null) return []
+	const { isReachable, secondsSinceContact, failuresTotal, fetchedTotal } = state
+	const gauge = (name: string, help: string, value: number) =>
+		renderValue(`alpha_store_${name}`, help, 'gauge', value)
+	const counter = (name: string, help: string, value: number) =>
+		renderValue(`alpha_store_${name}`, help, 'counter', value)
+	return [
+		gauge('up', 'Whether the object store was reached by the last look.', isReachable ? 1 : 0),
+		gauge('contact_age_seconds', 'Since the last look that succeeded.', secondsSinceContact),
+		counter('failures_total', 'Looks at the object store that failed.', failuresTotal),
+		counter('fetched_total', 'Checkpoints that came from the object store.', fetchedTotal),
 	]
 }
 

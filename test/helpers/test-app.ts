@@ -62,6 +62,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 			parkedTotal: 0,
 			cutTotal: 0,
 		}),
+		storeState: () => null,
 		checkLoad: () => {},
 		trustedProxies: [],
 		sharesCache: false,

@@ -14,6 +14,16 @@ const Health = named(
 		models: Type.Integer({ description: 'Models that can be asked for.' }),
 		running: Type.Integer({ description: 'Sequences being generated.' }),
 		waiting: Type.Integer({ description: 'Sequences that wait for room.' }),
+		store: Type.Optional(
+			Type.Object(
+				{
+					status: Type.String({ enum: ['ok', 'degraded'] }),
+					reason: Type.Union([Type.String(), Type.Null()]),
+					secondsSinceContact: Type.Integer(),
+				},
+				{ description: 'The object store that runs come from; without it what is here is served.' },
+			),
+		),
 	}),
 )
 
@@ -95,5 +105,14 @@ function readyState(context: ServerContext) {
 	}
 	const { running, waiting } = engineStats()
 	const models = catalog.list().length
-	return { status: 'ok', version, isa: isaName, models, running, waiting }
+	const store = storeDetails(context)
+	return { status: 'ok', version, isa: isaName, models, running, waiting, ...store }
+}
+
+/** An outage of the store is told and makes nobody unready: what is here can be asked for. */
+function storeDetails({ storeState }: ServerContext) {
+	const state = storeState()
+	if (state === null) return {}
+	const { isReachable, reason, secondsSinceContact } = state
+	return { store: { status: isReachable ? 'ok' : 'degraded', reason, secondsSinceContact } }
 }

@@ -1,0 +1,275 @@
+/*
+ * Keeps the checkpoints directory a copy of what an object store has: looks every few seconds, brings what
+ * is new, verifies it as an upload and puts it into place whole. While the store cannot be reached,
+ * everything that is here stays served.
+ */
+import { open, readFile, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
+import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
+import { checkpointName, isSafeName, stepDirectoryName } from '../checkpoint/store/names.ts'
+import type { CheckpointStore } from '../checkpoint/store/store.ts'
+import { messageOf } from '../lib/errors.ts'
+import { isFault } from '../lib/fault.ts'
+import { isRecord } from '../lib/json.ts'
+import type { Log } from '../lib/log.ts'
+import { locateModel } from '../upload/stage-model.ts'
+import { StagedRun } from '../upload/staging.ts'
+import type { Head, RemoteFile } from './head.ts'
+import { describeFiles, type RemoteRuns } from './remote-runs.ts'
+
+export interface MirrorOptions {
+	readonly runs: RemoteRuns
+	readonly store: CheckpointStore
+	/** Verifies a checkpoint to its last number. Rejects with Fault. */
+	readonly verify: (location: CheckpointLocation) => Promise<CheckpointInfo>
+	/** Runs `work` while nobody uploads to the run. */
+	readonly exclusively: <T>(name: string, work: () => Promise<T>) => Promise<T>
+	/** Wraps the move of staged files into a run. */
+	readonly commit: (name: string, staged: StagedRun, move: () => Promise<void>) => Promise<void>
+	/** Takes a run out of this directory. */
+	readonly remove: (name: string) => Promise<void>
+	readonly log: Log
+	/** Between looks, in milliseconds; a tenth more or less, so that replicas do not ask together. */
+	readonly pollMs?: number
+}
+
+/** How the store is, for probes and metrics. */
+export interface StoreState {
+	readonly isReachable: boolean
+	/** Why the last look failed; null when it did not. */
+	readonly reason: string | null
+	/** Since the last look that has succeeded; since the start when none has. */
+	readonly secondsSinceContact: number
+	readonly failuresTotal: number
+	/** Checkpoints that came from the store. */
+	readonly fetchedTotal: number
+}
+
+interface Known {
+	readonly etag: string
+	readonly digest: string
+}
+
+const POLL_MS = 5000
+/** Runs that are looked at at the same time. */
+const LOOKS_AT_ONCE = 4
+/** Each so many looks nothing is said of ETags: not every store changes them when it should. */
+const FULL_LOOK_EVERY = 6
+/** What has been brought, in the checkpoints directory. */
+const INDEX_NAME = '.remote.json'
+
+export class Mirror {
+	readonly #options: MirrorOptions
+	readonly #known = new Map<string, Known>()
+	/** Digests of what was brought and could not be served. */
+	readonly #refused = new Set<string>()
+	#timer: ReturnType<typeof setTimeout> | null = null
+	#isClosed = false
+	#looks = 0
+	#reason: string | null = null
+	#contactAt = performance.now()
+	#failuresTotal = 0
+	#fetchedTotal = 0
+
+	constructor(options: MirrorOptions) {
+		this.#options = options
+	}
+
+	/** Looks for the first time, and from then on again and again. Never fails. */
+	async start(): Promise<void> {
+		await this.#readIndex()
+		await this.#lookAndGoOn()
+	}
+
+	close(): void {
+		this.#isClosed = true
+		if (this.#timer !== null) clearTimeout(this.#timer)
+	}
+
+	get state(): StoreState {
+		return {
+			isReachable: this.#reason === null,
+			reason: this.#reason,
+			secondsSinceContact: Math.round((performance.now() - this.#contactAt) / 1000),
+			failuresTotal: this.#failuresTotal,
+			fetchedTotal: this.#fetchedTotal,
+		}
+	}
+
+	/** Publishes what an upload has staged, then lets it move into its run. Throws Fault. */
+	async publish(name: string, staged: StagedRun, move: () => Promise<void>): Promise<void> {
+		const { runs, commit } = this.#options
+		const directory = dirname(staged.pathOf('config.json'))
+		const { head, isServed, etag } = await runs.publish(name, directory, [...staged.files])
+		await commit(name, staged, move)
+		if (isServed && etag !== null) await this.#note(name, { etag, digest: head.digest })
+	}
+
+	/** Takes a run out of service for every replica. Throws Fault. */
+	async remove(name: string): Promise<void> {
+		await this.#options.runs.remove(name)
+		await this.#note(name, null)
+	}
+
+	/** Looks at the store once. Never fails: `state` tells. */
+	async look(): Promise<void> {
+		const isFull = this.#looks++ % FULL_LOOK_EVERY === 0
+		let failure: string | null = null
+		try {
+			const names = (await this.#options.runs.names()).filter(isSafeName)
+			const waiting = [...new Set([...names, ...this.#known.keys()])]
+			const work = async () => {
+				for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+					if (this.#isClosed) return
+					await this.#lookAtRun(name, isFull).catch((error: unknown) => {
+						failure = messageOf(error)
+					})
+				}
+			}
+			await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work))
+		} catch (error) {
+			failure = messageOf(error)
+		}
+		this.#tell(failure)
+	}
+
+	async #lookAndGoOn(): Promise<void> {
+		await this.look()
+		if (this.#isClosed) return
+		const { pollMs = POLL_MS } = this.#options
+		const delayMs = pollMs * (0.9 + 0.2 * Math.random())
+		this.#timer = setTimeout(() => void this.#lookAndGoOn(), delayMs)
+		this.#timer.unref()
+	}
+
+	#tell(failure: string | null): void {
+		const { log } = this.#options
+		if (failure === null) this.#contactAt = performance.now()
+		else this.#failuresTotal++
+		if (failure !== null && this.#reason === null) {
+			log('warn', `object store: ${failure}; what is here stays served`)
+		}
+		if (failure === null && this.#reason !== null) log('info', 'object store: it answers again')
+		this.#reason = failure
+	}
+
+	async #lookAtRun(name: string, isFull: boolean): Promise<void> {
+		const { runs, log, remove } = this.#options
+		const known = this.#known.get(name)
+		const state = await runs.head(name, isFull ? undefined : known?.etag)
+		if (state === 'same') return
+		if (state === 'gone') {
+			if (known === undefined) return
+			await remove(name)
+			await this.#note(name, null)
+			return
+		}
+		const { head, etag } = state
+		if (known?.digest !== head.digest && !this.#refused.has(head.digest)) {
+			try {
+				await this.#options.exclusively(name, () => this.#bring(name, head))
+			} catch (error) {
+				// Somebody uploads to this run just now: the next look finds out.
+				if (isFault(error, 'conflict', 'overloaded')) return
+				if (!isFault(error, 'invalid')) throw error
+				this.#refused.add(head.digest)
+				log(
+					'warn',
+					`object store: run ${name} step ${head.step} cannot be served: ${error.message}`,
+				)
+				return
+			}
+		}
+		if (known?.etag !== etag || known.digest !== head.digest) {
+			if (!this.#refused.has(head.digest)) await this.#note(name, { etag, digest: head.digest })
+		}
+	}
+
+	/** Makes the run here what the head says, unless it is. */
+	async #bring(name: string, head: Head): Promise<void> {
+		const { store, verify, commit, log } = this.#options
+		if (await this.#holds(name, head)) {
+			await store.rescan(name)
+			return
+		}
+		const staged = await StagedRun.create(store.directory)
+		try {
+			for (const file of head.files) await this.#fetch(name, head, file, staged)
+			const step = head.step
+			const isOneFile = staged.files.includes(checkpointName(step))
+			const info = await verify(
+				isOneFile
+					? { type: 'file', path: staged.pathOf(checkpointName(step)) }
+					: await locateModel(staged.pathOf(stepDirectoryName(step))),
+			)
+			await store.replace(name, { step, info }, () =>
+				commit(name, staged, () => staged.commit(name)),
+			)
+			this.#fetchedTotal++
+			log('info', `object store: run ${name} step ${step} has come, digest ${head.digest}`)
+		} finally {
+			await staged.remove()
+		}
+	}
+
+	async #fetch(name: string, head: Head, file: RemoteFile, staged: StagedRun): Promise<void> {
+		const { runs } = this.#options
+		const [top = '', inner] = file.path.split('/')
+		if (inner === undefined) {
+			await using target = await staged.createFile(top)
+			await runs.download(name, head, file, (piece) => target.write(piece))
+			await target.sync()
+			return
+		}
+		if (!staged.files.includes(top)) await staged.createDirectory(top)
+		await using target = await open(join(staged.pathOf(top), inner), 'wx', 0o600)
+		await runs.download(name, head, file, (piece) => target.writeFile(piece))
+		await target.sync()
+	}
+
+	/** Whether the run here has all files of the head, byte for byte. */
+	async #holds(name: string, { files }: Head): Promise<boolean> {
+		try {
+			const paths = files.map(({ path }) => path)
+			const here = await describeFiles(join(this.#options.store.directory, name), paths)
+			return Bun.deepEquals(here, [...files])
+		} catch {
+			return false
+		}
+	}
+
+	async #note(name: string, known: Known | null): Promise<void> {
+		if (known === null) this.#known.delete(name)
+		else this.#known.set(name, known)
+		const path = join(this.#options.store.directory, INDEX_NAME)
+		const text = JSON.stringify(Object.fromEntries(this.#known))
+		try {
+			await Bun.write(`${path}.tmp`, text)
+			await rename(`${path}.tmp`, path)
+		} catch (error) {
+			// Without it the next start compares the files themselves.
+			this.#options.log(
+				'warn',
+				`object store: ${INDEX_NAME} cannot be written: ${messageOf(error)}`,
+			)
+		}
+	}
+
+	/** What was brought before this process started. */
+	async #readIndex(): Promise<void> {
+		try {
+			const path = join(this.#options.store.directory, INDEX_NAME)
+			const entries: unknown = JSON.parse(await readFile(path, 'utf8'))
+			for (const [name, known] of Object.entries(isRecord(entries) ? entries : {})) {
+				if (!isSafeName(name) || !isRecord(known)) continue
+				const { etag, digest } = known
+				if (typeof etag === 'string' && typeof digest === 'string') {
+					this.#known.set(name, { etag, digest })
+				}
+			}
+		} catch {
+			// The first start, or a damaged index: everything is compared.
+		}
+	}
+}
