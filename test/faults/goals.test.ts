@@ -18,9 +18,7 @@ test.skipIf(!canLimitMemory())(
 	120_000,
 )
 
-// Caddy answers a stream with 502 now and then, on a busy machine one or two in 10,000 requests:
-// it asks nobody else when a connection ends under a POST. `bun run test:faults G12` tells how many.
-for (const proxy of ['nginx', 'haproxy']) {
+for (const proxy of ['nginx', 'haproxy', 'caddy']) {
 	const isMissing = Bun.which(proxy) === null
 	const note = isMissing ? ' (skipped: not installed)' : ''
 	test.skipIf(isMissing)(

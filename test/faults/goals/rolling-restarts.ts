@@ -55,6 +55,8 @@ function configOf(
 
 const CLIENTS = 4
 const TOKENS = 300
+/** Three looks of the slowest proxy, and some more. */
+const LOOKS_MS = 2500
 
 function start(port = 0): Promise<AlphaServer> {
 	// As long as each proxy needs to see it: the default.
@@ -117,6 +119,8 @@ async function restart(proxyKind: Proxy, count: number) {
 		}
 	}
 	const clients = Array.from({ length: CLIENTS }, (_, i) => client(i % 2 === 0))
+	// A server knows who watches it after three looks.
+	await Bun.sleep(LOOKS_MS)
 	for (let i = 0; i < count; i++) {
 		const old = servers[i % servers.length]!
 		await old.stop()
