@@ -14,7 +14,9 @@ export async function serveImage(
 		'--read-only',
 		'--cap-drop=ALL',
 		'--security-opt=no-new-privileges',
-		'--ulimit=host',
+		'--ulimit=nofile=1024:1024',
+		'--ulimit=nproc=4096:4096',
+		'--no-healthcheck',
 	]
 	const publish = ['--publish', `127.0.0.1::${port}`]
 	const started = await run([...podman, 'run', '--detach', ...safe, ...publish, ...options, name])
