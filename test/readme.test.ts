@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import packageJson from '../package.json'
-import { serveOptions } from '../src/commands/config.ts'
+import { serveOptions } from '../src/commands/settings/config.ts'
 import { formatMarkdown } from './helpers/option-table.ts'
 
 const root = join(import.meta.dir, '..')

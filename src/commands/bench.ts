@@ -1,10 +1,10 @@
 import { plainRequest } from '../engine/plain-request.ts'
 import type { ModelLease } from '../models/catalog.ts'
 import type { Command } from './command.ts'
-import { modelOptions, openLocalModel, stopSignal } from './local-model.ts'
-import { UsageError } from './option.ts'
-import { integerOption, switchOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
+import { UsageError } from './settings/option.ts'
+import { integerOption, switchOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
+import { modelOptions, openLocalModel, stopSignal } from './talk/local-model.ts'
 
 const ROUNDS = 3
 const TOKENS = 128

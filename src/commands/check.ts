@@ -7,13 +7,13 @@ import { locationOf } from '../checkpoint/store/checkpoint-version.ts'
 import { RunReader } from '../checkpoint/store/run-directory.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import type { DtypeChoice } from '../model/model-config.ts'
+import { printable } from './client/server-client.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
-import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { UsageError } from './option.ts'
-import { parseOptions } from './options.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
-import { printable } from './server-client.ts'
+import { serveOptions } from './settings/config.ts'
+import { UsageError } from './settings/option.ts'
+import { parseOptions } from './settings/options.ts'
 
 function checkOptions() {
 	const { config, checkpoints, dtype } = serveOptions(readMachine())

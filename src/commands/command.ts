@@ -1,5 +1,5 @@
-import type { OptionTable } from './option.ts'
-import type { OptionSources } from './options.ts'
+import type { OptionTable } from './settings/option.ts'
+import type { OptionSources } from './settings/options.ts'
 
 /** Exit statuses beyond 0 (done) and 1 (could not be done), as sysexits and shells have them. */
 export const exitStatus = {

@@ -1,7 +1,7 @@
 /** `alpha completion SHELL`: completions, made from the table of commands and their options. */
 import type { Command } from './command.ts'
-import { flagsOf, type Option, UsageError } from './option.ts'
-import { parseOptions } from './options.ts'
+import { flagsOf, type Option, UsageError } from './settings/option.ts'
+import { parseOptions } from './settings/options.ts'
 
 const SHELLS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const
 

@@ -1,10 +1,10 @@
 import type { EventRowSchema } from '../alpha/schemas/runs.ts'
 import { isRecord } from '../lib/json.ts'
+import { printable, ServerClient, serverOptions } from './client/server-client.ts'
 import { type Command, CommandError, exitStatus } from './command.ts'
-import { UsageError } from './option.ts'
-import { choiceOption, integerOption, switchOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
-import { printable, ServerClient, serverOptions } from './server-client.ts'
+import { UsageError } from './settings/option.ts'
+import { choiceOption, integerOption, switchOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 

@@ -10,12 +10,12 @@ import { type ConfigDifference, measureDifference } from '../models/config-diffe
 import { exportCard } from '../models/export-card.ts'
 import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
 import type { Command, CommandContext } from './command.ts'
-import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { UsageError } from './option.ts'
-import { choiceOption, switchOption, textOption } from './option-kinds.ts'
-import { parseOptions, type Values } from './options.ts'
 import { type Runtime, startRuntime, withServeDefaults } from './runtime.ts'
+import { serveOptions } from './settings/config.ts'
+import { UsageError } from './settings/option.ts'
+import { choiceOption, switchOption, textOption } from './settings/option-kinds.ts'
+import { parseOptions, type Values } from './settings/options.ts'
 
 /** Above this difference of a log-probability an export is not what was trained. */
 const LOGPROB_DIFFERENCE_MAX = 1e-3

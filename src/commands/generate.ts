@@ -2,11 +2,11 @@ import { toGenerateTextRequest } from '../alpha/requests.ts'
 import type { ModelLease } from '../models/catalog.ts'
 import type { TextRequest } from '../text/text-request.ts'
 import type { Command } from './command.ts'
-import { readInput } from './input.ts'
-import { modelOptions, openLocalModel, printAnswer } from './local-model.ts'
-import { UsageError } from './option.ts'
-import { parseOptions } from './options.ts'
-import { drawFields, type Sampling, samplingOptions } from './sampling-options.ts'
+import { UsageError } from './settings/option.ts'
+import { parseOptions } from './settings/options.ts'
+import { readInput } from './talk/input.ts'
+import { modelOptions, openLocalModel, printAnswer } from './talk/local-model.ts'
+import { drawFields, type Sampling, samplingOptions } from './talk/sampling-options.ts'
 
 function generateOptions() {
 	return { ...samplingOptions, ...modelOptions() }

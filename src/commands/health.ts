@@ -1,8 +1,8 @@
 import type { Command } from './command.ts'
-import { UsageError } from './option.ts'
-import { integerOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
-import { settings } from './settings.ts'
+import { UsageError } from './settings/option.ts'
+import { integerOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
+import { settings } from './settings/settings.ts'
 
 /** Enough for a server that is busy, less than the limits of those who run probes. */
 const ANSWER_MS = 4000

@@ -1,12 +1,12 @@
 import { toRun, toUnservedRun } from '../alpha/responses.ts'
 import type { ModelCard } from '../models/catalog.ts'
 import type { Command } from './command.ts'
-import { serveOptions } from './config.ts'
 import { readMachine } from './machine.ts'
-import { UsageError } from './option.ts'
-import { switchOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
+import { serveOptions } from './settings/config.ts'
+import { UsageError } from './settings/option.ts'
+import { switchOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
 import { formatTable } from './table.ts'
 
 function listOptions() {

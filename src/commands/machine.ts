@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os'
 import { join } from 'node:path'
-import type { Machine } from './config.ts'
+import type { Machine } from './settings/config.ts'
 
 /** Text of a file of /proc or /sys, undefined where it does not exist. */
 export type ReadFile = (path: string) => string | undefined

@@ -4,8 +4,8 @@ import type { Log } from '../lib/log.ts'
 import { Mirror, type MirrorOptions } from '../remote/mirror.ts'
 import { ObjectStore, ObjectStoreError } from '../remote/object-store.ts'
 import { RemoteRuns } from '../remote/remote-runs.ts'
-import type { Config, ConfigOrigins } from './config.ts'
-import { UsageError } from './option.ts'
+import type { Config, ConfigOrigins } from './settings/config.ts'
+import { UsageError } from './settings/option.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

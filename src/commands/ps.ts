@@ -1,9 +1,9 @@
 import type { ModelCardSchema } from '../alpha/schemas/models.ts'
+import { printable, ServerClient, serverOptions } from './client/server-client.ts'
 import type { Command } from './command.ts'
-import { UsageError } from './option.ts'
-import { formatBytes, switchOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
-import { printable, ServerClient, serverOptions } from './server-client.ts'
+import { UsageError } from './settings/option.ts'
+import { formatBytes, switchOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
 import { formatTable } from './table.ts'
 
 const psOptions = {

@@ -2,12 +2,12 @@ import { basename, resolve } from 'node:path'
 import { lookAt } from '../checkpoint/store/files.ts'
 import { CONFIG_NAME, TRAINING_LOG_NAME } from '../checkpoint/store/names.ts'
 import { isFault } from '../lib/fault.ts'
+import { findCheckpoint } from './client/upload-client.ts'
 import { type Command, CommandError, exitStatus } from './command.ts'
 import { isStoreUrl, openRemoteRuns } from './object-store.ts'
-import { UsageError } from './option.ts'
-import { integerOption, textOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
-import { findCheckpoint } from './upload-client.ts'
+import { UsageError } from './settings/option.ts'
+import { integerOption, textOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
 
 const pushOptions = {
 	to: textOption({

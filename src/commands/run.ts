@@ -1,12 +1,12 @@
 import type { ModelLease } from '../models/catalog.ts'
 import type { Command, CommandContext } from './command.ts'
-import { Conversation } from './conversation.ts'
-import { readInput } from './input.ts'
-import { modelOptions, openLocalModel, printAnswer } from './local-model.ts'
-import { UsageError } from './option.ts'
-import { parseOptions } from './options.ts'
-import { talk } from './repl.ts'
-import { type TalkSettings, talkOptions } from './talk-options.ts'
+import { UsageError } from './settings/option.ts'
+import { parseOptions } from './settings/options.ts'
+import { Conversation } from './talk/conversation.ts'
+import { readInput } from './talk/input.ts'
+import { modelOptions, openLocalModel, printAnswer } from './talk/local-model.ts'
+import { talk } from './talk/repl.ts'
+import { type TalkSettings, talkOptions } from './talk/talk-options.ts'
 
 function runOptions() {
 	return { ...talkOptions, ...modelOptions() }

@@ -17,10 +17,10 @@ import { ModelRegistry } from '../models/registry.ts'
 import { StoredRuns } from '../models/stored-runs.ts'
 import { recoverInterruptedUploads } from '../upload/upload.ts'
 import { type CommandContext, CommandError, exitStatus } from './command.ts'
-import { type Config, parseConfig } from './config.ts'
 import { lastLevelCacheBytes, ownHosts, readMachine } from './machine.ts'
-import { memoryBudgets } from './memory-budgets.ts'
 import { kernelLibraryPath, openBuiltinModel } from './packaged-files.ts'
+import { memoryBudgets } from './serving/memory-budgets.ts'
+import { type Config, parseConfig } from './settings/config.ts'
 
 /** Rows of a step that may read while others are decoding, unless more sequences run. */
 const READING_ROWS_MAX = 64

@@ -3,11 +3,11 @@ import { tokenPrompt } from '../text/prompt.ts'
 import { TextGeneration } from '../text/text-generation.ts'
 import { textRequest } from '../text/text-request.ts'
 import { type Command, CommandError } from './command.ts'
-import { readText } from './input.ts'
-import { modelOptions, openLocalModel, stopSignal } from './local-model.ts'
-import { UsageError } from './option.ts'
-import { integerOption, switchOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
+import { UsageError } from './settings/option.ts'
+import { integerOption, switchOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
+import { readText } from './talk/input.ts'
+import { modelOptions, openLocalModel, stopSignal } from './talk/local-model.ts'
 
 function scoreOptions() {
 	return {

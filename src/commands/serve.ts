@@ -11,34 +11,34 @@ import { ReadinessWatchers } from '../server/readiness-watchers.ts'
 import { stageExport } from '../upload/staged-export.ts'
 import type { StagedRun } from '../upload/staging.ts'
 import { UploadReceiver } from '../upload/upload.ts'
-import { type BannerFacts, bannerFields, formatBanner } from './banner.ts'
+import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
+import { ownHosts, readMachine } from './machine.ts'
+import { createMirror, localDirectory } from './object-store.ts'
+import { type Runtime, startRuntime } from './runtime.ts'
+import { type BannerFacts, bannerFields, formatBanner } from './serving/banner.ts'
 import {
 	type Certificate,
 	CertificateWatch,
 	certificateFiles,
 	readCertificate,
-} from './certificate.ts'
-import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
+} from './serving/certificate.ts'
+import { DescriptorReserve } from './serving/descriptor-reserve.ts'
+import { collectWhenIdle } from './serving/idle-collection.ts'
+import { Listener, type ListenerOptions } from './serving/listener.ts'
+import { boundSendBuffers, findAcceptance } from './serving/listening-sockets.ts'
+import { LogOutput } from './serving/log-output.ts'
+import { memoryBudgets } from './serving/memory-budgets.ts'
+import { SpanExporter } from './serving/span-exporter.ts'
+import { inheritedSocket, Supervisor } from './serving/supervisor.ts'
 import {
 	type Config,
 	type ConfigOrigins,
 	parseConfig,
 	printConfigOption,
 	serveOptions,
-} from './config.ts'
-import { DescriptorReserve } from './descriptor-reserve.ts'
-import { collectWhenIdle } from './idle-collection.ts'
-import { Listener, type ListenerOptions } from './listener.ts'
-import { boundSendBuffers, findAcceptance } from './listening-sockets.ts'
-import { LogOutput } from './log-output.ts'
-import { ownHosts, readMachine } from './machine.ts'
-import { memoryBudgets } from './memory-budgets.ts'
-import { createMirror, localDirectory } from './object-store.ts'
-import { UsageError } from './option.ts'
-import { formatSettings } from './print-config.ts'
-import { type Runtime, startRuntime } from './runtime.ts'
-import { SpanExporter } from './span-exporter.ts'
-import { inheritedSocket, Supervisor } from './supervisor.ts'
+} from './settings/config.ts'
+import { UsageError } from './settings/option.ts'
+import { formatSettings } from './settings/print-config.ts'
 
 /** Time for the last bytes of streams that are cut at the drain deadline to leave. */
 const FAREWELL_MS = 250

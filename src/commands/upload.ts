@@ -1,10 +1,10 @@
+import { sendRun } from './client/upload-client.ts'
+import { UploadError } from './client/upload-request.ts'
 import type { Command, CommandContext } from './command.ts'
-import { UsageError } from './option.ts'
-import { formatBytes, integerOption, textOption, urlOption } from './option-kinds.ts'
-import { parseOptions } from './options.ts'
-import { settings } from './settings.ts'
-import { sendRun } from './upload-client.ts'
-import { UploadError } from './upload-request.ts'
+import { UsageError } from './settings/option.ts'
+import { formatBytes, integerOption, textOption, urlOption } from './settings/option-kinds.ts'
+import { parseOptions } from './settings/options.ts'
+import { settings } from './settings/settings.ts'
 
 const uploadOptions = {
 	to: urlOption({

@@ -1,10 +1,10 @@
 import { isRecord } from '../lib/json.ts'
+import { type LiveEvent, ServerClient, serverOptions } from './client/server-client.ts'
+import { type Watched, watchLines, withMetrics } from './client/watch-view.ts'
 import { type Command, type CommandContext, CommandError } from './command.ts'
 import { toEventRow } from './events.ts'
-import { UsageError } from './option.ts'
-import { parseOptions } from './options.ts'
-import { type LiveEvent, ServerClient, serverOptions } from './server-client.ts'
-import { type Watched, watchLines, withMetrics } from './watch-view.ts'
+import { UsageError } from './settings/option.ts'
+import { parseOptions } from './settings/options.ts'
 
 /** Metrics and events that the view begins with. */
 const METRICS = 200

@@ -3,7 +3,10 @@ import { copyFileSync } from 'node:fs'
 import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { findAcceptance, withListeningSocket } from '../../src/commands/listening-sockets.ts'
+import {
+	findAcceptance,
+	withListeningSocket,
+} from '../../src/commands/serving/listening-sockets.ts'
 import { executablePath, startAlpha } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'

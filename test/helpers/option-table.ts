@@ -1,5 +1,5 @@
-import { type OptionTable, variablesOf } from '../../src/commands/option.ts'
-import { optionUsage } from '../../src/commands/options.ts'
+import { type OptionTable, variablesOf } from '../../src/commands/settings/option.ts'
+import { optionUsage } from '../../src/commands/settings/options.ts'
 
 /** The options as a Markdown table. */
 export function formatMarkdown(table: OptionTable): string {

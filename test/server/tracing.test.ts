@@ -1,6 +1,6 @@
 /** Traces: what a collector of OpenTelemetry gets of a request, and what a request gets of a collector. */
 import { describe, expect, test } from 'bun:test'
-import { SpanExporter } from '../../src/commands/span-exporter.ts'
+import { SpanExporter } from '../../src/commands/serving/span-exporter.ts'
 import type { LogLevel } from '../../src/lib/log.ts'
 import type { Attribute, Span } from '../../src/server/spans.ts'
 import { traceContextOf } from '../../src/server/trace-context.ts'

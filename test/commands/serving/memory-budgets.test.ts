@@ -1,0 +1,22 @@
+import { expect, test } from 'bun:test'
+import { memoryBudgets } from '../../../src/commands/serving/memory-budgets.ts'
+
+const MIB = 2 ** 20
+
+/** What a server that serves small models and has answered some requests takes (`bun run test:faults G6`). */
+const OWN_BYTES = 112 * MIB
+
+test.each([256, 512, 1024, 4096])('the budgets of %d MB leave room for the process', (size) => {
+	const budgets = Object.values(memoryBudgets(size * MIB))
+	const sum = budgets.reduce((total, bytes) => total + bytes, OWN_BYTES)
+	expect(sum).toBeLessThan(size * MIB)
+})
+
+test('a large machine gives no more to buffers than they need', () => {
+	const { bodiesBytes, reportsBytes, backlogBytes } = memoryBudgets(64 * 1024 * MIB)
+	expect([bodiesBytes, reportsBytes, backlogBytes]).toEqual([64 * MIB, 128 * MIB, 64 * MIB])
+})
+
+test('a tiny one still has some for models', () => {
+	expect(memoryBudgets(64 * MIB).modelBytes).toBe(MIB)
+})
