@@ -7,8 +7,23 @@ export type Steps<T> = Generator<void, T, void>
 /** Units of work, each well below a microsecond, between two steps. */
 export const STEP_UNITS = 4096
 
+/** Items, each of which takes some microseconds, between two steps. */
+const STEP_ITEMS = STEP_UNITS / 16
+
 /** Longest time for which one piece of work runs before others get their turn, milliseconds. */
 const SLICE_MS = 2
+
+/** As `forEach`, for items that take some microseconds each. */
+export function* forEachInSteps<T>(
+	items: Iterable<T>,
+	visit: (item: T, index: number) => void,
+): Steps<void> {
+	let index = 0
+	for (const item of items) {
+		visit(item, index)
+		if (++index % STEP_ITEMS === 0) yield
+	}
+}
 
 /** Runs to the end at once. */
 export function finish<T>(steps: Steps<T>): T {

@@ -2,7 +2,8 @@ import type { LoadedCheckpoint } from '../checkpoint/load/checkpoint-info.ts'
 import type { Engine, PlaceRequest, Places } from '../engine/engine.ts'
 import type { GenerationRequest } from '../engine/generation.ts'
 import { plainRequest } from '../engine/plain-request.ts'
-import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
+import { inSlices } from '../lib/steps.ts'
+import { createTokenizerSteps } from '../tokenizer/create-tokenizer.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { ModelLease } from './catalog.ts'
 import type { Pin } from './residency.ts'
@@ -18,7 +19,7 @@ export interface ServedModel {
 export async function serveModel(engine: Engine, loaded: LoadedCheckpoint): Promise<ServedModel> {
 	const { arena, ...checkpoint } = loaded
 	const { config, dtype, tokenizerSpec } = checkpoint
-	const tokenizer = createTokenizer(tokenizerSpec)
+	const tokenizer = await inSlices(createTokenizerSteps(tokenizerSpec))
 	// Our trainer draws ids beyond its tokenizer, too; for others they are padding.
 	const tokenCount = config.family === 'alpha' ? config.vocabSize : tokenizerSpec.vocab.length
 	const modelKey = await engine.load({ config, tokenCount, dtype, arena })

@@ -1,3 +1,4 @@
+import { forEachInSteps, type Steps } from '../lib/steps.ts'
 import { skipWhiteSpace, trimWhiteSpaceEnd } from './white-space.ts'
 
 /** Tokens that are found in a text before anything else of the tokenizer looks at it. */
@@ -43,20 +44,12 @@ interface Node {
 export class AddedTokenFinder {
 	readonly #root: Node = { children: new Map(), token: null }
 
-	constructor(tokens: readonly AddedToken[]) {
-		for (const token of tokens) {
-			let node = this.#root
-			for (let i = 0; i < token.text.length; i++) {
-				const unit = token.text.charCodeAt(i)
-				let child = node.children.get(unit)
-				if (child === undefined) {
-					child = { children: new Map(), token: null }
-					node.children.set(unit, child)
-				}
-				node = child
-			}
-			if (token.text !== '') node.token = token
-		}
+	private constructor() {}
+
+	static *of(tokens: readonly AddedToken[]): Steps<AddedTokenFinder> {
+		const finder = new AddedTokenFinder()
+		yield* forEachInSteps(tokens, (token) => finder.#add(token))
+		return finder
 	}
 
 	/** Cuts a text at the tokens in it. */
@@ -80,6 +73,20 @@ export class AddedTokenFinder {
 		}
 		if (start < text.length) segments.push({ text: text.slice(start) })
 		return segments
+	}
+
+	#add(token: AddedToken): void {
+		let node = this.#root
+		for (let i = 0; i < token.text.length; i++) {
+			const unit = token.text.charCodeAt(i)
+			let child = node.children.get(unit)
+			if (child === undefined) {
+				child = { children: new Map(), token: null }
+				node.children.set(unit, child)
+			}
+			node = child
+		}
+		if (token.text !== '') node.token = token
 	}
 
 	#longestAt(text: string, start: number): AddedToken | null {

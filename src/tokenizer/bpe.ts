@@ -1,4 +1,4 @@
-import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { finish, forEachInSteps, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { MergeQueue } from './merge-queue.ts'
 import { SpecialTokenMatcher } from './special-token-matcher.ts'
 import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
@@ -18,10 +18,10 @@ const QUEUE_SPARE_ENTRIES = 1_000_000
  * verified), so a pair that a merge brings about has a higher rank, and when the first pair of a rank
  * is taken all pairs of that rank are already queued.
  */
-export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
-	const vocabulary = new Vocabulary(spec.vocab)
-	const merges = new MergeTable(spec)
-	const scan = createScanner(spec, vocabulary)
+export function* createBpeTokenizer(spec: TrainerTokenizerSpec): Steps<Tokenizer> {
+	const vocabulary = yield* Vocabulary.of(spec.vocab)
+	const merges = yield* MergeTable.of(spec)
+	const scan = yield* createScanner(spec, vocabulary)
 	const encodeSteps = function* (text: string, reserved: 'read' | 'plain'): Steps<number[]> {
 		const ids = scan(text, reserved === 'read')
 		yield
@@ -49,11 +49,11 @@ export function createBpeTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
 type Scanner = (text: string, readsSpecialTokens: boolean) => number[]
 
 /** Step 1: text to ids of characters and reserved tokens, in one scan from the left. */
-function createScanner(spec: TrainerTokenizerSpec, vocabulary: Vocabulary): Scanner {
-	const idByCodePoint = vocabulary.codePointIds()
+function* createScanner(spec: TrainerTokenizerSpec, vocabulary: Vocabulary): Steps<Scanner> {
+	const idByCodePoint = yield* vocabulary.codePointIds()
 	const { specialTokens } = spec
 	const specialIds = specialTokens.map((text) => vocabulary.idOf(text)!)
-	const matcher = new SpecialTokenMatcher(specialTokens)
+	const matcher = yield* SpecialTokenMatcher.of(specialTokens)
 
 	return (text, readsSpecialTokens) => {
 		const ids: number[] = []
@@ -82,15 +82,20 @@ class MergeTable {
 	readonly #firstResult: number
 	readonly #ranks = new Map<number, number>()
 
-	constructor(spec: TrainerTokenizerSpec) {
+	private constructor(spec: TrainerTokenizerSpec) {
 		this.#order = spec.mergeOrder
 		this.#vocabSize = spec.vocab.length
 		this.#firstResult = spec.vocab.length - spec.merges.length
-		for (const [rank, [left, right]] of spec.merges.entries()) {
-			const pair = this.#pairKey(left, right)
+	}
+
+	static *of(spec: TrainerTokenizerSpec): Steps<MergeTable> {
+		const table = new MergeTable(spec)
+		yield* forEachInSteps(spec.merges, ([left, right], rank) => {
+			const pair = table.#pairKey(left, right)
 			// The first merge of a pair leaves none for a later one.
-			if (!this.#ranks.has(pair)) this.#ranks.set(pair, rank)
-		}
+			if (!table.#ranks.has(pair)) table.#ranks.set(pair, rank)
+		})
+		return table
 	}
 
 	/** Ids after all merges; `ids` is used up. */

@@ -1,6 +1,6 @@
 /* Byte-pair encoding over bytes, as GPT-2 has it and most trainers since. */
 
-import type { Steps } from '../lib/steps.ts'
+import { forEachInSteps, type Steps } from '../lib/steps.ts'
 import { idsBeyondModel } from './added-tokens.ts'
 import { createNormalizer } from './normalizer.ts'
 import { PairMerger } from './pair-merger.ts'
@@ -9,44 +9,42 @@ import { createPreTokenizer } from './pre-tokenizer.ts'
 import type { ByteBpeSpec, IncrementalDecoder, Tokenizer } from './tokenizer.ts'
 
 /** The tokenizer of a verified spec. Cost: linear in vocabulary and merges. */
-export function createByteBpeTokenizer(spec: ByteBpeSpec): Tokenizer {
-	const model = new ByteBpe(spec)
-	return new PipelineTokenizer(spec, {
+export function* createByteBpeTokenizer(spec: ByteBpeSpec): Steps<Tokenizer> {
+	const model = yield* ByteBpe.of(spec)
+	return yield* PipelineTokenizer.of(spec, {
 		normalize: createNormalizer(
 			spec.normalization === 'none' ? [] : [{ type: 'unicode', form: 'NFC' }],
 		),
-		split: createPreTokenizer(spec.preTokenizer),
+		split: yield* createPreTokenizer(spec.preTokenizer),
 		encodePiece: (piece) => model.encode(Buffer.from(piece, 'utf8')),
 		texts: new ByteTexts(spec),
 	})
 }
 
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const NO_BYTES = new Uint8Array(0)
 
 /** Tokens that are bytes. */
 class ByteTexts implements TokenTexts {
-	readonly #bytes: readonly Uint8Array[]
+	/** As the spec has them: by id, one character per byte. */
+	readonly #bytes: readonly string[]
 	readonly #hiddenIds: ReadonlySet<number>
 
 	constructor({ vocab, addedTokens }: ByteBpeSpec) {
-		this.#bytes = vocab.map((bytes) => Buffer.from(bytes, 'latin1'))
+		this.#bytes = vocab
 		const special = addedTokens.filter((token) => token.isSpecial)
 		this.#hiddenIds = new Set(special.filter((token) => !token.isShown).map(({ id }) => id))
 	}
 
 	textOf(id: number): string {
-		const bytes = this.#bytes[id]
-		if (bytes === undefined) return ''
 		try {
-			return STRICT_UTF8.decode(bytes)
+			return STRICT_UTF8.decode(this.bytesOf(id))
 		} catch {
 			return ''
 		}
 	}
 
 	bytesOf(id: number): Uint8Array {
-		return this.#bytes[id] ?? NO_BYTES
+		return Buffer.from(this.#bytes[id] ?? '', 'latin1')
 	}
 
 	createDecoder(): IncrementalDecoder {
@@ -70,19 +68,28 @@ class ByteBpe {
 	/** Whole pieces that are tokens and need no merges to become one. */
 	readonly #whole: ReadonlyMap<string, number> | null
 
-	constructor({ vocab, merges, ignoresMerges, addedTokens }: ByteBpeSpec) {
+	static *of({ vocab, merges, ignoresMerges, addedTokens }: ByteBpeSpec): Steps<ByteBpe> {
 		const beyond = idsBeyondModel(addedTokens)
 		const ids = new Map<string, number>()
-		for (const [id, bytes] of vocab.entries()) {
+		yield* forEachInSteps(vocab, (bytes, id) => {
 			if (bytes !== '' && !beyond.has(id)) ids.set(bytes, id)
-		}
+		})
+		const merger = new PairMerger(vocab.length)
+		yield* forEachInSteps(merges, (merge, rank) => {
+			if (!beyond.has(merge[2])) merger.add(...merge, rank)
+		})
+		return new ByteBpe(ids, merger, ignoresMerges)
+	}
+
+	private constructor(
+		ids: ReadonlyMap<string, number>,
+		merger: PairMerger,
+		ignoresMerges: boolean,
+	) {
 		this.#byteIds = Int32Array.from({ length: 256 }, (_, byte) => {
 			return ids.get(String.fromCharCode(byte)) ?? -1
 		})
-		this.#merger = new PairMerger(vocab.length)
-		for (const [rank, merge] of merges.entries()) {
-			if (!beyond.has(merge[2])) this.#merger.add(...merge, rank)
-		}
+		this.#merger = merger
 		this.#whole = ignoresMerges ? ids : null
 	}
 

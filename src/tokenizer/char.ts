@@ -3,9 +3,9 @@ import type { Tokenizer, TrainerTokenizerSpec } from './tokenizer.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 /** One token per code point; others are skipped. */
-export function createCharTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
-	const vocabulary = new Vocabulary(spec.vocab)
-	const idByCodePoint = vocabulary.codePointIds()
+export function* createCharTokenizer(spec: TrainerTokenizerSpec): Steps<Tokenizer> {
+	const vocabulary = yield* Vocabulary.of(spec.vocab)
+	const idByCodePoint = yield* vocabulary.codePointIds()
 
 	const encodeSteps = function* (text: string): Steps<number[]> {
 		const ids: number[] = []

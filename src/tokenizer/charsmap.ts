@@ -38,9 +38,8 @@ export class Charsmap {
 				`precompiled_charsmap: expected a trie of normal texts, got ${map.length} bytes`,
 			)
 		}
-		this.#units = Uint32Array.from({ length: trieBytes / 4 }, (_, i) =>
-			view.getUint32(4 + 4 * i, true),
-		)
+		// Little-endian in the file as in all machines that this runs on; the copy is aligned.
+		this.#units = new Uint32Array(new Uint8Array(map.subarray(4, 4 + trieBytes)).buffer)
 		this.#replacements = map.subarray(4 + trieBytes)
 		this.#ascii = Array.from({ length: 128 }, (_, code) => {
 			return (

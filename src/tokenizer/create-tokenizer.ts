@@ -1,4 +1,5 @@
 import { assertNever } from '../lib/assert.ts'
+import { finish, type Steps } from '../lib/steps.ts'
 import { createBpeTokenizer } from './bpe.ts'
 import { createByteBpeTokenizer } from './byte-bpe.ts'
 import { createCharTokenizer } from './char.ts'
@@ -8,6 +9,11 @@ import { createWordTokenizer } from './word.ts'
 
 /** The tokenizer of a verified spec (see `parseTokenizerSpec`). Cost: linear in the vocabulary. */
 export function createTokenizer(spec: TokenizerSpec): Tokenizer {
+	return finish(createTokenizerSteps(spec))
+}
+
+/** The same in steps: large vocabularies would keep others waiting. */
+export function createTokenizerSteps(spec: TokenizerSpec): Steps<Tokenizer> {
 	switch (spec.type) {
 		case 'bpe':
 			return createBpeTokenizer(spec)

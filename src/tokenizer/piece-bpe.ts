@@ -3,11 +3,10 @@
  * is up to the merges.
  */
 
-import { STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { forEachInSteps, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { idsBeyondModel } from './added-tokens.ts'
 import { PairMerger } from './pair-merger.ts'
 import { PieceCache } from './piece-cache.ts'
-import { pieceIds } from './piece-ids.ts'
 import type { PieceModel, PieceSpec } from './tokenizer.ts'
 import type { UnknownCharacters } from './unknown-characters.ts'
 
@@ -28,23 +27,44 @@ export class PieceBpe {
 	readonly #dropsUnknown: boolean
 	readonly #cache = new PieceCache()
 
-	constructor(spec: PieceSpec, model: BpeModel, unknown: UnknownCharacters) {
-		const { merges, characters } = model
+	/** `ids`: of the model's own pieces. */
+	static *of(
+		spec: PieceSpec,
+		model: BpeModel,
+		ids: ReadonlyMap<string, number>,
+		unknown: UnknownCharacters,
+	): Steps<PieceBpe> {
+		const bpe = new PieceBpe(spec, model, ids, unknown)
+		yield* forEachInSteps(ids, ([piece, id]) => {
+			if (isOneCharacter(piece)) bpe.#characterIds.set(piece, id)
+		})
+		yield* forEachInSteps(model.characters, (character, i) => {
+			bpe.#characterIds.set(character, spec.vocab.length + i)
+		})
+		yield* bpe.#addMerges(spec, model.merges)
+		return bpe
+	}
+
+	private constructor(
+		spec: PieceSpec,
+		model: BpeModel,
+		ids: ReadonlyMap<string, number>,
+		unknown: UnknownCharacters,
+	) {
+		const { characters } = model
 		this.#vocabSize = spec.vocab.length
 		this.#characters = characters
 		this.#unknown = unknown
 		this.#dropsUnknown = spec.unknownId === null && spec.byteIds.length === 0
 		this.#ignoresMerges = model.ignoresMerges
-		this.#ids = pieceIds(spec)
-		for (const [piece, id] of this.#ids) {
-			if (isOneCharacter(piece)) this.#characterIds.set(piece, id)
-		}
-		for (const [i, character] of characters.entries()) {
-			this.#characterIds.set(character, this.#vocabSize + i)
-		}
+		this.#ids = ids
 		this.#merger = new PairMerger(this.#vocabSize + characters.length + CODE_POINTS)
+	}
+
+	*#addMerges(spec: PieceSpec, merges: Int32Array): Steps<void> {
 		const beyond = idsBeyondModel(spec.addedTokens)
 		for (let i = 0; i < merges.length; i += 4) {
+			if ((i + 4) % (STEP_UNITS / 4) === 0) yield
 			const [left, right, result, rank] = merges.subarray(i, i + 4)
 			if (beyond.has(result!)) continue
 			this.#merger.add(left!, right!, result!, rank!)

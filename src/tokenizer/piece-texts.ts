@@ -1,4 +1,5 @@
-import { createNormalizer } from './normalizer.ts'
+import { forEachInSteps, type Steps } from '../lib/steps.ts'
+import type { Normalizer } from './normalizer.ts'
 import type { TokenTexts } from './pipeline.ts'
 import { BLANK_MARK } from './pre-tokenizer.ts'
 import type { IncrementalDecoder, PieceDecoding, PieceSpec } from './tokenizer.ts'
@@ -9,23 +10,25 @@ const REPLACEMENT = '\ufffd'
 
 /** Tokens that are pieces of text or single bytes. */
 export class PieceTexts implements TokenTexts {
-	readonly #texts: readonly string[]
+	readonly #stored: readonly string[]
+	/** By id: what is found in its normal form is also written so. */
+	readonly #normalized = new Map<number, string>()
 	/** By id of a byte token: its byte. */
 	readonly #bytes: ReadonlyMap<number, number>
 	readonly #specialIds: ReadonlySet<number>
 	readonly #decoding: PieceDecoding
 
-	constructor({ vocab, byteIds, addedTokens, decoder, normalizer }: PieceSpec) {
-		const stored = [...vocab]
-		const normalize = createNormalizer(normalizer)
-		// What is found in its normal form is also written so.
-		for (const { id, text, isNormalized, isSpecial } of addedTokens) {
-			if (isNormalized === true && !isSpecial) stored[id] = normalize(text, true)
-		}
-		this.#texts = stored.map((piece) => {
-			const text = decoder.readsBlankMarks ? piece.replaceAll(BLANK_MARK, ' ') : piece
-			return text.toWellFormed()
+	/** `normalize`: the tokenizer's own. */
+	static *of(spec: PieceSpec, normalize: Normalizer): Steps<PieceTexts> {
+		const texts = new PieceTexts(spec)
+		yield* forEachInSteps(spec.addedTokens, ({ id, text, isNormalized, isSpecial }) => {
+			if (isNormalized === true && !isSpecial) texts.#normalized.set(id, normalize(text, true))
 		})
+		return texts
+	}
+
+	private constructor({ vocab, byteIds, addedTokens, decoder }: PieceSpec) {
+		this.#stored = vocab
 		this.#bytes = new Map(byteIds.map((id, byte) => [id, byte]))
 		const special = addedTokens.filter((token) => token.isSpecial)
 		this.#specialIds = new Set(special.map(({ id }) => id))
@@ -35,13 +38,19 @@ export class PieceTexts implements TokenTexts {
 	textOf(id: number, isAfterWord: boolean): string {
 		const byte = this.#bytes.get(id)
 		if (byte !== undefined) return byte < 0x80 ? String.fromCharCode(byte) : ''
-		const text = this.#texts[id] ?? ''
+		const text = this.#textOf(id)
 		return isAfterWord && text !== '' ? this.#decoding.separator + text : text
 	}
 
 	bytesOf(id: number): Uint8Array {
 		const byte = this.#bytes.get(id)
-		return byte === undefined ? utf8.encode(this.#texts[id] ?? '') : Uint8Array.of(byte)
+		return byte === undefined ? utf8.encode(this.#textOf(id)) : Uint8Array.of(byte)
+	}
+
+	#textOf(id: number): string {
+		const piece = this.#normalized.get(id) ?? this.#stored[id] ?? ''
+		const text = this.#decoding.readsBlankMarks ? piece.replaceAll(BLANK_MARK, ' ') : piece
+		return text.toWellFormed()
 	}
 
 	createDecoder(textBefore: string): IncrementalDecoder {
@@ -50,9 +59,9 @@ export class PieceTexts implements TokenTexts {
 		return {
 			push: (id) => {
 				if (isSpecial(id)) return decoder.pushSpecial()
-				if (this.#texts[id] === undefined) return ''
+				if (this.#stored[id] === undefined) return ''
 				const byte = this.#bytes.get(id)
-				return byte === undefined ? decoder.pushText(this.#texts[id]) : decoder.pushByte(byte)
+				return byte === undefined ? decoder.pushText(this.#textOf(id)) : decoder.pushByte(byte)
 			},
 			flush: () => decoder.flush(),
 			get isAfterWord() {

@@ -3,7 +3,7 @@
  * cut into pieces, and a model makes ids of each piece.
  */
 
-import { finish, STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { finish, forEachInSteps, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import type { Normalizer } from './normalizer.ts'
 import { PieceCache } from './piece-cache.ts'
@@ -37,19 +37,32 @@ export class PipelineTokenizer implements Tokenizer {
 	readonly #all: Cutter
 	readonly #ordinary: Cutter
 
-	constructor(spec: ForeignTokenizerSpec, stages: PipelineStages) {
+	static *of(spec: ForeignTokenizerSpec, stages: PipelineStages): Steps<PipelineTokenizer> {
+		const { addedTokens, promptPrefix, endTokenIds } = spec
+		const ordinary = addedTokens.filter((token) => !token.isSpecial)
+		return new PipelineTokenizer(
+			spec,
+			stages,
+			yield* Cutter.of(addedTokens, stages.normalize),
+			yield* Cutter.of(ordinary, stages.normalize),
+			promptPrefix[0] ?? endTokenIds[0] ?? (yield* newlineId(spec.vocab.length, stages.texts)) ?? 0,
+		)
+	}
+
+	private constructor(
+		spec: ForeignTokenizerSpec,
+		stages: PipelineStages,
+		all: Cutter,
+		ordinary: Cutter,
+		startTokenId: number,
+	) {
 		this.spec = spec
 		this.promptPrefix = spec.promptPrefix
 		this.endTokenIds = spec.endTokenIds
+		this.startTokenId = startTokenId
 		this.#stages = stages
-		const { addedTokens } = spec
-		this.#all = new Cutter(addedTokens, stages.normalize)
-		this.#ordinary = new Cutter(
-			addedTokens.filter((token) => !token.isSpecial),
-			stages.normalize,
-		)
-		const newline = spec.vocab.findIndex((_, id) => stages.texts.textOf(id, false) === '\n')
-		this.startTokenId = spec.promptPrefix[0] ?? spec.endTokenIds[0] ?? Math.max(0, newline)
+		this.#all = all
+		this.#ordinary = ordinary
 	}
 
 	encode(text: string): number[] {
@@ -111,6 +124,14 @@ export class PipelineTokenizer implements Tokenizer {
 	}
 }
 
+function* newlineId(vocabSize: number, texts: TokenTexts): Steps<number | undefined> {
+	for (let id = 0; id < vocabSize; id++) {
+		if (texts.textOf(id, false) === '\n') return id
+		if ((id + 1) % (STEP_UNITS / 16) === 0) yield
+	}
+	return undefined
+}
+
 /** A stretch of normal text between added tokens, or one of them. */
 type Segment = { readonly text: string; readonly isFirst: boolean } | { readonly id: number }
 
@@ -120,13 +141,21 @@ class Cutter {
 	readonly #normal: AddedTokenFinder
 	readonly #normalize: Normalizer
 
-	constructor(tokens: readonly AddedToken[], normalize: Normalizer) {
+	static *of(tokens: readonly AddedToken[], normalize: Normalizer): Steps<Cutter> {
+		const raw: AddedToken[] = []
+		const normal: AddedToken[] = []
+		yield* forEachInSteps(tokens, (token) => {
+			if (token.isNormalized !== true) raw.push(token)
+			else normal.push({ ...token, text: normalize(token.text, true) })
+		})
+		const finders = [yield* AddedTokenFinder.of(raw), yield* AddedTokenFinder.of(normal)] as const
+		return new Cutter(...finders, normalize)
+	}
+
+	private constructor(raw: AddedTokenFinder, normal: AddedTokenFinder, normalize: Normalizer) {
+		this.#raw = raw
+		this.#normal = normal
 		this.#normalize = normalize
-		this.#raw = new AddedTokenFinder(tokens.filter((token) => token.isNormalized !== true))
-		const normalized = tokens.filter((token) => token.isNormalized === true)
-		this.#normal = new AddedTokenFinder(
-			normalized.map((token) => ({ ...token, text: normalize(token.text, true) })),
-		)
 	}
 
 	*cut(text: string): Generator<Segment> {

@@ -4,6 +4,7 @@
  * is made for it.
  */
 
+import type { Steps } from '../lib/steps.ts'
 import { AddedTokenFinder } from './added-tokens.ts'
 
 /** One stage; the stages of a tokenizer cut one after another. Plain data: crosses threads. */
@@ -73,8 +74,11 @@ export function isKnownExpression(expression: string): boolean {
 }
 
 /** Throws an Error for an expression that is not known. */
-export function createPreTokenizer(stages: readonly PreTokenizerStage[]): PreTokenizer {
-	const cuts = stages.map(createStage)
+export function* createPreTokenizer(stages: readonly PreTokenizerStage[]): Steps<PreTokenizer> {
+	const cuts: PreTokenizer[] = []
+	for (const stage of stages) {
+		cuts.push(stage.type === 'isolate' ? yield* isolating(stage.texts) : createStage(stage))
+	}
 	return (text, isFirst) => {
 		let pieces: readonly string[] = [text]
 		for (const cut of cuts) {
@@ -89,7 +93,7 @@ export function createPreTokenizer(stages: readonly PreTokenizerStage[]): PreTok
 	}
 }
 
-function createStage(stage: PreTokenizerStage): PreTokenizer {
+function createStage(stage: Exclude<PreTokenizerStage, { type: 'isolate' }>): PreTokenizer {
 	switch (stage.type) {
 		case 'split':
 			return splitter(toRegExp(stage.expression))
@@ -112,8 +116,6 @@ function createStage(stage: PreTokenizerStage): PreTokenizer {
 			return (text) => text.match(/\P{White_Space}+/gu) ?? []
 		case 'punctuation':
 			return splitter(/[!-/:-@[-`{-~\p{P}]/gu)
-		case 'isolate':
-			return isolating(stage.texts)
 	}
 }
 
@@ -121,9 +123,9 @@ function createStage(stage: PreTokenizerStage): PreTokenizer {
 const WORDS_AND_MARKS =
 	/[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu
 
-function isolating(texts: readonly string[]): PreTokenizer {
+function* isolating(texts: readonly string[]): Steps<PreTokenizer> {
 	const plain = { isSpecial: false, stripsLeft: false, stripsRight: false, isWord: false }
-	const finder = new AddedTokenFinder(texts.map((text, id) => ({ ...plain, id, text })))
+	const finder = yield* AddedTokenFinder.of(texts.map((text, id) => ({ ...plain, id, text })))
 	return (text) =>
 		finder.segments(text).map((segment) => ('id' in segment ? texts[segment.id]! : segment.text))
 }

@@ -1,3 +1,8 @@
+import { STEP_UNITS, type Steps } from '../lib/steps.ts'
+
+/** A node of the automaton takes a microsecond or less. */
+const NODES_PER_STEP = STEP_UNITS / 4
+
 /**
  * Finds reserved tokens in a text in one pass, however many there are and however alike: the automaton
  * of Aho and Corasick (1975) over the tokens spelled backwards. It reads the text from its end, so that
@@ -13,10 +18,22 @@ export class SpecialTokenMatcher {
 	readonly #longest: number[] = [-1]
 
 	/** Of equal tokens the first counts; none may be empty. */
-	constructor(tokens: readonly string[]) {
+	static *of(tokens: readonly string[]): Steps<SpecialTokenMatcher> {
+		const matcher = new SpecialTokenMatcher(tokens)
+		let units = 0
+		for (const [index, token] of tokens.entries()) {
+			matcher.#insert(token, index)
+			units += token.length
+			if (units < NODES_PER_STEP) continue
+			units = 0
+			yield
+		}
+		yield* matcher.#link()
+		return matcher
+	}
+
+	private constructor(tokens: readonly string[]) {
 		this.#tokens = tokens
-		for (const [index, token] of tokens.entries()) this.#insert(token, index)
-		this.#link()
 	}
 
 	/** By place in the text: index of the longest token that starts there, or -1. */
@@ -50,10 +67,11 @@ export class SpecialTokenMatcher {
 	}
 
 	/** Sets fallbacks level by level: that of a node lies on a level above it. */
-	#link(): void {
+	*#link(): Steps<void> {
 		const queue = [...this.#children[0]!.values()]
 		for (let i = 0; i < queue.length; i++) {
 			const node = queue[i]!
+			if ((i + 1) % NODES_PER_STEP === 0) yield
 			for (const [unit, child] of this.#children[node]!) {
 				const fallback = this.#step(this.#fallback[node]!, unit)
 				this.#fallback[child] = fallback

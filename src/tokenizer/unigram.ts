@@ -3,7 +3,7 @@
  * Regularization"; found by Viterbi's algorithm in one pass.
  */
 
-import { STEP_UNITS, type Steps } from '../lib/steps.ts'
+import { forEachInSteps, STEP_UNITS, type Steps } from '../lib/steps.ts'
 import { idsBeyondModel } from './added-tokens.ts'
 import type { PieceModel, PieceSpec } from './tokenizer.ts'
 import type { UnknownCharacters } from './unknown-characters.ts'
@@ -19,14 +19,19 @@ export class Unigram {
 	readonly #unknown: UnknownCharacters
 	readonly #pieces = new PieceTrie()
 
-	constructor(spec: PieceSpec, model: UnigramModel, unknown: UnknownCharacters) {
+	static *of(spec: PieceSpec, model: UnigramModel, unknown: UnknownCharacters): Steps<Unigram> {
+		const unigram = new Unigram(model, unknown)
+		const beyond = idsBeyondModel(spec.addedTokens)
+		yield* forEachInSteps(spec.vocab, (piece, id) => {
+			const isUsed = model.scores[id]! > Number.NEGATIVE_INFINITY && id !== spec.unknownId
+			if (piece !== '' && isUsed && !beyond.has(id)) unigram.#pieces.add(piece, id)
+		})
+		return unigram
+	}
+
+	private constructor(model: UnigramModel, unknown: UnknownCharacters) {
 		this.#model = model
 		this.#unknown = unknown
-		const beyond = idsBeyondModel(spec.addedTokens)
-		for (const [id, piece] of spec.vocab.entries()) {
-			const isUsed = model.scores[id]! > Number.NEGATIVE_INFINITY && id !== spec.unknownId
-			if (piece !== '' && isUsed && !beyond.has(id)) this.#pieces.add(piece, id)
-		}
 	}
 
 	*encode(text: string): Steps<number[]> {

@@ -1,3 +1,4 @@
+import { forEachInSteps, type Steps } from '../lib/steps.ts'
 import type { IncrementalDecoder } from './tokenizer.ts'
 
 const utf8 = new TextEncoder()
@@ -9,14 +10,19 @@ const utf8 = new TextEncoder()
  */
 export class Vocabulary {
 	readonly size: number
-	readonly #texts: readonly string[]
+	readonly #stored: readonly string[]
 	readonly #ids = new Map<string, number>()
 
-	constructor(vocab: readonly string[]) {
+	private constructor(vocab: readonly string[]) {
 		this.size = vocab.length
-		this.#texts = vocab.map((text) => text.toWellFormed())
+		this.#stored = vocab
+	}
+
+	static *of(vocab: readonly string[]): Steps<Vocabulary> {
+		const vocabulary = new Vocabulary(vocab)
 		// Of two equal entries the later one is what the trainer encodes to.
-		for (const [id, text] of vocab.entries()) this.#ids.set(text, id)
+		yield* forEachInSteps(vocab, (text, id) => vocabulary.#ids.set(text, id))
+		return vocabulary
 	}
 
 	/** Id of a token string as stored, or undefined. */
@@ -26,7 +32,7 @@ export class Vocabulary {
 
 	/** Text of an id; '' for anything that is not an id. */
 	textOf(id: number): string {
-		return this.#texts[id] ?? ''
+		return this.#stored[id]?.toWellFormed() ?? ''
 	}
 
 	/** The UTF-8 bytes of an id's text. */
@@ -35,15 +41,15 @@ export class Vocabulary {
 	}
 
 	/** Ids by code point, -1 where the vocabulary lacks it; the table ends at its highest one. */
-	codePointIds(): Int32Array {
+	*codePointIds(): Steps<Int32Array> {
 		const single: [codePoint: number, id: number][] = []
 		let highest = -1
-		for (const [text, id] of this.#ids) {
+		yield* forEachInSteps(this.#ids, ([text, id]) => {
 			const codePoint = text.codePointAt(0)
-			if (codePoint === undefined || text.length !== (codePoint > 0xffff ? 2 : 1)) continue
+			if (codePoint === undefined || text.length !== (codePoint > 0xffff ? 2 : 1)) return
 			single.push([codePoint, id])
 			highest = Math.max(highest, codePoint)
-		}
+		})
 		const table = new Int32Array(highest + 1).fill(-1)
 		for (const [codePoint, id] of single) table[codePoint] = id
 		return table

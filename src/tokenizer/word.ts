@@ -8,8 +8,8 @@ import { Vocabulary } from './vocabulary.ts'
  * Decoding puts one blank between two tokens of which neither is the newline, as the trainer's
  * decoding at once does. (The trainer's streamed form also puts one at the start of each line.)
  */
-export function createWordTokenizer(spec: TrainerTokenizerSpec): Tokenizer {
-	const vocabulary = new Vocabulary(spec.vocab)
+export function* createWordTokenizer(spec: TrainerTokenizerSpec): Steps<Tokenizer> {
+	const vocabulary = yield* Vocabulary.of(spec.vocab)
 	const newlineId = vocabulary.idOf('\n')
 
 	const encodeSteps = function* (text: string): Steps<number[]> {

@@ -2,8 +2,11 @@
  * How long one heavy request keeps other connections waiting: the longest pause of streams, steps of the
  * engine included, and the longest wait for /health with the work of the main thread meanwhile.
  */
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { families } from '../helpers/families.ts'
 import type { Waits } from '../helpers/main-thread.ts'
-import { type Bench, roundsOf, runsDirectory, servedName } from './bench-context.ts'
+import { type Bench, roundsOf, servedName } from './bench-context.ts'
 import type { ClientResult, ClientTask } from './http-client.ts'
 import type { Goal } from './report.ts'
 import { startServer } from './server-process.ts'
@@ -24,6 +27,10 @@ interface HeavyRequest {
 	readonly path: string
 	readonly body: (round: number) => string
 }
+
+/** A model with GPT-2's vocabulary; each round loads one that is not in memory. */
+const LARGE_VOCABULARY = join(families, 'nanogpt-gpt2bpe')
+const largeVocabulary = (round: number) => `large-vocabulary-${round}`
 
 const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 	'completion, 500,000 characters': {
@@ -137,6 +144,10 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 		path: '/v1/chat/completions',
 		body: (round) => json({ messages: [user(text(7_500_000, round))], max_tokens: 1 }),
 	},
+	'first request for a model of 50,257 tokens': {
+		path: '/v1/completions',
+		body: (round) => json({ model: largeVocabulary(round), prompt: 'a', max_tokens: 1 }),
+	},
 	'16 choices with 64 stop texts': {
 		path: '/v1/chat/completions',
 		body: (round) =>
@@ -150,7 +161,10 @@ const REQUESTS: Readonly<Record<string, HeavyRequest>> = {
 }
 
 export async function measureStalls(bench: Bench): Promise<void> {
-	await using server = await startServer(bench, runsDirectory(bench))
+	const runs = join(bench.directory, 'runs-of-stalls')
+	for (let round = 0; round < bench.rounds; round++)
+		cpSync(LARGE_VOCABULARY, join(runs, largeVocabulary(round)), { recursive: true })
+	await using server = await startServer(bench, runs)
 	using client = new TaskProcess<ClientTask, ClientResult>('http-client.ts')
 	using watcher = new TaskProcess<WatchTask, Waits>('wait-watch.ts')
 	const target = { port: server.port, model: MODEL, streams: STREAMS, maxTokens: STREAM_TOKENS }

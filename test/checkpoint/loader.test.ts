@@ -1,8 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { memorySource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint, openDirectory } from '../../src/checkpoint/formats/open.ts'
 import { Loader } from '../../src/checkpoint/load/loader.ts'
 import type { Fault } from '../../src/lib/fault.ts'
+import { families, familyDirectory } from '../helpers/families.ts'
 import { embeddedModel, trainedModels } from '../helpers/fixtures.ts'
 import { mkfifoSync } from '../helpers/mkfifo.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -68,6 +71,21 @@ describe('the loader', () => {
 			loader.load(memory(shared)),
 		])
 		expect(fromMemory.digest).toBe(fromFile.digest)
+	})
+
+	test('brings the tokenizer that the file has, a large one included', async () => {
+		const name = 'nanogpt-gpt2bpe'
+		using directory = familyDirectory(name)
+		const files = [{ name: 'ckpt.pt' }]
+		const location = { type: 'directory', path: join(families, name), files } as const
+		const [large, small] = await Promise.all([
+			loader.load({ location, dtype: 'f32' }),
+			loader.load(memory(toJsonForm(tinyCheckpoint()))),
+		])
+		expect(large.tokenizerSpec).toEqual(openDirectory(directory).parseTokenizer())
+		expect(large.tokenizerSpec.vocab).toHaveLength(50_257)
+		const tiny = openCheckpoint(memorySource(toJsonForm(tinyCheckpoint())))
+		expect(small.tokenizerSpec).toEqual(tiny.parseTokenizer())
 	})
 
 	test('answers a refusal with its public message', async () => {

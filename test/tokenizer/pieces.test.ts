@@ -6,6 +6,7 @@ import { parseHuggingFaceTokenizer } from '../../src/tokenizer/huggingface.ts'
 import { sentencePieceSpec } from '../../src/tokenizer/sentencepiece.ts'
 import { parseSentencePieceModel } from '../../src/tokenizer/sentencepiece-model.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
+import { sent } from '../helpers/sent.ts'
 
 const fixtures = join(import.meta.dir, '../fixtures/tokenizers')
 const names = readdirSync(fixtures).filter((name) => /\.(json|model)$/.test(name))
@@ -47,6 +48,10 @@ function load(name: string): Tokenizer {
 describe.each(names.filter((name) => name !== 'answers.json'))('the tokenizer %s', (name) => {
 	const tokenizer = load(name)
 	const answers = expected[name]!
+
+	test('arrives in another thread as it was sent', () => {
+		expect(sent(tokenizer.spec)).toEqual(tokenizer.spec)
+	})
 
 	test('encodes as the library that made it', () => {
 		for (const [text, ids] of answers.encode) {

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { createBpeTokenizer } from '../../src/tokenizer/bpe.ts'
+import { finish } from '../../src/lib/steps.ts'
+import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import { SpecialTokenMatcher } from '../../src/tokenizer/special-token-matcher.ts'
 
 /** The definition: at each place the longest token that the text goes on with. */
@@ -14,7 +15,9 @@ function longestByHand(tokens: readonly string[], text: string): number[] {
 test('the longest token that starts at a place is found there', () => {
 	const tokens = ['<|a|>', '<|ab|>', '<|', '|>', '<|a|><|b|>']
 	const text = 'x<|a|><|ab|>y<|a|><|b|><|<|a|>|>'
-	expect([...new SpecialTokenMatcher(tokens).find(text)]).toEqual(longestByHand(tokens, text))
+	expect([...finish(SpecialTokenMatcher.of(tokens)).find(text)]).toEqual(
+		longestByHand(tokens, text),
+	)
 })
 
 test('tokens over few letters in all their overlaps are found as by hand', () => {
@@ -27,14 +30,16 @@ test('tokens over few letters in all their overlaps are found as by hand', () =>
 	for (let round = 0; round < 300; round++) {
 		const tokens = [...new Set(Array.from({ length: 1 + random(8) }, () => word(1 + random(6))))]
 		const text = word(random(60))
-		expect([...new SpecialTokenMatcher(tokens).find(text)]).toEqual(longestByHand(tokens, text))
+		expect([...finish(SpecialTokenMatcher.of(tokens)).find(text)]).toEqual(
+			longestByHand(tokens, text),
+		)
 	}
 })
 
 test('256 tokens that are nearly alike cost no more than one', () => {
 	const specialTokens = Array.from({ length: 256 }, (_, i) => `${'a'.repeat(200 + i)}!`)
 	const vocab = ['a', '!', ...specialTokens]
-	const tokenizer = createBpeTokenizer({
+	const tokenizer = createTokenizer({
 		type: 'bpe',
 		vocab,
 		merges: [],

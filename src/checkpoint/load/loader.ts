@@ -1,5 +1,7 @@
 import { assert, assertNever } from '../../lib/assert.ts'
+import { type Chunked, fromChunks } from '../../lib/chunked-lists.ts'
 import { Fault } from '../../lib/fault.ts'
+import { inSlices } from '../../lib/steps.ts'
 import type { ExportRequest } from '../exports/export.ts'
 import type { ExportReport } from '../exports/export-report.ts'
 import type { CheckpointInfo, LoadedCheckpoint } from './checkpoint-info.ts'
@@ -13,7 +15,7 @@ export interface LoaderOptions {
 	readonly isa: string
 }
 
-type LoadResult = CheckpointInfo | LoadedCheckpoint | ExportReport
+type LoadResult = CheckpointInfo | Chunked<LoadedCheckpoint> | ExportReport
 
 /** What a checkpoint is read for, and the format of its weights. */
 type ReadRequest = Omit<Exclude<LoadRequest, { type: 'export' }>, 'type'>
@@ -55,8 +57,8 @@ export class Loader {
 	/** Loads a checkpoint into shared memory. */
 	async load(request: ReadRequest): Promise<LoadedCheckpoint> {
 		const result = await this.#submit({ ...request, type: 'load' })
-		assert('arena' in result, 'a load is answered with a model')
-		return result
+		assert('rest' in result, 'a load is answered with a model')
+		return inSlices(fromChunks(result))
 	}
 
 	/** Writes a checkpoint in the form of other tools. */

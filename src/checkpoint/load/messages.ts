@@ -1,4 +1,5 @@
 /** The protocol between the loader's façade (main thread) and its worker. */
+import type { Chunked } from '../../lib/chunked-lists.ts'
 import type { FaultKind } from '../../lib/fault.ts'
 import type { DtypeChoice } from '../../model/model-config.ts'
 import type { ExportRequest } from '../exports/export.ts'
@@ -44,6 +45,10 @@ export interface LoadFailure {
 
 export type FromLoader =
 	| { readonly type: 'inspected'; readonly requestId: number; readonly info: CheckpointInfo }
-	| { readonly type: 'loaded'; readonly requestId: number; readonly model: LoadedCheckpoint }
+	| {
+			readonly type: 'loaded'
+			readonly requestId: number
+			readonly model: Chunked<LoadedCheckpoint>
+	  }
 	| { readonly type: 'exported'; readonly requestId: number; readonly report: ExportReport }
 	| { readonly type: 'failed'; readonly requestId: number; readonly failure: LoadFailure }

@@ -1,4 +1,5 @@
 /* A conversation → token ids by the model's own template, which no message can forge reserved tokens for. */
+import { finish } from '../../lib/steps.ts'
 import type { ChatTemplateSource } from '../../tokenizer/chat-template-source.ts'
 import { SpecialTokenMatcher } from '../../tokenizer/special-token-matcher.ts'
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts'
@@ -133,7 +134,7 @@ function matcherOf(tokenizer: Tokenizer): SpecialTokenMatcher {
 	if (matcher === undefined) {
 		// One character cannot be broken.
 		const tokens = tokenizer.spec.specialTokens.filter((token) => [...token].length > 1)
-		matcher = new SpecialTokenMatcher(tokens)
+		matcher = finish(SpecialTokenMatcher.of(tokens))
 		matchers.set(tokenizer, matcher)
 	}
 	return matcher

@@ -4,6 +4,7 @@
  */
 import { type Kernels, openKernels } from '../../../kernels/binding.ts'
 import { assert, assertNever } from '../../../lib/assert.ts'
+import { toChunks } from '../../../lib/chunked-lists.ts'
 import { stackOf } from '../../../lib/errors.ts'
 import { Fault } from '../../../lib/fault.ts'
 import { exportCheckpoint } from '../../exports/export.ts'
@@ -68,7 +69,7 @@ function read(
 		}
 		case 'load': {
 			const model = loadCheckpoint(kernels, file, request.dtype, allocate)
-			return { type: 'loaded', requestId, model }
+			return { type: 'loaded', requestId, model: toChunks(model) }
 		}
 		case 'export': {
 			const report = exportCheckpoint(kernels, file, request.export)
