@@ -1,3 +1,5 @@
+import type { Steps } from './steps.ts'
+
 /**
  * JSON of a value in which Maps stand for objects whose keys keep their order. A plain object cannot:
  * it puts keys that look like integers first.
@@ -19,8 +21,11 @@ function objectText(fields: readonly (readonly [key: string, value: unknown])[])
 	return `{${given.map(([key, value]) => `${JSON.stringify(key)}:${jsonText(value)}`).join()}}`
 }
 
-/** Objects and lists within each other that are taken apart: those of answers whose parts may be large. */
-const PIECE_DEPTH_MAX = 3
+/** Objects and lists within each other that are taken apart: as far as the log-probabilities of a token. */
+const PIECE_DEPTH_MAX = 6
+
+/** Characters that are made in one step. */
+const STEP_LENGTH = 16 * 1024
 
 /** Scalars of a list that are written at once. */
 const SCALARS_PER_PART = 4096
@@ -35,6 +40,16 @@ export function* jsonPieces(value: unknown, lengthMin: number): Generator<string
 		text = ''
 	}
 	if (text !== '') yield text
+}
+
+/** The same text, made in steps. */
+export function* jsonSteps(value: unknown): Steps<string> {
+	let text = ''
+	for (const piece of jsonPieces(value, STEP_LENGTH)) {
+		text += piece
+		yield
+	}
+	return text
 }
 
 function* parts(value: unknown, depthMax: number): Generator<string, void> {

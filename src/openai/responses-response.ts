@@ -1,12 +1,13 @@
 /** Text → answers of POST /v1/responses. */
 import type { FinishReason } from '../engine/generation.ts'
-import { finish } from '../lib/steps.ts'
+import type { Steps } from '../lib/steps.ts'
 import type { ScoredToken, TextResult } from '../text/text-events.ts'
 import type { ToolCallParser } from '../text/tool-call-parser.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type Call, CallList } from './call-list.ts'
 import { chatMaxTokensDefault, chatTemperatureDefault } from './limits.ts'
 import { toChatLogprobs } from './logprobs.ts'
+import type { ChatLogprob } from './schemas/chat.ts'
 import type {
 	OutputItem,
 	OutputMessage,
@@ -76,12 +77,12 @@ export function toResponse(head: ResponseHead, output: ResponseOutput | null): R
 	}
 }
 
-/** The output of a result, as `toResponse` takes it. */
-export function toOutput(
+/** The output of a result, as `toResponse` takes it, in steps. */
+export function* toOutput(
 	head: ResponseHead,
 	{ choices: [choice], promptTokens, cachedTokens }: TextResult,
 	completedAt: number,
-): ResponseOutput {
+): Steps<ResponseOutput> {
 	const { finishReason, completionTokens } = choice!
 	const facts = { finishReason, promptTokens, cachedTokens, completionTokens, completedAt }
 	const list = new CallList(head.newId)
@@ -96,38 +97,35 @@ export function toOutput(
 	for (const piece of pieces) if ('calls' in piece) list.add(piece.calls)
 	const calls = list.calls.map((call) => toCallItem(call, 'completed'))
 	const isMessage = calls.length === 0 || text.trim() !== ''
-	const message = isMessage ? [toMessage(head.newId('msg_'), head, { ...choice!, text })] : []
-	return { ...facts, items: [...message, ...calls] }
+	if (!isMessage) return { ...facts, items: calls }
+	const logprobs = yield* toResponseLogprobs(choice!.tokens, head)
+	const message = toMessage(head.newId('msg_'), { text, logprobs, finishReason })
+	return { ...facts, items: [message, ...calls] }
 }
 
 /** A finished text as it becomes a message. */
 export interface MessageText {
 	readonly text: string
-	readonly tokens: readonly ScoredToken[]
+	readonly logprobs: ChatLogprob[]
 	readonly finishReason: FinishReason
 }
 
-export function toMessage(id: string, head: ResponseHead, message: MessageText): OutputMessage {
+export function toMessage(id: string, message: MessageText): OutputMessage {
 	return {
 		id,
 		type: 'message',
 		role: 'assistant',
 		status: message.finishReason === 'length' ? 'incomplete' : 'completed',
-		content: [toOutputText(head, message)],
+		content: [toOutputText(message)],
 	}
 }
 
 /** The content part of a message. */
-export function toOutputText(
-	head: ResponseHead,
-	{ text, tokens }: Pick<MessageText, 'text' | 'tokens'>,
-): OutputText {
-	return {
-		type: 'output_text',
-		text,
-		annotations: [],
-		logprobs: toResponseLogprobs(tokens, head),
-	}
+export function toOutputText({
+	text,
+	logprobs,
+}: Pick<MessageText, 'text' | 'logprobs'>): OutputText {
+	return { type: 'output_text', text, annotations: [], logprobs }
 }
 
 export function toCallItem(call: Call, status: FunctionCallItem['status']): FunctionCallItem {
@@ -144,12 +142,13 @@ export function endStatus(
 	return finishReason === 'length' && index === calls.length - 1 ? 'incomplete' : 'completed'
 }
 
-/** Log-probabilities as this endpoint lists them: always an array, empty unless asked for. */
-export function toResponseLogprobs(
+/** Log-probabilities as this endpoint lists them, in steps: always an array, empty unless asked for. */
+export function* toResponseLogprobs(
 	tokens: readonly ScoredToken[],
 	{ logprobsTokenizer }: ResponseHead,
-) {
-	return logprobsTokenizer === null ? [] : finish(toChatLogprobs(tokens, logprobsTokenizer)).content
+): Steps<ChatLogprob[]> {
+	if (logprobsTokenizer === null) return []
+	return (yield* toChatLogprobs(tokens, logprobsTokenizer)).content
 }
 
 function toResponseUsage({

@@ -2,6 +2,8 @@
  * The events of a streamed response. Clients put the response together from them and are strict:
  * ids never change, every delta has its item and part, sequence numbers have no gap.
  */
+import { jsonSteps } from '../lib/json-text.ts'
+import { finish, type Steps } from '../lib/steps.ts'
 import type { PromptEvent, ScoredToken, TextEvent } from '../text/text-events.ts'
 import type { ReplyPiece, ToolCallParser } from '../text/tool-call-parser.ts'
 import type { ApiError } from '../wire/errors.ts'
@@ -17,6 +19,7 @@ import {
 	toResponse,
 	toResponseLogprobs,
 } from './responses-response.ts'
+import type { ChatLogprob } from './schemas/chat.ts'
 import type { OutputItem } from './schemas/responses.ts'
 import { forcesCalls } from './tools.ts'
 
@@ -26,12 +29,15 @@ type FinishEvent = Extract<TextEvent, { type: 'finish' }>
 /** Writes an event: its type and its further fields, as an object or as ready-made JSON without braces. */
 type Frame = (type: string, fields: object | string) => string
 
+/** The same in steps, of fields that may be long. */
+type LongFrame = (type: string, fields: object) => Steps<string>
+
 /** The events about the items of the output. */
 interface ItemEvents {
 	open(): string
 	text(piece: TextPiece): string
-	/** The last events; `items` is complete then. */
-	close(finish: FinishEvent): string
+	/** The last events, in steps where they repeat a text; `items` is complete then. */
+	close(finish: FinishEvent): string | Steps<string>
 	readonly items: readonly OutputItem[]
 }
 
@@ -49,10 +55,11 @@ export class ResponseStream implements StreamFormat {
 		this.#head = head
 		this.#now = now
 		const frame: Frame = (type, fields) => this.#frame(type, fields)
+		const longFrame: LongFrame = (type, fields) => this.#longFrame(type, fields)
 		const parser = head.newParser?.()
 		if (forcesCalls(head.body)) this.#items = new CallEvents(head, frame)
-		else if (parser) this.#items = new MixedEvents(head, frame, parser)
-		else this.#items = new MessageEvents(head, frame)
+		else if (parser) this.#items = new MixedEvents(head, { frame, longFrame }, parser)
+		else this.#items = new MessageEvents(head, { frame, longFrame })
 	}
 
 	open(): string {
@@ -80,9 +87,10 @@ export class ResponseStream implements StreamFormat {
 		}
 	}
 
-	close(): string {
+	*close(): Steps<string> {
 		if (this.#finish === null) return ''
-		const ofItems = this.#items.close(this.#finish)
+		const closing = this.#items.close(this.#finish)
+		const ofItems = typeof closing === 'string' ? closing : yield* closing
 		const { finishReason, completionTokens } = this.#finish
 		const output: ResponseOutput = {
 			items: this.#items.items,
@@ -93,7 +101,7 @@ export class ResponseStream implements StreamFormat {
 			completedAt: this.#now(),
 		}
 		const end = finishReason === 'length' ? 'response.incomplete' : 'response.completed'
-		return ofItems + this.#frame(end, { response: toResponse(this.#head, output) })
+		return ofItems + (yield* this.#longFrame(end, { response: toResponse(this.#head, output) }))
 	}
 
 	fail({ code, message, param }: ApiError): string {
@@ -105,21 +113,32 @@ export class ResponseStream implements StreamFormat {
 		const sequenceNumber = this.#sequenceNumber++
 		return eventFrame(type, `{"type":"${type}","sequence_number":${sequenceNumber},${json}}`)
 	}
+
+	*#longFrame(type: string, fields: object): Steps<string> {
+		return this.#frame(type, (yield* jsonSteps(fields)).slice(1, -1))
+	}
+}
+
+interface Frames {
+	readonly frame: Frame
+	readonly longFrame: LongFrame
 }
 
 /** One message that grows. */
 class MessageEvents implements ItemEvents {
 	readonly #head: ResponseHead
 	readonly #frame: Frame
+	readonly #longFrame: LongFrame
 	readonly #place: { item_id: string; output_index: number; content_index: number }
 	readonly #placeJson: string
 	#text = ''
-	readonly #tokens: ScoredToken[] = []
+	readonly #logprobs: ChatLogprob[] = []
 	items: OutputItem[] = []
 
-	constructor(head: ResponseHead, frame: Frame, outputIndex = 0) {
+	constructor(head: ResponseHead, { frame, longFrame }: Frames, outputIndex = 0) {
 		this.#head = head
 		this.#frame = frame
+		this.#longFrame = longFrame
 		this.#place = { item_id: head.newId('msg_'), output_index: outputIndex, content_index: 0 }
 		this.#placeJson = JSON.stringify(this.#place).slice(1, -1)
 	}
@@ -133,7 +152,7 @@ class MessageEvents implements ItemEvents {
 			}) +
 			this.#frame('response.content_part.added', {
 				...this.#place,
-				part: toOutputText(this.#head, { text: '', tokens: [] }),
+				part: toOutputText({ text: '', logprobs: [] }),
 			})
 		)
 	}
@@ -141,28 +160,27 @@ class MessageEvents implements ItemEvents {
 	/** Runs per token, therefore the ready-made JSON. */
 	text({ text, tokens }: Pick<TextPiece, 'text' | 'tokens'>): string {
 		this.#text += text
-		this.#tokens.push(...tokens)
-		const logprobs = JSON.stringify(toResponseLogprobs(tokens, this.#head))
-		const fields = `${this.#placeJson},"delta":${JSON.stringify(text)},"logprobs":${logprobs}`
+		const logprobs = finish(toResponseLogprobs(tokens, this.#head))
+		this.#logprobs.push(...logprobs)
+		const json = JSON.stringify(logprobs)
+		const fields = `${this.#placeJson},"delta":${JSON.stringify(text)},"logprobs":${json}`
 		return this.#frame('response.output_text.delta', fields)
 	}
 
-	close({ finishReason }: Pick<FinishEvent, 'finishReason'>): string {
-		const message = { text: this.#text, tokens: this.#tokens, finishReason }
-		const item = toMessage(this.#place.item_id, this.#head, message)
+	*close({ finishReason }: Pick<FinishEvent, 'finishReason'>): Steps<string> {
+		const message = { text: this.#text, logprobs: this.#logprobs, finishReason }
+		const item = toMessage(this.#place.item_id, message)
 		const part = item.content[0]!
 		this.items = [item]
+		const { text, logprobs } = part
+		const place = this.#place
 		return (
-			this.#frame('response.output_text.done', {
-				...this.#place,
-				text: part.text,
-				logprobs: part.logprobs,
-			}) +
-			this.#frame('response.content_part.done', { ...this.#place, part }) +
-			this.#frame('response.output_item.done', {
-				output_index: this.#place.output_index,
+			(yield* this.#longFrame('response.output_text.done', { ...place, text, logprobs })) +
+			(yield* this.#longFrame('response.content_part.done', { ...place, part })) +
+			(yield* this.#longFrame('response.output_item.done', {
+				output_index: place.output_index,
 				item,
-			})
+			}))
 		)
 	}
 }
@@ -220,16 +238,16 @@ class CallEvents implements ItemEvents {
 /** A text with calls in it: messages and calls, each an item of its own, in their order. */
 class MixedEvents implements ItemEvents {
 	readonly #head: ResponseHead
-	readonly #frame: Frame
+	readonly #frames: Frames
 	readonly #parser: ToolCallParser
 	readonly #list: CallList
 	/** The message that grows. */
 	#message: MessageEvents | null = null
 	readonly items: OutputItem[] = []
 
-	constructor(head: ResponseHead, frame: Frame, parser: ToolCallParser) {
+	constructor(head: ResponseHead, frames: Frames, parser: ToolCallParser) {
 		this.#head = head
-		this.#frame = frame
+		this.#frames = frames
 		this.#parser = parser
 		this.#list = new CallList(head.newId)
 	}
@@ -242,10 +260,10 @@ class MixedEvents implements ItemEvents {
 		return this.#read(this.#parser.push(text), tokens)
 	}
 
-	close(finish: FinishEvent): string {
+	*close(end: FinishEvent): Steps<string> {
 		const rest = this.#read(this.#parser.finish(), [])
 		const isEmpty = this.items.length === 0 && this.#message === null
-		return rest + (isEmpty ? this.#openMessage() : '') + this.#closeMessage(finish)
+		return rest + (isEmpty ? this.#openMessage() : '') + (yield* this.#closeMessage(end))
 	}
 
 	#read({ text, calls }: ReplyPiece, tokens: readonly ScoredToken[]): string {
@@ -256,7 +274,7 @@ class MixedEvents implements ItemEvents {
 			if (text !== '') frames += this.#message!.text({ text, tokens })
 		}
 		for (const { call } of this.#list.add(calls)) {
-			frames += this.#closeMessage({ finishReason: 'stop' })
+			frames += finish(this.#closeMessage({ finishReason: 'stop' }))
 			frames += this.#tellCall(call)
 		}
 		return frames
@@ -264,32 +282,33 @@ class MixedEvents implements ItemEvents {
 
 	#openMessage(): string {
 		if (this.#message !== null) return ''
-		this.#message = new MessageEvents(this.#head, this.#frame, this.items.length)
+		this.#message = new MessageEvents(this.#head, this.#frames, this.items.length)
 		return this.#message.open()
 	}
 
-	#closeMessage(finish: Pick<FinishEvent, 'finishReason'>): string {
+	*#closeMessage(end: Pick<FinishEvent, 'finishReason'>): Steps<string> {
 		if (this.#message === null) return ''
-		const frames = this.#message.close(finish)
+		const frames = yield* this.#message.close(end)
 		this.items.push(...this.#message.items)
 		this.#message = null
 		return frames
 	}
 
 	#tellCall(call: Call): string {
+		const { frame } = this.#frames
 		const item = toCallItem(call, 'completed')
 		const { name, arguments: json } = item
 		const output_index = this.items.length
 		const place = { item_id: call.itemId, output_index }
 		this.items.push(item)
 		return (
-			this.#frame('response.output_item.added', {
+			frame('response.output_item.added', {
 				output_index,
 				item: { ...item, arguments: '', status: 'in_progress' },
 			}) +
-			this.#frame('response.function_call_arguments.delta', { ...place, delta: json }) +
-			this.#frame('response.function_call_arguments.done', { ...place, name, arguments: json }) +
-			this.#frame('response.output_item.done', { output_index, item })
+			frame('response.function_call_arguments.delta', { ...place, delta: json }) +
+			frame('response.function_call_arguments.done', { ...place, name, arguments: json }) +
+			frame('response.output_item.done', { output_index, item })
 		)
 	}
 }

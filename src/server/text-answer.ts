@@ -69,7 +69,8 @@ async function* frames(session: TextSession, format: StreamFormat): AsyncGenerat
 		const ready = await join(events, format)
 		if (ready !== '') yield ready
 	}
-	yield format.close()
+	const closing = format.close()
+	yield typeof closing === 'string' ? closing : await inSlices(closing)
 }
 
 async function join(events: readonly TextEvent[], format: StreamFormat): Promise<string> {

@@ -9,8 +9,8 @@ export interface StreamFormat {
 	/** A prompt was read; null: nothing is sent of it. One that is repeated can be long. */
 	prompt(event: PromptEvent): Steps<string> | null
 	event(event: Exclude<TextEvent, PromptEvent>): string
-	/** After the last choice has finished. */
-	close(): string
+	/** After the last choice has finished; in steps where all that was said is repeated. */
+	close(): string | Steps<string>
 	/** In place of the rest, when the generation failed. */
 	fail(error: ApiError): string
 }

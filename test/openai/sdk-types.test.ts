@@ -84,7 +84,7 @@ test('responses of texts and of calls', () => {
 			body,
 			logprobsTokenizer: tokenizer,
 		}
-		const response = toResponse(facts, toOutput(facts, result, 2))
+		const response = toResponse(facts, finish(toOutput(facts, result, 2)))
 		const typed: Omit<OpenAI.Responses.Response, 'output_text' | 'tools' | 'text'> = {
 			...response,
 			// Null only in the events before the end.

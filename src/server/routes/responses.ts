@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { inSlices } from '../../lib/steps.ts'
 import { replyParser } from '../../openai/chat-options.ts'
 import { toResponsesTextRequest, wantsLogprobs } from '../../openai/responses-request.ts'
 import { toOutput, toResponse } from '../../openai/responses-response.ts'
@@ -51,7 +52,7 @@ async function respond(
 		newParser: replyParser(asked, lease.tokenizer),
 	}
 	if (asked.stream) return answerStream(session, new ResponseStream(head, unixSeconds))
-	return answerWhole(session, ([result]) =>
-		toResponse(head, toOutput(head, result!, unixSeconds())),
+	return answerWhole(session, async ([result]) =>
+		toResponse(head, await inSlices(toOutput(head, result!, unixSeconds()))),
 	)
 }
