@@ -25,6 +25,12 @@ def forwarded(headers):
     return [(name, value) for name, value in headers.items() if name.lower() not in HOP_HEADERS]
 
 
+async def discard(stream):
+    """A pipe that nobody reads would be full some day, and stop the server."""
+    while await stream.read(65536):
+        pass
+
+
 @serve.deployment(
     max_ongoing_requests=256,
     graceful_shutdown_timeout_s=45,
@@ -40,6 +46,7 @@ def forwarded(headers):
 )
 class Alpha:
     async def __init__(self):
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
         environment = {**os.environ, "ALPHA_HOST": "127.0.0.1", "PORT": "0"}
         command = [*shlex.split(COMMAND), "--drain-delay=0"]
         self.process = await asyncio.create_subprocess_exec(
@@ -52,9 +59,7 @@ class Alpha:
                 break
         if self.url is None:
             raise RuntimeError(f"{COMMAND} ended with {await self.process.wait()}")
-        # Nobody reads on, and a full pipe would stop it.
-        self.output = asyncio.create_task(self.process.stdout.read())
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
+        self.reading = asyncio.create_task(discard(self.process.stdout))
 
     async def check_health(self):
         if self.process.returncode is not None:

@@ -27,6 +27,9 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['zsh', 'zsh'],
 	['fish', 'fish'],
 	['prometheus', 'prometheus'],
+	['shellcheck', 'shellcheck'],
+	['musl-dev', '/usr/lib/*-linux-musl/musl-gcc.specs'],
+	['gcc-mingw-w64-x86-64-posix', 'x86_64-w64-mingw32-gcc'],
 ]
 
 /** Virtual environments of Python clients; those of the second do not take the newest openai yet. */
@@ -65,6 +68,10 @@ function isPresent(sign: string): boolean {
 
 /** Runs a command without input; its output is shown only when it fails. */
 async function run(command: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
+	if (Bun.which(command[0]!, { PATH: COMMAND_PATH }) === null) {
+		console.log(`install: there is no ${command[0]}`)
+		return false
+	}
 	const child = Bun.spawn([...command], {
 		env: { ...process.env, ...env },
 		stdin: 'ignore',
