@@ -7,7 +7,7 @@ import { openKernels } from '../kernels/binding.ts'
 import { LibraryUnavailableError } from '../kernels/library-path.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
-import { ownHosts, readMachine } from './machine.ts'
+import { descriptorLimit, ownHosts, readMachine } from './machine.ts'
 import { localDirectory } from './object-store.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
 import { startRuntime } from './runtime.ts'
@@ -175,11 +175,10 @@ function checkPort({ config, origins }: Subject): Finding {
 const DESCRIPTORS_MIN = 1024
 
 async function checkDescriptors(): Promise<Finding> {
-	const limits = await Bun.file('/proc/self/limits').text()
-	const [, soft = ''] = /^Max open files +(\S+)/m.exec(limits) ?? []
-	const isEnough = soft === 'unlimited' || Number(soft) >= DESCRIPTORS_MIN
-	const text = `${soft} files and connections at once`
-	return isEnough
+	const limit = descriptorLimit()
+	if (limit === undefined) return { state: 'good', text: 'the system does not tell' }
+	const text = `${limit === Number.POSITIVE_INFINITY ? 'any number of' : limit} files and connections at once`
+	return limit >= DESCRIPTORS_MIN
 		? { state: 'good', text }
 		: { state: 'warning', text: `${text}: raise it with ulimit -n or LimitNOFILE` }
 }

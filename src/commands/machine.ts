@@ -30,6 +30,16 @@ export function lastLevelCacheBytes(readFile: ReadFile = readText): number {
 	return Math.max(...sizes) || CACHE_BYTES
 }
 
+/** Files and connections that the process may have open at once; undefined where the system does not say. */
+export function descriptorLimit(readFile: ReadFile = readText): number | undefined {
+	const [, soft] = /^Max open files +(\S+)/m.exec(readFile('/proc/self/limits') ?? '') ?? []
+	return soft === 'unlimited'
+		? Number.POSITIVE_INFINITY
+		: soft === undefined
+			? undefined
+			: Number(soft)
+}
+
 function readText(path: string): string | undefined {
 	try {
 		return readFileSync(path, 'utf8')

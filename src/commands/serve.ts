@@ -12,7 +12,7 @@ import { stageExport } from '../upload/staged-export.ts'
 import type { StagedRun } from '../upload/staging.ts'
 import { UploadReceiver } from '../upload/upload.ts'
 import { type Command, type CommandContext, CommandError, exitStatus } from './command.ts'
-import { ownHosts, readMachine } from './machine.ts'
+import { descriptorLimit, ownHosts, readMachine } from './machine.ts'
 import { createMirror, localDirectory } from './object-store.ts'
 import { type Runtime, startRuntime } from './runtime.ts'
 import { type BannerFacts, bannerFields, formatBanner } from './serving/banner.ts'
@@ -201,7 +201,7 @@ function guardConnections(log: Log): DescriptorReserve | null {
 		)
 	}
 	if (acceptance === null) return null
-	const reserve = new DescriptorReserve({ acceptance, log })
+	const reserve = new DescriptorReserve({ acceptance, log, limit: descriptorLimit() ?? 0 })
 	reserve.watch()
 	return reserve
 }

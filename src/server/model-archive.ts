@@ -15,7 +15,7 @@ export async function answerArchive(
 	connections.timeReader(request)
 	return new Response(untilRemoved(tarOf(directory, files, `${name}/`), staged), {
 		headers: {
-			'content-type': 'application/x-tar',
+			'content-type': 'application/octet-stream',
 			'content-disposition': `attachment; filename="${name}.tar"`,
 			'cache-control': 'no-store',
 		},

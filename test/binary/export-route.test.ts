@@ -32,7 +32,7 @@ describe('GET /api/models/{id}/export', () => {
 			using at = tempDir()
 			const answer = await ask(name)
 			expect(answer.status).toBe(200)
-			expect(answer.headers.get('content-type')).toBe('application/x-tar')
+			expect(answer.headers.get('content-type')).toBe('application/octet-stream')
 			const bytes = await answer.bytes()
 			const unpacked = Bun.spawnSync(['tar', '-x', '-C', at.path], { stdin: bytes })
 			expect([unpacked.exitCode, unpacked.stderr.toString()]).toEqual([0, ''])

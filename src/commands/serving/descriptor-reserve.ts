@@ -9,11 +9,17 @@ const RESERVE = 24
 const HEADROOM = 8
 /** How often it is looked; until then a loop out of descriptors turns without a pause. */
 const LOOK_MS = 50
+/** The same while many are free. */
+const RELAXED_LOOK_MS = 500
+/** So many are free then: more than connections take until the next look. */
+const MANY = 1000
 
 export interface DescriptorReserveOptions {
 	readonly acceptance: Acceptance
 	readonly log: Log
-	/** Takes a descriptor; throws EMFILE when there is none. */
+	/** Descriptors that the process may have. */
+	readonly limit: number
+	/** Takes the lowest descriptor that is free; throws EMFILE when there is none. */
 	readonly open?: () => number
 	readonly close?: (fd: number) => void
 }
@@ -27,7 +33,7 @@ export class DescriptorReserve implements Disposable {
 	readonly #options: Required<DescriptorReserveOptions>
 	#held: number[] = []
 	#isPaused = false
-	#timer: ReturnType<typeof setInterval> | null = null
+	#timer: Timer | null = null
 
 	constructor(options: DescriptorReserveOptions) {
 		this.#options = { open: () => openSync('/dev/null', 'r'), close: closeSync, ...options }
@@ -36,27 +42,28 @@ export class DescriptorReserve implements Disposable {
 
 	/** Looks again and again, until it is disposed of. */
 	watch(): void {
-		this.#timer = setInterval(() => this.look(), LOOK_MS)
+		const delayMs = this.look()
+		this.#timer = setTimeout(() => this.watch(), delayMs)
 		this.#timer.unref()
 	}
 
-	/** Pauses or resumes what has to be. */
-	look(): void {
-		const { acceptance, log } = this.#options
+	/** Pauses or resumes what has to be; returns when to look again, in milliseconds. */
+	look(): number {
+		const { acceptance, log, limit } = this.#options
 		if (this.#isPaused) {
 			const taken = this.#take(RESERVE + HEADROOM)
-			if (taken === null) return
+			if (taken === null) return LOOK_MS
 			this.#held = taken.splice(0, RESERVE)
 			this.#give(taken)
 			this.#isPaused = false
 			acceptance.resume()
 			log('info', 'connections are accepted again')
-			return
+			return LOOK_MS
 		}
 		const free = this.#take(1)
 		if (free !== null) {
 			this.#give(free)
-			return
+			return free[0]! + MANY < limit ? RELAXED_LOOK_MS : LOOK_MS
 		}
 		this.#isPaused = true
 		acceptance.pause()
@@ -66,10 +73,11 @@ export class DescriptorReserve implements Disposable {
 			'warn',
 			'all file descriptors are in use: new connections wait until others end; raise `ulimit -n`',
 		)
+		return LOOK_MS
 	}
 
 	[Symbol.dispose](): void {
-		if (this.#timer !== null) clearInterval(this.#timer)
+		if (this.#timer !== null) clearTimeout(this.#timer)
 		this.#give(this.#held)
 		this.#held = []
 	}

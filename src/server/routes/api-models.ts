@@ -75,7 +75,7 @@ export function apiModels(context: ServerContext) {
 				summary: 'A model for other tools',
 				description:
 					"A directory of Hugging Face's libraries as a tar file, as `alpha export` writes it: exact, in GPT-2's layout or with a modelling file of its own.",
-				content: { 'application/x-tar': Type.String({ format: 'binary' }) },
+				content: { 'application/octet-stream': Type.String({ format: 'binary' }) },
 				errors: [400, 401, 403, 404, 500, 503, 507],
 				security: 'uploadSecret',
 			}),
@@ -145,7 +145,7 @@ async function exportModel(context: ServerContext, id: string, request: Request)
 	if (context.catalog.details(id) === undefined) throw modelNotFound(id)
 	// Of a length that only the export itself would tell.
 	return request.method === 'HEAD'
-		? headResponse('application/x-tar')
+		? headResponse('application/octet-stream')
 		: answerArchive(context, id, request)
 }
 

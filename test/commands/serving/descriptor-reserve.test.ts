@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
 import { DescriptorReserve } from '../../../src/commands/serving/descriptor-reserve.ts'
 
+const LIMIT = 5000
+
 /** A process with so many descriptors left for connections and the reserve. */
 function setUp(free: number) {
 	const told: string[] = []
@@ -8,10 +10,11 @@ function setUp(free: number) {
 	const reserve = new DescriptorReserve({
 		acceptance: { pause: () => told.push('pause'), resume: () => told.push('resume') },
 		log: (level) => told.push(level),
+		limit: LIMIT,
 		open: () => {
 			if (system.free === 0)
 				throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
-			return system.free--
+			return LIMIT - system.free--
 		},
 		close: () => {
 			system.free++
@@ -54,4 +57,13 @@ test('a process that starts without any has no reserve, and asks for one when it
 	expect(told).toContain('resume')
 	reserve[Symbol.dispose]()
 	expect(system.free).toBe(50)
+})
+
+test('it is looked less often while many are free', () => {
+	const { system, reserve } = setUp(3000)
+	expect(reserve.look()).toBe(500)
+	system.free = 1000
+	expect(reserve.look()).toBe(50)
+	system.free = 0
+	expect(reserve.look()).toBe(50)
 })
