@@ -53,6 +53,12 @@ export function probes(context: ServerContext) {
 		summary: 'Liveness',
 		content: {},
 	})
+	const ping = operation({
+		...declaration,
+		id: 'pingByGet',
+		summary: 'Liveness, by the name that some clients know',
+		content: {},
+	})
 	const pingByPost = operation({
 		...declaration,
 		id: 'ping',
@@ -84,7 +90,7 @@ export function probes(context: ServerContext) {
 		.get('/readyz', ready, readiness)
 		.get('/startupz', started, startup)
 		.get('/livez', alive, liveness)
-		.get('/ping', alive, liveness)
+		.get('/ping', alive, ping)
 		.post('/ping', alive, pingByPost)
 		.get('/version', version, versionOperation)
 		.get('/api/version', version, versionOperation)

@@ -10,6 +10,7 @@ import {
 	UploadBody,
 } from '../../alpha/schemas/upload.ts'
 import type { UploadRequest } from '../../upload/upload.ts'
+import { checkUploadId } from '../../upload/upload-fields.ts'
 import { invalidJson, missingParameter } from '../../wire/errors.ts'
 import type { ServerContext } from '../deps.ts'
 import { operation } from '../openapi.ts'
@@ -72,6 +73,8 @@ export function upload(context: ServerContext) {
 }
 
 async function receive({ uploads, connections }: ServerContext, request: Request) {
+	const uploadId = request.headers.get('x-upload-id')
+	if (uploadId !== null) checkUploadId(uploadId)
 	const isBare = request.headers.get('content-type')?.includes('octet-stream')
 	if (request.body === null)
 		throw isBare ? missingParameter('checkpoint') : invalidJson('it is empty')
