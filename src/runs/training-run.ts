@@ -12,6 +12,7 @@ import { Fault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
+import { inSlices, type Steps } from '../lib/steps.ts'
 import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'
 import type { EventLevel, JsonObject, Report, RunStart } from './report.ts'
@@ -37,9 +38,6 @@ const REPORTED_MS = 1000
 
 /** But after so long its files are looked at. */
 const READ_MS = 10_000
-
-/** Time that turning a large batch into lines may take at once, milliseconds. */
-const SLICE_MS = 4
 
 /** What the metrics say so far. */
 export interface Progress {
@@ -205,7 +203,7 @@ export class TrainingRun {
 				await this.#start(report, nowMs)
 				return
 			case 'metrics': {
-				const { entries, first } = await toMetricsEntries(report.points)
+				const { entries, first } = await inSlices(metricsEntries(report.points))
 				const hasNew = await this.#append(entries, {
 					file: this.#metrics,
 					mayRepeat: () => first <= this.#progress.latestStep,
@@ -498,18 +496,14 @@ function emptyRecord(runId: string, nowMs: number): RunRecord {
 	}
 }
 
-/** Lines of the points that have a step, made in slices so that a large batch holds nobody up. */
-async function toMetricsEntries(
+/** Lines of the points that have a step, in steps: a large batch must hold nobody up. */
+function* metricsEntries(
 	points: readonly JsonObject[],
-): Promise<{ entries: readonly Entry[]; first: number }> {
+): Steps<{ readonly entries: readonly Entry[]; readonly first: number }> {
 	const entries: Entry[] = []
 	let first = Number.POSITIVE_INFINITY
-	let sliceEnd = performance.now() + SLICE_MS
 	for (const point of points) {
-		if (performance.now() > sliceEnd) {
-			await new Promise((resolve) => setImmediate(resolve))
-			sliceEnd = performance.now() + SLICE_MS
-		}
+		yield
 		const { step } = point
 		if (typeof step !== 'number') continue
 		const entry = toEntry(point)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { finishedOf } from '../helpers/finished.ts'
 import { runAlpha } from '../helpers/run-alpha.ts'
 import { hasTmux, openTerminal } from '../helpers/terminal.ts'
 
@@ -60,12 +61,7 @@ describe('output', () => {
 			stdout: 'pipe',
 			stderr: 'pipe',
 		})
-		const [status, output, errors] = await Promise.all([
-			child.exited,
-			new Response(child.stdout).text(),
-			new Response(child.stderr).text(),
-		])
-		return { status, output, errors }
+		return await finishedOf(child)
 	}
 
 	test('that nobody reads any more ends a command quietly', async () => {

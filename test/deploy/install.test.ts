@@ -1,9 +1,11 @@
 /** install.sh against a release on a local server; what it installs is a script that tells a version. */
+
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { archive, writeTarGz } from '../../deploy/release/archive.ts'
 import { sha256Of } from '../../deploy/release/command.ts'
+import { finishedOf } from '../helpers/finished.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const script = join(import.meta.dir, '../../deploy/install.sh')
@@ -48,12 +50,7 @@ async function install(args: readonly string[], env: Readonly<Record<string, str
 		stdout: 'pipe',
 		stderr: 'pipe',
 	})
-	const [status, output, errors] = await Promise.all([
-		child.exited,
-		new Response(child.stdout).text(),
-		new Response(child.stderr).text(),
-	])
-	return { status, output, errors }
+	return await finishedOf(child)
 }
 
 describe('install.sh', () => {

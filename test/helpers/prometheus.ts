@@ -1,7 +1,9 @@
 /** A real Prometheus that scrapes a server every second. */
+
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
+import { finishedOf } from './finished.ts'
 import { tempDir } from './temp-dir.ts'
 
 /** False where there is none; tests that need it say so in their names. */
@@ -77,10 +79,5 @@ export async function promtool(args: readonly string[], input = '') {
 		stdout: 'pipe',
 		stderr: 'pipe',
 	})
-	const [status, output, errors] = await Promise.all([
-		child.exited,
-		new Response(child.stdout).text(),
-		new Response(child.stderr).text(),
-	])
-	return { status, output, errors }
+	return await finishedOf(child)
 }

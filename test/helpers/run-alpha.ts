@@ -1,13 +1,5 @@
 import { executablePath } from './alpha-server.ts'
-
-/** What a finished command left behind. */
-export interface Finished {
-	readonly status: number
-	/** Of standard output. */
-	readonly output: string
-	/** Of standard error. */
-	readonly errors: string
-}
+import { type Finished, finishedOf } from './finished.ts'
 
 /** Runs the executable to its end; nothing is inherited but PATH. */
 export async function runAlpha(
@@ -23,10 +15,5 @@ export async function runAlpha(
 		stdout: 'pipe',
 		stderr: 'pipe',
 	})
-	const [status, output, errors] = await Promise.all([
-		child.exited,
-		new Response(child.stdout).text(),
-		new Response(child.stderr).text(),
-	])
-	return { status, output, errors }
+	return await finishedOf(child)
 }

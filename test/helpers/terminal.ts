@@ -1,6 +1,8 @@
 /** A terminal for programs that draw: a session of tmux with a server of its own. */
+
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
+import { finishedOf } from './finished.ts'
 import { tempDir } from './temp-dir.ts'
 
 /** False where there is no tmux; tests that need it say so in their names. */
@@ -37,11 +39,7 @@ export async function openTerminal(
 			stdout: 'pipe',
 			stderr: 'pipe',
 		})
-		const [status, output, errors] = await Promise.all([
-			child.exited,
-			new Response(child.stdout).text(),
-			new Response(child.stderr).text(),
-		])
+		const { status, output, errors } = await finishedOf(child)
 		if (status !== 0) throw new Error(`tmux ${args[0]}: ${errors}`)
 		return output
 	}
