@@ -38,8 +38,10 @@ export function writeGguf(path: string, model: ReferenceModel, dtype: Dtype): vo
 }
 
 function metadata({ stored, config }: ReferenceModel): ReadonlyMap<string, GgufField> {
-	// No text goes through this tokenizer; it only has to be one.
-	const others = Array.from({ length: stored.vocabSize - 3 }, (_, id) => `t${id}`)
+	// A token for each printable character, the blank and the end of a line: requests over HTTP bring text.
+	const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))
+	const spelled = [...characters, 'Ġ', 'Ċ', 'ab']
+	const others = Array.from({ length: stored.vocabSize - spelled.length }, (_, id) => `t${id}`)
 	return new Map<string, GgufField>([
 		['general.architecture', { text: 'gpt2' }],
 		['gpt2.context_length', { u32: stored.blockSize }],
@@ -52,7 +54,7 @@ function metadata({ stored, config }: ReferenceModel): ReadonlyMap<string, GgufF
 		['tokenizer.ggml.pre', { text: 'gpt-2' }],
 		['tokenizer.ggml.bos_token_id', { u32: 0 }],
 		['tokenizer.ggml.eos_token_id', { u32: 0 }],
-		['tokenizer.ggml.tokens', { texts: ['a', 'b', 'ab', ...others] }],
+		['tokenizer.ggml.tokens', { texts: [...spelled, ...others] }],
 		['tokenizer.ggml.merges', { texts: ['a b'] }],
 	])
 }

@@ -47,7 +47,8 @@ def read_safetensors(path):
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
-        data = np.frombuffer(file.read(), dtype=np.uint8)
+        # Writable: CTranslate2 rounds to 8 bits in place.
+        data = np.frombuffer(bytearray(file.read()), dtype=np.uint8)
     header.pop("__metadata__", None)
     arrays = {}
     for name, entry in header.items():
