@@ -31,8 +31,8 @@ const stopRequested = new Promise<number>((resolve) => {
 			resolve(statuses[signal])
 		})
 	}
-	// Sent by tools that take us for another program; by default it would end us.
-	process.on('SIGUSR1', () => {})
+	// Sent by tools that take us for another program; by default they would end us.
+	for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {})
 	void output.failed.then((error) => resolve(outputStatus(error)))
 })
 

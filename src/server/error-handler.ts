@@ -1,8 +1,9 @@
 /** Whatever was thrown becomes the one error object; the private half goes to the log only. */
 import { Elysia, ParseError } from 'elysia'
-import { stackOf } from '../lib/errors.ts'
+import { messageOf, stackOf } from '../lib/errors.ts'
 import { Fault, type FaultKind } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
+import { storageFault } from '../lib/storage-fault.ts'
 import {
 	ApiError,
 	type ApiErrorFields,
@@ -46,9 +47,10 @@ const FAULTS: Readonly<Record<FaultKind, PublicFault | null>> = {
 /** Any thrown value as the error to show. */
 export function toApiError(thrown: unknown): ApiError {
 	if (thrown instanceof ApiError) return thrown
-	const known = thrown instanceof Fault ? FAULTS[thrown.kind] : null
-	if (thrown instanceof Fault && known !== null) {
-		const { message, retrySeconds: retryAfterSeconds } = thrown
+	const fault = thrown instanceof Fault ? thrown : storageFault(thrown)
+	const known = fault && FAULTS[fault.kind]
+	if (fault !== null && known !== null) {
+		const { message, retrySeconds: retryAfterSeconds } = fault
 		return new ApiError({ ...known, message, retryAfterSeconds }, { cause: thrown })
 	}
 	if (thrown instanceof ParseError) {
@@ -70,13 +72,11 @@ export function errorHandler(log: Log, table: RouteTable) {
 	return new Elysia().onError({ as: 'global' }, ({ code, error, request, path, set }) => {
 		if (request.signal.aborted && error === request.signal.reason) return clientClosedRequest()
 		const fault = code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
+		const about = { requestId: set.headers['x-request-id'], method: request.method, path }
 		if (fault.status === 500) {
-			log('error', 'request failed', {
-				requestId: set.headers['x-request-id'],
-				method: request.method,
-				path,
-				cause: stackOf(fault.cause),
-			})
+			log('error', 'request failed', { ...about, cause: stackOf(fault.cause) })
+		} else if (storageFault(error) !== null) {
+			log('warn', 'storage failed', { ...about, cause: messageOf(error) })
 		}
 		return errorResponse(fault, request.headers)
 	})

@@ -160,11 +160,10 @@ function checkHeaders(headers: Headers): void {
 		throw unsupportedMediaType('no Content-Encoding', coding)
 	}
 	// A page of another site may send these without asking first, and is not to be believed.
+	if (headers.get('sec-fetch-site') !== 'cross-site') return
 	const type = headers.get('content-type') ?? ''
-	const isSimple = /^(text\/plain|application\/x-www-form-urlencoded|multipart\/form-data)/i.test(
-		type,
-	)
-	if (isSimple && headers.get('sec-fetch-site') === 'cross-site') {
-		throw unsupportedMediaType('application/json', type)
-	}
+	const isSimple = /^(text\/plain|application\/x-www-form-urlencoded|multipart\/form-data)/i
+	// A Blob without a type goes without one; so does a POST without a body.
+	const isUntyped = type === '' && headers.get('content-length') !== '0'
+	if (isUntyped || isSimple.test(type)) throw unsupportedMediaType('application/json', type)
 }

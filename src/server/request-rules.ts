@@ -1,4 +1,4 @@
-/** What holds for every request before its route is looked up: an id, CORS, one Host. */
+/** What holds for every request before its route is looked up: an id, CORS, one Host, a readable path. */
 import { Elysia } from 'elysia'
 import { malformedRequest } from '../wire/errors.ts'
 
@@ -23,7 +23,21 @@ export function requestRules(isDraining: () => boolean) {
 			if (request.headers.get('host')?.includes(',')) {
 				throw malformedRequest('more than one Host header')
 			}
+			// The router would take such a name for none at all.
+			if (!isDecodable(requestPath(request))) {
+				throw malformedRequest('the path is not UTF-8 in percent-encoding')
+			}
 		})
+}
+
+function isDecodable(path: string): boolean {
+	if (!path.includes('%')) return true
+	try {
+		decodeURIComponent(path)
+		return true
+	} catch {
+		return false
+	}
 }
 
 /**

@@ -18,6 +18,7 @@ import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import { errorCode, stackOf } from '../lib/errors.ts'
 import { Fault, isFault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
+import { storageFault } from '../lib/storage-fault.ts'
 import { ApiError, pickleRefused } from '../wire/errors.ts'
 import { PieceStore } from './pieces.ts'
 import { type BodyLimits, readBody, readInflated } from './read-body.ts'
@@ -408,28 +409,5 @@ function toTold(error: unknown): ApiError | Fault {
 		return new Fault('invalid', message, { cause: error })
 	}
 	if (error instanceof Fault) return error
-	switch (errorCode(error)) {
-		case 'ENOSPC':
-		case 'EDQUOT':
-		case 'EFBIG':
-			return new Fault('disk-full', 'There is not enough room to store the upload.', {
-				cause: error,
-			})
-		case 'EROFS':
-		case 'EACCES':
-		case 'EPERM':
-			return new Fault('not-writable', 'The checkpoints directory is read-only.', {
-				retrySeconds: REPAIR_SECONDS,
-				cause: error,
-			})
-		case 'EMFILE':
-		case 'ENFILE':
-		case 'ENOMEM':
-			return new Fault('not-writable', 'The server is short of resources.', {
-				retrySeconds: RETRY_SECONDS,
-				cause: error,
-			})
-		default:
-			return new Fault('bug', stackOf(error), { cause: error })
-	}
+	return storageFault(error) ?? new Fault('bug', stackOf(error), { cause: error })
 }

@@ -328,6 +328,17 @@ describe('alpha serve', () => {
 		expect(fetch(server.url)).rejects.toThrow()
 	})
 
+	test('goes on after signals that are meant for others, and stops when its terminal goes away', async () => {
+		await using server = await startAlpha({ runs: [] })
+		for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) {
+			process.kill(server.pid, signal)
+			expect((await fetch(`${server.url}/livez`)).status).toBe(200)
+		}
+		process.kill(server.pid, 'SIGHUP')
+		await eventually(() => server.log().includes('stopping: running streams have'), 5000)
+		expect(await server.stop()).toBe(0)
+	})
+
 	test('ends what still runs at the deadline with an error event', async () => {
 		await using server = await startAlpha({ runs: ['v2-swiglu'], args: ['--drain-seconds', '0'] })
 		const body = { messages: [{ role: 'user', content: 'In' }], n: 16, stream: true }

@@ -58,6 +58,11 @@ test('a page of another site cannot send what browsers send without asking', asy
 	const headers = { 'content-type': 'text/plain', 'sec-fetch-site': 'cross-site' }
 	const app = testApp()
 	expect((await app.post('/v1/completions', { prompt: 'a' }, headers)).status).toBe(415)
+	// A Blob without a type is sent without one, and nobody is asked either.
+	const body = new Blob(['{"prompt":"a"}'])
+	const untyped = new Request('http://localhost/v1/completions', { method: 'POST', body, headers })
+	untyped.headers.delete('content-type')
+	expect((await app.app.handle(untyped)).status).toBe(415)
 	const sameSite = { 'content-type': 'text/plain', 'sec-fetch-site': 'same-origin' }
 	expect((await app.post('/v1/completions', { prompt: 'a' }, sameSite)).status).toBe(200)
 	const asked = { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site' }

@@ -1,9 +1,13 @@
 /** Every fault is one object with a status, a code and the field at fault, on every path. */
 import { describe, expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { appendFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Fault, type FaultKind } from '../../src/lib/fault.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { fakeTokenizer } from '../helpers/fake-catalog.ts'
-import { noUploads, testApp } from '../helpers/test-app.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { noTrainings, noUploads, testApp } from '../helpers/test-app.ts'
 
 const chat = { messages: [{ role: 'user', content: 'once' }] }
 const tools = [{ type: 'function', function: { name: 'f' } }]
@@ -915,6 +919,40 @@ test('what an inner part refuses becomes the status and code of its kind', async
 		const { error } = (await response.json()) as { error: { code: string; message: string } }
 		expect(error.code).toBe(code)
 		expect(error.message.includes('inner part')).toBe(status !== 500)
+	}
+})
+
+test('what the file system refuses is told by its kind, on every route, and in full to the log only', async () => {
+	using directory = tempDir()
+	const file = join(directory.path, 'file')
+	writeFileSync(file, '')
+	const refusals: [() => Promise<unknown>, number, string][] = [
+		[() => appendFile('/dev/full', 'a'), 507, 'insufficient_storage'],
+		[() => mkdir(join(file, 'inner'), { recursive: true }), 503, 'storage_unavailable'],
+	]
+	for (const [refused, status, code] of refusals) {
+		const report = async () => void (await refused())
+		const remove = report
+		const app = testApp({
+			deps: {
+				trainings: { ...noTrainings(), report, find: () => ({ name: 'run' }) as never },
+				uploads: { ...noUploads, secret: 's', remove },
+				exports: { write: async () => (await refused()) as never },
+			},
+		})
+		const headers = { authorization: 'Bearer s' }
+		const answers = [
+			await app.post('/api/ingest', { type: 'heartbeat', runId: 'run' }, headers),
+			await app.app.handle(
+				new Request('http://localhost/api/models?name=run', { method: 'DELETE', headers }),
+			),
+			await app.get('/api/models/first/export', headers),
+		]
+		for (const answer of answers) {
+			expect(await answer.json()).toMatchObject({ error: { code } })
+			expect(answer.status).toBe(status)
+		}
+		expect(app.logged.filter((line) => line.includes('storage failed'))).toHaveLength(3)
 	}
 })
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { defaultLimits } from '../../src/server/deps.ts'
-import { testApp } from '../helpers/test-app.ts'
+import { noUploads, testApp } from '../helpers/test-app.ts'
 
 /** Sends bytes and returns what came back when the server closed or `enough` of it is there. */
 async function exchange(port: number, bytes: string, enough: RegExp): Promise<string> {
@@ -96,6 +96,19 @@ describe('HEAD tells no length but that of what GET answers', () => {
 		expect(await ofPath(server.url, path)).toEqual({ status: 200, length: null })
 		expect(app.catalog.runs).toEqual([])
 	})
+})
+
+test.each([
+	'GET /v1/models/%ff',
+	'POST /api/models/%c3/unload',
+	'GET /api/runs/a%ffb/metrics',
+	'GET /%zz',
+])('a path that no text has is refused, and stands for no model: %s', async (line) => {
+	using server = testApp({ deps: { uploads: { ...noUploads, secret: 's' } } }).listen()
+	const head = `${line} HTTP/1.1\r\nHost: a.example\r\nAuthorization: Bearer s\r\n\r\n`
+	const answer = await exchange(server.port, head, errorObject)
+	expect(answer).toStartWith('HTTP/1.1 400 ')
+	expect(answer).toContain('"code":"malformed_request"')
 })
 
 test('two Host headers are refused', async () => {

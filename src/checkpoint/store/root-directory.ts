@@ -1,6 +1,7 @@
 /*
  * The checkpoints directory itself: which runs may be in it, and whether it is the same as before.
  */
+import type { BigIntStats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { errorCode } from '../../lib/errors.ts'
 import { isGgufName } from '../formats/gguf.ts'
@@ -32,14 +33,19 @@ export class RootDirectory {
 		this.#path = path
 	}
 
+	/** Which directory stands at the path; null when none does, or it cannot be looked at. */
+	async identity(): Promise<string | null> {
+		const found = await stat(this.#path, { bigint: true }).catch(() => null)
+		return found?.isDirectory() === true ? identityOf(found) : null
+	}
+
 	async look(): Promise<RootState> {
 		try {
 			const found = await stat(this.#path, { bigint: true })
 			if (!found.isDirectory()) {
 				return { type: 'missing', reason: 'is a file, not a directory' }
 			}
-			// A new directory may have the old one's inode number, but not its time of birth.
-			const identity = [found.dev, found.ino, found.birthtimeNs].join(':')
+			const identity = identityOf(found)
 			const state = [identity, found.mtimeNs, found.ctimeNs].join(':')
 			const hasChanged = state !== this.#state
 			if (hasChanged) {
@@ -62,6 +68,11 @@ export class RootDirectory {
 
 /** Coarsest step of a file system's clock that we know. */
 const CLOCK_TICK_MS = 20
+
+/** A new directory may have the old one's inode number, but not its time of birth. */
+function identityOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+	return [dev, ino, birthtimeNs].join(':')
+}
 
 async function listCandidates(path: string): Promise<readonly string[]> {
 	const entries = await readdir(path, { withFileTypes: true })

@@ -7,6 +7,7 @@ export interface RunConfig {
 	readonly modelConfig: Readonly<Record<string, unknown>>
 	readonly trainConfig: Readonly<Record<string, unknown>>
 	readonly domain: string | null
+	/** Never empty: it is another name of the run. */
 	readonly runId: string | null
 }
 
@@ -30,6 +31,6 @@ export function parseRunConfig(text: string): RunConfig | string {
 		modelConfig: isRecord(modelConfig) ? modelConfig : {},
 		trainConfig: isRecord(trainConfig) ? trainConfig : {},
 		domain: typeof domain === 'string' ? domain : null,
-		runId: typeof runId === 'string' ? runId : null,
+		runId: typeof runId === 'string' && runId !== '' ? runId : null,
 	}
 }

@@ -309,7 +309,7 @@ export class CheckpointStore {
 		const root = await this.#look()
 		const names = [...new Set([...this.#picture.names, ...this.#names])]
 		if (this.#hasScanned) {
-			if (root !== 'unreadable') await this.#scan(names)
+			if (root !== 'unreadable' && root !== 'missing') await this.#scan(names)
 			return
 		}
 		await this.#scanFirst(names)
@@ -362,7 +362,7 @@ export class CheckpointStore {
 	}
 
 	/** Reads the directory's names if it has changed, and makes sure that it is the one watched. */
-	async #look(): Promise<'same' | 'changed' | 'replaced' | 'unreadable'> {
+	async #look(): Promise<'same' | 'changed' | 'replaced' | 'missing' | 'unreadable'> {
 		if (this.#isClosed) return 'unreadable'
 		const root = await this.#root.look()
 		this.#log.directory(this.directory, root.type === 'present' ? null : root.reason)
@@ -370,7 +370,7 @@ export class CheckpointStore {
 		if (root.type === 'missing') {
 			this.#names = []
 			this.#watch.close()
-			return this.#picture.names.length > 0 ? 'replaced' : 'same'
+			return 'missing'
 		}
 		this.#names = root.names
 		const isReplaced = this.#hasScanned && this.#watch.follow(root.identity)
@@ -404,22 +404,27 @@ export class CheckpointStore {
 		})
 	}
 
-	async #scanRun(name: string, resting: boolean): Promise<void> {
+	/** Takes in what a run's directory holds; false when that cannot be told at the moment. */
+	async #scanRun(name: string, resting: boolean): Promise<boolean> {
 		const reader = this.#picture.readerOf(name) ?? new RunReader(this.directory, name)
+		const root = await this.#root.identity()
 		const directory = await reader.read(resting)
+		// Only a directory that stood there all the time has shown that a run, or a file of it, is gone.
+		if (root === null || root !== (await this.#root.identity())) return false
 		if (directory === null) {
 			this.#picture.remove(name)
-			return
+			return true
 		}
 		this.#picture.see(name, reader, directory, this.#hasScanned)
 		if (directory.isSettling) {
 			setTimeout(() => this.#noteChange(name), SETTLE_MS).unref()
 		}
+		return true
 	}
 
 	/** Looks at what an upload has stored; false when it cannot be read at the moment. */
 	async #seeStored(name: string, step: number, info: CheckpointInfo): Promise<boolean> {
-		await this.#scanRun(name, true)
+		if (!(await this.#scanRun(name, true))) return false
 		const directory = this.#picture.directoryOf(name)
 		const version = directory?.checkpoints.find((each) => each.step === step)
 		if (version !== undefined) this.#inspections.note(version, { info })

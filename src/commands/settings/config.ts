@@ -373,6 +373,10 @@ function toKeys(
 	env: OptionSources['env'],
 ): readonly ApiKey[] {
 	const keys = given.filter((key) => !key.startsWith('#')).map(toKey)
+	const nameOnly = given.find((key) => NAME_ONLY.test(key))
+	if (nameOnly !== undefined) {
+		throw new UsageError(`${origins.apiKeys}: expected a key after "${nameOnly}", got nothing`)
+	}
 	const isAsked =
 		!isDefault(origins.apiKeys) ||
 		['ALPHA_API_KEYS', 'ALPHA_API_KEYS_FILE'].some((name) => env[name] !== undefined)
@@ -380,6 +384,9 @@ function toKeys(
 	const source = isDefault(origins.apiKeys) ? 'ALPHA_API_KEYS' : origins.apiKeys
 	throw new UsageError(`${source}: expected a key, got nothing: unset it to ask for none`)
 }
+
+/** `NAME:` whose key is missing, as an unset variable leaves it: as a key, everybody could guess it. */
+const NAME_ONLY = /^[\w.-]{1,64}:$/
 
 /** `NAME: KEY`, with the blank. A key without a name is called by its place. */
 function toKey(text: string, index: number): ApiKey {

@@ -160,6 +160,10 @@ describe('the listing at the start', () => {
 		expect(store.find('one')?.name).toBe('one')
 		expect(store.find('20261122_x')).toBeUndefined()
 		expect(store.findByRunId('20261122_x')?.name).toBe('one')
+		directory.writeRun('unnamed', 1)
+		directory.write('unnamed/config.json', '{"runId":""}')
+		await store.rescan()
+		expect(store.findByRunId('')).toBeUndefined()
 		for (const name of ['two', '../one', '', '__proto__']) expect(store.find(name)).toBeUndefined()
 	})
 
@@ -355,12 +359,26 @@ describe('while the server runs', () => {
 		await eventually(() => directory.reason('run')?.includes('700 bytes so far') === true, 2500)
 	})
 
+	test('a directory that is gone says nothing about its runs, another one in its place does', async () => {
+		using directory = new TestDirectory()
+		directory.writeRun('old', 1)
+		const store = await directory.open({ rescanMs: 30 })
+		const changes: number[] = []
+		store.onChange(() => changes.push(store.runs().length))
+		renameSync(directory.path, `${directory.path}.old`)
+		await eventually(() => directory.log.some((line) => line.endsWith('does not exist')), 2500)
+		await store.rescan()
+		await store.rescan('old')
+		expect([directory.served, changes]).toEqual([['old@1'], []])
+		mkdirSync(directory.path)
+		await eventually(() => store.runs().length === 0, 2500)
+	})
+
 	test('the directory may be replaced by another', async () => {
 		using directory = new TestDirectory()
 		directory.writeRun('old', 1)
 		const store = await directory.open({ rescanMs: 30 })
 		renameSync(directory.path, `${directory.path}.old`)
-		await eventually(() => store.runs().length === 0)
 		cpSync(`${directory.path}.old`, directory.path, { recursive: true })
 		await eventually(() => store.find('old') !== undefined, 2500)
 		await store.rescan()

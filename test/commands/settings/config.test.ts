@@ -156,6 +156,8 @@ describe('the settings of the server', () => {
 		expect(() => parse([], { UPLOAD_SECRET: 'geh\u00e4im' })).toThrow('UPLOAD_SECRET: expected')
 		expect(() => parse([], { ALPHA_API_KEYS: 'a,b\u0007' })).toThrow('ALPHA_API_KEYS: expected')
 		expect(() => parse([], { ALPHA_API_KEYS: ' , ' })).toThrow('ALPHA_API_KEYS: expected KEY')
+		const unset = 'ALPHA_API_KEYS: expected a key after "team:", got nothing'
+		expect(() => parse([], { ALPHA_API_KEYS: 'a: b,team: ' })).toThrow(unset)
 		expect(parse([], { UPLOAD_SECRET: 'two words' }).uploadSecret).toBe('two words')
 	})
 

@@ -7,6 +7,7 @@ import { assert, assertNever } from '../../../lib/assert.ts'
 import { toChunks } from '../../../lib/chunked-lists.ts'
 import { stackOf } from '../../../lib/errors.ts'
 import { Fault } from '../../../lib/fault.ts'
+import { storageFault } from '../../../lib/storage-fault.ts'
 import { exportCheckpoint } from '../../exports/export.ts'
 import { memorySource, openFileSource } from '../../formats/byte-source.ts'
 import { ModelDirectory } from '../../formats/model-directory.ts'
@@ -137,6 +138,7 @@ function allocate(bytes: number): SharedArrayBuffer {
 }
 
 function toFailure(error: unknown): LoadFailure {
-	if (error instanceof Fault) return { kind: error.kind, message: error.message }
+	const fault = error instanceof Fault ? error : storageFault(error)
+	if (fault !== null) return { kind: fault.kind, message: fault.message }
 	return { kind: 'bug', message: stackOf(error) }
 }
