@@ -46,6 +46,23 @@ export async function inSlices<T>(steps: Steps<T>): Promise<T> {
 	}
 }
 
+/** The same bytes in pieces of at most `bytesMax`, whose readers' work runs in slices. */
+export async function* inSlicedPieces(
+	chunks: AsyncIterable<Uint8Array>,
+	bytesMax: number,
+): AsyncGenerator<Uint8Array> {
+	let end = endOfTurn()
+	for await (const chunk of chunks) {
+		for (let at = 0; at < chunk.length; at += bytesMax) {
+			if (performance.now() >= end) {
+				await nextTurn()
+				end = performance.now() + SLICE_MS
+			}
+			yield chunk.subarray(at, at + bytesMax)
+		}
+	}
+}
+
 /** Until when first slices may run in this turn of the event loop: all that begins in it shares one slice. */
 let turnEnd: number | null = null
 

@@ -1,3 +1,4 @@
+import { inSlicedPieces } from '../lib/steps.ts'
 import { malformedRequest, requestTooLarge } from '../wire/errors.ts'
 import type { ContentEncoding } from './upload-fields.ts'
 
@@ -9,6 +10,9 @@ export interface BodyLimits {
 	/** A sender that is silent for longer has gone. */
 	readonly stallMs: number
 }
+
+/** A few kilobytes of zstd are many megabytes, which nobody may take apart in one go. */
+const PIECE_BYTES_MAX = 2 ** 16
 
 /**
  * The bytes of an upload, inflated on the way, in constant memory. Reads no faster than its consumer.
@@ -23,8 +27,9 @@ export async function* readBody(
 ): AsyncGenerator<Uint8Array> {
 	const sent = new Meter()
 	const chunks = sent.count(live(body, limits.stallMs, signal), () => limits.bytesMax)
-	if (encoding === 'identity') yield* chunks
-	else yield* inflateBounded(chunks, encoding, sent, limits.inflatedBytesMax)
+	const isPlain = encoding === 'identity'
+	const bytes = isPlain ? chunks : inflateBounded(chunks, encoding, sent, limits.inflatedBytesMax)
+	yield* inSlicedPieces(bytes, PIECE_BYTES_MAX)
 }
 
 /** Bytes that are on disk, inflated on the way where they begin like gzip or zstd. Throws likewise. */
@@ -38,8 +43,8 @@ export async function* readInflated(
 	const encoding = isGzip(start) ? 'gzip' : isZstd(start) ? 'zstd' : null
 	const sent = new Meter()
 	const all = sent.count(prepend(start, iterator), () => inflatedBytesMax)
-	if (encoding === null) yield* all
-	else yield* inflateBounded(all, encoding, sent, inflatedBytesMax)
+	const bytes = encoding === null ? all : inflateBounded(all, encoding, sent, inflatedBytesMax)
+	yield* inSlicedPieces(bytes, PIECE_BYTES_MAX)
 }
 
 async function* prepend(

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { finish, inSlices, type Steps } from '../../src/lib/steps.ts'
+import { finish, inSlicedPieces, inSlices, type Steps } from '../../src/lib/steps.ts'
 import { turnsDuring } from '../helpers/turns.ts'
 
 /** Takes a millisecond a step. */
@@ -40,6 +40,23 @@ test('much that begins in one turn shares one slice of it', async () => {
 	const turns = turnsDuring(Promise.all(all))
 	expect(await turns).toBeGreaterThan(40)
 	expect(done).toHaveLength(50)
+})
+
+test('bytes that come at once are read in short pieces, between which others have their turns', async () => {
+	async function* atOnce() {
+		yield Uint8Array.from({ length: 100 }, (_, i) => i)
+	}
+	const lengths: number[] = []
+	const bytes: number[] = []
+	const read = async () => {
+		for await (const piece of inSlicedPieces(atOnce(), 8)) {
+			finish(work(1))
+			lengths.push(piece.length)
+			bytes.push(...piece)
+		}
+	}
+	expect(await turnsDuring(read())).toBeGreaterThan(4)
+	expect([Math.max(...lengths), bytes]).toEqual([8, Array.from({ length: 100 }, (_, i) => i)])
 })
 
 test('work that fails rejects', async () => {
