@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { defaultLimits } from '../../src/server/deps.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { noUploads, testApp } from '../helpers/test-app.ts'
 
 /** Sends bytes and returns what came back when the server closed or `enough` of it is there. */
@@ -110,6 +111,26 @@ test.each([
 	expect(answer).toStartWith('HTTP/1.1 400 ')
 	expect(answer).toContain('"code":"malformed_request"')
 })
+
+test.each(['a', 'test.example'])(
+	'a client of %s that leaves in mid-body is no fault of ours',
+	async (host) => {
+		const app = testApp()
+		using server = app.listen()
+		for (const path of ['/v1/completions', '/v1/chat/completions', '/tokenize']) {
+			const socket = connect(server.port, '127.0.0.1')
+			socket.on('error', () => {})
+			const head = `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 100\r\n\r\n{`
+			await new Promise<void>((resolve) => socket.write(head, () => resolve()))
+			socket.destroy()
+			const line = `"route":"${path}"`
+			await eventually(() =>
+				app.logged.some((it) => it.includes(line) && it.includes('"status":499')),
+			)
+		}
+		expect(app.logged.join()).not.toContain('request failed')
+	},
+)
 
 test('two Host headers are refused', async () => {
 	using server = testApp().listen()
