@@ -25,6 +25,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	short_turns: returns(i32),
 	advise_huge_pages: returns(none, pointer, i64),
 	release_pages: returns(none, pointer, i64),
+	release_program: returns(none),
 	packed_bytes: returns(i64, i32, i32, i32),
 	pack: returns(none, i32, pointer, pointer, i32, i32, i32),
 	pack_inputs: returns(none, i32, pointer, pointer, i64, i32, i32, i32, i32, i32),
@@ -114,6 +115,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 		pointer,
 		pointer,
 	),
+	uniform: returns(f64, i64, i32, i32),
 	measure_read: returns(f32, pointer, i64),
 	measure_fma: returns(f64, i64),
 }
@@ -135,6 +137,7 @@ export interface Kernels {
 	shortTurns(): number
 	adviseHugePages(start: Address, bytes: number): void
 	releasePages(start: Address, bytes: number): void
+	releaseProgram(): void
 	packedBytes(dtype: number, k: number, n: number): number
 	pack(
 		dtype: number,
@@ -317,6 +320,7 @@ export interface Kernels {
 		counters: Address,
 		scratch: Address,
 	): void
+	uniform(seed: number, choice: number, counter: number): number
 	measureRead(buffer: Address, bytes: number): number
 	measureFma(iterations: number): number
 }

@@ -3,6 +3,7 @@
  * Each exported op is one call through the table of that set.
  */
 #include "kernel_table.h"
+#include "philox.h"
 #include "system.h"
 #include "threads.h"
 
@@ -230,6 +231,11 @@ void kernels_sample(int32_t *out_ids, const float *logits, int64_t ldl, int32_t 
                     const int32_t *choices, const int32_t *counters, void *scratch) {
     active->table->sample(out_ids, logits, ldl, vocab, n, rows, temperatures, top_ks, top_ps,
                           min_ps, seeds, choices, counters, scratch);
+}
+double kernels_uniform(int64_t seed, int32_t choice, int32_t counter) {
+    const uint64_t key = (uint64_t)seed;
+    return philox_uniform((uint32_t)key, (uint32_t)(key >> 32), (uint32_t)counter,
+                          (uint32_t)choice);
 }
 float kernels_measure_read(const void *buffer, int64_t bytes) {
     return active->table->measure_read(buffer, bytes);

@@ -92,6 +92,9 @@ KERNELS_API void kernels_advise_huge_pages(void *start, int64_t bytes);
 /* Give the memory of a buffer back to the system: what it held is lost, whole pages read as zeros.
  */
 KERNELS_API void kernels_release_pages(void *start, int64_t bytes);
+/* Unmap the host program's code and constants, which were mapped when they were touched and are so
+ * again: from the page cache, where they stay until the system needs room. Linux alone follows. */
+KERNELS_API void kernels_release_program(void);
 /* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
  * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
  * 64 inputs, f32 scales. */
@@ -267,6 +270,8 @@ typedef void kernels_sample_fn(int32_t *out_ids, const float *logits, int64_t ld
                                const uint32_t *seeds, const int32_t *choices,
                                const int32_t *counters, void *scratch);
 KERNELS_API kernels_sample_fn kernels_sample;
+/* The u of kernels_sample. The low half of seed is the first key. */
+KERNELS_API double kernels_uniform(int64_t seed, int32_t choice, int32_t counter);
 
 /* ---- measurement: the machine's own limits, for the benchmark ---- */
 

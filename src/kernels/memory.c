@@ -30,3 +30,5 @@ void kernels_advise_huge_pages(void *start, int64_t bytes) {
 }
 
 void kernels_release_pages(void *start, int64_t bytes) { system_release_pages(start, bytes); }
+
+void kernels_release_program(void) { system_release_program(); }

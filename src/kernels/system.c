@@ -13,6 +13,7 @@
 #include <unistd.h>
 #endif
 #if defined(__linux__)
+#include <link.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #endif
@@ -134,5 +135,28 @@ void system_advise_huge_pages(void *start, int64_t bytes) {
 }
 
 void system_release_pages(void *start, int64_t bytes) { advise(start, bytes, MADV_DONTNEED); }
+
+#endif
+
+#if defined(__linux__)
+
+/* Of the program alone, which comes first. What may be written could differ from the file. */
+static int release_segments(struct dl_phdr_info *program, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    for (int i = 0; i < program->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) == 0)
+            system_release_pages((void *)(program->dlpi_addr + segment->p_vaddr),
+                                 (int64_t)segment->p_memsz);
+    }
+    return 1;
+}
+
+void system_release_program(void) { (void)dl_iterate_phdr(release_segments, NULL); }
+
+#else
+
+void system_release_program(void) {}
 
 #endif

@@ -22,5 +22,7 @@ void system_give_way(void);
  * works as before. */
 void system_advise_huge_pages(void *start, int64_t bytes);
 void system_release_pages(void *start, int64_t bytes);
+/* Unmaps what the running program's file holds of code and constants until it is touched again. */
+void system_release_program(void);
 
 #endif

@@ -104,6 +104,15 @@ export class BenchRunner {
 		return { tokenIds, seconds }
 	}
 
+	/** So many texts of so many tokens, with seeds from 0 on, as many of them at once as there is memory for. */
+	writeTogether(texts: number, tokens: number, sampling: Partial<typeof SAMPLING>): void {
+		for (let seed = 0; seed < texts; seed++) {
+			const drawn = { ...SAMPLING, ...sampling, seed }
+			this.#submit({ promptTokenIds: [0], maxTokens: tokens, sampling: drawn })
+		}
+		while (this.#runner.step()) {}
+	}
+
 	/** The most likely next tokens after a prompt, best first. */
 	nextLogprobs(promptTokenIds: readonly number[]): readonly (readonly [number, number])[] {
 		this.#submit({ promptTokenIds, logprobs: TOP_LOGPROBS_MAX })

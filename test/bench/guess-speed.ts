@@ -1,5 +1,5 @@
 /** Tokens a second of one stream whose next tokens are guessed ahead, beside one whose are not, by turns. */
-import { type Bench, checkpointPath, loadModel, roundsOf } from './bench-context.ts'
+import { type Bench, checkpointPath, roundsOf } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
 import type { Goal } from './report.ts'
 import { type Widening, widenModel } from './widened-model.ts'
@@ -11,7 +11,7 @@ const SIZES: Readonly<Record<string, Widening>> = {
 	L: { copies: 4, nLayer: 12, vocabSize: 50257 },
 }
 const TOKENS = 128
-/** Texts that a server has seen before those that count: what they say is guessed in later ones. */
+/** Texts that a server has written before those that count: what they say is guessed in later ones. */
 const EARLIER_TEXTS = 100
 const EARLIER_TOKENS = 250
 
@@ -27,13 +27,12 @@ const GOALS: Readonly<Record<string, Readonly<Record<keyof typeof DRAWS, number>
 
 export async function measureGuesses(bench: Bench): Promise<void> {
 	const path = checkpointPath(bench, 'embedded')
-	const earlier = earlierTexts(bench)
 	const sizes = Object.entries(SIZES).filter(([name]) => !bench.isQuick || name === 'L')
 	for (const [name, size] of sizes) {
 		const model = widenModel(bench.kernels, path, 'f32', size)
 		const plain = new BenchRunner(bench.kernels, model)
 		const guessing = new BenchRunner(bench.kernels, model, { guesses: true })
-		for (const text of earlier) guessing.read(text)
+		guessing.writeTogether(EARLIER_TEXTS, EARLIER_TOKENS, DRAWS['temperature 0.7'])
 		let seed = EARLIER_TEXTS
 		for (const [draw, sampling] of Object.entries(DRAWS)) {
 			const ratios: number[] = []
@@ -61,12 +60,4 @@ export async function measureGuesses(bench: Bench): Promise<void> {
 			})
 		}
 	}
-}
-
-/** Texts of the embedded model, which is quicker than those that it was made into. */
-function earlierTexts(bench: Bench): readonly (readonly number[])[] {
-	const writer = new BenchRunner(bench.kernels, loadModel(bench, 'embedded', 'f32'))
-	return Array.from({ length: EARLIER_TEXTS }, (_, seed) => {
-		return writer.write(EARLIER_TOKENS, { ...DRAWS['temperature 0.7'], seed }).tokenIds
-	})
 }

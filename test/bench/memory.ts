@@ -8,8 +8,9 @@ import { TaskProcess } from './task-process.ts'
 
 const STREAMS = 128
 const STREAM_TOKENS = 128
-/** After these the server has given back what the streams took, and what it does not need at rest. */
+/** After these the server has given back most of what the streams took, and what it does not need at rest. */
 const PAUSE_MS = 3_000
+const REST_MS = 50_000
 const MINUTE_MS = 60_000
 
 export async function measureMemory(bench: Bench): Promise<void> {
@@ -35,7 +36,7 @@ export async function measureMemory(bench: Bench): Promise<void> {
 		}
 	}
 	await ask(1, 1)
-	await Bun.sleep(PAUSE_MS)
+	await Bun.sleep(REST_MS)
 	add('memory at rest', 90)
 	await ask(STREAMS, STREAM_TOKENS)
 	add(`memory as ${STREAMS} streams end`, null)

@@ -131,6 +131,18 @@ describe('the library', () => {
 		expect(isKept(0, start + page)).toBe(true)
 	})
 
+	test.skipIf(process.platform !== 'linux')(
+		"unmaps the program's own code, which comes back where it is used",
+		() => {
+			const residentFiles = () =>
+				Number(/RssFile:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1])
+			const before = residentFiles()
+			kernels.releaseProgram()
+			expect(residentFiles()).toBeLessThan(before / 2)
+			expect(kernels.packedBytes(0, 64, 64)).toBe(64 * 64 * 4)
+		},
+	)
+
 	test('64-bit sizes are numbers', () => {
 		expect(kernels.packedBytes(0, 65536, 65536)).toBe(2 ** 34)
 	})

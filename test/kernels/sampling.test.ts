@@ -68,6 +68,21 @@ describe('kernels_sample', () => {
 		])
 	})
 
+	test('draws from numbers that are known beforehand', () => {
+		const logits = new Float32Array(64)
+		const next = randomSource(3)
+		const word = () => Math.floor(next() * 2 ** 32)
+		const draws = Array.from({ length: 200 }, (): NaiveDraw => {
+			const seed = [word(), word() >>> 11] as const
+			return { ...plain, seed, choice: word() & 7, counter: word() & 1023 }
+		})
+		// Tokens that are equally likely share [0, 1) in the order of their ids.
+		const expected = draws.map(({ seed: [low, high], choice, counter }) =>
+			Math.floor(64 * kernels.uniform(high * 2 ** 32 + low, choice, counter)),
+		)
+		expect(sample(logits, 64, draws)).toEqual(expected)
+	})
+
 	test.each([
 		['peaked', 4],
 		['ordinary', 1],

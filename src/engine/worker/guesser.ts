@@ -15,6 +15,9 @@ const COMMON_RATE_WEIGHT = 1 / 128
 /** How often guesses of each kind were right. */
 type Rates = Float64Array
 
+/** The number in [0, 1) from which a choice draws its token with this index. */
+export type DrawNumber = (seed: number, choice: number, index: number) => number
+
 /**
  * Guesses which tokens a sequence will draw next, so that one step can compute several of its rows. A guess is
  * right when the draw gives the same token: draws depend on seed and position alone, so guesses never
@@ -23,12 +26,14 @@ type Rates = Float64Array
 export class Guesser {
 	readonly #table = new GuessTable()
 	readonly #costs: StepCosts
+	readonly #uniform: DrawNumber
 	readonly #rates = new WeakMap<Sequence, Rates>()
 	/** What sequences begin with: those that take the likeliest token, and those that draw. */
 	readonly #commonRates = { greedy: firstRates(), drawing: firstRates() }
 
-	constructor(costs: StepCosts) {
+	constructor(costs: StepCosts, uniform: DrawNumber) {
 		this.#costs = costs
+		this.#uniform = uniform
 	}
 
 	/**
@@ -50,6 +55,7 @@ export class Guesser {
 				request.cacheSalt,
 				window.tokens,
 				length,
+				this.#numberOf(sequence, count),
 			)) {
 				if (rates[kind]! <= rate) continue
 				rate = rates[kind]!
@@ -68,7 +74,7 @@ export class Guesser {
 		const { window } = sequence
 		const rates = [this.#ratesOf(sequence), this.#commonRatesOf(sequence)]
 		for (let index = Math.max(0, window.length - count); index < window.length; index++) {
-			this.#learnToken(sequence, index, rates)
+			this.#learnToken(sequence, index, this.#numberOf(sequence, index - window.length), rates)
 		}
 	}
 
@@ -76,19 +82,30 @@ export class Guesser {
 	learnPrompt(sequence: Sequence): void {
 		const rates = [this.#commonRatesOf(sequence)]
 		const end = Math.min(sequence.promptLength, sequence.window.length)
-		for (let index = 0; index < end; index++) this.#learnToken(sequence, index, rates)
+		for (let index = 0; index < end; index++) this.#learnToken(sequence, index, null, rates)
 	}
 
 	/** Learns which guesses would have been right, then what was. */
-	#learnToken({ window, request }: Sequence, index: number, rates: readonly Rates[]): void {
-		for (const guess of this.#table.guesses(request.cacheSalt, window.tokens, index)) {
+	#learnToken(
+		{ window, request }: Sequence,
+		index: number,
+		uniform: number | null,
+		rates: readonly Rates[],
+	): void {
+		for (const guess of this.#table.guesses(request.cacheSalt, window.tokens, index, uniform)) {
 			const isRight = Number(guess.tokenId === window.tokens[index])
 			for (const each of rates) {
 				const weight = each === rates.at(-1) ? COMMON_RATE_WEIGHT : RATE_WEIGHT
 				each[guess.kind]! += weight * (isRight - each[guess.kind]!)
 			}
 		}
-		this.#table.learn(request.cacheSalt, window.tokens, index)
+		this.#table.learn(request.cacheSalt, window.tokens, index, uniform)
+	}
+
+	/** From which a token is drawn that comes so many after the last one; null of the likeliest token. */
+	#numberOf({ request, choice, generatedCount }: Sequence, ahead: number): number | null {
+		const { temperature, seed } = request.sampling
+		return temperature === 0 ? null : this.#uniform(seed, choice, generatedCount + ahead)
 	}
 
 	#ratesOf(sequence: Sequence): Rates {

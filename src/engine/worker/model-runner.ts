@@ -84,6 +84,7 @@ export class ModelRunner {
 			const isMeasured = costs === 'measured' && !othersRun
 			this.#guesser = new Guesser(
 				isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed(),
+				kernels.uniform,
 			)
 		}
 		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)

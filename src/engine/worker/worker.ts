@@ -76,6 +76,7 @@ class EngineWorker {
 				this.#kernels = kernels
 				this.#inbox = new Int32Array(message.inbox)
 				this.#stats = new Float64Array(message.stats)
+				this.#restLater()
 				post({ type: 'ready' })
 				return
 			}
@@ -193,6 +194,10 @@ class EngineWorker {
 		this.#tellSteps()
 		this.#isRunning = false
 		this.#note('waiting')
+		this.#restLater()
+	}
+
+	#restLater(): void {
 		this.#resting = setTimeout(() => {
 			for (const runner of this.#runners.values()) runner.pause()
 			this.#resting = setTimeout(() => this.#rest(), REST_MS - PAUSE_REST_MS)
@@ -203,6 +208,8 @@ class EngineWorker {
 	#rest(): void {
 		for (const runner of this.#runners.values()) runner.rest()
 		Bun.gc(true)
+		// Last: the collection's own code goes, too.
+		this.#kernels?.releaseProgram()
 	}
 
 	/** One step of every model that has work, in turn; false when none could run. */

@@ -6,6 +6,7 @@
 #ifndef ALPHA_OPS_SAMPLING_H
 #define ALPHA_OPS_SAMPLING_H
 
+#include "../philox.h"
 #include "top_k.h"
 
 typedef struct {
@@ -48,22 +49,6 @@ static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
         .order = (int32_t *)(base + 5 * stride),
         .other_order = (int32_t *)(base + 6 * stride),
     };
-}
-
-/* Uniform in [0, 1) with 53 bits; Philox4x32-10 (Salmon et al. 2011, random123). */
-static double philox_uniform(uint32_t key0, uint32_t key1, uint32_t counter, uint32_t choice) {
-    uint32_t c[4] = {counter, choice, 0, 0};
-    for (int32_t round = 0; round < 10; round++) {
-        uint64_t product0 = (uint64_t)0xD2511F53u * c[0];
-        uint64_t product1 = (uint64_t)0xCD9E8D57u * c[2];
-        c[0] = (uint32_t)(product1 >> 32) ^ c[1] ^ key0;
-        c[2] = (uint32_t)(product0 >> 32) ^ c[3] ^ key1;
-        c[1] = (uint32_t)product1;
-        c[3] = (uint32_t)product0;
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
-    }
-    return ((double)(c[0] >> 5) * 67108864.0 + (double)(c[1] >> 6)) / 9007199254740992.0;
 }
 
 static int32_t first_equal(const float *x, int32_t n, float value) {
@@ -238,9 +223,17 @@ static inline int32_t grade_of(float p) {
 static bool cut_nucleus(sample_scratch *scratch, double too_little, double enough, float top_p,
                         int32_t vocab) {
     candidates *kept = &scratch->kept;
-    double mass[GRADES] = {0}, sum = 0;
-    for (int32_t i = 0; i < kept->count; i++)
-        mass[grade_of(kept->p[i])] += (double)kept->p[i];
+    /* Two, since a sum waits for the one before it. */
+    double mass[GRADES] = {0}, other_mass[GRADES] = {0}, sum = 0;
+    int32_t paired = 0;
+    for (; paired + 1 < kept->count; paired += 2) {
+        mass[grade_of(kept->p[paired])] += (double)kept->p[paired];
+        other_mass[grade_of(kept->p[paired + 1])] += (double)kept->p[paired + 1];
+    }
+    if (paired < kept->count)
+        mass[grade_of(kept->p[paired])] += (double)kept->p[paired];
+    for (int32_t grade = 0; grade < GRADES; grade++)
+        mass[grade] += other_mass[grade];
     for (int32_t grade = 0; grade < GRADES; sum += mass[grade++]) {
         if (sum + mass[grade] < too_little * (1 - ORDER_ERROR))
             continue;
@@ -335,15 +328,30 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
     }
 }
 
+/* Running sums that are remembered, so that the place of a draw is not looked for from the start.
+ */
+#define STRETCHES 64
+#define STRETCH_MIN 16
+
 static int32_t draw(const candidates *kept, double u) {
-    const double target = u * sum_of(kept->p, kept->count);
-    double sum = 0;
-    for (int32_t i = 0; i < kept->count; i++) {
+    const int32_t n = kept->count, stretch = n / STRETCHES + STRETCH_MIN;
+    double before[STRETCHES], sum = 0;
+    int32_t stretches = 0;
+    for (int32_t i = 0; i < n; stretches++) {
+        before[stretches] = sum;
+        for (const int32_t end = n - i < stretch ? n : i + stretch; i < end; i++)
+            sum += (double)kept->p[i];
+    }
+    const double target = u * sum;
+    while (stretches > 1 && before[stretches - 1] > target)
+        stretches--;
+    sum = before[stretches - 1];
+    for (int32_t i = (stretches - 1) * stretch; i < n; i++) {
         sum += (double)kept->p[i];
         if (sum > target)
             return kept->ids[i];
     }
-    return kept->ids[kept->count - 1];
+    return kept->ids[n - 1];
 }
 
 /* Leaves those tokens of a row that its filters let through; z is the row, scaled. */

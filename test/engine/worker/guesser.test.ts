@@ -6,10 +6,13 @@ import { Scheduler } from '../../../src/engine/worker/scheduler.ts'
 import { Sequence } from '../../../src/engine/worker/sequence.ts'
 import { StepCosts } from '../../../src/engine/worker/step-costs.ts'
 import { Batch } from '../../../src/model/batch.ts'
-import { generationRequest } from '../requests.ts'
+import { generationRequest, greedy } from '../requests.ts'
 
 const contextLength = 64
 const text = [5, 6, 7, 8, 9, 10, 11, 12]
+
+/** Each seed draws all tokens from a number of its own. */
+const uniform = (seed: number) => seed / 10
 
 /** A sequence whose window holds these tokens. */
 function sequenceOf(tokens: readonly number[], changes: Partial<GenerationRequest> = {}): Sequence {
@@ -19,7 +22,7 @@ function sequenceOf(tokens: readonly number[], changes: Partial<GenerationReques
 
 /** One that has seen `text` often. */
 function experienced(): Guesser {
-	const guesser = new Guesser(StepCosts.assumed())
+	const guesser = new Guesser(StepCosts.assumed(), uniform)
 	for (let i = 0; i < 50; i++) guesser.learn(sequenceOf(text), text.length)
 	return guesser
 }
@@ -32,7 +35,7 @@ function guessesFor(guesser: Guesser, sequence: Sequence, rows = 1, decoding = 1
 
 describe('a guesser', () => {
 	test('guesses nothing without experience', () => {
-		expect(guessesFor(new Guesser(StepCosts.assumed()), sequenceOf([5, 6, 7]))).toEqual([])
+		expect(guessesFor(new Guesser(StepCosts.assumed(), uniform), sequenceOf([5, 6, 7]))).toEqual([])
 	})
 
 	test('guesses what came after the same tokens before', () => {
@@ -40,7 +43,7 @@ describe('a guesser', () => {
 	})
 
 	test('learns from prompts as well', () => {
-		const guesser = new Guesser(StepCosts.assumed())
+		const guesser = new Guesser(StepCosts.assumed(), uniform)
 		guesser.learnPrompt(sequenceOf(text))
 		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))[0]).toBe(8)
 	})
@@ -50,6 +53,18 @@ describe('a guesser', () => {
 		const other = [5, 6, 7, 99]
 		guesser.learn(sequenceOf(other), other.length)
 		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))[0]).toBe(8)
+	})
+
+	test('of draws, guesses what came from numbers near by', () => {
+		const guesser = new Guesser(StepCosts.assumed(), uniform)
+		const drawn = (tokens: readonly number[], seed: number) =>
+			sequenceOf(tokens, { sampling: { ...greedy, temperature: 1, seed } })
+		for (let i = 0; i < 50; i++) {
+			guesser.learn(drawn([5, 6, 7, 8], 1), 1)
+			guesser.learn(drawn([5, 6, 7, 20], 9), 1)
+		}
+		expect(guessesFor(guesser, drawn([5, 6, 7], 1))).toEqual([8])
+		expect(guessesFor(guesser, drawn([5, 6, 7], 9))).toEqual([20])
 	})
 
 	test('tells nothing of texts under another salt', () => {
