@@ -17,6 +17,12 @@ static inline uint32_t float_bits(float x) {
     return bits;
 }
 
+static inline float bits_float(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* Upper half of the float nearest to x with 8 bits of significand, ties to even. */
 static inline uint16_t bf16_of(float x) {
     const uint32_t bits = float_bits(x);

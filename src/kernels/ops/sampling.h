@@ -113,13 +113,29 @@ static void keep_from(candidates *kept, const float *z, int32_t vocab, float thr
     }
 }
 
-/* Drop what `p` falls below, or equals with a higher id than `id`. */
+/*
+ * Drop what `p` falls below, or equals with a higher id than `id`: it stays in its place with a
+ * probability of 0, which no draw and no sum can tell from its absence, unless it would be last.
+ */
 static void drop_below(candidates *kept, float p, int32_t id) {
+    const vf32 limit = vf32_set1(p);
     int32_t count = 0;
-    for (int32_t i = 0; i < kept->count; i++) {
-        kept->p[count] = kept->p[i];
-        kept->ids[count] = kept->ids[i];
-        count += kept->p[i] > p || (kept->p[i] == p && kept->ids[i] <= id);
+    for (int32_t i = 0; i < kept->count; i += 16) {
+        const int32_t n = kept->count - i < 16 ? kept->count - i : 16;
+        const vf32 own = vf32_load_n(kept->p + i, n);
+        const vmask is_above = vf32_gt(own, limit);
+        uint32_t stays = vmask_bits(is_above);
+        uint32_t equals = vmask_bits(vf32_ge(own, limit)) & ~stays & ((1u << n) - 1);
+        vf32_store_n(kept->p + i, vf32_select(is_above, own, vf32_zero()), n);
+        for (; equals != 0; equals &= equals - 1) {
+            const int32_t at = __builtin_ctz(equals);
+            if (kept->ids[i + at] <= id) {
+                kept->p[i + at] = p;
+                stays |= 1u << at;
+            }
+        }
+        if (stays != 0)
+            count = i + 32 - __builtin_clz(stays);
     }
     kept->count = count;
 }
@@ -177,10 +193,7 @@ static int32_t sort_candidates(sample_scratch *scratch, float floor) {
 
 /* p of the i-th candidate, as sorted. */
 static float sorted_p(const sample_scratch *scratch, int32_t i) {
-    const uint32_t bits = ~scratch->keys[i];
-    float p;
-    memcpy(&p, &bits, sizeof p);
-    return p;
+    return bits_float(~scratch->keys[i]);
 }
 
 #define FLOORS 3
@@ -211,6 +224,25 @@ static inline int32_t grade_of(float p) {
     return p < 1 ? (int32_t)((float_bits(1.0f) - float_bits(p)) >> 19) : 0;
 }
 
+/* The candidates of a grade, as they are sorted; returns their number. */
+static int32_t collect_grade(sample_scratch *scratch, int32_t grade) {
+    const candidates *kept = &scratch->kept;
+    const vf32 below = vf32_set1(bits_float(float_bits(1.0f) - ((uint32_t)(grade + 1) << 19)));
+    const float top = bits_float(float_bits(1.0f) - ((uint32_t)grade << 19));
+    const vf32 largest = vf32_set1(grade == 0 ? INFINITY : top);
+    int32_t n = 0;
+    for (int32_t i = 0; i < kept->count; i += 16) {
+        const vf32 p = vf32_load_n(kept->p + i, kept->count - i < 16 ? kept->count - i : 16);
+        uint32_t bits = vmask_bits(vf32_gt(p, below)) & vmask_bits(vf32_ge(largest, p));
+        for (; bits != 0; bits &= bits - 1) {
+            const int32_t at = i + __builtin_ctz(bits);
+            scratch->keys[n] = ~float_bits(kept->p[at]);
+            scratch->order[n++] = kept->ids[at];
+        }
+    }
+    return n;
+}
+
 /* More than f64 sums of the same numbers in another order differ by, as a share of them. */
 #define ORDER_ERROR 1e-10
 
@@ -223,26 +255,13 @@ static inline int32_t grade_of(float p) {
 static bool cut_nucleus(sample_scratch *scratch, double too_little, double enough, float top_p,
                         int32_t vocab) {
     candidates *kept = &scratch->kept;
-    /* Two, since a sum waits for the one before it. */
-    double mass[GRADES] = {0}, other_mass[GRADES] = {0}, sum = 0;
-    int32_t paired = 0;
-    for (; paired + 1 < kept->count; paired += 2) {
-        mass[grade_of(kept->p[paired])] += (double)kept->p[paired];
-        other_mass[grade_of(kept->p[paired + 1])] += (double)kept->p[paired + 1];
-    }
-    if (paired < kept->count)
-        mass[grade_of(kept->p[paired])] += (double)kept->p[paired];
-    for (int32_t grade = 0; grade < GRADES; grade++)
-        mass[grade] += other_mass[grade];
+    double mass[GRADES] = {0}, sum = 0;
+    for (int32_t i = 0; i < kept->count; i++)
+        mass[grade_of(kept->p[i])] += (double)kept->p[i];
     for (int32_t grade = 0; grade < GRADES; sum += mass[grade++]) {
         if (sum + mass[grade] < too_little * (1 - ORDER_ERROR))
             continue;
-        int32_t n = 0;
-        for (int32_t i = 0; i < kept->count; i++) {
-            scratch->keys[n] = ~float_bits(kept->p[i]);
-            scratch->order[n] = kept->ids[i];
-            n += grade_of(kept->p[i]) == grade;
-        }
+        const int32_t n = collect_grade(scratch, grade);
         if (n == 0)
             continue;
         radix_sort(scratch, n);
