@@ -1,8 +1,9 @@
 /* Where runs lie: in a directory of this machine, or in an object store with a copy here. */
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
 import type { Log } from '../lib/log.ts'
+import { ObjectStoreError } from '../remote/bucket.ts'
 import { Mirror, type MirrorOptions } from '../remote/mirror.ts'
-import { ObjectStore, ObjectStoreError } from '../remote/object-store.ts'
+import { ObjectStore } from '../remote/object-store.ts'
 import { RemoteRuns } from '../remote/remote-runs.ts'
 import type { Config, ConfigOrigins } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'

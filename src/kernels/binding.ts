@@ -449,12 +449,15 @@ function openLibc(): Libc {
 
 /**
  * Locks a file for as long as this descriptor is open; the kernel drops the lock with the process,
- * whatever its number and wherever it ran. False when another descriptor holds it, or when the file
- * system has no locks.
+ * whatever its number and wherever it ran. False when another descriptor holds it, null where there are
+ * no locks.
  */
-export function tryLockFile(fd: number): boolean {
-	const exclusiveNow = 2 | 4
-	return isLinux && openLibc().flock(fd, exclusiveNow) === 0
+export function tryLockFile(fd: number): boolean | null {
+	if (!isLinux) return null
+	const { flock, __errno_location } = openLibc()
+	const [exclusiveNow, wouldBlock] = [2 | 4, 11]
+	if (flock(fd, exclusiveNow) === 0) return true
+	return read.i32(__errno_location() as Pointer, 0) === wouldBlock ? false : null
 }
 
 /**

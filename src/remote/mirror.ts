@@ -3,7 +3,7 @@
  * is new, verifies it as an upload and puts it into place whole. While the store cannot be reached,
  * everything that is here stays served.
  */
-import { open, readFile, rename } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
@@ -15,7 +15,9 @@ import { isRecord } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
 import { locateModel } from '../upload/stage-model.ts'
 import { StagedRun } from '../upload/staging.ts'
-import type { Head, RemoteFile } from './head.ts'
+import { ObjectStoreError } from './bucket.ts'
+import { Downloads } from './downloads.ts'
+import type { Head } from './head.ts'
 import { describeFiles, type RemoteRuns } from './remote-runs.ts'
 
 export interface MirrorOptions {
@@ -30,7 +32,7 @@ export interface MirrorOptions {
 	/** Takes a run out of this directory. */
 	readonly remove: (name: string) => Promise<void>
 	readonly log: Log
-	/** Between looks, in milliseconds; a tenth more or less, so that replicas do not ask together. */
+	/** From one look to the next, in milliseconds; a tenth more or less, so that replicas do not ask together. */
 	readonly pollMs?: number
 }
 
@@ -52,6 +54,10 @@ interface Known {
 }
 
 const POLL_MS = 5000
+/** The interval doubles with each look that meets an outage, up to this: the store's return is seen in 15 s. */
+const OUTAGE_POLL_MS_MAX = 12_000
+/** Least time between two looks. */
+const PAUSE_MS_MIN = 500
 /** Runs that are looked at at the same time. */
 const LOOKS_AT_ONCE = 4
 /** Each so many looks nothing is said of ETags: not every store changes them when it should. */
@@ -61,12 +67,15 @@ const INDEX_NAME = '.remote.json'
 
 export class Mirror {
 	readonly #options: MirrorOptions
+	readonly #downloads: Downloads
 	readonly #known = new Map<string, Known>()
 	/** Digests of what was brought and could not be served. */
 	readonly #refused = new Set<string>()
 	#timer: ReturnType<typeof setTimeout> | null = null
 	#isClosed = false
 	#looks = 0
+	/** Looks in a row that met an outage. */
+	#outages = 0
 	#reason: string | null = null
 	#contactAt = performance.now()
 	#failuresTotal = 0
@@ -74,6 +83,7 @@ export class Mirror {
 
 	constructor(options: MirrorOptions) {
 		this.#options = options
+		this.#downloads = new Downloads(options.store.directory)
 	}
 
 	/** Looks for the first time, and from then on again and again. Never fails. */
@@ -115,7 +125,7 @@ export class Mirror {
 	/** Looks at the store once. Never fails: `state` tells. */
 	async look(): Promise<void> {
 		const isFull = this.#looks++ % FULL_LOOK_EVERY === 0
-		let failure: string | null = null
+		let failure: unknown = null
 		try {
 			const names = (await this.#options.runs.names()).filter(isSafeName)
 			const waiting = [...new Set([...names, ...this.#known.keys()])]
@@ -123,23 +133,29 @@ export class Mirror {
 				for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
 					if (this.#isClosed) return
 					await this.#lookAtRun(name, isFull).catch((error: unknown) => {
-						failure = messageOf(error)
+						failure = error
+						// The others would wait for the same.
+						if (isOutage(error)) waiting.length = 0
 					})
 				}
 			}
 			await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work))
+			if (failure === null && !this.#isClosed) await this.#downloads.sweep()
 		} catch (error) {
-			failure = messageOf(error)
+			failure = error
 		}
-		this.#tell(failure)
+		this.#outages = isOutage(failure) ? this.#outages + 1 : 0
+		this.#tell(failure === null ? null : messageOf(failure))
 	}
 
 	async #lookAndGoOn(): Promise<void> {
+		const startedAt = performance.now()
 		await this.look()
 		if (this.#isClosed) return
 		const { pollMs = POLL_MS } = this.#options
-		const delayMs = pollMs * (0.9 + 0.2 * Math.random())
-		this.#timer = setTimeout(() => void this.#lookAndGoOn(), delayMs)
+		const jitter = 0.9 + 0.2 * Math.random()
+		const dueMs = intervalMs(pollMs, this.#outages) * jitter - (performance.now() - startedAt)
+		this.#timer = setTimeout(() => void this.#lookAndGoOn(), Math.max(PAUSE_MS_MIN, dueMs))
 		this.#timer.unref()
 	}
 
@@ -168,7 +184,8 @@ export class Mirror {
 		const { head, etag } = state
 		if (known?.digest !== head.digest && !this.#refused.has(head.digest)) {
 			try {
-				await this.#options.exclusively(name, () => this.#bring(name, head))
+				const isHere = await this.#options.exclusively(name, () => this.#bring(name, head))
+				if (!isHere) return
 			} catch (error) {
 				// Somebody uploads to this run just now: the next look finds out.
 				if (isFault(error, 'conflict', 'overloaded')) return
@@ -186,16 +203,29 @@ export class Mirror {
 		}
 	}
 
-	/** Makes the run here what the head says, unless it is. */
-	async #bring(name: string, head: Head): Promise<void> {
+	/** Makes the run here what the head says, unless it is. False while another server does that in this directory. */
+	async #bring(name: string, head: Head): Promise<boolean> {
 		const { store, verify, commit, log } = this.#options
+		await using place = await this.#downloads.claim(head.digest)
+		if (place === null) return false
 		if (await this.#holds(name, head)) {
 			await store.rescan(name)
-			return
+			await place.clear()
+			return true
+		}
+		await place.prepare()
+		for (const file of head.files) {
+			await this.#options.runs.download(name, head, file, place.pathOf(file.path))
 		}
 		const staged = await StagedRun.create(store.directory)
 		try {
-			for (const file of head.files) await this.#fetch(name, head, file, staged)
+			for (const { path } of head.files) {
+				const [top = '', inner] = path.split('/')
+				const isNewDirectory = inner !== undefined && !staged.files.includes(top)
+				if (isNewDirectory) await staged.createDirectory(top)
+				await staged.takeOver(place.pathOf(path), path)
+			}
+			await place.clear()
 			const step = head.step
 			const isOneFile = staged.files.includes(checkpointName(step))
 			const info = await verify(
@@ -208,24 +238,10 @@ export class Mirror {
 			)
 			this.#fetchedTotal++
 			log('info', `object store: run ${name} step ${step} has come, digest ${head.digest}`)
+			return true
 		} finally {
 			await staged.remove()
 		}
-	}
-
-	async #fetch(name: string, head: Head, file: RemoteFile, staged: StagedRun): Promise<void> {
-		const { runs } = this.#options
-		const [top = '', inner] = file.path.split('/')
-		if (inner === undefined) {
-			await using target = await staged.createFile(top)
-			await runs.download(name, head, file, (piece) => target.write(piece))
-			await target.sync()
-			return
-		}
-		if (!staged.files.includes(top)) await staged.createDirectory(top)
-		await using target = await open(join(staged.pathOf(top), inner), 'wx', 0o600)
-		await runs.download(name, head, file, (piece) => target.writeFile(piece))
-		await target.sync()
 	}
 
 	/** Whether the run here has all files of the head, byte for byte. */
@@ -245,8 +261,10 @@ export class Mirror {
 		const path = join(this.#options.store.directory, INDEX_NAME)
 		const text = JSON.stringify(Object.fromEntries(this.#known))
 		try {
-			await Bun.write(`${path}.tmp`, text)
-			await rename(`${path}.tmp`, path)
+			// Another server may write it at the same time.
+			const ownPath = `${path}.${crypto.randomUUID()}.tmp`
+			await Bun.write(ownPath, text)
+			await rename(ownPath, path)
 		} catch (error) {
 			// Without it the next start compares the files themselves.
 			this.#options.log(
@@ -272,4 +290,13 @@ export class Mirror {
 			// The first start, or a damaged index: everything is compared.
 		}
 	}
+}
+
+/** From one look to the next, when so many in a row have met an outage. */
+export function intervalMs(pollMs: number, outages: number): number {
+	return Math.min(pollMs * 2 ** outages, Math.max(pollMs, OUTAGE_POLL_MS_MAX))
+}
+
+function isOutage(error: unknown): boolean {
+	return error instanceof ObjectStoreError && error.isOutage
 }

@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Fault } from '../lib/fault.ts'
+import { ObjectStoreError } from './bucket.ts'
+import { download } from './download.ts'
 import {
 	digestOf,
 	fileKey,
@@ -14,7 +16,7 @@ import {
 	RUNS,
 	stepOfFiles,
 } from './head.ts'
-import { type ObjectStore, ObjectStoreError } from './object-store.ts'
+import type { ObjectStore } from './object-store.ts'
 
 /** A HEAD.json, and the ETag that tells when it changes. */
 export interface HeadState {
@@ -47,44 +49,19 @@ export class RemoteRuns {
 
 	/** The run's head, `same` when it still has that ETag, `gone` when there is none. Throws ObjectStoreError. */
 	async head(name: string, etag?: string): Promise<HeadState | 'same' | 'gone'> {
-		const lookup = await this.#objects.get(headKey(name), etag)
+		const lookup = await this.#objects.get(headKey(name), { etag, bytesMax: HEAD_BYTES_MAX })
 		if (lookup.type !== 'found') return lookup.type
-		const pieces: Uint8Array[] = []
-		let size = 0
-		for await (const piece of lookup.body) {
-			size += piece.length
-			if (size > HEAD_BYTES_MAX) break
-			pieces.push(piece)
-		}
-		const head = parseHead(Buffer.concat(pieces).toString('utf8'))
+		const head = parseHead(lookup.text)
 		if (head === null) throw new ObjectStoreError(`${headKey(name)} is not what a publisher writes`)
 		return { head, etag: lookup.etag }
 	}
 
-	/** Downloads one file into `write`. Throws ObjectStoreError when it is not the file that was published. */
-	async download(
-		name: string,
-		head: Head,
-		file: RemoteFile,
-		write: (piece: Uint8Array) => Promise<unknown>,
-	): Promise<void> {
-		const key = fileKey(name, head, file.path)
-		const lookup = await this.#objects.get(key)
-		if (lookup.type !== 'found') throw new ObjectStoreError(`get ${key}: it is not there`)
-		const hash = new Bun.CryptoHasher('sha256')
-		let bytes = 0
-		for await (const piece of lookup.body) {
-			bytes += piece.length
-			if (bytes > file.bytes) break
-			hash.update(piece)
-			await write(piece)
-		}
-		if (bytes !== file.bytes) {
-			throw new ObjectStoreError(`get ${key}: expected ${file.bytes} bytes, got ${bytes}`)
-		}
-		if (hash.digest('hex') !== file.sha256) {
-			throw new ObjectStoreError(`get ${key}: its bytes are not those that were published`)
-		}
+	/**
+	 * Downloads one file of a run to `path`; what an earlier call has left there is used. Throws
+	 * ObjectStoreError when it is not the file that was published.
+	 */
+	download(name: string, head: Head, file: RemoteFile, path: string): Promise<void> {
+		return download({ objects: this.#objects, key: fileKey(name, head, file.path), file }, path)
 	}
 
 	/**
@@ -105,6 +82,9 @@ export class RemoteRuns {
 		if (typeof before !== 'string') {
 			if (before.head.digest === head.digest) return { head, isServed: true, etag: before.etag }
 			if (before.head.step > step) return { head: before.head, isServed: false, etag: before.etag }
+		}
+		if (files.some(({ bytes }) => this.#objects.isLarge(bytes))) {
+			await this.#objects.clearAbandoned(`${RUNS}${name}/`)
 		}
 		for (const { path } of files) {
 			// Not to be written is to be there already: the key is made of the contents.

@@ -5,19 +5,18 @@ export interface Credentials {
 	readonly accessKeyId: string
 	readonly secretAccessKey: string
 	readonly sessionToken: string | null
-	readonly region: string
 }
 
 const SERVICE = 's3'
 const UNSIGNED = 'UNSIGNED-PAYLOAD'
 
-/** The headers to send: those given, and what proves who sends them. The URL must have no query. */
+/** The headers to send: those given, and what proves who sends them. The URL's query is that of `encodeQuery`. */
 export function signedHeaders(
 	method: string,
 	url: URL,
 	headers: Readonly<Record<string, string>>,
-	{ accessKeyId, secretAccessKey, sessionToken, region }: Credentials,
-	now = new Date(),
+	{ accessKeyId, secretAccessKey, sessionToken }: Credentials,
+	{ region, now = new Date() }: { readonly region: string; readonly now?: Date },
 ): Record<string, string> {
 	const time = now.toISOString().replace(/[-:]|\.\d{3}/g, '')
 	const day = time.slice(0, 8)
@@ -30,7 +29,8 @@ export function signedHeaders(
 	const signed = Object.entries({ ...all, host: url.host }).sort(([a], [b]) => (a < b ? -1 : 1))
 	const names = signed.map(([name]) => name).join(';')
 	const lines = signed.map(([name, value]) => `${name}:${value.trim()}\n`).join('')
-	const request = [method, url.pathname, '', lines, names, UNSIGNED].join('\n')
+	const query = url.search.slice(1)
+	const request = [method, url.pathname, query, lines, names, UNSIGNED].join('\n')
 	const scope = `${day}/${region}/${SERVICE}/aws4_request`
 	const text = ['AWS4-HMAC-SHA256', time, scope, sha256(request)].join('\n')
 	const key = [day, region, SERVICE, 'aws4_request'].reduce<Buffer | string>(
@@ -44,12 +44,22 @@ export function signedHeaders(
 
 /** A key as a path, encoded as the signature has it. */
 export function encodeKey(key: string): string {
-	const encode = (part: string) =>
-		encodeURIComponent(part).replace(
-			/[!'()*]/g,
-			(sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-		)
 	return key.split('/').map(encode).join('/')
+}
+
+/** Parameters as a query, in the order and form that the signature has. */
+export function encodeQuery(parameters: Readonly<Record<string, string>>): string {
+	return Object.entries(parameters)
+		.map(([name, value]) => `${encode(name)}=${encode(value)}`)
+		.sort()
+		.join('&')
+}
+
+function encode(text: string): string {
+	return encodeURIComponent(text).replace(
+		/[!'()*]/g,
+		(sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+	)
 }
 
 function sha256(text: string): string {

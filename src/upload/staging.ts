@@ -103,6 +103,14 @@ export class StagedRun {
 		await file.sync()
 	}
 
+	/** Takes over a file of the same file system; `path` is its own or, in an added directory, `directory/name`. */
+	async takeOver(from: string, path: string): Promise<void> {
+		await using handle = await open(from, 'r+')
+		await syncWhole(handle)
+		await rename(from, this.pathOf(path))
+		if (!path.includes('/')) this.#files.push(path)
+	}
+
 	/** Gives a file or directory its final name. */
 	async renameFile(from: string, to: string): Promise<void> {
 		await rename(this.pathOf(from), this.pathOf(to))
@@ -173,10 +181,7 @@ export class StagedFile implements AsyncDisposable {
 	/** Resolves when all bytes are on disk. */
 	async sync(): Promise<void> {
 		await this.#flush()
-		// A last write that lies before the file's last change says that it was whole when it got its name.
-		const now = Date.now()
-		await this.#handle.utimes(now / 1000, (now - CLOCK_TICK_MS) / 1000)
-		await this.#handle.sync()
+		await syncWhole(this.#handle)
 	}
 
 	/** Closes the file; what has not been synced may be lost. */
@@ -197,6 +202,13 @@ export class StagedFile implements AsyncDisposable {
 			this.#position += bytesWritten
 		}
 	}
+}
+
+async function syncWhole(handle: FileHandle): Promise<void> {
+	// A last write that lies before the file's last change says that it was whole when it got its name.
+	const now = Date.now()
+	await handle.utimes(now / 1000, (now - CLOCK_TICK_MS) / 1000)
+	await handle.sync()
 }
 
 interface Manifest {

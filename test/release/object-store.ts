@@ -116,9 +116,11 @@ async function race(): Promise<void> {
 		const texts: string[] = []
 		if (typeof state === 'string') throw new Error(`the head is ${state}`)
 		for (const file of state.head.files) {
-			await runs.download('raced', state.head, file, async (piece) => {
-				texts.push(Buffer.from(piece).toString())
-			})
+			const path = join(directory, 'fetched')
+			await runs.download('raced', state.head, file, path)
+			texts.push(await Bun.file(path).text())
+			rmSync(path)
+			rmSync(`${path}~`)
 		}
 		if (!directories.some((path) => texts.every((text) => text.includes(path)))) counts.mixed++
 	}

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { headKey, parseHead } from '../../src/remote/head.ts'
-import { Mirror } from '../../src/remote/mirror.ts'
+import { intervalMs, Mirror } from '../../src/remote/mirror.ts'
 import { ObjectStore } from '../../src/remote/object-store.ts'
 import { RemoteRuns } from '../../src/remote/remote-runs.ts'
 import { toJsonForm } from '../helpers/tiny-checkpoint.ts'
@@ -107,6 +107,23 @@ describe('replicas of one store', () => {
 		expect(again.state).toMatchObject({ isReachable: true, fetchedTotal: 0 })
 	})
 
+	test('that share a directory fetch each file once', async () => {
+		await using stub = startS3Stub()
+		using first = await Replica.start(stub)
+		using second = await Replica.start(stub)
+		const sibling = createMirror(second.door, stub)
+		await first.upload(7)
+		stub.requests.length = 0
+		await Promise.all([second.mirror.look(), sibling.look()])
+		await Promise.all([second.mirror.look(), sibling.look()])
+		expect(second.step).toBe(7)
+		const weights = stub.requests.filter((line) => line.includes('checkpoint-7'))
+		expect(weights).toHaveLength(1)
+		expect([second.mirror, sibling].map(({ state }) => state.isReachable)).toEqual([true, true])
+		expect(second.mirror.state.fetchedTotal + sibling.state.fetchedTotal).toBe(1)
+		expect(second.door.files().filter((path) => path.startsWith('.downloads'))).toEqual([])
+	})
+
 	test('see a run go that was deleted on one of them', async () => {
 		await using stub = startS3Stub()
 		using first = await Replica.start(stub)
@@ -147,6 +164,12 @@ describe('replicas of one store', () => {
 			expect(first.step).toBe(second.step!)
 		}
 	})
+})
+
+test('an outage is met more seldom the longer it lasts, and its end is seen in 15 seconds', () => {
+	const intervals = [0, 1, 2, 3, 1000].map((outages) => intervalMs(5000, outages))
+	expect(intervals).toEqual([5000, 10_000, 12_000, 12_000, 12_000])
+	expect(intervalMs(60_000, 9)).toBe(60_000)
 })
 
 describe('a store that', () => {
@@ -237,6 +260,29 @@ describe('a store that', () => {
 		expect(replica.step).toBeUndefined()
 		stub.fault = null
 		expect(await replica.upload(7)).toMatchObject({ step: 7 })
+	})
+
+	test('is writing the same key for somebody else makes the upload a conflict, too', async () => {
+		await using stub = startS3Stub()
+		using replica = await Replica.start(stub)
+		stub.fault = (request, key) =>
+			request.method === 'PUT' && key.endsWith('HEAD.json')
+				? refuse(409, 'ConditionalRequestConflict')
+				: undefined
+		expect(await replica.upload(7)).toMatchObject({ status: 409 })
+		expect(replica.step).toBeUndefined()
+	})
+
+	test('goes away is asked for no more in the same look', async () => {
+		await using stub = startS3Stub()
+		using replica = await Replica.start(stub)
+		for (let run = 0; run < 50; run++) {
+			stub.objects.set(`team/${headKey(`run-${run}`)}`, { bytes: Buffer.from('{}'), etag: '"1"' })
+		}
+		stub.fault = (_request, key) => (key === '' ? undefined : refuse(503, 'SlowDown'))
+		await replica.mirror.look()
+		expect(replica.mirror.state.reason).toContain('503 SlowDown')
+		expect(stub.requests.length).toBeLessThan(10)
 	})
 
 	test('is away makes an upload fail with 503 and leaves nothing', async () => {
