@@ -10,14 +10,15 @@ import type { DtypeChoice } from '../model/model-config.ts'
 import { printable } from './client/server-client.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { readMachine } from './machine.ts'
+import { isStoreUrl, localDirectory } from './object-store.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
 import { serveOptions } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'
 import { parseOptions } from './settings/options.ts'
 
 function checkOptions() {
-	const { config, checkpoints, dtype } = serveOptions(readMachine())
-	return { config, checkpoints, dtype }
+	const { config, checkpoints, checkpointCache, dtype } = serveOptions(readMachine())
+	return { config, checkpoints, checkpointCache, dtype }
 }
 
 /** Something to load, under the path that its line begins with, or why there is nothing. */
@@ -37,7 +38,12 @@ export const checkCommand: Command = {
 	async run(context) {
 		const { values, positionals } = parseOptions(checkOptions(), context)
 		if (positionals.length === 0) throw new UsageError('expected PATH: alpha check PATH…')
-		const libraryPath = kernelLibraryPath({ env: context.env, checkpoints: values.checkpoints })
+		const given = positionals.find(isStoreUrl)
+		if (given !== undefined) {
+			const advice = 'alpha show MODEL --checkpoints s3://… brings a run and verifies it'
+			throw new UsageError(`expected a path of this machine, got ${given}: ${advice}`)
+		}
+		const libraryPath = kernelLibraryPath({ env: context.env, checkpoints: localDirectory(values) })
 		const loader = new Loader({ spawn: context.spawnLoaderWorker, libraryPath, isa: '' })
 		try {
 			return await checkAll(positionals, loader, values.dtype, context)

@@ -8,7 +8,7 @@ import { LibraryUnavailableError } from '../kernels/library-path.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { type Command, type CommandContext, exitStatus } from './command.ts'
 import { descriptorLimit, ownHosts, readMachine } from './machine.ts'
-import { localDirectory } from './object-store.ts'
+import { isStoreUrl, localDirectory, openRemoteRuns } from './object-store.ts'
 import { kernelLibraryPath } from './packaged-files.ts'
 import { startRuntime } from './runtime.ts'
 import { type Config, type ConfigOrigins, parseConfig, serveOptions } from './settings/config.ts'
@@ -75,6 +75,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 	memory: checkMemory,
 	'temp directory': checkTempDirectory,
 	checkpoints: checkDirectory,
+	'object store': checkStore,
 	port: checkPort,
 	descriptors: checkDescriptors,
 	engine: checkEngine,
@@ -158,6 +159,18 @@ async function checkDirectory({ config, origins }: Subject): Promise<Finding> {
 	return { state: bavail * bsize < DISK_BYTES_MIN ? 'warning' : 'good', text }
 }
 
+async function checkStore({ config, origins, context }: Subject): Promise<Finding> {
+	const { checkpoints } = config
+	if (!isStoreUrl(checkpoints)) return { state: 'good', text: 'none' }
+	const runs = openRemoteRuns(checkpoints, origins.checkpoints, context)
+	try {
+		return { state: 'good', text: `${checkpoints}: ${(await runs.names()).length} runs` }
+	} catch (error) {
+		// What was brought before is served all the same.
+		return { state: 'warning', text: `${checkpoints}: ${messageOf(error)}` }
+	}
+}
+
 function checkPort({ config, origins }: Subject): Finding {
 	const { host, port } = config
 	try {
@@ -185,7 +198,7 @@ async function checkDescriptors(): Promise<Finding> {
 
 /** Everything together: kernels, threads, loader. */
 async function checkEngine({ config, origins, context }: Subject): Promise<Finding> {
-	const settings = { ...config, isaOrigin: origins.isa }
+	const settings = { ...config, checkpoints: localDirectory(config), isaOrigin: origins.isa }
 	await using runtime = await startRuntime(settings, context, () => {})
 	await runtime.catalog.lookFor()
 	const [served, unserved] = [runtime.catalog.list(), runtime.catalog.listUnserved()]

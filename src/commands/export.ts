@@ -11,7 +11,8 @@ import { exportCard } from '../models/export-card.ts'
 import { createTokenizer } from '../tokenizer/create-tokenizer.ts'
 import type { Command, CommandContext } from './command.ts'
 import { readMachine } from './machine.ts'
-import { type Runtime, startRuntime, withServeDefaults } from './runtime.ts'
+import { startLocalRuntime } from './object-store.ts'
+import { type Runtime, withServeDefaults } from './runtime.ts'
 import { serveOptions } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'
 import { choiceOption, switchOption, textOption } from './settings/option-kinds.ts'
@@ -60,8 +61,10 @@ const exportOptions = {
 }
 
 function allOptions() {
-	const { config, checkpoints, threads, embeddedModel } = serveOptions(readMachine())
-	return { ...exportOptions, config, checkpoints, threads, embeddedModel }
+	const { config, checkpoints, checkpointCache, threads, embeddedModel } = serveOptions(
+		readMachine(),
+	)
+	return { ...exportOptions, config, checkpoints, checkpointCache, threads, embeddedModel }
 }
 
 export const exportCommand: Command = {
@@ -75,10 +78,10 @@ export const exportCommand: Command = {
 		if (name === undefined || rest.length > 0 || values.out === null) {
 			throw new UsageError('expected MODEL and --out DIR: alpha export MODEL --out DIR')
 		}
-		const { checkpoints, threads, embeddedModel } = values
-		const served = { checkpoints, threads, embeddedModel }
+		const { checkpoints, checkpointCache, threads, embeddedModel } = values
+		const served = { checkpoints, checkpointCache, threads, embeddedModel }
 		const config = withServeDefaults(served, context)
-		await using runtime = await startRuntime(config, context, (level, message) => {
+		await using runtime = await startLocalRuntime(name, config, context, (level, message) => {
 			if (level === 'error') context.warn(`${message}\n`)
 		})
 		const { card, location } = await runtime.catalog.locate(name)

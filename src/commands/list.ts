@@ -1,21 +1,29 @@
 import { toRun, toUnservedRun } from '../alpha/responses.ts'
 import type { ModelCard } from '../models/catalog.ts'
-import type { Command } from './command.ts'
+import { ObjectStoreError } from '../remote/bucket.ts'
+import type { RemoteRuns } from '../remote/remote-runs.ts'
+import { printable } from './client/server-client.ts'
+import { type Command, CommandError, exitStatus } from './command.ts'
 import { readMachine } from './machine.ts'
+import { isStoreUrl, openRemoteRuns } from './object-store.ts'
 import { startRuntime, withServeDefaults } from './runtime.ts'
 import { serveOptions } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'
-import { switchOption } from './settings/option-kinds.ts'
+import { formatBytes, switchOption } from './settings/option-kinds.ts'
 import { parseOptions } from './settings/options.ts'
 import { formatTable } from './table.ts'
 
 function listOptions() {
-	const { config, checkpoints, embeddedModel } = serveOptions(readMachine())
+	const { config, checkpoints, checkpointCache, embeddedModel } = serveOptions(readMachine())
 	return {
 		config,
 		checkpoints,
+		checkpointCache,
 		embeddedModel,
-		json: switchOption({ flag: '--json', help: 'as GET /api/models has it' }),
+		json: switchOption({
+			flag: '--json',
+			help: 'as GET /api/models has it; of an object store name, step, bytes and digest',
+		}),
 		names: switchOption({ flag: '--names', help: 'only the names of what can be served' }),
 	}
 }
@@ -30,6 +38,11 @@ export const listCommand: Command = {
 		const { values, positionals } = parseOptions(listOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const config = withServeDefaults(values, context)
+		if (isStoreUrl(config.checkpoints)) {
+			const runs = openRemoteRuns(config.checkpoints, '--checkpoints', context)
+			context.print(formatPublished(await readPublished(runs), values))
+			return 0
+		}
 		await using runtime = await startRuntime(config, context, (level, message) => {
 			if (level !== 'info') context.warn(`alpha: ${message}\n`)
 		})
@@ -46,6 +59,60 @@ export const listCommand: Command = {
 		}
 		return 0
 	},
+}
+
+/** What an object store tells of a run without its files. */
+interface PublishedRun {
+	readonly name: string
+	readonly step: number
+	/** Of all its files together. */
+	readonly bytes: number
+	readonly digest: string
+}
+
+const HEADS_AT_ONCE = 8
+
+/** The runs of an object store, by name; nothing is brought. Throws CommandError. */
+async function readPublished(runs: RemoteRuns): Promise<PublishedRun[]> {
+	const published: PublishedRun[] = []
+	try {
+		const waiting = await runs.names()
+		const work = async () => {
+			for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+				const state = await runs.head(name)
+				if (typeof state === 'string') continue
+				const { step, digest, files } = state.head
+				published.push({
+					name,
+					step,
+					bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+					digest,
+				})
+			}
+		}
+		await Promise.all(Array.from({ length: HEADS_AT_ONCE }, work))
+	} catch (error) {
+		if (!(error instanceof ObjectStoreError)) throw error
+		throw new CommandError(exitStatus.unavailable, `object store: ${error.message}`)
+	}
+	return published.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function formatPublished(
+	runs: readonly PublishedRun[],
+	{ json, names }: { readonly json: boolean; readonly names: boolean },
+): string {
+	if (names) return runs.map(({ name }) => `${printable(name)}\n`).join('')
+	if (json) return `${JSON.stringify(runs, null, 2)}\n`
+	return formatTable([
+		['MODEL', 'STEP', 'SIZE', 'DIGEST'],
+		...runs.map(({ name, step, bytes, digest }) => [
+			printable(name),
+			String(step),
+			formatBytes(bytes),
+			digest.slice(0, 12),
+		]),
+	])
 }
 
 /** A table of models, then the runs that cannot be served with the reason. */

@@ -14,7 +14,7 @@ const pushOptions = {
 		flag: '--to',
 		placeholder: 'URL',
 		defaultValue: null,
-		help: 'the store, s3://BUCKET[/PREFIX]; keys and endpoint from the variables of AWS',
+		help: "the store, s3://BUCKET[/PREFIX]; keys and endpoint as AWS's tools have them",
 	}),
 	name: textOption({
 		flag: '--name',
@@ -58,7 +58,7 @@ export const pushCommand: Command = {
 			if ((await lookAt(`${directory}/${file}`)).type === 'file') paths.push(file)
 		}
 		try {
-			const runs = openRemoteRuns(to, '--to', context.env)
+			const runs = openRemoteRuns(to, '--to', context)
 			const { head, isServed } = await runs.publish(name, directory, paths)
 			context.print(
 				isServed

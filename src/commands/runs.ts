@@ -6,6 +6,7 @@ import { printable, ServerClient, serverOptions } from './client/server-client.t
 import { formatDuration } from './client/watch-view.ts'
 import type { Command, CommandContext } from './command.ts'
 import { readMachine } from './machine.ts'
+import { isStoreUrl } from './object-store.ts'
 import { serveOptions } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'
 import { urlOption } from './settings/option-kinds.ts'
@@ -32,6 +33,10 @@ export const runsCommand: Command = {
 		const { values, positionals } = parseOptions(runsOptions(), context)
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		const { url, apiKey, checkpoints } = values
+		if (url === null && isStoreUrl(checkpoints)) {
+			const advice = 'an object store has no logs of trainings; ask a server with --url'
+			throw new UsageError(`--checkpoints: expected a directory, got ${checkpoints}: ${advice}`)
+		}
 		const rows = url === null ? await readRuns(checkpoints) : await askRuns(url, apiKey, context)
 		context.print(formatRuns(rows))
 		return 0

@@ -80,7 +80,7 @@ export const serveCommand: Command = {
 		const local = { ...config, checkpoints: localDirectory(config), isaOrigin: origins.isa }
 		await using runtime = await startRuntime(local, context, log)
 		const trainings = new TrainingRuns({ store: runtime.store, log })
-		const { receiver, mirror } = openUploads(config, runtime, trainings, context.env, origins, log)
+		const { receiver, mirror } = openUploads(config, runtime, trainings, context, origins, log)
 		const mirrored = mirror?.start()
 
 		let isStarted = false
@@ -211,7 +211,7 @@ function openUploads(
 	config: Config,
 	{ loader, store }: Runtime,
 	trainings: TrainingRuns,
-	env: CommandContext['env'],
+	sources: Pick<CommandContext, 'env' | 'readFile'>,
 	origins: ConfigOrigins,
 	log: Log,
 ): { readonly receiver: UploadReceiver; readonly mirror: Mirror | null } {
@@ -228,7 +228,7 @@ function openUploads(
 			mirror === null ? commit(name, staged, move) : mirror.publish(name, staged, move),
 		log,
 	})
-	const mirror = createMirror(config, origins, env, {
+	const mirror = createMirror(config, origins, sources, {
 		store,
 		verify,
 		commit,

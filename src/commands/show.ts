@@ -4,7 +4,8 @@ import { modelNotFound } from '../models/catalog.ts'
 import { printable } from './client/server-client.ts'
 import type { Command } from './command.ts'
 import { readMachine } from './machine.ts'
-import { startRuntime, withServeDefaults } from './runtime.ts'
+import { startLocalRuntime } from './object-store.ts'
+import { withServeDefaults } from './runtime.ts'
 import { serveOptions } from './settings/config.ts'
 import { UsageError } from './settings/option.ts'
 import { formatBytes, switchOption } from './settings/option-kinds.ts'
@@ -18,9 +19,9 @@ const POINTS_MAX = 1000
 const STEPS_SHOWN = 12
 
 function showOptions() {
-	const { config, checkpoints, embeddedModel } = serveOptions(readMachine())
+	const { config, checkpoints, checkpointCache, embeddedModel } = serveOptions(readMachine())
 	const json = switchOption({ flag: '--json', help: 'as GET /api/models/{id} has it' })
-	return { config, checkpoints, embeddedModel, json }
+	return { config, checkpoints, checkpointCache, embeddedModel, json }
 }
 
 export const showCommand: Command = {
@@ -35,7 +36,7 @@ export const showCommand: Command = {
 		if (name === undefined || rest.length > 0)
 			throw new UsageError('expected a model: alpha show MODEL')
 		const config = withServeDefaults(values, context)
-		await using runtime = await startRuntime(config, context, (level, message) => {
+		await using runtime = await startLocalRuntime(name, config, context, (level, message) => {
 			if (level === 'error') context.warn(`alpha: ${message}\n`)
 		})
 		const { catalog, store } = runtime

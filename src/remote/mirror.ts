@@ -56,6 +56,8 @@ interface Known {
 const POLL_MS = 5000
 /** The interval doubles with each look that meets an outage, up to this: the store's return is seen in 15 s. */
 const OUTAGE_POLL_MS_MAX = 12_000
+/** While another process fetches, this is how often it is asked whether it has ended. */
+const CLAIM_MS = 250
 /** Least time between two looks. */
 const PAUSE_MS_MIN = 500
 /** Runs that are looked at at the same time. */
@@ -105,6 +107,20 @@ export class Mirror {
 			failuresTotal: this.#failuresTotal,
 			fetchedTotal: this.#fetchedTotal,
 		}
+	}
+
+	/**
+	 * Brings one run, waiting for whoever fetches it already; false when the store has none of that name.
+	 * Throws ObjectStoreError, and Fault for a checkpoint that cannot be served.
+	 */
+	async bring(name: string): Promise<boolean> {
+		await this.#readIndex()
+		const state = await this.#options.runs.head(name)
+		if (typeof state === 'string') return false
+		const { head, etag } = state
+		while (!(await this.#bring(name, head))) await Bun.sleep(CLAIM_MS)
+		await this.#note(name, { etag, digest: head.digest })
+		return true
 	}
 
 	/** Publishes what an upload has staged, then lets it move into its run. Throws Fault. */

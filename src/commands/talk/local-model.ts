@@ -4,14 +4,17 @@ import { TextGeneration } from '../../text/text-generation.ts'
 import type { TextRequest } from '../../text/text-request.ts'
 import type { CommandContext } from '../command.ts'
 import { readMachine } from '../machine.ts'
+import { startLocalRuntime } from '../object-store.ts'
 import { terminalText } from '../output.ts'
-import { type Runtime, startRuntime, withServeDefaults } from '../runtime.ts'
+import { type Runtime, withServeDefaults } from '../runtime.ts'
 import { type Config, serveOptions } from '../settings/config.ts'
 
 /** The settings of the server that decide what is computed. */
 export function modelOptions() {
-	const { config, checkpoints, threads, isa, dtype, embeddedModel } = serveOptions(readMachine())
-	return { config, checkpoints, threads, isa, dtype, embeddedModel }
+	const { config, checkpoints, checkpointCache, threads, isa, dtype, embeddedModel } = serveOptions(
+		readMachine(),
+	)
+	return { config, checkpoints, checkpointCache, threads, isa, dtype, embeddedModel }
 }
 
 export interface LocalModel extends AsyncDisposable {
@@ -28,7 +31,7 @@ export async function openLocalModel(
 	const config = { ...withServeDefaults(values, context), isaOrigin }
 	await using stack = new AsyncDisposableStack()
 	const runtime = stack.use(
-		await startRuntime(config, context, (level, message) => {
+		await startLocalRuntime(name, config, context, (level, message) => {
 			if (level === 'error') context.warn(`alpha: ${message}\n`)
 		}),
 	)
