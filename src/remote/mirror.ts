@@ -9,7 +9,7 @@ import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { checkpointName, isSafeName, stepDirectoryName } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
-import { messageOf } from '../lib/errors.ts'
+import { errorCode, messageOf } from '../lib/errors.ts'
 import { isFault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
 import type { Log } from '../lib/log.ts'
@@ -161,7 +161,7 @@ export class Mirror {
 			failure = error
 		}
 		this.#outages = isOutage(failure) ? this.#outages + 1 : 0
-		this.#tell(failure === null ? null : messageOf(failure))
+		this.#tell(failure === null ? null : reasonOf(failure))
 	}
 
 	async #lookAndGoOn(): Promise<void> {
@@ -311,6 +311,13 @@ export class Mirror {
 /** From one look to the next, when so many in a row have met an outage. */
 export function intervalMs(pollMs: number, outages: number): number {
 	return Math.min(pollMs * 2 ** outages, Math.max(pollMs, OUTAGE_POLL_MS_MAX))
+}
+
+/** In public words: what the system says of files has their paths. */
+function reasonOf(error: unknown): string {
+	const code = errorCode(error)
+	const isOfSystem = code !== '' && !(error instanceof ObjectStoreError)
+	return isOfSystem ? `what comes cannot be written here (${code})` : messageOf(error)
 }
 
 function isOutage(error: unknown): boolean {

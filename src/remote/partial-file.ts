@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { lookAt } from '../checkpoint/store/files.ts'
 import { isRecord } from '../lib/json.ts'
 
 /** Of a piece, in bytes. */
@@ -38,12 +39,9 @@ export class PartialFile implements AsyncDisposable {
 	/** Opens what is there of a file that will have `bytes` bytes. */
 	static async open(path: string, bytes: number): Promise<PartialFile> {
 		const note = await readNote(path, bytes)
-		const handle = await open(path, note === null ? 'w+' : 'r+', 0o600).catch((error) => {
-			if (note === null) throw error
-			return null
-		})
-		if (handle !== null) return new PartialFile(path, handle, bytes, note)
-		return new PartialFile(path, await open(path, 'w+', 0o600), bytes, null)
+		const isThere = note !== null && (await lookAt(path)).type === 'file'
+		const handle = await open(path, isThere ? 'r+' : 'w+', 0o600)
+		return new PartialFile(path, handle, bytes, isThere ? note : null)
 	}
 
 	/** The version that the bytes are of; null where none was told. */

@@ -1,6 +1,6 @@
 /** Servers that share an object store: each with a directory of its own. */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { headKey, parseHead } from '../../src/remote/head.ts'
 import { intervalMs, Mirror } from '../../src/remote/mirror.ts'
@@ -122,6 +122,20 @@ describe('replicas of one store', () => {
 		expect([second.mirror, sibling].map(({ state }) => state.isReachable)).toEqual([true, true])
 		expect(second.mirror.state.fetchedTotal + sibling.state.fetchedTotal).toBe(1)
 		expect(second.door.files().filter((path) => path.startsWith('.downloads'))).toEqual([])
+	})
+
+	test('have a run brought for a command, which waits for whoever fetches it', async () => {
+		await using stub = startS3Stub()
+		using first = await Replica.start(stub)
+		using second = await Replica.start(stub)
+		const command = createMirror(second.door, stub)
+		await first.upload(7)
+		stub.requests.length = 0
+		const [isThere] = await Promise.all([command.bring('run'), second.mirror.look()])
+		expect(isThere).toBe(true)
+		expect(second.step).toBe(7)
+		expect(stub.requests.filter((line) => line.includes('checkpoint-7'))).toHaveLength(1)
+		expect(await command.bring('nobody')).toBe(false)
 	})
 
 	test('see a run go that was deleted on one of them', async () => {
@@ -293,6 +307,19 @@ describe('a store that', () => {
 		expect(answer).toMatchObject({ status: 503 })
 		expect(JSON.stringify(answer)).not.toContain('Signature')
 		expect(replica.door.files()).toEqual([])
+	})
+
+	test('gives what cannot be written here is told without a path', async () => {
+		await using stub = startS3Stub()
+		const { first, second } = await published(stub)
+		using _first = first
+		using _second = second
+		writeFileSync(join(second.door.path, '.downloads'), '')
+		await second.mirror.look()
+		expect(second.mirror.state.reason).toMatch(/^what comes cannot be written here \([A-Z]+\)$/)
+		rmSync(join(second.door.path, '.downloads'))
+		await second.mirror.look()
+		expect(second.step).toBe(7)
 	})
 
 	test('has a head that nobody would write is not followed', async () => {
