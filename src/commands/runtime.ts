@@ -90,6 +90,7 @@ export async function startRuntime(
 	const [engine, builtin] = await Promise.all([
 		Engine.start({
 			worker: context.spawnEngineWorker(),
+			kernels,
 			libraryPath,
 			isa,
 			threads,

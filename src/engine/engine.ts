@@ -2,6 +2,8 @@
  * The engine as the main thread sees it: load a model, generate, embed. All decoding happens in the
  * worker; this file passes messages and keeps count of what is under way.
  */
+import type { Kernels } from '../kernels/binding.ts'
+import { threadState } from '../kernels/thread-stack.ts'
 import { assert, assertNever } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
@@ -12,6 +14,7 @@ import {
 	ACTIVITIES,
 	decodeStep,
 	type FromWorker,
+	INBOX_LENGTH,
 	type LoadModel,
 	type RunnerLimits,
 	type StepReport,
@@ -24,6 +27,7 @@ import { type EngineStats, readStats, STATS_FIELDS, type WorkerStats } from './s
 export interface EngineOptions {
 	/** Freshly spawned `worker.ts`: only the composition root spawns workers. */
 	readonly worker: Worker
+	readonly kernels: Kernels
 	readonly libraryPath: string
 	/** '' = the best instruction set that runs here. */
 	readonly isa: string
@@ -76,8 +80,8 @@ const EXPIRY_MS = 100
 
 export class Engine {
 	readonly #options: EngineOptions
-	/** Messages sent, what the worker is doing, and reports that were read. */
-	readonly #inbox = new Int32Array(new SharedArrayBuffer(12))
+	/** Messages sent, what the worker is doing, reports that were read, and rows of the last step. */
+	readonly #inbox = new Int32Array(new SharedArrayBuffer(4 * INBOX_LENGTH))
 	readonly #stats = new Float64Array(new SharedArrayBuffer(8 * STATS_FIELDS.length))
 	/** By model key. */
 	readonly #modelStats = new Map<number, Float64Array>()
@@ -87,6 +91,8 @@ export class Engine {
 	readonly #loads = new Map<number, PendingLoad>()
 	readonly #unloads = new Map<number, () => void>()
 	#lastId = 0
+	/** The worker's, as the kernels number it. */
+	#thread = -1
 	readonly #backlog: Backlog
 	/** By model key. */
 	readonly #queues = new Map<number, PlaceQueue>()
@@ -116,8 +122,10 @@ export class Engine {
 				engine.#die(error)
 			})
 			options.worker.addEventListener('message', (event: MessageEvent<FromWorker>) => {
-				if (event.data.type === 'ready') resolve()
-				else engine.#receive(event.data)
+				if (event.data.type === 'ready') {
+					engine.#thread = event.data.thread
+					resolve()
+				} else engine.#receive(event.data)
 			})
 			engine.#post({
 				type: 'start',
@@ -326,9 +334,20 @@ export class Engine {
 		this.#looksUnanswered++
 		if (this.#looksUnanswered === 1) this.#post({ type: 'ping' })
 		if (this.#looksUnanswered <= LOOKS_MAX) return
+		this.#reportHang()
 		const activity = ACTIVITIES[Atomics.load(this.#inbox, 1)]
 		const seconds = (LOOKS_MAX * (this.#options.watchMs ?? WATCH_MS)) / 1000
 		this.#die(new Fault('bug', `engine worker hangs: ${activity} for ${seconds} s`))
+	}
+
+	/** What is known first: looking into a thread that is broken may end the process. */
+	#reportHang(): void {
+		const { kernels, libraryPath, log } = this.#options
+		const { running, waiting, stepsTotal } = this.stats
+		const rows = Atomics.load(this.#inbox, 3)
+		log('error', 'the engine worker hangs', { running, waiting, stepsTotal, rowsOfLastStep: rows })
+		const state = threadState(kernels, libraryPath, this.#thread)
+		log('error', 'where the engine worker is', { ...state })
 	}
 
 	get #isBusy(): boolean {

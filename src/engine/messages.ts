@@ -48,6 +48,9 @@ export const ACTIVITIES = [
 ] as const
 export type Activity = (typeof ACTIVITIES)[number]
 
+/** Numbers of the shared inbox. */
+export const INBOX_LENGTH = 4
+
 export type ToWorker =
 	| {
 			readonly type: 'start'
@@ -56,8 +59,9 @@ export type ToWorker =
 			readonly isa: string
 			readonly threads: number
 			/**
-			 * Three numbers: messages sent to the worker so far, at which it looks between two steps; what
-			 * it is doing, an index of `ACTIVITIES`; and reports of steps that the main thread has read.
+			 * `INBOX_LENGTH` numbers: messages sent to the worker so far, at which it looks between two steps;
+			 * what it is doing, an index of `ACTIVITIES`; reports of steps that the main thread has read; and
+			 * rows of the last step.
 			 */
 			readonly inbox: SharedArrayBuffer
 			/** `EngineStats` as float64, in the order of `STATS_FIELDS`. */
@@ -186,7 +190,8 @@ export function decodeStep(step: EncodedStep): StepReport {
 }
 
 export type FromWorker =
-	| { readonly type: 'ready' }
+	/** With the number by which the worker's stack can be asked for. */
+	| { readonly type: 'ready'; readonly thread: number }
 	| { readonly type: 'pong' }
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }

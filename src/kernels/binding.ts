@@ -23,6 +23,8 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	threads: returns(i32),
 	threads_use: returns(i32, i32),
 	short_turns: returns(i32),
+	watch_thread: returns(i32),
+	thread_stack: returns(i32, i32, pointer, i32),
 	advise_huge_pages: returns(none, pointer, i64),
 	release_pages: returns(none, pointer, i64),
 	release_program: returns(none),
@@ -135,6 +137,8 @@ export interface Kernels {
 	threads(): number
 	threadsUse(nThreads: number): number
 	shortTurns(): number
+	watchThread(): number
+	threadStack(thread: number, addresses: Address, max: number): number
 	adviseHugePages(start: Address, bytes: number): void
 	releasePages(start: Address, bytes: number): void
 	releaseProgram(): void

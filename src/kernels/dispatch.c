@@ -149,6 +149,10 @@ int32_t kernels_threads_set(int32_t n_threads) { return pool_resize(n_threads); 
 int32_t kernels_threads(void) { return pool_threads_max(); }
 int32_t kernels_threads_use(int32_t n_threads) { return pool_use(n_threads); }
 int32_t kernels_short_turns(void) { return system_short_turns(); }
+int32_t kernels_watch_thread(void) { return system_watch_thread(); }
+int32_t kernels_thread_stack(int32_t thread, uint64_t *addresses, int32_t max) {
+    return system_thread_stack(thread, addresses, max);
+}
 
 /* ---- the exported ops: one call through the table ---- */
 

@@ -83,6 +83,13 @@ KERNELS_API int32_t kernels_threads_use(int32_t n_threads);
  * its share of the processors stays the same. Linux follows from 6.12 on. 0, or -1 when it refuses.
  * Threads that are started afterwards inherit it. */
 KERNELS_API int32_t kernels_short_turns(void);
+/* Number of the calling thread, by which its stack can be asked for from now on, wherever it is
+ * then; -1 where the system tells no stacks. */
+KERNELS_API int32_t kernels_watch_thread(void);
+/* Code addresses of a watched thread's stack, innermost first, at most `max`; of the callers of our
+ * own code only, and where the C library is glibc. Returns their number after at most some 100 ms,
+ * 0 when the thread does not answer. Callable from one other thread. */
+KERNELS_API int32_t kernels_thread_stack(int32_t thread, uint64_t *addresses, int32_t max);
 
 /* ---- packing: single-threaded, never touches the pool, callable from any thread ---- */
 

@@ -14,8 +14,13 @@
 #endif
 #if defined(__linux__)
 #include <link.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
+#endif
+#if defined(__GLIBC__)
+#include <execinfo.h>
 #endif
 
 /*
@@ -63,10 +68,90 @@ void system_give_way(void) {
     (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + WAY_NICE);
 }
 
+/* The host program stops its threads by SIGPWR; nobody takes those from SIGRTMIN on. */
+#define STACK_SIGNAL (SIGRTMIN + 3)
+#define STACK_MAX 64
+#define STACK_LOOKS_MAX 100
+#define STACK_LOOK_NS 1000000
+
+/* What the asked thread writes: frames first, their number last. */
+static struct {
+    uint64_t frames[STACK_MAX];
+    atomic_int n_frames;
+} stack;
+
+static uint64_t interrupted_at(const ucontext_t *context) {
+#if defined(__x86_64__)
+    return (uint64_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+    return context->uc_mcontext.pc;
+#endif
+}
+
+/* On the asked thread. Other C libraries than glibc tell no callers. */
+static void take_stack(int signal_number, siginfo_t *info, void *context) {
+    (void)signal_number;
+    (void)info;
+    stack.frames[0] = interrupted_at(context);
+    int n_frames = 1;
+#if defined(__GLIBC__)
+    /* This handler's own frames come first. */
+    void *callers[STACK_MAX];
+    const int n_callers = backtrace(callers, STACK_MAX);
+    int own = 0;
+    while (own < n_callers && (uint64_t)(uintptr_t)callers[own] != stack.frames[0])
+        own++;
+    for (int i = own + 1; i < n_callers; i++)
+        stack.frames[n_frames++] = (uint64_t)(uintptr_t)callers[i];
+#endif
+    atomic_store_explicit(&stack.n_frames, n_frames, memory_order_release);
+}
+
+int32_t system_watch_thread(void) {
+#if defined(__GLIBC__)
+    /* Opens the library that it needs, which a signal's handler may not. */
+    void *here[1];
+    (void)backtrace(here, 1);
+#endif
+    struct sigaction before, action = {.sa_flags = SA_SIGINFO | SA_RESTART};
+    action.sa_sigaction = take_stack;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(STACK_SIGNAL, NULL, &before) != 0)
+        return -1;
+    const int is_free = (before.sa_flags & SA_SIGINFO) == 0 && before.sa_handler == SIG_DFL;
+    const int is_ours = (before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction == take_stack;
+    if (!is_ours && (!is_free || sigaction(STACK_SIGNAL, &action, NULL) != 0))
+        return -1;
+    return (int32_t)syscall(SYS_gettid);
+}
+
+int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max) {
+    atomic_store(&stack.n_frames, 0);
+    if (syscall(SYS_tgkill, getpid(), thread, STACK_SIGNAL) != 0)
+        return 0;
+    const struct timespec look = {.tv_nsec = STACK_LOOK_NS};
+    int n_frames = 0;
+    for (int i = 0; i < STACK_LOOKS_MAX && n_frames == 0; i++) {
+        nanosleep(&look, NULL);
+        n_frames = atomic_load_explicit(&stack.n_frames, memory_order_acquire);
+    }
+    n_frames = n_frames < max ? n_frames : max;
+    for (int i = 0; i < n_frames; i++)
+        addresses[i] = stack.frames[i];
+    return n_frames;
+}
+
 #else
 
 int system_short_turns(void) { return -1; }
 void system_give_way(void) {}
+int32_t system_watch_thread(void) { return -1; }
+int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max) {
+    (void)thread;
+    (void)addresses;
+    (void)max;
+    return 0;
+}
 
 #endif
 

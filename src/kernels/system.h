@@ -18,6 +18,12 @@ void system_join_thread(pthread_t thread);
 int system_short_turns(void);
 /* Lets others go before the calling thread, a little. */
 void system_give_way(void);
+/* Number by which system_thread_stack knows the calling thread, whose stack can be taken from now
+ * on; -1 where there is no such thing. */
+int32_t system_watch_thread(void);
+/* Code addresses of a watched thread, innermost first, taken while it runs or waits: their number,
+ * 0 when the thread does not answer. One caller at a time. */
+int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max);
 /* Advice about the whole pages inside a range; where the system does not follow it, everything
  * works as before. */
 void system_advise_huge_pages(void *start, int64_t bytes);

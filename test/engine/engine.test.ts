@@ -4,6 +4,7 @@ import { TOP_LOGPROBS_MAX } from '../../src/engine/generation.ts'
 import { decodeStep, type FromWorker } from '../../src/engine/messages.ts'
 import { openKernels } from '../../src/kernels/binding.ts'
 import { Fault } from '../../src/lib/fault.ts'
+import type { Log } from '../../src/lib/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { forwardPass } from '../helpers/forward-pass.ts'
 import { randomModel, tinyConfig } from '../helpers/random-model.ts'
@@ -292,13 +293,18 @@ describe('engine', () => {
 		expect(engine.stats.unreadBytes).toBe(0)
 	})
 
-	test('is given up when its worker hangs, and says what it was at', async () => {
+	test('is given up when its worker hangs, and says what it was at and in which function', async () => {
 		const worker = new Worker(new URL('../helpers/hung-worker.ts', import.meta.url))
-		const hung = await startEngine({ worker, watchMs: 10 })
+		const told: string[] = []
+		const log: Log = (_, message, fields) => told.push(`${message} ${JSON.stringify(fields)}`)
+		const hung = await startEngine({ worker, watchMs: 10, log })
 		const key = await hung.load(randomModel(kernels, config))
 		const stream = hung.generate(key, generationRequest(prompt))
 		expect((await hung.failed).message).toBe('engine worker hangs: waiting for 0.1 s')
 		await expect(stream[Symbol.asyncIterator]().next()).rejects.toThrow('engine worker hangs')
+		expect(told[0]).toMatch(/^the engine worker hangs .*"stepsTotal":0,"rowsOfLastStep":0/)
+		if (process.platform === 'linux')
+			expect(told[1]).toMatch(/"fma_units\+0x.*"measure_fma_\w+\+0x/)
 		worker.terminate()
 	})
 

@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { Engine } from '../../src/engine/engine.ts'
 import type { GenerationRequest, TokenEvent } from '../../src/engine/generation.ts'
 import type { RunnerLimits } from '../../src/engine/messages.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
+import type { Log } from '../../src/lib/log.ts'
 
 /** The library that the test preload has built. */
 export const libraryPath = join(import.meta.dir, '../../dist/libkernels.so')
@@ -11,6 +13,7 @@ export interface TestEngineOptions extends Partial<RunnerLimits> {
 	readonly isa?: string
 	readonly queueLengthMax?: number
 	readonly watchMs?: number
+	readonly log?: Log
 	/** Default: a new one. */
 	readonly worker?: Worker
 }
@@ -22,11 +25,13 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 		isa = '',
 		queueLengthMax = 512,
 		watchMs = 1000,
+		log = (_level, message) => console.error(message),
 		worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url)),
 		...limits
 	} = options
 	return Engine.start({
 		worker,
+		kernels: openKernels(libraryPath),
 		libraryPath,
 		isa,
 		threads,
@@ -41,7 +46,7 @@ export function startEngine(options: TestEngineOptions = {}): Promise<Engine> {
 			guessing: { weightBytesMin: Number.POSITIVE_INFINITY, costs: 'assumed' },
 			...limits,
 		},
-		log: (message) => console.error(message),
+		log,
 	})
 }
 

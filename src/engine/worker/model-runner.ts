@@ -27,13 +27,16 @@ const PAUSING_KV_BYTES = 2 ** 26
 /** After a moment at least so many whole contexts stay, of those who may go on with their conversation. */
 const PAUSING_CONTEXTS = 2
 
+/** Told what a step is at, and how many rows it has. */
+type Note = (activity: Activity, rows?: number) => void
+
 interface DrawnToken {
 	readonly tokenId: number
 	readonly logprob: TokenLogprob | null
 }
 
 export class ModelRunner {
-	readonly #note: (activity: Activity) => void
+	readonly #note: Note
 	readonly #kernels: Kernels
 	readonly #gpt: Gpt
 	readonly #threads: StepThreads
@@ -52,7 +55,7 @@ export class ModelRunner {
 	constructor(
 		kernels: Kernels,
 		{ config, tokenCount, dtype, arena, limits }: LoadModel,
-		note: (activity: Activity) => void = () => {},
+		note: Note = () => {},
 		/** Other models run, whose next step should not have to wait. */
 		othersRun = false,
 	) {
@@ -183,7 +186,7 @@ export class ModelRunner {
 		this.#note('scheduling')
 		const spans = this.#scheduler.schedule(this.#gpt.batch, othersWait)
 		if (spans.length === 0) return null
-		this.#note('computing')
+		this.#note('computing', this.#gpt.batch.rowCount)
 		this.#kernels.threadsUse(this.#threads.forRows(this.#gpt.batch.rowCount))
 		this.#gpt.forward()
 		this.#totals.steps++

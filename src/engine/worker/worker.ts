@@ -10,6 +10,7 @@ import {
 	type Activity,
 	encodeStep,
 	type FromWorker,
+	INBOX_LENGTH,
 	type StepReport,
 	type ToWorker,
 } from '../messages.ts'
@@ -44,7 +45,7 @@ const REST_MS = 45_000
 
 class EngineWorker {
 	#kernels: Kernels | null = null
-	#inbox: Int32Array = new Int32Array(3)
+	#inbox: Int32Array = new Int32Array(INBOX_LENGTH)
 	#stats: Float64Array = new Float64Array(STATS_FIELDS.length)
 	/** By model key. */
 	readonly #modelStats = new Map<number, Float64Array>()
@@ -77,7 +78,7 @@ class EngineWorker {
 				this.#inbox = new Int32Array(message.inbox)
 				this.#stats = new Float64Array(message.stats)
 				this.#restLater()
-				post({ type: 'ready' })
+				post({ type: 'ready', thread: kernels.watchThread() })
 				return
 			}
 			case 'ping':
@@ -151,7 +152,7 @@ class EngineWorker {
 				new ModelRunner(
 					this.#kernels,
 					message,
-					(activity) => this.#note(activity),
+					(activity, rows) => this.#note(activity, rows),
 					[...this.#runners.values()].some((runner) => runner.hasSequences),
 				),
 			)
@@ -255,8 +256,9 @@ class EngineWorker {
 	}
 
 	/** For who watches this thread. */
-	#note(activity: Activity): void {
+	#note(activity: Activity, rows?: number): void {
 		Atomics.store(this.#inbox, 1, ACTIVITIES.indexOf(activity))
+		if (rows !== undefined) Atomics.store(this.#inbox, 3, rows)
 	}
 
 	#writeStats(): void {
