@@ -34,9 +34,11 @@ export function listen(
 		reusePort: false,
 		fetch(request, server) {
 			const routable = toRoutable(request)
+			let address: string | null = null
 			connections.bind(routable, {
 				setIdleTimeout: (seconds) => server.timeout(request, seconds),
-				address: () => server.requestIP(request)?.address ?? null,
+				// Asked for several times, and each look is a tenth of what a refusal costs.
+				address: () => (address ??= server.requestIP(request)?.address ?? null),
 			})
 			return answerOf(app, routable)
 		},

@@ -58,14 +58,14 @@ describe.skipIf(!canHang)(
 			const lines = server.log().split('\n').filter(Boolean)
 			const told: Record<string, unknown>[] = lines.map((line) => JSON.parse(line))
 			const hang = told.find(({ message }) => message === 'the engine worker hangs')
-			expect(hang).toMatchObject({ running: 1 })
+			expect(Number(hang?.['running']) + Number(hang?.['waiting'])).toBe(1)
 			expect(hang?.['rowsOfLastStep']).toBeGreaterThan(8)
 			const place = told.find(({ message }) => message === 'where the engine worker is')
 			const stack = place?.['stack'] as string[]
 			expect(place).toMatchObject({ state: 'S' })
 			expect(stack.findIndex((frame) => frame.startsWith('hang.so+'))).toBeGreaterThanOrEqual(0)
 			expect(stack.findIndex((frame) => /^(publish|pool_run)\+/.test(frame))).toBeGreaterThan(0)
-			expect(lines.at(-1)).toContain('engine worker hangs: computing for 10 s')
+			expect(server.log()).toContain('engine worker hangs: computing for 10 s')
 		}, 60_000)
 	},
 )
