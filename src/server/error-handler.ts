@@ -68,15 +68,16 @@ function internalError(cause: unknown): ApiError {
 }
 
 /** Whether all that went wrong is that the client has gone: a body that breaks off has an error of its own. */
-function isOfLeaving(error: unknown, signal: AbortSignal): boolean {
-	if (!signal.aborted) return false
-	return error === signal.reason || (error instanceof Error && error.name === 'AbortError')
+function isOfLeaving(error: unknown, request: Request): boolean {
+	// A signal is made when it is asked for, which a refusal need not pay.
+	if (error instanceof Fault || error instanceof ApiError || !request.signal.aborted) return false
+	return error === request.signal.reason || (error instanceof Error && error.name === 'AbortError')
 }
 
 /** Answers every error of the app; must be used before the routes. */
 export function errorHandler(log: Log, table: RouteTable) {
 	return new Elysia().onError({ as: 'global' }, ({ code, error, request, path, set }) => {
-		if (isOfLeaving(error, request.signal)) return clientClosedRequest()
+		if (isOfLeaving(error, request)) return clientClosedRequest()
 		const fault = code === 'NOT_FOUND' ? routeFault(request.method, path, table) : toApiError(error)
 		const about = { requestId: set.headers['x-request-id'], method: request.method, path }
 		if (fault.status === 500) {

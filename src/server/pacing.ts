@@ -16,6 +16,9 @@ const DELAY_MS_MAX = 5000
 /** Answers that wait at the same time; those beyond leave at once. */
 const WAITING_MAX = 4096
 
+/** Answers that wait leave together, so often: each alone would wake the thread for itself. */
+const TICK_MS = 20
+
 /** Addresses that are told apart. */
 const ADDRESSES_MAX = 10_000
 
@@ -39,6 +42,7 @@ type Answer = (request: Request) => Response | Promise<Response>
 export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable) {
 	const rates = { other: new Rate(CHEAP_RATE), probes: new Rate(CHEAP_RATE) }
 	const overloads = new Rate(OVERLOAD_RATE)
+	const departures = new Departures()
 	let waiting = 0
 	const delayOf = (request: Request, { status }: Response): number => {
 		if (status < 400 && request.method === 'POST') return 0
@@ -58,11 +62,29 @@ export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable)
 		const delayMs = delayOf(request, response)
 		if (delayMs === 0 || waiting >= WAITING_MAX) return response
 		waiting++
-		await Bun.sleep(delayMs)
+		await departures.after(delayMs)
 		waiting--
 		return response
 	}
 	return new Elysia().wrap((handle) => paced(handle as unknown as Answer))
+}
+
+/** Waits that end at common times. */
+class Departures {
+	/** By the number of the tick. */
+	readonly #ticks = new Map<number, Promise<void>>()
+
+	/** Resolves after that time, at the next tick. */
+	after(delayMs: number): Promise<void> {
+		const now = performance.now()
+		const number = Math.ceil((now + delayMs) / TICK_MS)
+		let tick = this.#ticks.get(number)
+		if (tick === undefined) {
+			tick = Bun.sleep(number * TICK_MS - now).then(() => void this.#ticks.delete(number))
+			this.#ticks.set(number, tick)
+		}
+		return tick
+	}
 }
 
 /** A bounded rate for each address: what is beyond it has to wait for its turn. */
