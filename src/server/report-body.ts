@@ -19,11 +19,23 @@ const VALUE_BYTES_MAX = 2 ** 20
 /** Bytes that are taken apart between two turns. */
 const PIECE_BYTES = 2 ** 16
 
-/** The body of a report as an object; of one that is long, values and items of more than 1 MiB are null. Throws ApiError. */
-export async function readReport(request: Request, bytesMax: number): Promise<JsonObject> {
+/** Items of a list that are checked together, characters. */
+const CHUNK_LENGTH = 2 ** 18
+/** Lists whose items can come in several reports, and how many of them stand in one. */
+const SPLITTABLE: ReadonlySet<string> = new Set(['metrics', 'events', 'event'])
+const PART_ITEMS = 5000
+
+/**
+ * The body of a report as one object or, where a list is very long, several that each have some of it. All of
+ * it has been checked when this resolves. In a long one, values and items of more than 1 MiB are null. Throws ApiError.
+ */
+export async function readReport(
+	request: Request,
+	bytesMax: number,
+): Promise<AsyncIterable<JsonObject>> {
 	const declared = request.headers.get('content-length')
 	if (declared !== null && Number(declared) <= AT_ONCE_BYTES_MAX) {
-		return parseReport(await readText(request, bytesMax))
+		return reportParts(Object.entries(parseReport(await readText(request, bytesMax))))
 	}
 	const report = new ReportReader()
 	for await (const bytes of bodyPieces(request, bytesMax)) {
@@ -32,7 +44,34 @@ export async function readReport(request: Request, bytesMax: number): Promise<Js
 			await nextTurn()
 		}
 	}
-	return report.end()
+	return reportParts(report.end())
+}
+
+async function* reportParts(
+	fields: Iterable<readonly [name: string, value: unknown]>,
+): AsyncGenerator<JsonObject> {
+	const report: Record<string, unknown> = {}
+	let split: { readonly name: string; readonly list: LongList | readonly unknown[] } | null = null
+	for (const [name, value] of fields) {
+		if (split === null && SPLITTABLE.has(name) && isList(value) && value.length > PART_ITEMS) {
+			split = { name, list: value }
+		} else report[name] = value instanceof LongList ? await value.all() : value
+	}
+	if (split === null) {
+		yield report
+		return
+	}
+	const { name, list } = split
+	const parts = list instanceof LongList ? list.parts(PART_ITEMS) : slices(list, PART_ITEMS)
+	for await (const items of parts) yield { ...report, [name]: items }
+}
+
+function isList(value: unknown): value is LongList | readonly unknown[] {
+	return value instanceof LongList || Array.isArray(value)
+}
+
+function* slices(list: readonly unknown[], length: number): Generator<readonly unknown[]> {
+	for (let from = 0; from < list.length; from += length) yield list.slice(from, from + length)
 }
 
 class ReportReader {
@@ -47,9 +86,10 @@ class ReportReader {
 		})
 	}
 
-	end(): JsonObject {
+	/** By name; lists are a `LongList`. */
+	end(): ReadonlyMap<string, unknown> {
 		this.#parsing(() => this.#splitter.end())
-		return Object.fromEntries(this.#fields)
+		return this.#fields
 	}
 
 	#take({ key, bytes, isLast }: ValuePiece): void {
@@ -71,17 +111,65 @@ class ReportReader {
 
 class ListReader {
 	readonly #splitter = new JsonListSplitter(VALUE_BYTES_MAX)
-	readonly #items: unknown[] = []
+	readonly #list = new LongList()
 
 	push(bytes: Uint8Array): void {
-		for (const item of this.#splitter.push(bytes)) {
-			this.#items.push(item && parseReportValue(item.toString()))
-		}
+		for (const item of this.#splitter.push(bytes)) this.#list.add(item?.toString() ?? 'null')
 	}
 
-	end(): unknown {
+	end(): LongList {
 		this.#splitter.end()
-		return this.#items
+		this.#list.end()
+		return this.#list
+	}
+}
+
+/** A list as checked text: as values many short items take ten times that. */
+class LongList {
+	/** JSON arrays. */
+	readonly #chunks: string[] = []
+	#items: string[] = []
+	#itemsLength = 0
+	#length = 0
+
+	get length(): number {
+		return this.#length
+	}
+
+	/** Throws ApiError, here or for a later item. */
+	add(text: string): void {
+		this.#items.push(text)
+		this.#itemsLength += text.length
+		this.#length++
+		if (this.#itemsLength >= CHUNK_LENGTH) this.end()
+	}
+
+	/** Checks what has been added. */
+	end(): void {
+		const chunk = `[${this.#items.join(',')}]`
+		parseReportValue(chunk)
+		this.#chunks.push(chunk)
+		this.#items = []
+		this.#itemsLength = 0
+	}
+
+	async all(): Promise<unknown[]> {
+		for await (const items of this.parts(Number.POSITIVE_INFINITY)) return items
+		return []
+	}
+
+	/** Its items, at most so many at a time; an empty list has no parts. */
+	async *parts(itemsMax: number): AsyncGenerator<unknown[]> {
+		let items: unknown[] = []
+		for (const chunk of this.#chunks) {
+			await nextTurn()
+			items = items.concat(parseReportValue(chunk))
+			while (items.length >= itemsMax) {
+				yield items.slice(0, itemsMax)
+				items = items.slice(itemsMax)
+			}
+		}
+		if (items.length > 0) yield items
 	}
 }
 

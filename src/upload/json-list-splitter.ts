@@ -26,7 +26,7 @@ export class JsonListSplitter {
 		this.#itemBytesMax = itemBytesMax
 	}
 
-	/** Items that end in the next `bytes` of the text. */
+	/** Items that end in the next `bytes` of the text; each is valid as long as these. */
 	*push(bytes: Uint8Array): Generator<Buffer | null, void> {
 		for (let at = 0; at < bytes.length; ) {
 			const byte = bytes[at]!
@@ -40,12 +40,19 @@ export class JsonListSplitter {
 				this.#scanner = new JsonValueScanner()
 			}
 			const end = this.#scanner.push(bytes, at)
-			this.#keep(bytes.subarray(at, end))
+			const part = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at)
 			at = end
-			if (!this.#scanner.isDone) continue
+			this.#length += part.length
+			const isKept = this.#length <= this.#itemBytesMax
+			if (!this.#scanner.isDone) {
+				if (isKept) this.#parts.push(Buffer.from(part))
+				continue
+			}
 			this.#scanner = null
 			this.#state = 'next'
-			yield this.#length > this.#itemBytesMax ? null : Buffer.concat(this.#parts)
+			// A copy of each of many short items would take more than they do.
+			const item = this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part])
+			yield isKept ? item : null
 			this.#parts = []
 			this.#length = 0
 		}
@@ -55,11 +62,6 @@ export class JsonListSplitter {
 	/** Checks that the array is complete. */
 	end(): void {
 		if (this.#state !== 'done') this.#refuse(0)
-	}
-
-	#keep(part: Uint8Array): void {
-		this.#length += part.length
-		if (this.#length <= this.#itemBytesMax) this.#parts.push(Buffer.from(part))
 	}
 
 	/** Takes a byte that stands between items; false for any other. */

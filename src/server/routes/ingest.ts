@@ -60,26 +60,6 @@ export function ingest(context: ServerContext) {
 		)
 }
 
-/** Lines that are stored at once. */
-const LINES_MAX = 5000
-
-/** A report whose list is very long as several of the same. */
-function* partsOf(body: JsonObject): Generator<JsonObject> {
-	const name = ['metrics', 'events', 'event'].find((it) => countOf(body[it]) > LINES_MAX)
-	if (name === undefined) {
-		yield body
-		return
-	}
-	const list = body[name] as readonly unknown[]
-	for (let from = 0; from < list.length; from += LINES_MAX) {
-		yield { ...body, [name]: list.slice(from, from + LINES_MAX) }
-	}
-}
-
-function countOf(value: unknown): number {
-	return Array.isArray(value) ? value.length : 1
-}
-
 async function take(
 	{ trainings, connections, limits }: ServerContext,
 	budget: ByteBudget,
@@ -92,9 +72,9 @@ async function take(
 	return await connections.withoutIdleTimeout(request, () =>
 		budget.spending(bytes, async () => {
 			connections.timeReader(request)
-			const body = await readReport(request, limits.reportBytesMax)
+			const parts = await readReport(request, limits.reportBytesMax)
 			connections.suspendTimeout(request)
-			for (const part of partsOf(body)) await trainings.report(toReport(part))
+			for await (const part of parts) await trainings.report(toReport(part))
 			return new Response(accepted, { headers: acceptedHeaders })
 		}),
 	)
