@@ -3,7 +3,7 @@ import { parseReport, parseReportValue } from '../alpha/ingest.ts'
 import { OPEN_BRACKET } from '../checkpoint/formats/json-bytes.ts'
 import { nextTurn } from '../lib/steps.ts'
 import type { JsonObject } from '../runs/report.ts'
-import { JsonListSplitter } from '../upload/json-list-splitter.ts'
+import { type ItemRun, JsonListSplitter } from '../upload/json-list-splitter.ts'
 import {
 	JsonObjectSplitter,
 	JsonSyntaxError,
@@ -19,7 +19,7 @@ const VALUE_BYTES_MAX = 2 ** 20
 /** Bytes that are taken apart between two turns. */
 const PIECE_BYTES = 2 ** 16
 
-/** Items of a list that are checked together, characters. */
+/** Text of a list that is checked at once, characters. */
 const CHUNK_LENGTH = 2 ** 18
 /** Lists whose items can come in several reports, and how many of them stand in one. */
 const SPLITTABLE: ReadonlySet<string> = new Set(['metrics', 'events', 'event'])
@@ -114,7 +114,7 @@ class ListReader {
 	readonly #list = new LongList()
 
 	push(bytes: Uint8Array): void {
-		for (const item of this.#splitter.push(bytes)) this.#list.add(item?.toString() ?? 'null')
+		for (const run of this.#splitter.push(bytes)) this.#list.add(run)
 	}
 
 	end(): LongList {
@@ -128,8 +128,8 @@ class ListReader {
 class LongList {
 	/** JSON arrays. */
 	readonly #chunks: string[] = []
-	#items: string[] = []
-	#itemsLength = 0
+	#runs: string[] = []
+	#runsLength = 0
 	#length = 0
 
 	get length(): number {
@@ -137,20 +137,21 @@ class LongList {
 	}
 
 	/** Throws ApiError, here or for a later item. */
-	add(text: string): void {
-		this.#items.push(text)
-		this.#itemsLength += text.length
-		this.#length++
-		if (this.#itemsLength >= CHUNK_LENGTH) this.end()
+	add({ bytes, count }: ItemRun): void {
+		const text = bytes.toString()
+		this.#runs.push(text)
+		this.#runsLength += text.length
+		this.#length += count
+		if (this.#runsLength >= CHUNK_LENGTH) this.end()
 	}
 
 	/** Checks what has been added. */
 	end(): void {
-		const chunk = `[${this.#items.join(',')}]`
+		const chunk = `[${this.#runs.join(',')}]`
 		parseReportValue(chunk)
 		this.#chunks.push(chunk)
-		this.#items = []
-		this.#itemsLength = 0
+		this.#runs = []
+		this.#runsLength = 0
 	}
 
 	async all(): Promise<unknown[]> {

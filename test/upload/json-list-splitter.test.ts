@@ -9,8 +9,10 @@ function itemsOf(text: string, pieceBytes: number, itemBytesMax = 1000): unknown
 	const bytes = Buffer.from(text)
 	const items: unknown[] = []
 	for (let from = 0; from < bytes.length; from += pieceBytes) {
-		for (const item of splitter.push(bytes.subarray(from, from + pieceBytes))) {
-			items.push(item && JSON.parse(item.toString()))
+		for (const run of splitter.push(bytes.subarray(from, from + pieceBytes))) {
+			const values: unknown[] = JSON.parse(`[${run.bytes.toString()}]`)
+			expect(values.length).toBe(run.count)
+			items.push(...values)
 		}
 	}
 	splitter.end()

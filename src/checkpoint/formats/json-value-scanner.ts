@@ -21,6 +21,15 @@ export class JsonValueScanner {
 	/** Before this offset of the current piece lies a known obstacle to crossing. */
 	#obstacleBefore = 0
 
+	/** Begins another value. */
+	reset(): void {
+		this.#depth = 0
+		this.#isInString = false
+		this.#isEscaped = false
+		this.#isDone = false
+		this.#obstacleBefore = 0
+	}
+
 	/** True once the whole value has been seen. */
 	get isDone(): boolean {
 		return this.#isDone
