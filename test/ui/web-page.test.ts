@@ -134,15 +134,49 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await page.close()
 	})
 
+	test.each([
+		{ name: 'tokens where their surprise is shown', heat: true },
+		{ name: 'text that becomes tokens in the end, where it is not', heat: false },
+	])('draws a stream as $name, and keeps what is selected of it', async ({ heat }) => {
+		const page = await open()
+		await page.locator('[aria-label="Max tokens"]').fill('1000')
+		await page.locator('#heat').setChecked(heat)
+		await page.evaluate(() => {
+			const output = document.querySelector<HTMLElement>('#output')!
+			new MutationObserver((_, observer) => {
+				if ((output.textContent?.length ?? 0) < 200) return
+				observer.disconnect()
+				const selection = getSelection()!
+				selection.selectAllChildren(output)
+				selection.collapseToStart()
+				for (let i = 0; i < 150; i++) selection.modify('extend', 'forward', 'character')
+				output.dataset['selected'] = selection.toString()
+				output.dataset['tokens'] = String(document.querySelectorAll('.token').length)
+			}).observe(output, { childList: true, characterData: true, subtree: true })
+		})
+		await write(page, 'She had always')
+		const output = page.locator('#output')
+		const selected = (await output.getAttribute('data-selected')) ?? ''
+		expect(selected.length).toBeGreaterThan(100)
+		expect(selected).toStartWith('She had always')
+		expect(await page.evaluate(() => getSelection()!.toString())).toBe(selected)
+		expect(Number(await output.getAttribute('data-tokens')) > 0).toBe(heat)
+		expect(await page.locator('.token').count()).toBe(1000)
+		expect(complaints).toEqual([])
+		await page.close()
+	})
+
 	test('stops at once on Escape', async () => {
 		const page = await open()
 		await page.locator('[aria-label="Max tokens"]').fill('2048')
 		// From inside the page: through the browser's protocol the key might come after the last token.
 		await page.evaluate(() => {
 			const key = new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
+			const output = document.querySelector('#output')!
 			new MutationObserver(() => {
-				if (document.querySelector('.token') !== null) document.body.dispatchEvent(key)
-			}).observe(document.body, { childList: true, subtree: true })
+				const hasMore = (output.textContent?.length ?? 0) > 'She had always'.length
+				if (hasMore) document.body.dispatchEvent(key)
+			}).observe(output, { childList: true, characterData: true, subtree: true })
 		})
 		await page.fill('#prompt', 'She had always')
 		await page.keyboard.press('Control+Enter')

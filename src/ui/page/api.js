@@ -106,35 +106,40 @@ export async function* readEvents(response, heard) {
 }
 
 /**
- * Streams /v1/completions.
+ * Streams /v1/completions; pieces that have come together are yielded together.
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Piece>}
+ * @returns {AsyncGenerator<Piece[]>}
  */
 export async function* streamCompletion(body, signal) {
-	for await (const { chunk, ...rest } of streamJson('v1/completions', body, signal)) {
-		for (const choice of choicesOf(chunk)) {
-			yield {
+	for await (const { chunks, ...rest } of streamJson('v1/completions', body, signal)) {
+		yield chunks.flatMap((chunk) =>
+			choicesOf(chunk).map((/** @type {any} */ choice) => ({
 				...common(chunk, choice),
 				...rest,
 				text: choice?.text ?? '',
 				tokens: tokenDetails(choice?.logprobs),
-			}
-		}
+			})),
+		)
 	}
 }
 
 /**
- * Streams /v1/chat/completions.
+ * Streams /v1/chat/completions; pieces that have come together are yielded together.
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Piece>}
+ * @returns {AsyncGenerator<Piece[]>}
  */
 export async function* streamChat(body, signal) {
-	for await (const { chunk, ...rest } of streamJson('v1/chat/completions', body, signal)) {
-		for (const choice of choicesOf(chunk)) {
-			yield { ...common(chunk, choice), ...rest, text: choice?.delta?.content ?? '', tokens: null }
-		}
+	for await (const { chunks, ...rest } of streamJson('v1/chat/completions', body, signal)) {
+		yield chunks.flatMap((chunk) =>
+			choicesOf(chunk).map((/** @type {any} */ choice) => ({
+				...common(chunk, choice),
+				...rest,
+				text: choice?.delta?.content ?? '',
+				tokens: null,
+			})),
+		)
 	}
 }
 
@@ -174,11 +179,12 @@ function tokenDetails(logprobs) {
 }
 
 /**
- * Posts a request and yields the JSON of each event until `[DONE]`, with what the head has said.
+ * Posts a request and yields the JSON of its events until `[DONE]`, with what the head has said. Events
+ * that have come together are yielded together: of a fast stream each turn costs more than its token.
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<{ chunk: any, truncatedTokens: number }>}
+ * @returns {AsyncGenerator<{ chunks: any[], truncatedTokens: number }>}
  */
 async function* streamJson(path, body, signal) {
 	const response = await request(path, {
@@ -187,15 +193,16 @@ async function* streamJson(path, body, signal) {
 		body: JSON.stringify({ ...body, stream: true }),
 		signal,
 	})
-	const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+	const reader = response.body?.getReader()
 	if (reader === undefined) return
+	const decoder = new TextDecoder()
 	const truncatedTokens = Number(response.headers.get('x-alpha-truncated-prompt-tokens') ?? 0)
 	let buffer = ''
 	try {
 		for (;;) {
 			const { done, value } = await reader.read().catch((error) => {
 				if (signal.aborted) throw error
-				return { done: true, value: '' }
+				return { done: true, value: undefined }
 			})
 			if (done) {
 				throw new ApiError(
@@ -203,17 +210,19 @@ async function* streamJson(path, body, signal) {
 					0,
 				)
 			}
-			buffer += value
-			const lines = buffer.split('\n')
+			const lines = (buffer + decoder.decode(value, { stream: true })).split('\n')
 			buffer = lines.pop() ?? ''
-			for (const line of lines) {
-				if (!line.startsWith('data:')) continue
-				const data = line.slice('data:'.length).trim()
-				if (data === '[DONE]') return
-				const event = JSON.parse(data)
-				if (event.error) throw new ApiError(String(event.error.message), response.status)
-				yield { chunk: event, truncatedTokens }
-			}
+			const data = lines
+				.filter((line) => line.startsWith('data:'))
+				.map((line) => line.slice('data:'.length).trim())
+			const isDone = data.at(-1) === '[DONE]'
+			if (isDone) data.pop()
+			const events = data.map((event) => JSON.parse(event))
+			const failed = events.findIndex(({ error }) => error)
+			const chunks = failed < 0 ? events : events.slice(0, failed)
+			if (chunks.length > 0) yield { chunks, truncatedTokens }
+			if (failed >= 0) throw new ApiError(String(events[failed].error.message), response.status)
+			if (isDone) return
 		}
 	} finally {
 		reader.cancel().catch(() => {})

@@ -243,10 +243,11 @@ export class Chat {
 		this.#stats.textContent = ''
 		this.#update()
 		try {
-			for await (const piece of streamChat(body, running.signal)) {
-				speed.add(piece.text === '' ? 0 : 1)
-				if (piece.completionTokens !== null) speed.correct(piece.completionTokens)
-				if (piece.text !== '') take(piece.text)
+			for await (const pieces of streamChat(body, running.signal)) {
+				speed.add(pieces)
+				speed.correct(pieces.at(-1)?.completionTokens)
+				const text = pieces.map((piece) => piece.text).join('')
+				if (text !== '') take(text)
 				showSpeed()
 			}
 		} catch (error) {

@@ -7,17 +7,19 @@ export class SpeedMeter {
 	#lastMs = 0
 	#tokens = 0
 
-	/** @param {number} tokens that have just arrived */
-	add(tokens) {
+	/** @param {readonly import('./api.js').Piece[]} pieces that have just arrived */
+	add(pieces) {
+		let tokens = 0
+		for (const piece of pieces) tokens += piece.tokens?.length ?? (piece.text === '' ? 0 : 1)
 		if (tokens === 0) return
 		this.#lastMs = performance.now()
 		if (this.#tokens === 0) this.#firstMs = this.#lastMs
 		this.#tokens += tokens
 	}
 
-	/** @param {number} tokens in all, by the server's count */
+	/** @param {number | null | undefined} tokens in all, by the server's count, where that is known */
 	correct(tokens) {
-		this.#tokens = tokens
+		this.#tokens = tokens ?? this.#tokens
 	}
 
 	/** `120 tokens · 1,830 tok/s · first token 4 ms` */

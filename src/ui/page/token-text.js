@@ -1,13 +1,20 @@
 /** A text of tokens on the page: drawn in batches, at a cost that does not grow with the text. */
 import { create, paced } from './dom.js'
+import { placeAt } from './text-parts.js'
 
-/** @typedef {import('./text-parts.js').Part} Part */
+/**
+ * @typedef {import('./text-parts.js').Part} Part
+ * @typedef {{ node: Text, parts: Part[] }} PlainText
+ */
 
 /**
  * A block ends at the first line end behind this many characters: what is appended lays out its own
  * block only, and blocks out of sight are not laid out at all.
  */
 const BLOCK_CHARACTERS = 600
+
+/** So many blocks from the end one is far from what is looked at while a text grows. */
+const FAR_BLOCKS = 8
 
 /** Parts that are drawn in one frame: a long text opens without a pause. */
 const FRAME_PARTS = 1000
@@ -32,8 +39,13 @@ export class TokenText {
 	element
 	#scroller
 	#parts
-	/** One per part that has been drawn. @type {HTMLElement[]} */
+	/** One per part that has been drawn as an element. @type {HTMLElement[]} */
 	#drawn = []
+	/** Parts behind those, drawn as text: a node per block. @type {PlainText[]} */
+	#plain = []
+	/** Parts that have been drawn, in either way. */
+	#end = 0
+	#drawsTokens = true
 	/** @type {WeakMap<Element, number>} */
 	#places = new WeakMap()
 	/** The block that grows. @type {HTMLElement | null} */
@@ -64,13 +76,23 @@ export class TokenText {
 	/** Draws what has come behind what is drawn, soon and in one batch. */
 	grow = paced(
 		() => {
-			const before = this.#drawn.length
+			const before = this.#end
 			this.#draw(FRAME_PARTS)
-			this.#isFast = this.#drawn.length - before >= FAST_PARTS
-			if (this.#drawn.length < this.#parts().length) this.grow()
+			this.#isFast = this.#end - before >= FAST_PARTS
+			if (this.#end < this.#parts().length) this.grow()
 		},
 		() => (this.#isFast ? FAST_PACE_MS : PACE_MS),
 	)
+
+	/**
+	 * Whether each token is an element, which has its heat and can be asked; else what comes is drawn as
+	 * text, which costs the browser half as much, until tokens are wanted.
+	 * @param {boolean} areWanted
+	 */
+	set drawsTokens(areWanted) {
+		this.#drawsTokens = areWanted
+		if (areWanted) this.#makeTokens()
+	}
 
 	/** Draws all of it now. */
 	finish() {
@@ -87,7 +109,8 @@ export class TokenText {
 	 * @param {number} from
 	 */
 	cut(from) {
-		const block = this.#drawn[from]?.parentElement
+		if (from >= this.#end) return
+		const block = this.elementAt(from)?.parentElement
 		if (!block) return
 		while (block.nextSibling !== null) block.nextSibling.remove()
 		for (const element of this.#drawn.splice(from)) {
@@ -96,6 +119,7 @@ export class TokenText {
 		this.#blockCharacters = block.textContent?.length ?? 0
 		this.#block = this.#blockCharacters > 0 ? block : null
 		if (this.#block === null) block.remove()
+		this.#end = from
 	}
 
 	/**
@@ -107,10 +131,11 @@ export class TokenText {
 	}
 
 	/**
-	 * What shows a part.
+	 * What shows a part; undefined when it is not drawn yet.
 	 * @param {number} place
 	 */
 	elementAt(place) {
+		if (place >= this.#drawn.length) this.#makeTokens()
 		return this.#drawn[place]
 	}
 
@@ -120,7 +145,7 @@ export class TokenText {
 	 */
 	markFrom(place) {
 		this.#mark?.classList.remove('window-start')
-		this.#mark = (place === null ? undefined : this.#drawn[place]) ?? null
+		this.#mark = (place === null ? undefined : this.elementAt(place)) ?? null
 		this.#mark?.classList.add('window-start')
 		const block = this.#mark?.parentElement ?? null
 		let isUnread = block !== null
@@ -133,18 +158,83 @@ export class TokenText {
 	/** @param {number} partsMax */
 	#draw(partsMax) {
 		const parts = this.#parts()
-		const end = Math.min(parts.length, this.#drawn.length + partsMax)
-		if (end === this.#drawn.length) return
-		for (let place = this.#drawn.length; place < end; place++) {
-			const part = /** @type {Part} */ (parts[place])
-			const element = partElement(part)
-			this.#places.set(element, place)
-			this.#drawn.push(element)
-			this.#openBlock().append(element)
+		const end = Math.min(parts.length, this.#end + partsMax)
+		if (end === this.#end) return
+		for (; this.#end < end; this.#end++) {
+			const part = /** @type {Part} */ (parts[this.#end])
+			const block = this.#openBlock()
+			if (this.#drawsTokens || part.isTyped) {
+				this.#makeTokens()
+				block.append(this.#newElement(part))
+			} else {
+				this.#appendText(block, part)
+			}
 			this.#blockCharacters += part.text.length
 			if (this.#blockCharacters >= BLOCK_CHARACTERS && part.text.endsWith('\n')) this.#block = null
 		}
 		if (this.#follows) this.#scroller.scrollTop = Number.MAX_SAFE_INTEGER
+	}
+
+	/** The element of the part behind those that have one. @param {Part} part */
+	#newElement(part) {
+		const element = partElement(part)
+		this.#places.set(element, this.#drawn.length)
+		this.#drawn.push(element)
+		return element
+	}
+
+	/**
+	 * @param {HTMLElement} block
+	 * @param {Part} part
+	 */
+	#appendText(block, part) {
+		const last = this.#plain.at(-1)
+		if (last?.node.parentNode === block) {
+			last.node.appendData(part.text)
+			last.parts.push(part)
+		} else {
+			const node = document.createTextNode(part.text)
+			block.append(node)
+			this.#plain.push({ node, parts: [part] })
+		}
+	}
+
+	/** What was drawn as text becomes elements; what is selected of it stays selected. */
+	#makeTokens() {
+		if (this.#plain.length === 0) return
+		const selection = getSelection()
+		const isSelected =
+			selection !== null && this.#plain.some(({ node }) => selection.containsNode(node, true))
+		const anchor =
+			isSelected && this.#laterPoint(selection.anchorNode ?? this.element, selection.anchorOffset)
+		const focus =
+			isSelected && this.#laterPoint(selection.focusNode ?? this.element, selection.focusOffset)
+		for (const { node, parts } of this.#plain.splice(0)) {
+			node.replaceWith(...parts.map((part) => this.#newElement(part)))
+		}
+		if (anchor && focus) selection?.setBaseAndExtent(...anchor(), ...focus())
+	}
+
+	/**
+	 * A point of the page, as it will be once text has become elements.
+	 * @param {Node} node
+	 * @param {number} offset
+	 * @returns {() => [Node, number]}
+	 */
+	#laterPoint(node, offset) {
+		let first = this.#drawn.length
+		for (const text of this.#plain) {
+			if (text.node === node) {
+				const { place, within } = placeAt(text.parts, offset)
+				const at = first + place
+				return () => {
+					const child = this.#drawn[at]?.firstChild
+					return child ? [child, within] : [this.element, this.element.childNodes.length]
+				}
+			}
+			first += text.parts.length
+		}
+		return () => [node, offset]
 	}
 
 	#openBlock() {
@@ -152,6 +242,7 @@ export class TokenText {
 			this.#block = create('div', { class: 'block' })
 			this.#blockCharacters = 0
 			this.element.append(this.#block)
+			this.element.children[this.element.children.length - FAR_BLOCKS]?.classList.add('far')
 		}
 		return this.#block
 	}

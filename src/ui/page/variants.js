@@ -120,7 +120,11 @@ export class Variants {
 			logprobs: parameters.alternatives(),
 		}
 		try {
-			for await (const piece of streamCompletion(body, signal)) columns[piece.index]?.add(piece)
+			for await (const pieces of streamCompletion(body, signal)) {
+				for (const [index, column] of columns.entries()) {
+					column.add(pieces.filter((piece) => piece.index === index))
+				}
+			}
 		} catch (error) {
 			if (signal.aborted) return
 			for (const column of columns) column.fail(error)
@@ -135,7 +139,8 @@ class Column {
 	element
 	#model = create('select', { 'aria-label': 'Model' })
 	#step = create('select', { 'aria-label': 'Training step' })
-	#text = create('div', { class: recall('heat') === true ? 'text heat' : 'text' })
+	#hasHeat = recall('heat') === true
+	#text = create('div', { class: this.#hasHeat ? 'text heat' : 'text' })
 	#stats = create('small', {})
 	#choose = create('button', { type: 'button' }, 'Take this one')
 	/** @type {Part[]} */
@@ -190,16 +195,17 @@ class Column {
 	clear() {
 		this.#parts = []
 		this.#drawn.cut(0)
+		this.#drawn.drawsTokens = this.#hasHeat
 		this.#speed = new SpeedMeter()
 		this.#stats.textContent = ''
 		this.#choose.disabled = true
 		this.#text.classList.add('running')
 	}
 
-	/** @param {import('./api.js').Piece} piece */
-	add(piece) {
-		this.#speed.add(piece.tokens?.length ?? 0)
-		this.#parts.push(...generatedParts(piece))
+	/** @param {import('./api.js').Piece[]} pieces */
+	add(pieces) {
+		this.#speed.add(pieces)
+		this.#parts.push(...pieces.flatMap(generatedParts))
 		this.#drawn.grow()
 	}
 
@@ -209,6 +215,7 @@ class Column {
 	}
 
 	finish() {
+		this.#drawn.drawsTokens = true
 		this.#drawn.finish()
 		this.#text.classList.remove('running')
 		this.#choose.disabled = this.#parts.length === 0

@@ -294,14 +294,14 @@ export class Writer {
 				seed,
 				logprobs: parameters.alternatives(),
 			}
-			for await (const piece of streamCompletion(body, running.signal)) {
-				speed.add(piece.tokens?.length ?? (piece.text === '' ? 0 : 1))
-				if (piece.completionTokens !== null) speed.correct(piece.completionTokens)
-				if (piece.finishReason === 'stop') ending = 'the model ended here'
-				if (piece.truncatedTokens > 0) {
-					unread = `${whole.format(piece.truncatedTokens)} older tokens not read`
+			for await (const pieces of streamCompletion(body, running.signal)) {
+				speed.add(pieces)
+				speed.correct(pieces.at(-1)?.completionTokens)
+				for (const { finishReason, truncatedTokens } of pieces) {
+					if (finishReason === 'stop') ending = 'the model ended here'
+					if (truncatedTokens > 0) unread = `${whole.format(truncatedTokens)} older tokens not read`
 				}
-				const parts = generatedParts(piece)
+				const parts = pieces.flatMap(generatedParts)
 				if (parts.length === 0) continue
 				if (group === null) group = text.edit(at, text.items.length - at, parts)
 				else text.extend(parts, group)
@@ -402,6 +402,7 @@ export class Writer {
 		disable(copy, text === '', main)
 		this.#output.classList.toggle('running', isRunning)
 		this.#output.classList.toggle('heat', this.#heat.checked)
+		this.#text.drawsTokens = !isRunning || this.#heat.checked
 		this.#starters.show(text === '' && !isRunning)
 		this.#bar.update(this.#document, isRunning)
 		this.#window.look(this.#session.model(), text)
