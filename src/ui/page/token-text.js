@@ -86,7 +86,7 @@ export class TokenText {
 
 	/**
 	 * Whether each token is an element, which has its heat and can be asked; else what comes is drawn as
-	 * text, which costs the browser half as much, until tokens are wanted.
+	 * text, which costs the browser less, until tokens are wanted.
 	 * @param {boolean} areWanted
 	 */
 	set drawsTokens(areWanted) {
