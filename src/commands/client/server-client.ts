@@ -2,7 +2,7 @@
 import type { ModelCardSchema, RunSchema } from '../../alpha/schemas/models.ts'
 import type { EventRowSchema, TrainingRunRow } from '../../alpha/schemas/runs.ts'
 import { messageOf } from '../../lib/errors.ts'
-import { isRecord } from '../../lib/json.ts'
+import { describeValue, isRecord } from '../../lib/json.ts'
 import { CommandError, exitStatus } from '../command.ts'
 import { textOption, urlOption } from '../settings/option-kinds.ts'
 import { settings } from '../settings/settings.ts'
@@ -45,29 +45,29 @@ export class ServerClient {
 		for await (const { type, data } of this.#events('/api/events')) {
 			if (type === 'models' && Array.isArray(data)) return data
 		}
-		throw new CommandError(exitStatus.unavailable, `${this.#url}: the connection has ended`)
+		throw this.#ended()
 	}
 
 	/** Everything about one model but its training metrics. */
 	async model(id: string): Promise<ModelCardSchema> {
-		return (await this.#get(`/api/models/${encodeURIComponent(id)}?points=1`)).json()
+		return await this.#record(`/api/models/${encodeURIComponent(id)}?points=1`)
 	}
 
 	async runs(): Promise<readonly TrainingRunRow[]> {
-		return (await this.#get('/api/runs')).json()
+		return await this.#list('/api/runs')
 	}
 
 	async run(id: string): Promise<TrainingRunRow> {
-		return (await this.#get(`/api/runs/${encodeURIComponent(id)}`)).json()
+		return await this.#record(`/api/runs/${encodeURIComponent(id)}`)
 	}
 
 	async metrics(id: string, last: number): Promise<readonly Record<string, unknown>[]> {
-		return (await this.#get(`/api/runs/${encodeURIComponent(id)}/metrics?last=${last}`)).json()
+		return await this.#list(`/api/runs/${encodeURIComponent(id)}/metrics?last=${last}`)
 	}
 
 	/** `query` as the route has it. */
 	async events(id: string, query: URLSearchParams): Promise<readonly EventRowSchema[]> {
-		return (await this.#get(`/api/runs/${encodeURIComponent(id)}/events?${query}`)).json()
+		return await this.#list(`/api/runs/${encodeURIComponent(id)}/events?${query}`)
 	}
 
 	/** News of a run until the connection ends. */
@@ -79,15 +79,59 @@ export class ServerClient {
 		const response = await this.#get(path)
 		const decoder = new TextDecoder()
 		let text = ''
-		for await (const bytes of response.body ?? []) {
+		for await (const bytes of this.#untilEnded(response.body ?? [])) {
 			text += decoder.decode(bytes, { stream: true })
 			const blocks = text.split('\n\n')
 			text = blocks.pop() ?? ''
 			for (const block of blocks) {
 				const [, type, data] = /^event: (\w+)\ndata: (.*)$/.exec(block) ?? []
-				if (type !== undefined && data !== undefined) yield { type, data: JSON.parse(data) }
+				if (type !== undefined && data !== undefined) yield { type, data: this.#parse(data) }
 			}
 		}
+	}
+
+	async #list<T>(path: string): Promise<readonly T[]> {
+		const value = await this.#json(path)
+		if (!Array.isArray(value) || !value.every(isRecord)) throw this.#notAlpha('a list', value)
+		return value as readonly T[]
+	}
+
+	async #record<T>(path: string): Promise<T> {
+		const value = await this.#json(path)
+		if (!isRecord(value)) throw this.#notAlpha('an object', value)
+		return value as T
+	}
+
+	async #json(path: string): Promise<unknown> {
+		const { body } = await this.#get(path)
+		const pieces = await Array.fromAsync(this.#untilEnded(body ?? []))
+		return this.#parse(Buffer.concat(pieces).toString('utf8'))
+	}
+
+	#parse(text: string): unknown {
+		try {
+			return JSON.parse(text)
+		} catch {
+			throw this.#notAlpha('JSON', text)
+		}
+	}
+
+	/** The bytes of an answer; one that breaks off is a server that has gone. */
+	async *#untilEnded(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
+		try {
+			yield* body
+		} catch (error) {
+			throw this.signal.aborted ? error : this.#ended()
+		}
+	}
+
+	#ended(): CommandError {
+		return new CommandError(exitStatus.unavailable, `${this.#url}: the connection has ended`)
+	}
+
+	#notAlpha(expected: string, got: unknown): CommandError {
+		const problem = `expected ${expected}, got ${printable(describeValue(got))}`
+		return new CommandError(1, `${this.#url}: ${problem}; is this the address of Alpha?`)
 	}
 
 	async #get(path: string): Promise<Response> {
@@ -103,7 +147,8 @@ export class ServerClient {
 		if (response.ok) return response
 		const body: unknown = await response.json().catch(() => null)
 		const error = isRecord(body) && isRecord(body['error']) ? body['error']['message'] : null
-		throw new CommandError(1, `${this.#url}: ${error ?? `HTTP ${response.status}`}`)
+		const problem = printable(String(error ?? `HTTP ${response.status}`))
+		throw new CommandError(1, `${this.#url}: ${problem}`)
 	}
 
 	get signal(): AbortSignal {
