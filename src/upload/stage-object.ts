@@ -2,7 +2,7 @@
  * A JSON object into values and staged files while it arrives, in constant memory: what is large goes to
  * disk at once.
  */
-import { invalidJson, invalidKind, invalidValue } from '../wire/errors.ts'
+import { invalidJson, invalidKind, moreThan } from '../wire/errors.ts'
 import { JsonObjectSplitter, JsonSyntaxError, type ValuePiece } from './json-object-splitter.ts'
 import { JsonStringDecoder } from './json-string-decoder.ts'
 import { isGzip, isZstd } from './read-body.ts'
@@ -102,7 +102,7 @@ class ObjectStager {
 	#takeValue({ key, bytes, isLast }: ValuePiece): void {
 		const raw = Buffer.concat([this.#raw.get(key) ?? Buffer.alloc(0), bytes])
 		const bytesMax = this.#shape.values[key]!
-		if (raw.length > bytesMax) throw invalidValue(key, `at most ${bytesMax} bytes of JSON`, 'more')
+		if (raw.length > bytesMax) throw moreThan(key, `${bytesMax} bytes of JSON`)
 		this.#raw.set(key, raw)
 		if (!isLast) return
 		const value = parsing(() => parseBounded(key, raw.toString('utf8')))

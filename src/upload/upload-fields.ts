@@ -11,6 +11,7 @@ import {
 	invalidType,
 	invalidValue,
 	missingParameter,
+	moreThan,
 	requestTooLarge,
 	unsupportedMediaType,
 } from '../wire/errors.ts'
@@ -141,7 +142,7 @@ export function checkConfig(config: unknown): string {
 	if (!isRecord(config)) throw invalidType('config', 'an object', config)
 	const text = JSON.stringify(config, null, 2)
 	if (Buffer.byteLength(text) <= CONFIG_BYTES_MAX) return text
-	throw invalidValue('config', `at most ${CONFIG_BYTES_MAX} bytes of JSON with indentation`, 'more')
+	throw moreThan('config', `${CONFIG_BYTES_MAX} bytes of JSON with indentation`)
 }
 
 /** Refuses a body whose declared length is over the limit, before it is read. */
@@ -182,7 +183,7 @@ export function stepHeader(headers: Headers): unknown {
 /** Parses the JSON of a field. Throws ApiError 400 where whoever reads the value would have to recurse far. */
 export function parseBounded(param: string, text: string): unknown {
 	if (nestsDeeperThan(text, JSON_DEPTH_MAX)) {
-		throw invalidValue(param, `at most ${JSON_DEPTH_MAX} brackets within each other`, 'more')
+		throw moreThan(param, `${JSON_DEPTH_MAX} brackets within each other`)
 	}
 	return JSON.parse(withoutByteOrderMark(text))
 }

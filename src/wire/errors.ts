@@ -71,6 +71,15 @@ export function invalidValue(param: string, expected: string, value: unknown): A
 	return badRequest('invalid_value', param, message)
 }
 
+/** 400: a value of more than a limit, which was not read to its end. */
+export function moreThan(param: string, limit: string): ApiError {
+	return badRequest(
+		'invalid_value',
+		param,
+		`Invalid value for '${param}': expected at most ${limit}, got more.`,
+	)
+}
+
 /** Which numbers a field takes; part of the code of what is out of range. */
 export type NumberKind = 'integer' | 'decimal'
 

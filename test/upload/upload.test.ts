@@ -312,6 +312,7 @@ describe('limits', () => {
 		expect(await door.send(jsonBody({ config: deep }))).toMatchObject({
 			status: 400,
 			param: 'config',
+			message: expect.stringContaining('brackets within each other, got more.'),
 		})
 		const answer = await door.send(new Uint8Array(8), {
 			'content-type': 'application/octet-stream',

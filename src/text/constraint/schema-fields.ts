@@ -154,8 +154,9 @@ export function itemsOf(
 ): readonly unknown[] | undefined {
 	if (!Object.hasOwn(fields, keyword)) return undefined
 	const value = fields[keyword]
-	if (!Array.isArray(value) || (value.length === 0 && keyword !== 'required')) {
-		throw invalid(`${path}/${keyword}`, 'an array', value)
+	if (!Array.isArray(value)) throw invalid(`${path}/${keyword}`, 'an array', value)
+	if (value.length === 0 && keyword !== 'required') {
+		throw invalid(`${path}/${keyword}`, 'an array that is not empty', value)
 	}
 	return value
 }
@@ -209,7 +210,9 @@ export function invalid(path: string, wanted: string, value: unknown): Constrain
 	const got = isScalar
 		? (JSON.stringify(value) ?? 'nothing')
 		: Array.isArray(value)
-			? 'an array'
+			? value.length === 0
+				? '[]'
+				: 'an array'
 			: 'an object'
 	return new ConstraintError(
 		'invalid_value',

@@ -66,7 +66,7 @@ describe('refuses by name what it cannot enforce', () => {
 describe('refuses what is no schema', () => {
 	test.each<[string, unknown, string]>([
 		['a number', 5, '#: expected a schema (an object, true or false), got 5'],
-		['an array', [], 'got an array'],
+		['an array', [], 'got []'],
 		['another type', { type: 'int' }, '#/type: expected JSON type names, got "int"'],
 		[
 			'a string count',
@@ -80,7 +80,7 @@ describe('refuses what is no schema', () => {
 			'#/exclusiveMinimum: expected a number',
 		],
 		['an infinite bound', JSON.parse('{"type":"number","maximum":1e999}'), 'expected a number'],
-		['an empty enum', { enum: [] }, '#/enum: expected an array'],
+		['an empty enum', { enum: [] }, '#/enum: expected an array that is not empty, got []'],
 		['anyOf that is no array', { anyOf: {} }, '#/anyOf: expected an array, got an object'],
 		['properties that are no object', { properties: [] }, '#/properties: expected an object'],
 		['required that is no array', { required: 'a' }, '#/required: expected an array'],
