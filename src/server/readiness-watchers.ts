@@ -9,7 +9,8 @@ interface Watcher {
 const LOOKS = 3
 /** Who looks less often is a monitor. */
 const INTERVAL_MS_MAX = 10_000
-const NOTICE_MS_MAX = 6000
+/** The longest that a server that stops goes on to take requests. */
+export const NOTICE_MS_MAX = 6000
 const WATCHERS_MAX = 64
 
 /**

@@ -1,35 +1,23 @@
 /* The manifest in podman: its deployment, settings, volumes, limits and rights, without a cluster. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { runCommand as run } from '../../deploy/release/command.ts'
 import { writeImage } from '../../deploy/release/image.ts'
 import { executablePath } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { type Manifest, onlyOf, type PodSpec, parseManifests, podOf } from './manifests.ts'
-
-/** Runs where there is no systemd, and where no limit can be raised. */
-const CONTAINERS_CONF = `
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-`
+import { podmanIn } from './podman.ts'
 
 /** Plays the deployment and asks it for a text; returns what was seen. Takes the pod and its image away. */
 export async function playPod(text: string, directory: string): Promise<string> {
-	const conf = join(directory, 'containers.conf')
-	writeFileSync(conf, CONTAINERS_CONF)
-	const podman = (args: readonly string[]) =>
-		run(['podman', ...args], { env: { CONTAINERS_CONF: conf } })
-
+	const podman = podmanIn(directory)
 	const name = 'alpha-kubernetes-test'
 	const image = `localhost/${name}:latest`
 	const archive = join(directory, 'image.tar')
 	const source = { version: name, commit: '0'.repeat(40), epoch: 1_700_000_000, notes: '' }
 	const architecture = process.arch === 'x64' ? 'amd64' : 'arm64'
 	await writeImage([{ architecture, executable: executablePath }], archive, source, 'licences')
-	await podman(['pull', '--quiet', `oci-archive:${archive}`])
+	await podman('pull', '--quiet', `oci-archive:${archive}`)
 
 	const manifests = parseManifests(text)
 	const path = join(directory, 'play.yaml')
@@ -37,18 +25,18 @@ export async function playPod(text: string, directory: string): Promise<string> 
 	const played = [onlyOf(manifests, 'ConfigMap'), forPodman(manifests, image, port)]
 	writeFileSync(path, played.map((each) => JSON.stringify(each)).join('\n---\n'))
 	try {
-		await podman(['play', 'kube', '--quiet', path])
+		await podman('play', 'kube', '--quiet', path)
 		const url = `http://127.0.0.1:${port}`
 		const isReady = async () => (await fetch(`${url}/readyz`).catch(() => null))?.ok === true
 		await eventually(isReady, 60_000)
-		const [id] = (await podman(['ps', '--quiet', '--filter', `ancestor=${image}`])).split('\n')
-		await podman(['exec', id!, '/alpha', 'health'])
-		const seen = await podman([
+		const [id] = (await podman('ps', '--quiet', '--filter', `ancestor=${image}`)).split('\n')
+		await podman('exec', id!, '/alpha', 'health')
+		const seen = await podman(
 			'inspect',
 			'--format',
 			'{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.EffectiveCaps}}',
 			id!,
-		])
+		)
 		const expected = `65532:65532 true ${2 ** 30} []`
 		if (seen.trim() !== expected) throw new Error(`expected ${expected}, got ${seen}`)
 		const answer = await fetch(`${url}/api/generate?prompt=She&max_tokens=4`)
@@ -56,8 +44,8 @@ export async function playPod(text: string, directory: string): Promise<string> 
 		if (said === '') throw new Error('it answers with no text')
 		return `healthy, ${seen.trim()}, says ${JSON.stringify(said)}`
 	} finally {
-		await podman(['play', 'kube', '--down', path]).catch(() => '')
-		await podman(['rmi', '--force', image]).catch(() => '')
+		await podman('play', 'kube', '--down', path).catch(() => '')
+		await podman('rmi', '--force', image).catch(() => '')
 	}
 }
 
@@ -78,9 +66,4 @@ function forPodman(manifests: readonly Manifest[], image: string, port: number):
 		containers: [{ ...container, image, ports }],
 	} as unknown as PodSpec
 	return deployment
-}
-
-function freePort(): number {
-	using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-	return server.port
 }

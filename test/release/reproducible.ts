@@ -7,6 +7,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand as run } from '../../deploy/release/command.ts'
+import { podmanIn } from './podman.ts'
 import { serveImage } from './serve-image.ts'
 
 const root = join(import.meta.dir, '../..')
@@ -42,11 +43,13 @@ try {
 	}
 	const image = files.find((name) => name.endsWith('.oci.tar'))
 	if (image !== undefined && Bun.which('podman') !== null) {
-		const podman = ['podman', '--runtime', 'runc', '--cgroup-manager', 'cgroupfs']
-		const loaded = await run([...podman, 'load', '--quiet', '--input', join(first, image)])
+		const podman = podmanIn(directory)
+		const loaded = await podman('load', '--quiet', '--input', join(first, image))
 		const name = loaded.trim().split(' ').at(-1) ?? ''
-		tell(true, `the image continues a prompt: ${JSON.stringify(await serveImage(name))}`)
-		await run([...podman, 'rmi', '--force', name])
+		// Podman takes no notice of health checks in OCI's format; Docker does.
+		const options = ['--health-cmd=["/alpha","health"]']
+		tell(true, `the image: ${await serveImage({ podman, name, port: 3000, options })}`)
+		await podman('rmi', '--force', name)
 	}
 	cpSync(first, join(root, 'dist/release'), { recursive: true })
 } finally {
