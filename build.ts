@@ -35,6 +35,7 @@ const ASSETS = ['checkpoints/novels-austen', 'src/ui/page']
 const SOURCES = [
 	'src/**/*',
 	'checkpoints/novels-austen/*',
+	'deploy/systemd/*',
 	'bun.lock',
 	'package.json',
 	'tsconfig.json',

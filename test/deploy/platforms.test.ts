@@ -3,8 +3,8 @@
  * its image do. Compose's own loader reads compose.yaml in `test/release/dockerfile.ts`.
  */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
-import { basename, dirname, join, relative } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { parseConfig } from '../../src/commands/settings/config.ts'
@@ -287,9 +287,22 @@ test.each(platforms.filter(([, { healthPath }]) => healthPath !== null))(
 	},
 )
 
-test('what is not needed in the image is left out by the file that Docker and Fly look for', () => {
-	expect(existsSync(join(deploy, 'Dockerfile.dockerignore'))).toBe(true)
-	expect(join(dirname(fly.build.dockerfile), fly.build.ignorefile)).toBe(
-		`${basename(fly.build.dockerfile)}.dockerignore`,
-	)
+test('the image is built from what the executable is a function of, and from nothing else', () => {
+	const taken = read('Dockerfile.dockerignore')
+		.split('\n')
+		.filter((line) => line.startsWith('!'))
+		.map((line) => line.slice(1))
+	const [, list] = /const SOURCES = \[\n([^\]]*)\]/.exec(
+		readFileSync(join(root, 'build.ts'), 'utf8'),
+	)!
+	const sources = [...list!.matchAll(/'([^']+)'/g)].map(([, pattern]) => pattern!)
+	for (const pattern of sources) {
+		expect(taken.filter((path) => pattern === path || pattern.startsWith(`${path}/`))).toHaveLength(
+			1,
+		)
+	}
+	// Of the others Bun needs the settings for installing.
+	const others = taken.filter((path) => !sources.some((pattern) => pattern.startsWith(path)))
+	expect(others).toEqual(['bunfig.toml'])
+	expect(fly.build.ignorefile).toBe(`${fly.build.dockerfile}.dockerignore`)
 })
