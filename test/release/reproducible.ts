@@ -20,16 +20,24 @@ function tell(isRight: boolean, what: string): void {
 	if (!isRight) failures++
 }
 
-/** A release made in a clone of its own; returns its directory. */
-async function release(name: string): Promise<string> {
-	const clone = join(directory, name)
-	await run(['git', 'clone', '--quiet', '--no-hardlinks', root, clone])
-	await run([process.execPath, 'run', 'release', ...targets], { cwd: clone })
-	return join(clone, 'dist/release')
+/** A clone of the commit that is checked out. */
+async function clone(name: string): Promise<string> {
+	const path = join(directory, name)
+	await run(['git', 'clone', '--quiet', '--no-hardlinks', root, path])
+	return path
+}
+
+/** Makes a release in a clone; returns its directory. */
+async function release(path: string): Promise<string> {
+	const start = performance.now()
+	console.log(await run([process.execPath, 'run', 'release', ...targets], { cwd: path }))
+	console.log(`released in ${((performance.now() - start) / 1000).toFixed(0)} s`)
+	return join(path, 'dist/release')
 }
 
 try {
-	const [first, second] = [await release('one'), await release('two/deeper')]
+	const [one, two] = [await clone('one'), await clone('two/deeper')]
+	const [first, second] = [await release(one), await release(two)]
 	const sums = (path: string) => readFileSync(join(path, 'SHA256SUMS'), 'utf8')
 	tell(sums(first) === sums(second), `two releases of one commit are equal:\n${sums(first)}`)
 	await run(['sha256sum', '--check', '--strict', '--quiet', 'SHA256SUMS'], { cwd: first })
