@@ -36,11 +36,13 @@ export function kernelLibraryPath(options: {
 		openKernels(path)
 		return path
 	}
+	const { platform } = process
 	return locateLibrary({
-		library: join(import.meta.dir, libraryName(process.platform)),
+		library: join(import.meta.dir, libraryName(platform)),
 		open: openKernels,
 		createMemoryFile,
-		directories: libraryDirectories({ ...options, executable: process.execPath }),
+		hasDescriptorPaths: platform === 'linux',
+		directories: libraryDirectories({ ...options, executable: process.execPath, platform }),
 	})
 }
 

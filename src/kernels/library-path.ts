@@ -4,12 +4,22 @@
  * where the system refuses that, Bun unpacks them into its temporary directory; where that is
  * read-only or mounted noexec, into the first directory that is neither.
  *
- * Nothing stays behind: our copies are unlinked at once and live on as an open descriptor, whose
- * `/proc/self/fd` path every thread of this process can open.
+ * On Linux nothing stays behind: our copies are unlinked at once and live on as an open descriptor, whose
+ * `/proc/self/fd` path every thread of this process can open. macOS and Windows have no such paths: there
+ * one copy of each version stays, which all processes share.
  */
-import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { createHash, randomUUID } from 'node:crypto'
+import {
+	closeSync,
+	openSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	unlinkSync,
+	writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { messageOf } from '../lib/errors.ts'
 
 /** How to look for a path; everything that touches the system can be replaced in tests. */
@@ -20,6 +30,8 @@ export interface LibrarySearch {
 	readonly open: (path: string) => void
 	/** Descriptor of a new anonymous memory file; throws where there is none. */
 	readonly createMemoryFile: () => number
+	/** Whether an open descriptor has a path, as on Linux. */
+	readonly hasDescriptorPaths: boolean
 	/** Directories to try, in this order. */
 	readonly directories: readonly string[]
 }
@@ -40,15 +52,17 @@ export function libraryDirectories(options: {
 	readonly env: Readonly<Record<string, string | undefined>>
 	readonly executable: string
 	readonly checkpoints: string
+	/** As Node names it. */
+	readonly platform: string
 }): string[] {
-	const { env, executable, checkpoints } = options
+	const { env, executable, checkpoints, platform } = options
 	const candidates = [
 		env['BUN_TMPDIR'],
 		env['TMPDIR'],
-		'/tmp',
-		env['XDG_RUNTIME_DIR'],
-		'/dev/shm',
-		'/var/tmp',
+		...(platform === 'linux'
+			? ['/tmp', env['XDG_RUNTIME_DIR'], '/dev/shm', '/var/tmp']
+			: // Of this user alone, on both macOS and Windows.
+				[tmpdir()]),
 		dirname(executable),
 		checkpoints,
 	]
@@ -57,12 +71,14 @@ export function libraryDirectories(options: {
 
 /** Finds a path that `search.open` accepts and opens it. Throws LibraryUnavailableError. */
 export function locateLibrary(search: LibrarySearch): string {
-	const { library, open } = search
+	const { library, open, hasDescriptorPaths } = search
 	const bytes = readFileSync(library)
+	const copyTo = (path: string) =>
+		hasDescriptorPaths ? copyToDescriptor(bytes, path) : keepCopy(bytes, path, basename(library))
 	const candidates: (readonly [place: string, provide: () => string])[] = [
 		['memory', () => copyToMemory(bytes, search.createMemoryFile)],
 		["Bun's temporary directory", () => library],
-		...search.directories.map((path) => [path, () => copyToDirectory(bytes, path)] as const),
+		...search.directories.map((path) => [path, () => copyTo(path)] as const),
 	]
 	const refusals: string[] = []
 	for (const [place, provide] of candidates) {
@@ -93,7 +109,7 @@ function copyToMemory(bytes: Uint8Array, createMemoryFile: () => number): string
 	return `/proc/self/fd/${fd}`
 }
 
-function copyToDirectory(bytes: Uint8Array, directory: string): string {
+function copyToDescriptor(bytes: Uint8Array, directory: string): string {
 	const path = join(directory, `.alpha-${randomUUID()}.so`)
 	// `wx`: in a directory that others can write to, never follow what they put there.
 	writeFileSync(path, bytes, { flag: 'wx', mode: 0o500 })
@@ -101,6 +117,31 @@ function copyToDirectory(bytes: Uint8Array, directory: string): string {
 		return `/proc/self/fd/${openSync(path, 'r')}`
 	} finally {
 		unlinkSync(path)
+	}
+}
+
+/** A copy under a name that its contents decide. Whatever else has that name is replaced, links included. */
+function keepCopy(bytes: Uint8Array, directory: string, name: string): string {
+	const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
+	const path = join(directory, `alpha-${digest}-${name}`)
+	if (holds(path, bytes)) return path
+	const draft = join(directory, `.alpha-${randomUUID()}`)
+	try {
+		writeFileSync(draft, bytes, { flag: 'wx', mode: 0o500 })
+		renameSync(draft, path)
+	} catch (error) {
+		rmSync(draft, { force: true })
+		// Windows replaces no library that is in use: another process has been here meanwhile.
+		if (!holds(path, bytes)) throw error
+	}
+	return path
+}
+
+function holds(path: string, bytes: Uint8Array): boolean {
+	try {
+		return readFileSync(path).equals(bytes)
+	} catch {
+		return false
 	}
 }
 

@@ -6,6 +6,8 @@ import {
 	readdirSync,
 	readFileSync,
 	rmSync,
+	statSync,
+	symlinkSync,
 	writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,6 +34,7 @@ const BYTES = 'the library'
 function search(options: {
 	accepts: (path: string) => boolean
 	memory?: () => number
+	hasDescriptorPaths?: boolean
 	directories?: string[]
 }) {
 	const library = join(directory, 'libkernels.so')
@@ -41,6 +44,7 @@ function search(options: {
 		library,
 		opened,
 		createMemoryFile: options.memory ?? (() => openSync(join(directory, 'memory'), 'w+', 0o600)),
+		hasDescriptorPaths: options.hasDescriptorPaths ?? true,
 		directories: options.directories ?? [directory],
 		open(path: string) {
 			opened.push(path)
@@ -87,6 +91,43 @@ describe('locateLibrary', () => {
 		expect(locateLibrary(options)).toBe(options.opened.at(-1) ?? '')
 	})
 
+	describe('on a system where descriptors have no paths', () => {
+		let place = ''
+		beforeEach(() => {
+			place = mkdtempSync(join(directory, 'place-'))
+		})
+		const keep = () =>
+			locateLibrary(
+				search({
+					accepts: (path) => path.startsWith(place),
+					memory: noMemory,
+					hasDescriptorPaths: false,
+					directories: [place],
+				}),
+			)
+
+		test('keeps one copy, which the next process takes', () => {
+			const path = keep()
+			expect(path).toMatch(/alpha-[0-9a-f]{16}-libkernels\.so$/)
+			expect(readFileSync(path, 'utf8')).toBe(BYTES)
+			const { ino } = statSync(path)
+			expect(keep()).toBe(path)
+			expect(statSync(path).ino).toBe(ino)
+			expect(readdirSync(place)).toHaveLength(1)
+		})
+
+		test('replaces what others have put in its place, and follows no link', () => {
+			const path = keep()
+			const foreign = join(directory, 'foreign')
+			writeFileSync(foreign, 'something else')
+			rmSync(path)
+			symlinkSync(foreign, path)
+			expect(keep()).toBe(path)
+			expect(readFileSync(path, 'utf8')).toBe(BYTES)
+			expect(readFileSync(foreign, 'utf8')).toBe('something else')
+		})
+	})
+
 	test('names every refusal and the remedy when nothing works, and leaves no copies', () => {
 		const place = mkdtempSync(join(directory, 'noexec-'))
 		const missing = join(directory, 'missing')
@@ -123,6 +164,7 @@ describe('libraryDirectories', () => {
 			env: { BUN_TMPDIR: '', TMPDIR: '/tmp', XDG_RUNTIME_DIR: '/run/user/7' },
 			executable: '/opt/alpha/alpha',
 			checkpoints: '/srv/checkpoints',
+			platform: 'linux',
 		})
 		expect(directories).toEqual([
 			'/tmp',
@@ -132,5 +174,15 @@ describe('libraryDirectories', () => {
 			'/opt/alpha',
 			'/srv/checkpoints',
 		])
+	})
+
+	test('has the directory that a system other than Linux gives its user', () => {
+		const directories = libraryDirectories({
+			env: {},
+			executable: '/opt/alpha/alpha',
+			checkpoints: '/srv/checkpoints',
+			platform: 'win32',
+		})
+		expect(directories).toEqual([tmpdir(), '/opt/alpha', '/srv/checkpoints'])
 	})
 })
