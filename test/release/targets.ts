@@ -1,7 +1,7 @@
 /**
  * Builds every target, looks at what came out, and lets those continue a prompt that can run here: as
  * this machine does it. Some minutes: `bun test/release/targets.ts [TARGET…]`, as root on Debian 12 with
- * gcc-aarch64-linux-gnu, musl-dev (also :arm64), clang-14, lld-14, llvm-14, gcc-mingw-w64-x86-64, qemu-user.
+ * gcc-aarch64-linux-gnu, musl-dev (also :arm64), clang-14, lld-14, llvm-14, gcc-mingw-w64-x86-64, qemu-user, wine.
  */
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,6 +19,7 @@ import {
 import { executablePath } from '../helpers/alpha-server.ts'
 import { exportsOf, formatOf, neededBy } from './binary-format.ts'
 import { makeMuslSystem } from './musl-system.ts'
+import { askUnderWine, makeWineSystem, serveUnderWine } from './wine.ts'
 
 const root = join(import.meta.dir, '../..')
 const ASK = 'generate novels-austen She --max-tokens=30 --temperature=0 --threads=2'.split(' ')
@@ -58,6 +59,13 @@ async function continuation(target: KernelTarget, executable: string): Promise<s
 			await makeMuslSystem(system, 'arm64')
 			const libraries = ['-L', system, '-E', `LD_LIBRARY_PATH=${join(system, 'lib')}`]
 			return run(['qemu-aarch64', ...libraries, executable, ...ASK])
+		}
+		case 'windows-x64': {
+			if (Bun.which('wine') === null) return null
+			const system = await makeWineSystem(join(directory, target), executable)
+			const text = await askUnderWine(system, ASK)
+			await serveUnderWine(system)
+			return text
 		}
 		default:
 			return null
