@@ -118,7 +118,11 @@ function windowsToolchain(architecture: Architecture): Toolchain {
 		architecture,
 		compiler: 'x86_64-w64-mingw32-gcc',
 		compileFlags: ['-Wa,-muse-unaligned-vector-move'],
-		linkFlags: ['-shared', '-static', '-lm', '-Wl,--no-insert-timestamp'],
+		linkFlags: [
+			...['-shared', '-static', '-lm', '-Wl,--no-insert-timestamp'],
+			// Else the linker draws it from the path of what it writes.
+			'-Wl,--image-base=0x180000000',
+		],
 		packages: 'gcc-mingw-w64-x86-64',
 	}
 }
