@@ -354,7 +354,7 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
 
 static int32_t draw(const candidates *kept, double u) {
     const int32_t n = kept->count, stretch = n / STRETCHES + STRETCH_MIN;
-    double before[STRETCHES], sum = 0;
+    double before[STRETCHES] = {0}, sum = 0;
     int32_t stretches = 0;
     for (int32_t i = 0; i < n; stretches++) {
         before[stretches] = sum;
