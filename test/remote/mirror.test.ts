@@ -11,7 +11,9 @@ import { jsonBody, UploadDoor, verifyHere, versioned } from '../upload/upload-fi
 import { refuse, type S3Stub, startS3Stub } from './s3-stub.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
-const STALL_MS = 300
+/** Stores have all the time that they need, but for the one that never answers. */
+const PATIENT_MS = 60_000
+const STALL_MS = 2000
 
 /** A server without HTTP: uploads go to the store, `mirror.look()` brings what others have published. */
 class Replica implements Disposable {
@@ -23,12 +25,12 @@ class Replica implements Disposable {
 		this.mirror = mirror
 	}
 
-	static async start(stub: S3Stub): Promise<Replica> {
+	static async start(stub: S3Stub, stallMs?: number): Promise<Replica> {
 		const mirrors: Mirror[] = []
 		const door = await UploadDoor.open({
 			commit: (name, staged, move) => mirrors[0]!.publish(name, staged, move),
 		})
-		const replica = new Replica(door, createMirror(door, stub))
+		const replica = new Replica(door, createMirror(door, stub, stallMs))
 		mirrors.push(replica.mirror)
 		return replica
 	}
@@ -49,8 +51,8 @@ class Replica implements Disposable {
 	}
 }
 
-function createMirror(door: UploadDoor, { env }: S3Stub): Mirror {
-	const objects = new ObjectStore({ url: 's3://models/team', env, stallMs: STALL_MS })
+function createMirror(door: UploadDoor, { env }: S3Stub, stallMs = PATIENT_MS): Mirror {
+	const objects = new ObjectStore({ url: 's3://models/team', env, stallMs })
 	return new Mirror({
 		runs: new RemoteRuns(objects),
 		store: door.store,
@@ -188,27 +190,28 @@ test('an outage is met more seldom the longer it lasts, and its end is seen in 1
 
 describe('a store that', () => {
 	/** What one replica has published, and one that has not yet looked. */
-	async function published(stub: S3Stub) {
+	async function published(stub: S3Stub, stallMs?: number) {
 		const first = await Replica.start(stub)
 		await first.upload(7)
-		return { first, second: await Replica.start(stub) }
+		return { first, second: await Replica.start(stub, stallMs) }
 	}
 
 	const isWeights = (key: string) => key.includes('checkpoint-7')
 
-	test.each([
-		['is away', () => refuse(503, 'SlowDown'), '503 SlowDown'],
+	test.each<[string, () => Response | Promise<Response>, string, number]>([
+		['is away', () => refuse(503, 'SlowDown'), '503 SlowDown', PATIENT_MS],
 		[
 			'sees another time',
 			() => refuse(403, 'RequestTimeTooSkewed'),
 			'the clock of this machine is wrong',
+			PATIENT_MS,
 		],
-		['does not answer', () => new Promise<Response>(() => {}), 'no answer for'],
+		['does not answer', () => new Promise<Response>(() => {}), 'no answer for', STALL_MS],
 	])(
 		'%s changes nothing of what is served, is told, and is asked again',
-		async (_what, answer, told) => {
+		async (_what, answer, told, stallMs) => {
 			await using stub = startS3Stub()
-			const { first, second } = await published(stub)
+			const { first, second } = await published(stub, stallMs)
 			using _first = first
 			using _second = second
 			await second.mirror.look()

@@ -8,7 +8,7 @@ const BYTES = Buffer.from(Array.from({ length: 350_000 }, (_, i) => (i * 7) % 25
 const body = () => new Blob([BYTES])
 
 function openObjects({ env }: S3Stub): ObjectStore {
-	return new ObjectStore({ url: 's3://models/team', env, partBytes: PART_BYTES, stallMs: 500 })
+	return new ObjectStore({ url: 's3://models/team', env, partBytes: PART_BYTES })
 }
 
 function isPart(request: Request): boolean {
