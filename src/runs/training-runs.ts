@@ -107,6 +107,17 @@ export class TrainingRuns {
 		return this.#reading.idle()
 	}
 
+	/**
+	 * Resolves when `find` knows of the run if there is one: another server may have written it a moment ago.
+	 * Costs one system call when there is none.
+	 */
+	async lookFor(id: string): Promise<void> {
+		await this.ready()
+		if (this.find(id) !== undefined) return
+		await this.#options.store.lookFor(id)
+		await this.ready()
+	}
+
 	/** Takes what a trainer says; it is on disk when this resolves. */
 	async report(report: Report): Promise<void> {
 		await this.#runOf(runDirectoryName(report.runId)).report(report, this.#now())

@@ -40,7 +40,7 @@ export interface Exports {
 /** Training runs: trainers report, people watch. */
 export type Trainings = Pick<
 	TrainingRuns,
-	'report' | 'ready' | 'list' | 'find' | 'checkpoints' | 'feed'
+	'report' | 'ready' | 'lookFor' | 'list' | 'find' | 'checkpoints' | 'feed'
 >
 
 /** Takes spans without ever keeping a request waiting. */

@@ -30,6 +30,7 @@ export function noTrainings(): Trainings {
 	return {
 		report: () => Promise.resolve(),
 		ready: () => Promise.resolve(),
+		lookFor: () => Promise.resolve(),
 		list: () => [],
 		find: () => undefined,
 		checkpoints: () => [],

@@ -268,6 +268,16 @@ describe('a run that a trainer writes here without reporting', () => {
 		})
 	})
 
+	test('is found by who asks for it before any look at the directory has seen it', async () => {
+		using at = await RunsFixture.open()
+		cpSync(join(fixtures, 'v1-char'), join(at.path, 'run'), { recursive: true })
+		expect(at.runs.find('run')).toBeUndefined()
+		await at.runs.lookFor('run')
+		expect(at.runs.find('run')).toMatchObject({ latestStep: 300, metricCount: 300 })
+		await at.runs.lookFor('another')
+		expect(at.runs.find('another')).toBeUndefined()
+	})
+
 	test('is followed live', async () => {
 		using at = await RunsFixture.open()
 		mkdirSync(join(at.path, 'run'))

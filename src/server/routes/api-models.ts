@@ -133,7 +133,7 @@ async function showCard({ catalog }: ServerContext, id: string, request: Request
 
 async function remove({ trainings, uploads }: ServerContext, request: Request) {
 	const { name } = readDeleteQuery(request)
-	await trainings.ready()
+	await trainings.lookFor(name)
 	const run = trainings.find(name)
 	if (run === undefined) throw modelNotFound(name)
 	await uploads.remove(run.name)

@@ -163,7 +163,7 @@ async function allRuns({ trainings }: ServerContext): Promise<readonly RunOvervi
 }
 
 async function findRun({ trainings }: ServerContext, id: string): Promise<RunOverview> {
-	await trainings.ready()
+	await trainings.lookFor(id)
 	const run = trainings.find(id)
 	if (run === undefined) throw notFound('run', id, 'GET /api/runs lists the runs.')
 	return run

@@ -7,7 +7,7 @@ export interface Measured {
 }
 
 export interface Goal {
-	/** Of the table of goals, `G1` … `G17`. */
+	/** How it is asked for alone: `G1` … `G17`, or a word. */
 	readonly id: string
 	readonly goal: string
 	/** `scale` 1 is the whole measurement, 0.1 a slice of it. Null: cannot be measured here. */

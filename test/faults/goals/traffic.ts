@@ -3,6 +3,11 @@ import { connect, type Socket } from 'node:net'
 import type { AlphaServer } from '../../helpers/alpha-server.ts'
 import { HttpAnswer } from '../../helpers/http-answer.ts'
 
+/** Who is asked: a server, or what stands in front of it. */
+interface Listening {
+	readonly port: number
+}
+
 export interface Asked {
 	readonly status: number
 	/** Until the first byte and until the end of the answer, in milliseconds. */
@@ -30,7 +35,7 @@ export function completion(tokens: number, changes: object = {}): Ask {
 }
 
 /** Sends a request and reads its answer to the end; rejects when the connection ends before. */
-export function ask(server: AlphaServer, request: Ask): Promise<Asked> {
+export function ask(server: Listening, request: Ask): Promise<Asked> {
 	const { timeoutMs = 60_000 } = request
 	return new Promise((resolve, reject) => {
 		const startedAt = performance.now()
@@ -64,13 +69,13 @@ export function ask(server: AlphaServer, request: Ask): Promise<Asked> {
 }
 
 /** Sends a request whose answer nobody reads. */
-export function neglect(server: AlphaServer, request: Ask): Socket {
+export function neglect(server: Listening, request: Ask): Socket {
 	const socket = open(server, request)
 	socket.pause()
 	return socket
 }
 
-function open(server: AlphaServer, request: Ask): Socket {
+function open(server: Listening, request: Ask): Socket {
 	const { from } = request
 	const socket = connect({
 		port: server.port,
