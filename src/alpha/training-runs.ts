@@ -1,8 +1,8 @@
 /** Training runs in the shapes of the trainer's own dashboard. */
 import type { CheckpointVersion } from '../checkpoint/store/checkpoint-version.ts'
+import type { EventRow } from '../runs/entries.ts'
 import type { News } from '../runs/live-feed.ts'
 import type { JsonObject, SampleSet } from '../runs/report.ts'
-import type { EventRow } from '../runs/training-run.ts'
 import type { RunOverview } from '../runs/training-runs.ts'
 import type {
 	CheckpointRow,

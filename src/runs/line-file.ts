@@ -134,16 +134,17 @@ export class LineFile {
 	}
 
 	/** The last whole lines that `bytes` of the file hold. */
-	async tail(bytes: number): Promise<readonly string[]> {
+	async *tail(bytes: number): AsyncGenerator<readonly string[]> {
 		const file = await openOrNull(this.path)
-		if (file === null) return []
+		if (file === null) return
 		await using closing = file
 		const start = Math.max(0, this.#offset - bytes)
-		const buffer = Buffer.alloc(this.#offset - start)
-		const { bytesRead } = await closing.read(buffer, 0, buffer.length, start)
-		const text = buffer.subarray(0, bytesRead)
-		const from = start === 0 ? 0 : text.indexOf(NEWLINE) + 1
-		return splitLines(text.subarray(from))
+		let isFirst = true
+		for await (const { lines } of wholeLines(closing, start)) {
+			// It may begin in the middle of a line.
+			yield isFirst && start > 0 ? lines.slice(1) : lines
+			isFirst = false
+		}
 	}
 
 	/** Deals with half a line at the end: cut off, or ended where only its line end is missing. */

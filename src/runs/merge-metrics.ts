@@ -1,6 +1,6 @@
 import { appendFile, open } from 'node:fs/promises'
+import { parseObject } from './entries.ts'
 import { readAllLines } from './line-file.ts'
-import { parseObject } from './training-run.ts'
 
 /** Lines that a run may be ahead of the metrics of an upload, bytes. */
 const AHEAD_BYTES_MAX = 2 ** 26

@@ -9,9 +9,9 @@ import {
 } from '../checkpoint/store/names.ts'
 import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { isRecord } from '../lib/json.ts'
+import { type EventRow, parseEventRow, parseObject } from './entries.ts'
 import { readAllLines, readLastLines } from './line-file.ts'
 import type { EventLevel, JsonObject, SampleSet } from './report.ts'
-import { type EventRow, parseEventRow, parseObject } from './training-run.ts'
 
 /** Bytes at the end of a file that a question for the last lines looks through. */
 const TAIL_BYTES_MAX = 2 ** 26

@@ -9,13 +9,23 @@ import { EVENTS_NAME, SAMPLES_NAME, TRAINING_LOG_NAME } from '../checkpoint/stor
 import { readTrainerPoints, type TrainerState } from '../checkpoint/store/trainer-state.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
-import { isRecord } from '../lib/json.ts'
-import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
-import { inSlices, type Steps } from '../lib/steps.ts'
-import { LINE_BYTES_MAX, LineFile } from './line-file.ts'
+import { inSlices } from '../lib/steps.ts'
+import {
+	type Entry,
+	type EventRow,
+	metricsEntries,
+	numberOrNull,
+	parseEventRow,
+	toEntries,
+	toEntry,
+	toEventRow,
+	withoutTime,
+} from './entries.ts'
+import { LineFile } from './line-file.ts'
 import type { News } from './live-feed.ts'
-import type { EventLevel, JsonObject, Report, RunStart } from './report.ts'
+import type { Repeats } from './repeats.ts'
+import type { JsonObject, Report, RunStart } from './report.ts'
 import {
 	type RunRecord,
 	readRecord,
@@ -29,9 +39,6 @@ const RECORD_INTERVAL_MS = 30_000
 
 /** A start this soon after the last word is the same start, sent again. */
 const SAME_START_MS = 60_000
-
-/** Where repeated events and samples are looked for, bytes from the end. */
-const REPEAT_BYTES = 2 ** 16
 
 /** A trainer that has reported this lately is not expected to write beside that, milliseconds. */
 const REPORTED_MS = 1000
@@ -58,18 +65,6 @@ const NO_PROGRESS: Progress = {
 	lastPoint: null,
 }
 
-/** An event as it is told: with its number in the run. */
-export interface EventRow {
-	readonly id: number
-	readonly step: number | null
-	readonly level: EventLevel
-	readonly kind: string
-	readonly message: string
-	readonly payload: unknown
-	/** ISO 8601. */
-	readonly timestamp: string
-}
-
 export interface TrainingRunOptions {
 	/** The checkpoints directory. */
 	readonly root: string
@@ -79,17 +74,12 @@ export interface TrainingRunOptions {
 	readonly trainerState: () => TrainerState | null
 }
 
-/** A line of a file and what it says. */
-interface Entry {
-	readonly line: string
-	readonly value: JsonObject
-}
-
 /** How lines go to one of the files. */
 interface Destination {
 	readonly file: LineFile
 	/** May these lines stand there already? */
 	mayRepeat(): boolean
+	readonly repeats: Repeats
 	/** Lines of the same sameness are the same. */
 	sameness(line: string): string
 	/** Takes in what has been added; the first line is the `firstNumber`-th. */
@@ -180,7 +170,7 @@ export class TrainingRun {
 	}
 
 	/** Takes a report; it is on disk when this resolves. What was reported before is not stored twice. */
-	report(report: Report, nowMs: number): Promise<void> {
+	report(report: Report, repeats: Repeats, nowMs: number): Promise<void> {
 		return this.exclusively(async () => {
 			if (!this.#hasDirectory) await this.#makeDirectory()
 			if (!this.#isKnown) await this.#read()
@@ -188,16 +178,16 @@ export class TrainingRun {
 			this.#lastHeardMs = nowMs
 			this.#reportedMs = performance.now()
 			try {
-				await this.#store(report, nowMs)
+				await this.#store(report, repeats, nowMs)
 			} catch (error) {
 				if (!['ENOENT', 'ENOTDIR'].includes(errorCode(error))) throw error
 				await this.#makeDirectory()
-				await this.#store(report, nowMs)
+				await this.#store(report, repeats, nowMs)
 			}
 		})
 	}
 
-	async #store(report: Report, nowMs: number): Promise<void> {
+	async #store(report: Report, repeats: Repeats, nowMs: number): Promise<void> {
 		switch (report.type) {
 			case 'run_start':
 				await this.#start(report, nowMs)
@@ -207,6 +197,7 @@ export class TrainingRun {
 				const hasNew = await this.#append(entries, {
 					file: this.#metrics,
 					mayRepeat: () => first <= this.#progress.latestStep,
+					repeats,
 					sameness: (line) => line,
 					take: (points) => this.#takeMetrics(points),
 				})
@@ -220,6 +211,7 @@ export class TrainingRun {
 					{
 						file: this.#events,
 						mayRepeat: () => true,
+						repeats,
 						sameness: (line) => line,
 						take: (events, first) =>
 							this.#takeEvents(events.map(({ value }, i) => toEventRow(value, first + i))),
@@ -234,6 +226,7 @@ export class TrainingRun {
 					{
 						file: this.#samples,
 						mayRepeat: () => true,
+						repeats,
 						sameness: withoutTime,
 						take: (sets) => this.#takeSamples(sets),
 					},
@@ -317,9 +310,10 @@ export class TrainingRun {
 	async #append(entries: readonly Entry[], to: Destination): Promise<boolean> {
 		const { file } = to
 		for (let attempt = 0; attempt < 3; attempt++) {
-			const fresh = to.mayRepeat() ? await withoutRepeats(entries, to) : entries
+			const fresh = to.mayRepeat() ? await to.repeats.dropFrom(entries, to) : entries
 			if (fresh.length === 0) return false
 			const appended = await file.append(fresh.map(({ line }) => line))
+			if (appended === 'unread') to.repeats.forget()
 			if (appended === 'read') to.take(fresh, file.lineCount - fresh.length + 1)
 			else await this.#read()
 			if (appended !== 'unread') return true
@@ -441,45 +435,6 @@ export class TrainingRun {
 	}
 }
 
-async function withoutRepeats(
-	entries: readonly Entry[],
-	{ file, sameness }: Destination,
-): Promise<readonly Entry[]> {
-	const bytes = entries.reduce((sum, { line }) => sum + Buffer.byteLength(line) + 1, 0)
-	const there = new Set((await file.tail(bytes + REPEAT_BYTES)).map(sameness))
-	return entries.filter(({ line }) => !there.has(sameness(line)))
-}
-
-/** A line of events.jsonl; null when it is none. */
-export function parseEventRow(line: string, id: number): EventRow | null {
-	const event = parseObject(line)
-	return event && toEventRow(event, id)
-}
-
-/** What is missing gets the trainer's own defaults. */
-function toEventRow(event: JsonObject, id: number): EventRow {
-	const { step, level, kind, message, payload, timestamp } = event
-	return {
-		id,
-		step: numberOrNull(step),
-		level: level === 'debug' || level === 'warn' || level === 'error' ? level : 'info',
-		kind: typeof kind === 'string' ? kind : 'generic',
-		message: typeof message === 'string' ? message : '',
-		payload: payload ?? null,
-		timestamp: typeof timestamp === 'string' ? timestamp : '',
-	}
-}
-
-/** A line as an object; null when it is none. */
-export function parseObject(line: string): JsonObject | null {
-	try {
-		const value: unknown = JSON.parse(line)
-		return isRecord(value) ? value : null
-	} catch {
-		return null
-	}
-}
-
 function emptyRecord(runId: string, nowMs: number): RunRecord {
 	const now = new Date(nowMs).toISOString()
 	return {
@@ -496,54 +451,7 @@ function emptyRecord(runId: string, nowMs: number): RunRecord {
 	}
 }
 
-/** Lines of the points that have a step, in steps: a large batch must hold nobody up. */
-function* metricsEntries(
-	points: readonly JsonObject[],
-): Steps<{ readonly entries: readonly Entry[]; readonly first: number }> {
-	const entries: Entry[] = []
-	let first = Number.POSITIVE_INFINITY
-	for (const point of points) {
-		yield
-		const { step } = point
-		if (typeof step !== 'number') continue
-		const entry = toEntry(point)
-		if (entry === null) continue
-		first = Math.min(first, step)
-		entries.push(entry)
-	}
-	return { entries, first }
-}
-
-/** Null for what no reader would take: too long, or nested too deeply. */
-function toEntry(value: object): Entry | null {
-	try {
-		const line = JSON.stringify(value)
-		const isFit = Buffer.byteLength(line) < LINE_BYTES_MAX && !nestsDeeperThan(line, JSON_DEPTH_MAX)
-		return isFit ? { line, value: { ...value } } : null
-	} catch {
-		// Too deep even for JSON.stringify.
-		return null
-	}
-}
-
-/** Lines as objects, but for those that are none. */
-function toEntries(lines: readonly string[]): readonly Entry[] {
-	return lines.flatMap((line) => {
-		const value = parseObject(line)
-		return value === null ? [] : [{ line, value }]
-	})
-}
-
-/** Samples carry the time of their arrival, which two arrivals do not share. */
-function withoutTime(line: string): string {
-	return line.replace(/,"timestamp":"[^"]*"\}$/, '}')
-}
-
 /** The inside of an object's JSON. */
 function fieldsOf(value: JsonObject): string {
 	return JSON.stringify(value).slice(1, -1)
-}
-
-function numberOrNull(value: unknown): number | null {
-	return typeof value === 'number' && Number.isFinite(value) ? value : null
 }

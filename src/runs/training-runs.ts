@@ -15,6 +15,7 @@ import type { Log } from '../lib/log.ts'
 import { SerialQueue } from '../lib/serial-queue.ts'
 import { LiveFeed, type News } from './live-feed.ts'
 import { mergeMetrics } from './merge-metrics.ts'
+import { Repeats } from './repeats.ts'
 import type { JsonObject, Report } from './report.ts'
 import { runDirectoryName } from './run-name.ts'
 import { judgeState, type RunState } from './run-state.ts'
@@ -118,9 +119,12 @@ export class TrainingRuns {
 		await this.ready()
 	}
 
-	/** Takes what a trainer says; it is on disk when this resolves. */
-	async report(report: Report): Promise<void> {
-		await this.#runOf(runDirectoryName(report.runId)).report(report, this.#now())
+	/**
+	 * Takes what a trainer says; it is on disk when this resolves. A report that comes in parts brings the same
+	 * `repeats` with each.
+	 */
+	async report(report: Report, repeats = new Repeats()): Promise<void> {
+		await this.#runOf(runDirectoryName(report.runId)).report(report, repeats, this.#now())
 	}
 
 	/** All runs, those that were heard of last first. */

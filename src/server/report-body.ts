@@ -2,6 +2,7 @@
 import { parseReport, parseReportValue } from '../alpha/ingest.ts'
 import { OPEN_BRACKET } from '../checkpoint/formats/json-bytes.ts'
 import { nextTurn } from '../lib/steps.ts'
+import type { ReportSize } from '../runs/repeats.ts'
 import type { JsonObject } from '../runs/report.ts'
 import { type ItemRun, JsonListSplitter } from '../upload/json-list-splitter.ts'
 import {
@@ -25,31 +26,42 @@ const CHUNK_LENGTH = 2 ** 18
 const SPLITTABLE: ReadonlySet<string> = new Set(['metrics', 'events', 'event'])
 const PART_ITEMS = 5000
 
+type Field = readonly [name: string, value: unknown]
+
+export interface ReportBody {
+	/** The report as one object or, where a list is very long, several that each have some of it. */
+	readonly parts: AsyncIterable<JsonObject>
+	readonly size: ReportSize
+}
+
 /**
- * The body of a report as one object or, where a list is very long, several that each have some of it. All of
- * it has been checked when this resolves. In a long one, values and items of more than 1 MiB are null. Throws ApiError.
+ * The body of a report, all of which has been checked when this resolves. In a long one, values and items of more
+ * than 1 MiB are null. Throws ApiError.
  */
-export async function readReport(
-	request: Request,
-	bytesMax: number,
-): Promise<AsyncIterable<JsonObject>> {
+export async function readReport(request: Request, bytesMax: number): Promise<ReportBody> {
 	const declared = request.headers.get('content-length')
 	if (declared !== null && Number(declared) <= AT_ONCE_BYTES_MAX) {
-		return reportParts(Object.entries(parseReport(await readText(request, bytesMax))))
+		const text = await readText(request, bytesMax)
+		return reportOf(Object.entries(parseReport(text)), Buffer.byteLength(text))
 	}
 	const report = new ReportReader()
+	let sizeBytes = 0
 	for await (const bytes of bodyPieces(request, bytesMax)) {
+		sizeBytes += bytes.length
 		for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
 			report.push(bytes.subarray(from, from + PIECE_BYTES))
 			await nextTurn()
 		}
 	}
-	return reportParts(report.end())
+	return reportOf([...report.end()], sizeBytes)
 }
 
-async function* reportParts(
-	fields: Iterable<readonly [name: string, value: unknown]>,
-): AsyncGenerator<JsonObject> {
+function reportOf(fields: readonly Field[], bytes: number): ReportBody {
+	const lengths = fields.map(([, value]) => (isList(value) ? value.length : 0))
+	return { parts: reportParts(fields), size: { bytes, items: Math.max(0, ...lengths) } }
+}
+
+async function* reportParts(fields: readonly Field[]): AsyncGenerator<JsonObject> {
 	const report: Record<string, unknown> = {}
 	let split: { readonly name: string; readonly list: LongList | readonly unknown[] } | null = null
 	for (const [name, value] of fields) {

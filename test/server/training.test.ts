@@ -217,6 +217,17 @@ describe('POST /api/ingest', () => {
 		expect(lines.at(-1)).toEqual({ step: 12_002, loss: null })
 	})
 
+	test('stores a long report once, however often it is sent', async () => {
+		const timestamp = '2026-01-02T03:04:05.000Z'
+		const rows = Array.from({ length: 12_000 }, (_, i) => ({ step: i + 1, loss: 2, timestamp }))
+		for (const list of ['metrics', 'events']) {
+			const body = JSON.stringify({ type: list, runId: 'run', [list]: rows })
+			for (let time = 0; time < 2; time++) expect((await ingest(body)).status).toBe(200)
+			const log = readFileSync(at.pathOf('run', `${list}.jsonl`), 'utf8')
+			expect([list, log.trimEnd().split('\n').length]).toEqual([list, rows.length])
+		}
+	})
+
 	test.each(['{"type":"metrics",', '{"type":"metrics","metrics":[1 2]}'])(
 		'refuses a long body that begins like %s and is no JSON',
 		async (start) => {

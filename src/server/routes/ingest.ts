@@ -2,6 +2,7 @@ import type { Static } from '@sinclair/typebox'
 import { Elysia } from 'elysia'
 import { toCompleteReport, toReport } from '../../alpha/ingest.ts'
 import { Accepted, CompleteBody, IngestBody } from '../../alpha/schemas/ingest.ts'
+import { Repeats } from '../../runs/repeats.ts'
 import type { JsonObject, Report } from '../../runs/report.ts'
 import { ByteBudget } from '../byte-budget.ts'
 import type { ServerContext } from '../deps.ts'
@@ -72,9 +73,10 @@ async function take(
 	return await connections.withoutIdleTimeout(request, () =>
 		budget.spending(bytes, async () => {
 			connections.timeReader(request)
-			const parts = await readReport(request, limits.reportBytesMax)
+			const { parts, size } = await readReport(request, limits.reportBytesMax)
 			connections.suspendTimeout(request)
-			for await (const part of parts) await trainings.report(toReport(part))
+			const repeats = new Repeats(size)
+			for await (const part of parts) await trainings.report(toReport(part), repeats)
 			return new Response(accepted, { headers: acceptedHeaders })
 		}),
 	)
