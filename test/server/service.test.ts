@@ -27,7 +27,7 @@ describe('/v1/models', () => {
 	test('retrieves one', async () => {
 		expect(await (await testApp().get('/v1/models/second')).json()).toMatchObject({ id: 'second' })
 		expect((await testApp().get('/v1/models/nope')).status).toBe(404)
-		expect((await testApp().get('/v1/models/%zz')).status).toBe(404)
+		expect((await testApp().get('/v1/models/%zz')).status).toBe(400)
 	})
 
 	test('answers HEAD without a body', async () => {
