@@ -1,4 +1,5 @@
 import { toRun, toUnservedRun } from '../alpha/responses.ts'
+import { forEachAtOnce } from '../lib/at-once.ts'
 import type { ModelCard } from '../models/catalog.ts'
 import { ObjectStoreError } from '../remote/bucket.ts'
 import type { RemoteRuns } from '../remote/remote-runs.ts'
@@ -76,21 +77,13 @@ const HEADS_AT_ONCE = 8
 async function readPublished(runs: RemoteRuns): Promise<PublishedRun[]> {
 	const published: PublishedRun[] = []
 	try {
-		const waiting = await runs.names()
-		const work = async () => {
-			for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-				const state = await runs.head(name)
-				if (typeof state === 'string') continue
-				const { step, digest, files } = state.head
-				published.push({
-					name,
-					step,
-					bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-					digest,
-				})
-			}
-		}
-		await Promise.all(Array.from({ length: HEADS_AT_ONCE }, work))
+		await forEachAtOnce(await runs.names(), HEADS_AT_ONCE, async (name) => {
+			const state = await runs.head(name)
+			if (typeof state === 'string') return
+			const { step, digest, files } = state.head
+			const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
+			published.push({ name, step, bytes, digest })
+		})
 	} catch (error) {
 		if (!(error instanceof ObjectStoreError)) throw error
 		throw new CommandError(exitStatus.unavailable, `object store: ${error.message}`)

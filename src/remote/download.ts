@@ -2,6 +2,7 @@
  * One object into a file: in ranges at the same time, all of one version, from where an earlier try was
  * cut. A store that gives no such ranges is asked for the whole.
  */
+import { forEachAtOnce } from '../lib/at-once.ts'
 import { ObjectStoreError } from './bucket.ts'
 import type { RemoteFile } from './head.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -56,29 +57,20 @@ async function fetchRanges(
 	gaps: readonly Gap[],
 	partial: PartialFile,
 ): Promise<boolean> {
-	const waiting = [...gaps]
-	const stop = new AbortController()
 	let isRefused = false
-	const failures: unknown[] = []
-	const work = async () => {
-		for (let gap = waiting.shift(); gap !== undefined; gap = waiting.shift()) {
-			if (!(await fetchRange(source, gap, partial, stop.signal))) {
+	try {
+		await forEachAtOnce(gaps, RANGES_AT_ONCE, async (gap, signal) => {
+			if (!(await fetchRange(source, gap, partial, signal))) {
 				isRefused = true
-				return stop.abort()
+				throw new ObjectStoreError(`get ${source.key}: expected a range of one version`)
 			}
 			await partial.note()
-		}
+		})
+		return true
+	} catch (error) {
+		if (isRefused) return false
+		throw error
 	}
-	const workers = Array.from({ length: RANGES_AT_ONCE }, () =>
-		work().catch((error: unknown) => {
-			failures.push(error)
-			stop.abort()
-		}),
-	)
-	await Promise.all(workers)
-	if (isRefused) return false
-	if (failures.length > 0) throw failures[0]
-	return true
 }
 
 async function fetchRange(

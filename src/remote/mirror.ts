@@ -9,6 +9,7 @@ import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { checkpointName, isSafeName, stepDirectoryName } from '../checkpoint/store/names.ts'
 import type { CheckpointStore } from '../checkpoint/store/store.ts'
+import { forEachAtOnce } from '../lib/at-once.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { isFault } from '../lib/fault.ts'
 import { isRecord } from '../lib/json.ts'
@@ -144,18 +145,15 @@ export class Mirror {
 		let failure: unknown = null
 		try {
 			const names = (await this.#options.runs.names()).filter(isSafeName)
-			const waiting = [...new Set([...names, ...this.#known.keys()])]
-			const work = async () => {
-				for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-					if (this.#isClosed) return
-					await this.#lookAtRun(name, isFull).catch((error: unknown) => {
-						failure = error
-						// The others would wait for the same.
-						if (isOutage(error)) waiting.length = 0
-					})
-				}
-			}
-			await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work))
+			const all = new Set([...names, ...this.#known.keys()])
+			await forEachAtOnce(all, LOOKS_AT_ONCE, async (name) => {
+				if (this.#isClosed) return
+				await this.#lookAtRun(name, isFull).catch((error: unknown) => {
+					failure = error
+					// The others would wait for the same.
+					if (isOutage(error)) throw error
+				})
+			})
 			if (failure === null && !this.#isClosed) await this.#downloads.sweep()
 		} catch (error) {
 			failure = error

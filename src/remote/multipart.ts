@@ -2,6 +2,7 @@
  * Large objects go in parts, several at a time, each tried again by itself. Nobody sees them before the
  * last request puts them together, which carries the condition. What fails takes its parts back.
  */
+import { forEachAtOnce } from '../lib/at-once.ts'
 import { type Bucket, elementOf, elementsOf, ObjectStoreError, plainText } from './bucket.ts'
 
 /** The least that stores take as a part is 5 MiB. */
@@ -96,32 +97,18 @@ async function sendParts(
 	{ what, uploadId, body, size }: Parts,
 ): Promise<string[]> {
 	const etags: string[] = new Array(Math.ceil(body.size / size)).fill('')
-	const waiting = [...etags.keys()]
-	const stop = new AbortController()
-	const sendOne = async (index: number) => {
+	const sendOne = async (index: number, signal: AbortSignal) => {
 		const query = { partNumber: String(index + 1), uploadId }
 		const part = body.slice(index * size, Math.min(body.size, (index + 1) * size))
-		const request = { method: 'PUT', key, what, query, body: part, signal: stop.signal } as const
+		const request = { method: 'PUT', key, what, query, body: part, signal } as const
 		const response = await bucket.send(request)
 		if (!response.ok) throw await bucket.refusal(what, response)
 		await response.body?.cancel()
 		etags[index] = response.headers.get('etag') ?? ''
 	}
-	const work = async () => {
-		for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-			const own = index
-			await persistently(() => sendOne(own), stop.signal)
-		}
-	}
-	const failures: unknown[] = []
-	const workers = Array.from({ length: PARTS_AT_ONCE }, () =>
-		work().catch((error: unknown) => {
-			failures.push(error)
-			stop.abort()
-		}),
+	await forEachAtOnce(etags.keys(), PARTS_AT_ONCE, (index, signal) =>
+		persistently(() => sendOne(index, signal), signal),
 	)
-	await Promise.all(workers)
-	if (failures.length > 0) throw failures[0]
 	return etags
 }
 
