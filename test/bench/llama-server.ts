@@ -1,5 +1,7 @@
 /** llama.cpp's server with a model in memory, as many slots as there are streams, and no cache of prompts. */
+
 import type { Subprocess } from 'bun'
+import { freePort } from '../helpers/free-port.ts'
 import type { Bench } from './bench-context.ts'
 import { buildLlamaCpp } from './llama-cpp-build.ts'
 import type { ServerProcess } from './server-process.ts'
@@ -42,13 +44,6 @@ export async function startLlamaServer(
 		await child.exited
 	}
 	return { port, pid: child.pid, [Symbol.asyncDispose]: stop }
-}
-
-function freePort(): number {
-	const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
-	const { port } = server
-	server.stop(true)
-	return port!
 }
 
 async function untilReady(child: Subprocess, port: number): Promise<void> {

@@ -2,12 +2,14 @@
  * The LiteLLM proxy in front of two servers, with the configuration that we give people: it spreads requests over
  * them, leaves alone for a while what is full or gone, and comes back to it.
  */
+
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { sequencesUnderWay } from './engine-load.ts'
 import { pythonExecutable } from './python-environment.ts'
@@ -212,13 +214,6 @@ async function startProxy(replicas: readonly AlphaServer[]) {
 			workspace[Symbol.dispose]()
 		},
 	}
-}
-
-function freePort(): number {
-	const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-	const { port } = listener
-	listener.stop(true)
-	return port
 }
 
 /** Chats that a server has answered with this status. */

@@ -3,9 +3,9 @@
  * LLAMA_SERVER`, a path. When all agree it writes the digests that the tests compare with
  * (fixtures/exports-gguf.json).
  */
+
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { exportCheckpoint } from '../../src/checkpoint/exports/export.ts'
 import { ggufApproximation } from '../../src/checkpoint/exports/gguf-model.ts'
@@ -14,6 +14,7 @@ import { openKernels } from '../../src/kernels/binding.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
 import { forwardPass } from '../helpers/forward-pass.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { openFixture } from '../helpers/open-fixture.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { libraryPath } from '../helpers/test-engine.ts'
@@ -61,18 +62,9 @@ interface Drawn {
 	readonly top_logprobs: readonly { readonly id: number; readonly logprob: number }[]
 }
 
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, '127.0.0.1')
-	await new Promise((resolve) => server.once('listening', resolve))
-	const address = server.address()
-	await new Promise((resolve) => server.close(resolve))
-	if (typeof address !== 'object' || address === null) throw new Error('no free port')
-	return address.port
-}
-
 /** llama-server with a model, until it is disposed. */
 async function startLlama(executable: string, path: string) {
-	const port = await freePort()
+	const port = freePort()
 	const url = `http://127.0.0.1:${port}`
 	const child = Bun.spawn(
 		[

@@ -4,6 +4,7 @@
  * outage fails no inference and its end is seen within 15 seconds. Three minutes:
  * `bun test/release/object-store.ts [--races 1000] [--outage SECONDS]`; needs go and dist/alpha.
  */
+
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,7 @@ import { ObjectStore } from '../../src/remote/object-store.ts'
 import { RemoteRuns } from '../../src/remote/remote-runs.ts'
 import { executablePath, startAlpha, uploadSecret } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/free-port.ts'
 
 const GATEWAY = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'
 const STORE = 's3://models/team'
@@ -50,11 +52,6 @@ async function timed(what: string, work: () => Promise<void>): Promise<void> {
 	)
 	const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
 	tell(error === null, `${what} after ${seconds} s${error === null ? '' : `: ${error}`}`)
-}
-
-function freePort(): number {
-	using server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
-	return server.port!
 }
 
 if (!existsSync(join(tools, 'versitygw')))

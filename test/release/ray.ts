@@ -2,12 +2,14 @@
  * deploy/ray_serve.py with Ray from PyPI: answers and streams come through, a second replica starts when
  * requests pile up, and none outlives Ray. Two minutes: `bun test/release/ray.ts`; needs python3 and dist/alpha.
  */
+
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCommand as run } from '../../deploy/release/command.ts'
 import { executablePath } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/free-port.ts'
 
 const UV = 'uv==0.13.9'
 const RAY = 'ray[serve]==2.60.0'
@@ -40,11 +42,6 @@ let failures = 0
 function tell(isRight: boolean, what: string): void {
 	console.log(`(${isRight ? 'pass' : 'fail'}) ${what}`)
 	if (!isRight) failures++
-}
-
-function freePort(): number {
-	using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-	return server.port
 }
 
 /** Processes that this run's replicas consist of. */

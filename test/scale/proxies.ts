@@ -1,9 +1,11 @@
 /** nginx, HAProxy and Caddy as processes, with the configurations that we give people but for their ports. */
+
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 export type ProxyName = 'nginx' | 'haproxy' | 'caddy'
@@ -77,11 +79,6 @@ function configOf(
 	})
 	const moved = config.replace(FRONT, `:${port}`)
 	return wrap === undefined ? moved : wrap(moved, directory)
-}
-
-export function freePort(): number {
-	using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-	return server.port
 }
 
 async function isListening(port: number): Promise<boolean> {
