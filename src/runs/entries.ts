@@ -3,7 +3,7 @@ import { isRecord } from '../lib/json.ts'
 import { JSON_DEPTH_MAX, nestsDeeperThan } from '../lib/json-scan.ts'
 import type { Steps } from '../lib/steps.ts'
 import { LINE_BYTES_MAX } from './line-file.ts'
-import type { EventLevel, JsonObject } from './report.ts'
+import type { JsonObject, TrainingEvent } from './report.ts'
 
 /** A line of a file and what it says. */
 export interface Entry {
@@ -12,15 +12,8 @@ export interface Entry {
 }
 
 /** An event as it is told: with its number in the run. */
-export interface EventRow {
+export interface EventRow extends TrainingEvent {
 	readonly id: number
-	readonly step: number | null
-	readonly level: EventLevel
-	readonly kind: string
-	readonly message: string
-	readonly payload: unknown
-	/** ISO 8601. */
-	readonly timestamp: string
 }
 
 /** Lines of the points that have a step, in steps: a large batch must hold nobody up. */

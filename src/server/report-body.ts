@@ -31,7 +31,8 @@ type Field = readonly [name: string, value: unknown]
 export interface ReportBody {
 	/** The report as one object or, where a list is very long, several that each have some of it. */
 	readonly parts: AsyncIterable<JsonObject>
-	readonly size: ReportSize
+	/** Of a report in several parts. */
+	readonly size: ReportSize | undefined
 }
 
 /**
@@ -58,7 +59,8 @@ export async function readReport(request: Request, bytesMax: number): Promise<Re
 
 function reportOf(fields: readonly Field[], bytes: number): ReportBody {
 	const lengths = fields.map(([, value]) => (isList(value) ? value.length : 0))
-	return { parts: reportParts(fields), size: { bytes, items: Math.max(0, ...lengths) } }
+	const items = Math.max(0, ...lengths)
+	return { parts: reportParts(fields), size: items > PART_ITEMS ? { bytes, items } : undefined }
 }
 
 async function* reportParts(fields: readonly Field[]): AsyncGenerator<JsonObject> {
