@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import { errorCode, messageOf } from '../lib/errors.ts'
 import { createLog, type Log } from '../lib/log.ts'
@@ -78,6 +79,7 @@ export const serveCommand: Command = {
 		const log: Log = createLog(format, (line, level) => output.write(line, level))
 		for (const warning of warnings) log('warn', warning)
 		const local = { ...config, checkpoints: localDirectory(config), isaOrigin: origins.isa }
+		if (config.uploadSecret !== null) makeCheckpointsDirectory(local.checkpoints, log)
 		await using runtime = await startRuntime(local, context, log)
 		const trainings = new TrainingRuns({ store: runtime.store, log })
 		const { receiver, mirror } = openUploads(config, runtime, trainings, context, origins, log)
@@ -156,6 +158,15 @@ export const serveCommand: Command = {
 		await drain(listener, runtime, config.drainSeconds * 1000)
 		return 0
 	},
+}
+
+/** Now or never: one that goes while the server runs may be a mount, below whose mount point nothing must be written. */
+function makeCheckpointsDirectory(path: string, log: Log): void {
+	try {
+		mkdirSync(path, { recursive: true })
+	} catch (error) {
+		log('warn', `the checkpoints directory ${path} cannot be made (${errorCode(error)})`)
+	}
 }
 
 /** Loads models, one after another. Throws CommandError that names the setting. */
@@ -289,7 +300,9 @@ function startServer(
 			assemble: (upload) => receiver.assemble(upload),
 			remove: (name) => removeRun(name, receiver, mirror, trainings),
 		},
-		exports: { write: (name) => stageExport({ catalog, loader }, store.directory, name) },
+		exports: {
+			write: (name, signal) => stageExport({ catalog, loader, store }, name, signal),
+		},
 		storeState: () => mirror?.state ?? null,
 		trainings,
 		directory: store.directory,

@@ -75,6 +75,8 @@ const BACKLOG_BYTES_MAX = 64 * 2 ** 20
 /** How often the watchdog looks at the worker by default, and how many looks it waits for an answer. */
 const WATCH_MS = 1000
 const LOOKS_MAX = 10
+/** The same while it loads a model, whose kernels are measured with all of its weights. */
+const LOADING_LOOKS_MAX = 60
 /** How often it is looked whether somebody has waited too long. */
 const EXPIRY_MS = 100
 
@@ -333,10 +335,11 @@ export class Engine {
 		if (this.#failure || (this.#looksUnanswered === 0 && !this.#isBusy)) return
 		this.#looksUnanswered++
 		if (this.#looksUnanswered === 1) this.#post({ type: 'ping' })
-		if (this.#looksUnanswered <= LOOKS_MAX) return
-		this.#reportHang()
 		const activity = ACTIVITIES[Atomics.load(this.#inbox, 1)]
-		const seconds = (LOOKS_MAX * (this.#options.watchMs ?? WATCH_MS)) / 1000
+		const looksMax = activity === 'loading a model' ? LOADING_LOOKS_MAX : LOOKS_MAX
+		if (this.#looksUnanswered <= looksMax) return
+		this.#reportHang()
+		const seconds = (looksMax * (this.#options.watchMs ?? WATCH_MS)) / 1000
 		this.#die(new Fault('bug', `engine worker hangs: ${activity} for ${seconds} s`))
 	}
 
@@ -351,7 +354,8 @@ export class Engine {
 	}
 
 	get #isBusy(): boolean {
-		return this.#streams.size + this.#embeddings.size > 0
+		const { size } = this.#streams
+		return size + this.#embeddings.size + this.#loads.size + this.#unloads.size > 0
 	}
 
 	#die(error: Fault): void {

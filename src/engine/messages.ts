@@ -45,6 +45,7 @@ export const ACTIVITIES = [
 	'computing',
 	'drawing',
 	'committing',
+	'loading a model',
 ] as const
 export type Activity = (typeof ACTIVITIES)[number]
 

@@ -35,6 +35,12 @@ export interface ModelRegistryOptions {
 	readonly log: Log
 }
 
+/** A model's card, and where its bytes are. */
+export interface LocatedModel {
+	readonly card: ModelCard
+	readonly location: CheckpointLocation
+}
+
 /** What a name stands for at this moment. */
 interface Target {
 	readonly model: SourceModel
@@ -151,30 +157,56 @@ export class ModelRegistry implements ModelCatalog {
 		return target.model.lossSeries(pointsMax)
 	}
 
-	async acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease> {
-		for (let attempt = 1; ; attempt++) {
+	acquire(name: string | undefined, signal?: AbortSignal): Promise<ModelLease> {
+		return this.#reading(name, ['invalid', 'unreadable'], async (target) => {
 			signal?.throwIfAborted()
-			const target = await this.#find(name)
-			if (!target) throw this.#notFound(name)
 			const { model } = target
+			this.#noteAskedFor(target)
+			const pin = await this.#residency.acquire(model.key, this.#loading(model))
+			return new Lease(this.#options.engine, pin, model.card)
+		})
+	}
+
+	/** Where the bytes are that a name stands for, with their card. Rejects with Fault. */
+	async locate(name: string): Promise<LocatedModel> {
+		return this.#located(await this.#target(name))
+	}
+
+	/**
+	 * Runs `read` with where the bytes are that a name stands for; once more where they were replaced meanwhile.
+	 * Rejects with Fault, `changing` when they cannot be read now.
+	 */
+	read<T>(name: string, read: (model: LocatedModel) => Promise<T>): Promise<T> {
+		return this.#reading(name, ['unreadable'], async (target) => read(await this.#located(target)))
+	}
+
+	/** Resolves the name anew when what it stood for turned out to be unreadable, or damaged where `invalid` says so. */
+	async #reading<T>(
+		name: string | undefined,
+		repeated: readonly ('invalid' | 'unreadable')[],
+		read: (target: Target) => Promise<T>,
+	): Promise<T> {
+		for (let attempt = 1; ; attempt++) {
+			const target = await this.#target(name)
 			try {
-				this.#noteAskedFor(target)
-				const pin = await this.#residency.acquire(model.key, this.#loading(model))
-				return new Lease(this.#options.engine, pin, model.card)
+				return await read(target)
 			} catch (error) {
-				if (!isFault(error, 'invalid', 'unreadable')) throw error
-				if (error.kind === 'invalid') await model.reportDamage(error.message)
-				else await model.refresh()
+				if (!isFault(error, ...repeated)) throw error
+				if (error.kind === 'invalid') await target.model.reportDamage(error.message)
+				else await target.model.refresh()
 				if (attempt === ATTEMPTS_MAX) throw changing(error)
 			}
 		}
 	}
 
-	/** Where the bytes are that a name stands for, with their card. Rejects with Fault. */
-	async locate(name: string): Promise<{ card: ModelCard; location: CheckpointLocation }> {
+	async #target(name: string | undefined): Promise<Target> {
 		const target = await this.#find(name)
 		if (!target) throw this.#notFound(name)
-		return { card: this.#card(target.model), location: await target.model.locate() }
+		return target
+	}
+
+	async #located({ model }: Target): Promise<LocatedModel> {
+		return { card: this.#card(model), location: await model.locate() }
 	}
 
 	async unload(name: string): Promise<boolean> {

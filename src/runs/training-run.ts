@@ -70,6 +70,8 @@ export interface TrainingRunOptions {
 	readonly root: string
 	readonly name: string
 	readonly publish: (news: () => News) => void
+	/** Throws Fault while the checkpoints directory is not there. */
+	readonly expectRoot: () => Promise<void>
 	/** What Hugging Face's Trainer tells at present, where no training log does. */
 	readonly trainerState: () => TrainerState | null
 }
@@ -91,6 +93,7 @@ export class TrainingRun {
 	readonly name: string
 	readonly path: string
 	readonly #publish: (news: () => News) => void
+	readonly #expectRoot: () => Promise<void>
 	readonly #metrics: LineFile
 	readonly #events: LineFile
 	readonly #samples: LineFile
@@ -115,10 +118,11 @@ export class TrainingRun {
 	readonly #turns = new SerialQueue()
 
 	/** The directory need not exist yet. */
-	constructor({ root, name, publish, trainerState }: TrainingRunOptions) {
+	constructor({ root, name, publish, expectRoot, trainerState }: TrainingRunOptions) {
 		this.name = name
 		this.path = join(root, name)
 		this.#publish = publish
+		this.#expectRoot = expectRoot
 		this.#trainerState = trainerState
 		this.#metrics = new LineFile(join(this.path, TRAINING_LOG_NAME))
 		this.#events = new LineFile(join(this.path, EVENTS_NAME))
@@ -322,6 +326,7 @@ export class TrainingRun {
 	}
 
 	async #makeDirectory(): Promise<void> {
+		await this.#expectRoot()
 		if (!(await lstat(this.path).catch(() => null))?.isDirectory()) {
 			await mkdir(this.path).catch(async (error: unknown) => {
 				if (errorCode(error) !== 'EEXIST') throw error

@@ -195,6 +195,7 @@ export class TrainingRuns {
 			root: store.directory,
 			name,
 			publish: (news: () => News) => this.feed.publish(news),
+			expectRoot: () => store.expectThere(),
 			trainerState: () => store.trainerState(name),
 		})
 		this.#runs.set(name, run)

@@ -1,6 +1,6 @@
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 
 /** Where deleted runs wait, inside the checkpoints directory. */
@@ -16,7 +16,7 @@ const TRASH_MS = 24 * 3_600_000
 export async function moveToTrash(root: string, name: string, nowMs: number): Promise<void> {
 	const trash = join(root, TRASH)
 	for (let ms = nowMs; ; ms++) {
-		await mkdir(trash, { recursive: true, mode: 0o700 })
+		await makeDirectory(trash, 0o700)
 		try {
 			await rename(join(root, name), join(trash, `${name}-${ms}`))
 			break

@@ -33,8 +33,8 @@ export interface Uploads {
 
 /** Writes models for other tools. */
 export interface Exports {
-	/** Throws Fault. */
-	write(name: string): Promise<StagedExport>
+	/** Throws Fault, and the reason of `signal` when that fires. */
+	write(name: string, signal: AbortSignal): Promise<StagedExport>
 }
 
 /** Training runs: trainers report, people watch. */

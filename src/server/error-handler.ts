@@ -13,6 +13,7 @@ import {
 	unknownUrl,
 } from '../wire/errors.ts'
 import type { RouteTable } from './route-table.ts'
+import { leavesMuchUnread } from './unread-body.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
 function errorBody(error: ApiError) {
@@ -87,15 +88,6 @@ export function errorHandler(log: Log, table: RouteTable) {
 		}
 		return errorResponse(fault, request.headers)
 	})
-}
-
-/** What is left of a refused body up to here is read and dropped, so that the connection can be used again. */
-const DROPPED_BODY_BYTES_MAX = 64 * 2 ** 10
-
-/** Whether a refused body may have so much left that reading it would cost more than a new connection. */
-function leavesMuchUnread(headers: Headers): boolean {
-	if (headers.has('transfer-encoding')) return true
-	return Number(headers.get('content-length') ?? 0) > DROPPED_BODY_BYTES_MAX
 }
 
 /** The HTTP answer for an error; general headers are added by the app. */

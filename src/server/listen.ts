@@ -4,6 +4,7 @@ import type { createApp } from './app.ts'
 import { compressed } from './compression.ts'
 import type { Connections } from './connections.ts'
 import { pathStart, requestPath } from './request-rules.ts'
+import { closingBehindUnread } from './unread-body.ts'
 
 export interface ListenOptions {
 	readonly host: string
@@ -47,7 +48,7 @@ export function listen(
 
 /** The app's answer in the form in which it is sent. */
 async function answerOf(app: ReturnType<typeof createApp>, request: Request): Promise<Response> {
-	const answer = await app.fetch(request)
+	const answer = closingBehindUnread(request, await app.fetch(request))
 	return request.method === 'HEAD' ? withoutFalseLength(answer) : compressed(request, answer)
 }
 

@@ -9,7 +9,11 @@ export async function answerArchive(
 	id: string,
 	request: Request,
 ): Promise<Response> {
-	const staged = await connections.withoutIdleTimeout(request, () => exports.write(id))
+	const staged = await connections.withoutIdleTimeout(request, () =>
+		exports.write(id, request.signal),
+	)
+	// An answer that has not begun to be sent is not told that its reader has gone.
+	request.signal.addEventListener('abort', () => void staged.remove(), { once: true })
 	const { card, directory, files } = staged
 	const name = `${card.id}-${card.trainingStep}`.replaceAll(/[^\w.-]+/g, '-').slice(0, 60)
 	connections.timeReader(request)

@@ -5,9 +5,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { invalidValue, requestTooLarge } from '../wire/errors.ts'
@@ -84,7 +84,8 @@ export class PieceStore {
 		const upload = this.#pending.get(id) ?? { pieces: new Map<string, number>(), lastMs: 0 }
 		this.#pending.set(id, upload)
 		upload.lastMs = this.#now()
-		await mkdir(directory, { recursive: true, mode: 0o700 })
+		await makeDirectory(this.#root, 0o700)
+		await makeDirectory(directory, 0o700)
 		const temporary = join(directory, `${name}.${randomBytes(6).toString('hex')}.tmp`)
 		let bytes = 0
 		try {

@@ -20,7 +20,7 @@ import {
 	rmdir,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { ifAbandoned, lockedId, UploadLock } from './upload-lock.ts'
@@ -54,7 +54,7 @@ export class StagedRun {
 		this.#lock = lock
 	}
 
-	/** Makes an empty staging directory inside the checkpoints directory `root`. */
+	/** Makes an empty staging directory inside the checkpoints directory `root`, which must be there. */
 	static async create(root: string): Promise<StagedRun> {
 		const incoming = join(root, INCOMING)
 		let lock: UploadLock | null = null
@@ -63,7 +63,7 @@ export class StagedRun {
 				const id = randomBytes(8).toString('hex')
 				// Another upload that ends removes the directory when that is empty.
 				await persistently(async () => {
-					await mkdir(incoming, { recursive: true, mode: 0o700 })
+					await makeDirectory(incoming, 0o700)
 					lock = await UploadLock.create(incoming, id)
 				}, ['ENOENT'])
 				if (lock === null) continue
@@ -262,7 +262,7 @@ async function finishCommit(
 	onMoved?: () => void,
 ): Promise<void> {
 	const target = join(root, manifest.name)
-	await persistently(() => mkdir(target, { recursive: true }))
+	await persistently(() => makeDirectory(target))
 	try {
 		for (const file of manifest.files) {
 			await persistently(() => moveOnce(join(path, file), join(target, file)))

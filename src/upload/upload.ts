@@ -176,10 +176,11 @@ export class UploadReceiver {
 		const limits = { ...this.#limits, bytesMax: PIECE_BYTES_MAX }
 		const body = readBody(request.body, 'identity', limits, signal)
 		try {
+			await this.#options.store.expectThere()
 			const received = await this.#pieces.put(address.uploadId, address.index, body)
 			return { ...address, received: received ?? address.total }
 		} catch (error) {
-			throw this.#told(error, ' of a piece')
+			throw await this.#told(error, ' of a piece')
 		}
 	}
 
@@ -191,10 +192,11 @@ export class UploadReceiver {
 		checkContentLength(headers, this.#limits.bytesMax)
 		const inflated = readBody(body, contentEncoding(headers), this.#limits, signal)
 		try {
+			await this.#options.store.expectThere()
 			await this.#pieces.put(uploadId, file, inflated)
 			return { file }
 		} catch (error) {
-			throw this.#told(error, ` of ${file}`)
+			throw await this.#told(error, ` of ${file}`)
 		}
 	}
 
@@ -269,11 +271,12 @@ export class UploadReceiver {
 			const { store, durationMsMax = DURATION_MS_MAX } = this.#options
 			const signal = AbortSignal.any([request.signal, AbortSignal.timeout(durationMsMax)])
 			const encoding = contentEncoding(request.headers)
+			await store.expectThere()
 			staged = await StagedRun.create(store.directory)
 			const hash = new Bun.CryptoHasher('sha256')
 			return await work({ staged, lock, hash }, readBody(request.body, encoding, limits, signal))
 		} catch (error) {
-			throw this.#told(error, lock.description)
+			throw await this.#told(error, lock.description)
 		} finally {
 			await staged?.remove()
 			lock.release()
@@ -297,11 +300,20 @@ export class UploadReceiver {
 	}
 
 	/** What the sender is told of a failure; the log is told, too. */
-	#told(error: unknown, what: string): ApiError | Fault {
-		const told = toTold(error)
+	async #told(error: unknown, what: string): Promise<ApiError | Fault> {
+		const told = (await this.#directoryFault(error)) ?? toTold(error)
 		const code = errorCode(told.cause) || ('code' in told ? told.code : told.kind)
 		this.#options.log('warn', `upload${what} failed: ${told.message} (${code})`)
 		return told
+	}
+
+	/** A directory that has gone meanwhile, which makes any call fail in its own way. */
+	#directoryFault(error: unknown): Promise<Fault | null> {
+		if (error instanceof ApiError) return Promise.resolve(null)
+		return this.#options.store.expectThere().then(
+			() => null,
+			(fault: Fault) => fault,
+		)
 	}
 
 	/** Verifies the checkpoint that has been staged and moves it into its run. */

@@ -1,8 +1,13 @@
 /** The executable in the places where people start it: it needs nothing but itself. */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type AlphaServer, executablePath, startAlpha } from '../helpers/alpha-server.ts'
+import {
+	type AlphaServer,
+	executablePath,
+	startAlpha,
+	uploadSecret,
+} from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -65,7 +70,7 @@ const noexecEverywhere = ['/tmp', '/dev/shm', '/var/tmp', '/run']
 	.map((path) => `mount -t tmpfs -o noexec,mode=1777 tmpfs ${path}`)
 	.join('; ')
 
-const embeddedOnly = { runs: [], args: ['--checkpoints', '/nowhere'] }
+const embeddedOnly = { runs: [], args: ['--checkpoints', '/proc/nowhere'] }
 
 describe('the executable', () => {
 	test('serves its own model from an empty directory', async () => {
@@ -84,6 +89,39 @@ describe('the executable', () => {
 		await using server = await startAlpha({ runs: [], command: inDirectory(directory.path) })
 		expect(await continuation(server)).not.toBe('')
 		expect(existsSync(file('ran'))).toBe(false)
+	})
+
+	test('makes its checkpoints directory at the start where it takes uploads, and never later', async () => {
+		using directory = tempDir()
+		const checkpoints = join(directory.path, 'models/alpha')
+		const args = ['--checkpoints', checkpoints]
+		await using server = await startAlpha({ runs: [], args })
+		expect(readdirSync(checkpoints)).toEqual([])
+		const report = async () => {
+			const response = await fetch(`${server.url}/api/ingest`, {
+				method: 'POST',
+				headers: { authorization: `Bearer ${uploadSecret}` },
+				body: JSON.stringify({ type: 'metrics', runId: 'run', metrics: [{ step: 1 }] }),
+			})
+			return [response.status, await response.text()]
+		}
+		expect(await report()).toEqual([200, '{"ok":true}'])
+		rmSync(join(directory.path, 'models'), { recursive: true })
+		const [status, text] = await report()
+		expect([status, text]).toEqual([503, expect.stringContaining('does not exist')])
+		expect(readdirSync(directory.path)).toEqual([])
+	})
+
+	test('makes none where it takes no uploads', async () => {
+		using directory = tempDir()
+		const args = ['--checkpoints', join(directory.path, 'models')]
+		await using server = await startAlpha({
+			runs: [],
+			args,
+			command: ['env', '-u', 'UPLOAD_SECRET', executablePath],
+		})
+		expect(await continuation(server)).not.toBe('')
+		expect(readdirSync(directory.path)).toEqual([])
 	})
 
 	test('leaves nothing in the temporary directory', async () => {

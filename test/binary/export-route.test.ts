@@ -68,6 +68,22 @@ describe('GET /api/models/{id}/export', () => {
 		await eventually(isClean)
 	})
 
+	test('gives up the exports whose clients leave before they are answered', async () => {
+		const leaving = new AbortController()
+		const { signal } = leaving
+		const asked = Array.from({ length: 8 }, () =>
+			ask('novels-austen', { headers: authorization, signal }).catch(() => 'left'),
+		)
+		await eventually(() => !isClean())
+		leaving.abort()
+		await Promise.all(asked)
+		const next = await ask('v2-swiglu')
+		expect(next.status).toBe(200)
+		await next.bytes()
+		await eventually(isClean)
+		await eventually(() => /"route":"\/api\/models\/:id\/export".*"status":499/.test(server.log()))
+	})
+
 	test('leaves nothing behind when the client goes away, and exports nothing for HEAD', async () => {
 		const leaving = new AbortController()
 		const answer = await ask('novels-austen', { headers: authorization, signal: leaving.signal })

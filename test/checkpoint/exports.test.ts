@@ -111,3 +111,16 @@ test('a directory that is there is left alone', () => {
 	expect(again).toThrow('does not exist yet')
 	expect(readdirSync(join(parent.path, 'v1-char'))).toEqual([])
 })
+
+test('an export that is given up leaves nothing of what it had written', () => {
+	using parent = tempDir()
+	const directory = join(parent.path, 'given-up')
+	const file = openCheckpoint(memorySource(checkpointOf('v2-swiglu')))
+	const request = { format: 'hf', layout: 'own', dtype: 'f32', card: '', directory } as const
+	let tensors = 0
+	const checkIn = () => {
+		if (++tensors === 3) throw new Error('given up')
+	}
+	expect(() => exportCheckpoint(kernels, file, request, checkIn)).toThrow('given up')
+	expect([tensors, readdirSync(parent.path)]).toEqual([3, []])
+})

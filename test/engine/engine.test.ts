@@ -308,6 +308,15 @@ describe('engine', () => {
 		worker.terminate()
 	})
 
+	test('is given up, too, when its worker hangs while it loads a model', async () => {
+		const script = new URL('../helpers/hung-worker.ts', import.meta.url)
+		const worker = new Worker(script, { argv: ['load'] })
+		const hung = await startEngine({ worker, watchMs: 10, log: () => {} })
+		await expect(hung.load(randomModel(kernels, config))).rejects.toThrow('engine worker hangs')
+		expect((await hung.failed).message).toStartWith('engine worker hangs')
+		worker.terminate()
+	})
+
 	test('keeps cached prefixes of different salts apart', async () => {
 		const long = Array.from({ length: 40 }, (_, i) => (i * 7) % config.vocabSize)
 		const cached = async (cacheSalt: number) => {

@@ -1,4 +1,7 @@
-/** An engine worker that starts and then never comes back from its first request: it computes. */
+/**
+ * An engine worker that starts and then never comes back from its first request, or with the argument `load` from
+ * its first model: it computes.
+ */
 import { type Kernels, openKernels } from '../../src/kernels/binding.ts'
 
 interface Message {
@@ -18,7 +21,8 @@ self.onmessage = ({ data }) => {
 		kernels = openKernels(data.libraryPath)
 		self.postMessage({ type: 'ready', thread: kernels.watchThread() })
 	}
-	if (data.type === 'load') self.postMessage({ type: 'loaded', modelKey: 1 })
+	const isLoadHung = process.argv.includes('load')
+	if (data.type === 'load' && !isLoadHung) self.postMessage({ type: 'loaded', modelKey: 1 })
 	// Some seconds each: only between two of them can the thread be ended.
-	if (data.type === 'submit') for (;;) kernels?.measureFma(1e9)
+	if (data.type === (isLoadHung ? 'load' : 'submit')) for (;;) kernels?.measureFma(1e9)
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { Loader } from '../../src/checkpoint/load/loader.ts'
 import { type CheckpointStore, openStore } from '../../src/checkpoint/store/store.ts'
 import type { Engine } from '../../src/engine/engine.ts'
+import { Fault } from '../../src/lib/fault.ts'
 import { builtinSource } from '../../src/models/builtin.ts'
 import type { ModelLease } from '../../src/models/catalog.ts'
 import { ModelRegistry } from '../../src/models/registry.ts'
@@ -312,6 +313,25 @@ describe('model registry', () => {
 			expect(setup.registry.find(name)).toBeUndefined()
 		},
 	)
+
+	test('reads with where the bytes are, once more where they were replaced meanwhile', async () => {
+		using at = await setUp(['v1-bpe'])
+		const replaced = new Fault('unreadable', 'the file has changed')
+		const tries: string[] = []
+		const read = at.registry.read('v1-bpe', async ({ card }) => {
+			tries.push(card.id)
+			if (tries.length === 1) throw replaced
+			return 'read'
+		})
+		expect([await read, tries]).toEqual(['read', ['v1-bpe', 'v1-bpe']])
+		const never = at.registry.read('v1-bpe', () => Promise.reject(replaced))
+		await expect(never).rejects.toMatchObject({
+			kind: 'changing',
+			message: 'The checkpoint is changing: the file has changed',
+		})
+		const refused = new Fault('invalid', 'no such form')
+		expect(at.registry.read('v1-bpe', () => Promise.reject(refused))).rejects.toBe(refused)
+	})
 
 	test('unloads a model on request, once nobody uses it', async () => {
 		using setup = await setUp(['v1-char'])

@@ -6,6 +6,7 @@ import {
 	mkdirSync,
 	readdirSync,
 	readFileSync,
+	renameSync,
 	rmSync,
 	writeFileSync,
 } from 'node:fs'
@@ -191,6 +192,22 @@ describe('what a trainer reports', () => {
 		expect(stepsIn(at.pathOf('run', 'metrics.jsonl'))).toEqual([3])
 		expect(existsSync(at.pathOf('run', 'run.json'))).toBe(true)
 		expect(at.runs.find('run')).toMatchObject({ latestStep: 3, metricCount: 1, state: 'training' })
+	})
+
+	test('is refused while the checkpoints directory is gone, which is not made anew', async () => {
+		using fixture = await RunsFixture.open()
+		await fixture.report(start('run'), metrics('run', 1, 3))
+		renameSync(fixture.path, `${fixture.path}.old`)
+		for (const report of [metrics('run', 4, 5), start('run'), start('another')]) {
+			await expect(fixture.report(report)).rejects.toMatchObject({
+				kind: 'not-writable',
+				message: 'Nothing is stored at the moment: the checkpoints directory does not exist.',
+			})
+		}
+		expect(existsSync(fixture.path)).toBe(false)
+		renameSync(`${fixture.path}.old`, fixture.path)
+		await fixture.report(metrics('run', 4, 5))
+		expect(stepsIn(fixture.pathOf('run', 'metrics.jsonl'))).toEqual(range(1, 5))
 	})
 
 	test('of many runs at once stays apart', async () => {

@@ -99,6 +99,34 @@ describe('HEAD tells no length but that of what GET answers', () => {
 	})
 })
 
+describe('a body that no route reads', () => {
+	const never = /(?!)/
+
+	test.each([
+		['GET /v1/models', 200],
+		['HEAD /v1/models', 200],
+		['GET /ping', 200],
+		['POST /ping', 200],
+		['POST /api/models/first/load', 200],
+		['POST /api/models/first/unload', 200],
+		['GET /nowhere', 404],
+	])('ends the connection of %s where it is declared long', async (line, status) => {
+		using server = testApp({ deps: { uploads: { ...noUploads, secret: 's' } } }).listen()
+		const head = `${line} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer s\r\nContent-Length: 1000000000`
+		// Comes back when the server has closed.
+		const answer = await exchange(server.port, `${head}\r\n\r\n`, never)
+		expect(answer).toStartWith(`HTTP/1.1 ${status} `)
+		expect(answer.toLowerCase()).toContain('\r\nconnection: close\r\n')
+	})
+
+	test('is dropped where it is short, and the connection goes on', async () => {
+		using server = testApp().listen()
+		const head = 'GET /v1/models HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc'
+		const both = await exchange(server.port, head + head, /"object":"list".*"object":"list"/s)
+		expect(both.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
+	})
+})
+
 test.each([
 	'GET /v1/models/%ff',
 	'POST /api/models/%c3/unload',

@@ -12,7 +12,7 @@ describe.skipIf(chromiumPath === null)(`documents of the page${chromiumNote}`, (
 	let server: AlphaServer
 
 	beforeAll(async () => {
-		server = await startAlpha({ runs: [], args: ['--checkpoints', '/nowhere'] })
+		server = await startAlpha({ runs: [], args: ['--checkpoints', '/proc/nowhere'] })
 		browser = await PageBrowser.launch()
 	})
 	afterAll(async () => {

@@ -15,7 +15,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 	const complaints: string[] = []
 
 	beforeAll(async () => {
-		server = await startAlpha({ runs: [], args: ['--checkpoints', '/nowhere'] })
+		server = await startAlpha({ runs: [], args: ['--checkpoints', '/proc/nowhere'] })
 		browser = await chromium.launch({
 			executablePath: chromiumPath ?? '',
 			args: ['--no-sandbox'],

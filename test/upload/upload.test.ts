@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+	chmodSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	renameSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { recoverUploads } from '../../src/upload/staging.ts'
 import { UploadLock } from '../../src/upload/upload-lock.ts'
@@ -58,13 +66,6 @@ describe('an upload is served when it returns', () => {
 		using door = await UploadDoor.open()
 		expect(await door.send(jsonBody({ step: '0' }))).toMatchObject({ step: 0 })
 		expect(door.store.find('run')?.step).toBe(0)
-	})
-
-	test('into a directory that did not exist', async () => {
-		using door = await UploadDoor.open()
-		const { path } = door
-		await Bun.$`rm -r ${path}`.quiet()
-		expect(await door.send(jsonBody())).toMatchObject({ isNew: true })
 	})
 })
 
@@ -367,7 +368,7 @@ describe('limits', () => {
 		using door = await UploadDoor.open()
 		writeFileSync(join(door.path, '.incoming'), 'in the way')
 		const answer = await door.send(jsonBody())
-		expect(answer).toMatchObject({ status: 500, code: 'internal_error' })
+		expect(answer).toMatchObject({ status: 503, code: 'storage_unavailable' })
 		expect((answer as Error).message).not.toMatch(/[/\\]/)
 	})
 
@@ -376,6 +377,39 @@ describe('limits', () => {
 		chmodSync(door.path, 0o500)
 		expect(await door.send(jsonBody())).toMatchObject({ status: 503, code: 'storage_unavailable' })
 		chmodSync(door.path, 0o700)
+	})
+
+	test('a directory that has gone is 503 with the reason, and not made anew', async () => {
+		using door = await UploadDoor.open()
+		renameSync(door.path, `${door.path}.old`)
+		const answers = [
+			await door.send(jsonBody()),
+			await door.send(Buffer.from('{}'), { 'x-model-file': 'config.json', 'x-upload-id': 'u' }),
+			await door.sendPiece(Buffer.from('abc')),
+			await door.assemble(),
+		]
+		for (const answer of answers) {
+			expect(answer).toMatchObject({
+				status: 503,
+				code: 'storage_unavailable',
+				message: 'Nothing is stored at the moment: the checkpoints directory does not exist.',
+			})
+		}
+		expect(existsSync(door.path)).toBe(false)
+		renameSync(`${door.path}.old`, door.path)
+		expect(await door.send(jsonBody())).toMatchObject({ name: 'run', step: 7 })
+	})
+
+	test('a directory that goes while an upload is under way is not made anew either', async () => {
+		using door = await UploadDoor.open()
+		const body = jsonBody()
+		async function* moving() {
+			yield body.subarray(0, 100)
+			renameSync(door.path, `${door.path}.old`)
+			yield body.subarray(100)
+		}
+		expect(await door.send(moving())).toMatchObject({ status: 503, code: 'storage_unavailable' })
+		expect(existsSync(door.path)).toBe(false)
 	})
 })
 

@@ -36,20 +36,22 @@ const TORCH_DTYPES = { f32: 'float32', bf16: 'bfloat16' } as const
 
 /**
  * Throws CheckpointError for the checkpoint, Fault `invalid` for a model that the format does not have,
- * and `conflict` when the directory is there.
+ * and `conflict` when the directory is there. Calls `checkIn` before each tensor; when that throws, nothing stays
+ * of what was written.
  */
 export function exportCheckpoint(
 	kernels: Kernels,
 	file: CheckpointFile,
 	request: ExportRequest,
+	checkIn: () => void = () => {},
 ): ExportReport {
 	const checkpoint = verifyStructure(file)
 	const { directory } = request
 	makeDirectory(directory)
 	try {
 		return request.format === 'gguf'
-			? exportGguf(kernels, checkpoint, directory, request)
-			: exportHuggingFace(kernels, checkpoint, directory, request)
+			? exportGguf(kernels, checkpoint, directory, request, checkIn)
+			: exportHuggingFace(kernels, checkpoint, directory, request, checkIn)
 	} catch (error) {
 		rmSync(directory, { recursive: true, force: true })
 		throw error
@@ -61,6 +63,7 @@ function exportHuggingFace(
 	checkpoint: VerifiedCheckpoint,
 	directory: string,
 	{ layout, dtype, card }: HuggingFaceExport,
+	checkIn: () => void,
 ): ExportReport {
 	const { config, tokenizerSpec } = ownParts(checkpoint)
 	const stored = new Set(checkpoint.tensors.map(({ name }) => name))
@@ -73,7 +76,10 @@ function exportHuggingFace(
 	}
 	for (const [name, text] of Object.entries(texts)) writeFileSync(join(directory, name), text)
 	using writer = new SafetensorsWriter(join(directory, 'model.safetensors'), dtype, tensors)
-	for (const tensor of tensors) writer.write(numbersOf(kernels, checkpoint, tensor))
+	for (const tensor of tensors) {
+		checkIn()
+		writer.write(numbersOf(kernels, checkpoint, tensor))
+	}
 	return { files: [...Object.keys(texts), 'model.safetensors'].sort(), differences }
 }
 

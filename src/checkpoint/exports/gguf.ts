@@ -35,6 +35,7 @@ export function exportGguf(
 	checkpoint: VerifiedCheckpoint,
 	directory: string,
 	{ name, dtype, isApproximate }: GgufExport,
+	checkIn: () => void,
 ): ExportReport {
 	const { config, tokenizerSpec } = checkpoint
 	const obstacle = ggufObstacle(config)
@@ -64,7 +65,10 @@ export function exportGguf(
 	const outputs = tensors.map((tensor) => ({ ...tensor, type: typeOf(tensor) }))
 	const file = `${name}.gguf`
 	using writer = new GgufWriter(join(directory, file), values, outputs)
-	for (const tensor of tensors) writer.write(numbersOf(kernels, checkpoint, tensor))
+	for (const tensor of tensors) {
+		checkIn()
+		writer.write(numbersOf(kernels, checkpoint, tensor))
+	}
 	const end = addedRow === null ? [] : [describeEnd(addedRow)]
 	return { files: [file], differences: [...tokenizer.differences, ...end] }
 }

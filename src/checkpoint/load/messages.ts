@@ -28,6 +28,8 @@ export type LoadRequest =
 			readonly type: 'export'
 			readonly location: CheckpointLocation
 			readonly export: ExportRequest
+			/** An int32 that becomes 1 when nobody waits for it any more. */
+			readonly unwanted: SharedArrayBuffer
 	  }
 
 export type ToLoader =

@@ -1,6 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, lstat, open } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
 import { errorCode } from '../../lib/errors.ts'
+import { Fault } from '../../lib/fault.ts'
 import { identityOf } from '../formats/byte-source.ts'
 
 /** What stands at a path at this moment; links are not followed. */
@@ -78,4 +79,28 @@ export async function syncDirectory(path: string): Promise<void> {
 	if (process.platform === 'win32') return
 	await using directory = await open(path, 'r')
 	await directory.sync()
+}
+
+/** Until somebody has brought the directory back. */
+const RETURN_SECONDS = 60
+
+/** What those are told who would write where the checkpoints directory is not. */
+export function directoryGone(reason: string): Fault {
+	const message = `Nothing is stored at the moment: the checkpoints directory ${reason}.`
+	return new Fault('not-writable', message, { retrySeconds: RETURN_SECONDS })
+}
+
+/**
+ * Makes a directory in the checkpoints directory, or in one of its own, unless it is there. What is above it is
+ * never made: where a mount has gone, files would be lost to sight below its mount point. Throws Fault
+ * `not-writable` then.
+ */
+export async function makeDirectory(path: string, mode?: number): Promise<void> {
+	try {
+		await mkdir(path, { mode })
+	} catch (error) {
+		const code = errorCode(error)
+		if (code === 'ENOENT') throw directoryGone('does not exist')
+		if (code !== 'EEXIST') throw error
+	}
 }

@@ -18,7 +18,7 @@ export type RootState =
 			/** Names have come or gone since the look before. */
 			readonly hasChanged: boolean
 	  }
-	/** It is seen to be gone, or not to be a directory. */
+	/** It is seen to be gone, not to be a directory, or to be the mount point of what was here. */
 	| { readonly type: 'missing'; readonly reason: string }
 	/** It cannot be looked at. */
 	| { readonly type: 'unreadable'; readonly reason: string }
@@ -28,6 +28,8 @@ export class RootDirectory {
 	readonly #path: string
 	#names: readonly string[] = []
 	#state = ''
+	/** A file system was mounted here once: without it, what stands at the path is only its mount point. */
+	#isMount = false
 
 	constructor(path: string) {
 		this.#path = path
@@ -35,35 +37,64 @@ export class RootDirectory {
 
 	/** Which directory stands at the path; null when none does, or it cannot be looked at. */
 	async identity(): Promise<string | null> {
-		const found = await stat(this.#path, { bigint: true }).catch(() => null)
-		return found?.isDirectory() === true ? identityOf(found) : null
+		const found = await this.#find()
+		return found.type === 'present' ? identityOf(found.stat) : null
+	}
+
+	/** Why nothing can be stored there at the moment; null when it can, as far as a look tells. */
+	async obstacle(): Promise<string | null> {
+		const found = await this.#find()
+		return found.type === 'present' ? null : found.reason
 	}
 
 	async look(): Promise<RootState> {
+		const found = await this.#find()
+		if (found.type !== 'present') {
+			this.#state = ''
+			return found
+		}
 		try {
-			const found = await stat(this.#path, { bigint: true })
-			if (!found.isDirectory()) {
-				return { type: 'missing', reason: 'is a file, not a directory' }
-			}
-			const identity = identityOf(found)
-			const state = [identity, found.mtimeNs, found.ctimeNs].join(':')
+			const { stat } = found
+			const identity = identityOf(stat)
+			const state = [identity, stat.mtimeNs, stat.ctimeNs].join(':')
 			const hasChanged = state !== this.#state
 			if (hasChanged) {
 				this.#names = await listCandidates(this.#path)
 				// Within a tick of the clock a second change leaves no trace: such a state is not believed.
-				const age = Date.now() - Number(found.ctimeNs) / 1e6
+				const age = Date.now() - Number(stat.ctimeNs) / 1e6
 				this.#state = age > CLOCK_TICK_MS ? state : ''
 			}
 			return { type: 'present', identity, names: this.#names, hasChanged }
 		} catch (error) {
 			this.#state = ''
-			const code = errorCode(error)
-			if (code === 'ENOENT' || code === 'ENOTDIR') {
-				return { type: 'missing', reason: 'does not exist' }
-			}
-			return { type: 'unreadable', reason: `cannot be read (${code})` }
+			return absent(error)
 		}
 	}
+
+	async #find(): Promise<Found> {
+		try {
+			const found = await stat(this.#path, { bigint: true })
+			if (!found.isDirectory()) return { type: 'missing', reason: 'is a file, not a directory' }
+			// Not joined, which would take the parent of a link for that of its target.
+			const { dev } = await stat(`${this.#path}/..`, { bigint: true })
+			const isMount = found.dev !== dev
+			if (this.#isMount && !isMount) return { type: 'missing', reason: 'is not mounted' }
+			this.#isMount = isMount
+			return { type: 'present', stat: found }
+		} catch (error) {
+			return absent(error)
+		}
+	}
+}
+
+type Found = { readonly type: 'present'; readonly stat: BigIntStats } | Absent
+
+type Absent = Exclude<RootState, { type: 'present' }>
+
+function absent(error: unknown): Absent {
+	const code = errorCode(error)
+	if (code === 'ENOENT' || code === 'ENOTDIR') return { type: 'missing', reason: 'does not exist' }
+	return { type: 'unreadable', reason: `cannot be read (${code})` }
 }
 
 /** Coarsest step of a file system's clock that we know. */

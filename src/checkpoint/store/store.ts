@@ -16,7 +16,7 @@ import { isGgufName } from '../formats/gguf.ts'
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
 import type { CheckpointVersion } from './checkpoint-version.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import { lookAt } from './files.ts'
+import { directoryGone, lookAt } from './files.ts'
 import type { InspectionIndex } from './inspection-index.ts'
 import { type Inspect, Inspections } from './inspections.ts'
 import { isIgnoredName, LOG_NAMES, trainingLogPath } from './names.ts'
@@ -271,6 +271,12 @@ export class CheckpointStore {
 		} finally {
 			this.#writing.delete(name)
 		}
+	}
+
+	/** Throws Fault `not-writable` while the directory is not there: it is never made where it has gone. */
+	async expectThere(): Promise<void> {
+		const obstacle = await this.#root.obstacle()
+		if (obstacle !== null) throw directoryGone(obstacle)
 	}
 
 	/** Stops watching. */

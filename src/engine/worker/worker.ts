@@ -145,6 +145,7 @@ class EngineWorker {
 
 	#load(message: ToWorker & { type: 'load' }): void {
 		const { modelKey } = message
+		this.#note('loading a model')
 		try {
 			assert(this.#kernels, 'the engine has started')
 			this.#runners.set(

@@ -73,7 +73,10 @@ function read(
 			return { type: 'loaded', requestId, model: toChunks(model) }
 		}
 		case 'export': {
-			const report = exportCheckpoint(kernels, file, request.export)
+			const unwanted = new Int32Array(request.unwanted)
+			const report = exportCheckpoint(kernels, file, request.export, () => {
+				if (Atomics.load(unwanted, 0) === 1) throw new Error('nobody waits for the export any more')
+			})
 			return { type: 'exported', requestId, report }
 		}
 		default:
