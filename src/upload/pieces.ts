@@ -1,17 +1,20 @@
 /*
  * Uploads that come in pieces or file by file, before they are put together: `.pieces/<digest of the upload's
  * id>/<index>`, or `file.<name>`, inside the checkpoints directory, which nothing serves. A piece has its
- * name when it is on disk, so a restart loses none. Uploads that nobody goes on with are swept.
+ * name when it is on disk, so a restart loses none, and it does not matter which of several servers over
+ * the directory gets which piece. Uploads that nobody goes on with are swept.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { open, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { type FileHandle, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
+import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { invalidValue, requestTooLarge } from '../wire/errors.ts'
 import { StagedFile } from './staging.ts'
+import { createLocked, removeAbandoned } from './upload-lock.ts'
 
 export interface PieceOptions {
 	/** The checkpoints directory. */
@@ -39,7 +42,13 @@ const SWEEP_INTERVAL_MS = 300_000
 const RETRY_SECONDS = 60
 const DONE_NAME = 'done.json'
 const FILE_PREFIX = 'file.'
+/** Of what is not whole yet. */
+const TEMPORARY_SUFFIX = '.tmp'
 
+/** How often a directory is made for a piece, since others remove empty ones. */
+const ATTEMPTS = 10
+
+/** An upload as it was when this server looked at it last. */
 interface PendingUpload {
 	/** Bytes of each piece that is there, by its name. */
 	readonly pieces: Map<string, number>
@@ -51,7 +60,7 @@ export class PieceStore {
 	readonly #root: string
 	readonly #now: () => number
 	readonly #pending = new Map<string, PendingUpload>()
-	/** Bytes of all pieces, also of those that are arriving. */
+	/** Bytes of all pieces that are known, also of those that are arriving here. */
 	#bytes = 0
 	readonly #loaded: Promise<void>
 	readonly #timer: Timer
@@ -81,15 +90,12 @@ export class PieceStore {
 		if ((await this.finished(uploadId)) !== null) return null
 		const name = typeof piece === 'number' ? String(piece) : FILE_PREFIX + piece
 		const directory = join(this.#root, id)
-		const upload = this.#pending.get(id) ?? { pieces: new Map<string, number>(), lastMs: 0 }
-		this.#pending.set(id, upload)
+		const upload = this.#uploadOf(id)
 		upload.lastMs = this.#now()
-		await makeDirectory(this.#root, 0o700)
-		await makeDirectory(directory, 0o700)
-		const temporary = join(directory, `${name}.${randomBytes(6).toString('hex')}.tmp`)
+		const { handle, path } = await createTemporary(this.#root, id, name)
 		let bytes = 0
 		try {
-			await using file = new StagedFile(await open(temporary, 'wx', 0o600))
+			await using file = new StagedFile(handle)
 			for await (const chunk of body) {
 				bytes += chunk.length
 				this.#bytes += chunk.length
@@ -97,24 +103,24 @@ export class PieceStore {
 				await file.write(chunk)
 			}
 			await file.sync()
-			await rename(temporary, join(directory, name))
+			await rename(path, join(directory, name))
 		} catch (error) {
 			this.#bytes -= bytes
-			await rm(temporary, { force: true }).catch(() => {})
+			await rm(path, { force: true }).catch(() => {})
 			throw error
 		}
 		await syncDirectory(directory)
 		this.#bytes -= upload.pieces.get(name) ?? 0
 		upload.pieces.set(name, bytes)
 		upload.lastMs = this.#now()
-		return upload.pieces.size
+		return (await this.#look(id)).pieces.size
 	}
 
 	/** All bytes of an upload in order. Throws ApiError 400 while a piece is missing. */
 	async read(uploadId: string, total: number): Promise<AsyncIterable<Uint8Array>> {
 		await this.#loaded
 		const id = digestOf(uploadId)
-		const there = this.#pending.get(id)?.pieces ?? NO_PIECES
+		const { pieces: there } = await this.#look(id)
 		const indices = Array.from({ length: total }, (_, index) => index)
 		const missing = indices.filter((index) => !there.has(String(index)))
 		if (missing.length > 0) {
@@ -131,7 +137,7 @@ export class PieceStore {
 	): Promise<readonly { readonly file: string; readonly path: string }[]> {
 		await this.#loaded
 		const id = digestOf(uploadId)
-		const there = this.#pending.get(id)?.pieces ?? NO_PIECES
+		const { pieces: there } = await this.#look(id)
 		const missing = files.filter((file) => !there.has(FILE_PREFIX + file))
 		if (missing.length > 0) {
 			throw invalidValue(
@@ -156,12 +162,9 @@ export class PieceStore {
 	/** Lets the pieces go. */
 	async release(uploadId: string): Promise<void> {
 		const id = digestOf(uploadId)
-		const upload = this.#pending.get(id)
-		for (const [name, bytes] of upload?.pieces ?? []) {
-			await rm(join(this.#root, id, name), { force: true })
-			this.#bytes -= bytes
-		}
-		upload?.pieces.clear()
+		const { pieces } = await this.#look(id)
+		for (const name of pieces.keys()) await rm(join(this.#root, id, name), { force: true })
+		await this.#look(id)
 	}
 
 	/** Lets an upload go that nobody will ask for again. Never fails. */
@@ -173,17 +176,19 @@ export class PieceStore {
 	/** Lets the pieces go and remembers what became of them, for a sender who asks again. */
 	async finish(uploadId: string, result: FinishedUpload): Promise<void> {
 		const directory = join(this.#root, digestOf(uploadId))
-		const temporary = join(directory, `${DONE_NAME}.tmp`)
-		await Bun.write(temporary, JSON.stringify(result))
-		await rename(temporary, join(directory, DONE_NAME))
+		const { handle, path } = await createTemporary(this.#root, digestOf(uploadId), DONE_NAME)
+		await using file = handle
+		await file.writeFile(JSON.stringify(result))
+		await rename(path, join(directory, DONE_NAME))
 		await this.release(uploadId)
 	}
 
-	/** Drops uploads whose last piece came long ago. Never fails. */
+	/** Drops uploads whose last piece came long ago, whoever got it. Never fails. */
 	async sweep(): Promise<void> {
 		await this.#loaded
-		for (const [id, { pieces, lastMs }] of this.#pending) {
-			if (this.#now() - lastMs < PIECES_MS_MAX) continue
+		for (const id of new Set([...this.#pending.keys(), ...(await namesIn(this.#root))])) {
+			const { pieces, lastMs } = await this.#look(id)
+			if (this.#now() - lastMs < PIECES_MS_MAX || !(await this.#clear(id))) continue
 			if (pieces.size > 0) {
 				this.#options.log(
 					'info',
@@ -205,25 +210,51 @@ export class PieceStore {
 		clearInterval(this.#timer)
 	}
 
-	/** Finds the pieces that a former process has stored. */
+	/** Finds the pieces that a former process or another server has stored. Never fails. */
 	async #load(): Promise<void> {
-		for (const id of await readdir(this.#root).catch((): string[] => [])) {
-			const directory = join(this.#root, id)
-			const pieces = new Map<string, number>()
-			let lastMs = 0
-			for (const name of await readdir(directory).catch((): string[] => [])) {
-				const { size, mtimeMs } = await stat(join(directory, name)).catch(() => NOTHING)
-				lastMs = Math.max(lastMs, mtimeMs)
-				if (name === DONE_NAME) continue
-				if (name.endsWith('.tmp')) {
-					await rm(join(directory, name), { force: true }).catch(() => {})
-					continue
-				}
-				pieces.set(name, size)
-				this.#bytes += size
-			}
-			this.#pending.set(id, { pieces, lastMs })
+		for (const id of await namesIn(this.#root)) {
+			await this.#look(id)
+			await this.#clear(id)
 		}
+	}
+
+	#uploadOf(id: string): PendingUpload {
+		const upload = this.#pending.get(id) ?? { pieces: new Map<string, number>(), lastMs: 0 }
+		this.#pending.set(id, upload)
+		return upload
+	}
+
+	/** Brings what is known of an upload up to date: other servers get pieces of it, too. Never fails. */
+	async #look(id: string): Promise<PendingUpload> {
+		const upload = this.#uploadOf(id)
+		const { pieces } = upload
+		const before = [...pieces]
+		const directory = join(this.#root, id)
+		const names = new Set(await namesIn(directory))
+		for (const [name, bytes] of before) {
+			// A piece that has come meanwhile is not among the names.
+			if (names.has(name) || !pieces.delete(name)) continue
+			this.#bytes -= bytes
+		}
+		for (const name of names) {
+			if (name === DONE_NAME || name.endsWith(TEMPORARY_SUFFIX) || pieces.has(name)) continue
+			const { size } = await stat(join(directory, name)).catch(() => NOTHING)
+			this.#bytes += size - (pieces.get(name) ?? 0)
+			pieces.set(name, size)
+		}
+		const { mtimeMs } = await stat(directory).catch(() => NOTHING)
+		upload.lastMs = Math.max(upload.lastMs, mtimeMs)
+		return upload
+	}
+
+	/** Removes what dead processes have begun; false when something is arriving, here or at another server. */
+	async #clear(id: string): Promise<boolean> {
+		const directory = join(this.#root, id)
+		const temporary = (await namesIn(directory)).filter((name) => name.endsWith(TEMPORARY_SUFFIX))
+		const areGone = await Promise.all(
+			temporary.map((name) => removeAbandoned(join(directory, name))),
+		)
+		return areGone.every((isGone) => isGone)
 	}
 
 	/** A piece must fit beside the others of its upload, and beside all others. */
@@ -239,7 +270,35 @@ export class PieceStore {
 }
 
 const NOTHING = { size: 0, mtimeMs: 0 }
-const NO_PIECES: ReadonlyMap<string, number> = new Map()
+
+async function namesIn(directory: string): Promise<string[]> {
+	return await readdir(directory).catch(() => [])
+}
+
+function temporaryName(name: string): string {
+	return `${name}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`
+}
+
+/** A file for a piece that is arriving, which is locked while it is open; its directories are made, too. */
+async function createTemporary(
+	root: string,
+	id: string,
+	name: string,
+): Promise<{ readonly handle: FileHandle; readonly path: string }> {
+	const directory = join(root, id)
+	for (let attempt = 1; ; attempt++) {
+		const path = join(directory, temporaryName(name))
+		try {
+			await makeDirectory(root, 0o700)
+			await makeDirectory(directory, 0o700)
+			const handle = await createLocked(path)
+			if (handle !== null) return { handle, path }
+		} catch (error) {
+			const isGone = error instanceof Fault || errorCode(error) === 'ENOENT'
+			if (!isGone || attempt === ATTEMPTS) throw error
+		}
+	}
+}
 
 async function* readFiles(paths: readonly string[]): AsyncGenerator<Uint8Array> {
 	for (const path of paths) {

@@ -23,7 +23,7 @@ import { basename, dirname, join } from 'node:path'
 import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
-import { ifAbandoned, lockedId, UploadLock } from './upload-lock.ts'
+import { ifAbandoned, lockedId, UploadLock, withRunLock } from './upload-lock.ts'
 
 const INCOMING = '.incoming'
 const COMMIT_PREFIX = 'commit-'
@@ -133,12 +133,18 @@ export class StagedRun {
 		const files = [...this.#files]
 		await this.writeFile(MANIFEST, JSON.stringify({ name, files } satisfies Manifest))
 		await syncDirectory(this.#path)
-		const committed = join(this.#root, INCOMING, COMMIT_PREFIX + basename(this.#path))
-		await rename(this.#path, committed)
-		this.#path = committed
-		await syncDirectory(dirname(committed))
-		await finishCommit(this.#root, committed, { name, files }, () => {
-			this.#hasMoved = true
+		const incoming = join(this.#root, INCOMING)
+		await withRunLock(incoming, name, async () => {
+			for (const { path, manifest } of await commitsIn(incoming)) {
+				if (manifest.name === name) await finishAbandoned(this.#root, path)
+			}
+			const committed = join(incoming, COMMIT_PREFIX + basename(this.#path))
+			await rename(this.#path, committed)
+			this.#path = committed
+			await syncDirectory(incoming)
+			await finishCommit(this.#root, committed, { name, files }, () => {
+				this.#hasMoved = true
+			})
 		})
 	}
 
@@ -206,8 +212,11 @@ export class StagedFile implements AsyncDisposable {
 
 async function syncWhole(handle: FileHandle): Promise<void> {
 	// A last write that lies before the file's last change says that it was whole when it got its name.
+	// When that change is, the file system's clock says, which may be another machine's.
 	const now = Date.now()
-	await handle.utimes(now / 1000, (now - CLOCK_TICK_MS) / 1000)
+	await handle.utimes(now / 1000, now / 1000)
+	const { ctimeMs } = await handle.stat()
+	await handle.utimes(ctimeMs / 1000, (ctimeMs - CLOCK_TICK_MS) / 1000)
 	await handle.sync()
 }
 
@@ -226,29 +235,59 @@ export interface Recovery {
 
 /**
  * Finishes or sweeps what processes that are gone left in the checkpoints directory; call it before the
- * directory is read. Never fails.
+ * directory is read, and now and then for what other servers leave. Never fails.
  */
 export async function recoverUploads(root: string): Promise<Recovery> {
 	const incoming = join(root, INCOMING)
 	const finished: string[] = []
 	const unfinished: string[] = []
-	for (const entry of await readdir(incoming).catch((): string[] => [])) {
+	for (const { path, manifest } of await commitsIn(incoming)) {
+		const { name } = manifest
+		try {
+			const isFinished = await withRunLock(incoming, name, () => finishAbandoned(root, path))
+			if (isFinished) finished.push(name)
+		} catch (error) {
+			// Another server has finished it and cleared up.
+			if (errorCode(error) !== 'ENOENT') unfinished.push(name)
+		}
+	}
+	for (const entry of await namesIn(incoming)) {
 		const path = join(incoming, entry)
-		const id = lockedId(entry) ?? entry.replace(COMMIT_PREFIX, '')
-		await ifAbandoned(incoming, id, path, async () => {
-			const manifest = entry.startsWith(COMMIT_PREFIX) ? await readManifest(path) : undefined
-			if (manifest === undefined) {
-				if (lockedId(entry) === undefined) await removeQuietly(path)
-				return
-			}
-			await finishCommit(root, path, manifest).then(
-				() => finished.push(manifest.name),
-				() => unfinished.push(manifest.name),
-			)
+		const lockOf = lockedId(entry)
+		await ifAbandoned(incoming, lockOf ?? entry.replace(COMMIT_PREFIX, ''), path, async () => {
+			if (lockOf === undefined && (await decided(path)) === undefined) await removeQuietly(path)
 		})
 	}
 	await removeIfEmpty(incoming)
 	return { finished, unfinished }
+}
+
+/** Finishes a commit whose process is gone, while the run is locked; false for any other one. */
+async function finishAbandoned(root: string, path: string): Promise<boolean> {
+	const id = basename(path).slice(COMMIT_PREFIX.length)
+	let isFinished = false
+	await ifAbandoned(dirname(path), id, path, async () => {
+		const manifest = await decided(path)
+		if (manifest === undefined) return
+		await finishCommit(root, path, manifest)
+		isFinished = true
+	})
+	return isFinished
+}
+
+/** Uploads that have been decided and are not in place yet. */
+async function commitsIn(incoming: string) {
+	const commits: { readonly path: string; readonly manifest: Manifest }[] = []
+	for (const entry of await namesIn(incoming)) {
+		const path = join(incoming, entry)
+		const manifest = await decided(path)
+		if (manifest !== undefined) commits.push({ path, manifest })
+	}
+	return commits
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+	return await readdir(directory).catch(() => [])
 }
 
 /**
@@ -306,7 +345,9 @@ async function moveOnce(from: string, to: string): Promise<void> {
 	}
 }
 
-async function readManifest(path: string): Promise<Manifest | undefined> {
+/** What an upload that has been decided is; undefined for what else stands in `.incoming`. */
+async function decided(path: string): Promise<Manifest | undefined> {
+	if (!basename(path).startsWith(COMMIT_PREFIX)) return undefined
 	try {
 		const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as Manifest
 		const isOurs = isSafeName(manifest.name) && manifest.files.every(isSafeName)

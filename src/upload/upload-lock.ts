@@ -1,20 +1,56 @@
 /*
- * Who is still at work on what lies in `.incoming`: each upload holds a lock on a file of its own, which
- * the kernel drops with the process, whatever its number and in whichever container it ran.
+ * Who is still at work on what lies in `.incoming` and `.pieces`: each upload holds a lock on a file of its
+ * own, which the kernel drops with the process, whatever its number and in whichever container it ran.
  */
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryLockFile } from '../kernels/binding.ts'
 import { errorCode } from '../lib/errors.ts'
+import { Fault } from '../lib/fault.ts'
 
 const SUFFIX = '.lock'
 
 /** Where the file system has no locks, what has not changed for so long is abandoned. */
 const ABANDONED_MS = 6 * 3600 * 1000
 
+/** How often, and at what distance, the lock of a run is tried: it is held for as long as renames take. */
+const RUN_LOCK_ATTEMPTS = 500
+const RUN_LOCK_MS = 10
+const RUN_LOCK_RETRY_SECONDS = 1
+
 /** The id that a lock file belongs to; undefined for other names. */
 export function lockedId(fileName: string): string | undefined {
 	return fileName.endsWith(SUFFIX) ? fileName.slice(0, -SUFFIX.length) : undefined
+}
+
+/**
+ * Makes a file that is locked for as long as it is open. Null when somebody sweeps just there; throws
+ * what the system throws.
+ */
+export async function createLocked(path: string): Promise<FileHandle | null> {
+	const handle = await open(path, 'wx', 0o600)
+	try {
+		tryLockFile(handle.fd)
+		// Until it was locked it looked like one of a dead process.
+		if ((await handle.stat()).nlink > 0) return handle
+	} catch (error) {
+		await handle.close()
+		throw error
+	}
+	await handle.close()
+	return null
+}
+
+/** Removes a file of `createLocked` whose process is gone. False when it lives; never fails. */
+export async function removeAbandoned(path: string): Promise<boolean> {
+	try {
+		await using handle = await open(path, 'r+')
+		const isFree = tryLockFile(handle.fd) ?? (await ageMs(path)) > ABANDONED_MS
+		if (isFree) await rm(path, { force: true })
+		return isFree
+	} catch (error) {
+		return errorCode(error) === 'ENOENT'
+	}
 }
 
 /** A lock that is held. */
@@ -30,17 +66,8 @@ export class UploadLock {
 	/** Takes the lock of a new id. Null when somebody sweeps just there; throws what the system throws. */
 	static async create(directory: string, id: string): Promise<UploadLock | null> {
 		const path = join(directory, id + SUFFIX)
-		const handle = await open(path, 'wx', 0o600)
-		try {
-			tryLockFile(handle.fd)
-			// Until it was locked it looked like the lock of a dead process.
-			if ((await handle.stat()).nlink > 0) return new UploadLock(path, handle)
-		} catch (error) {
-			await handle.close()
-			throw error
-		}
-		await handle.close()
-		return null
+		const handle = await createLocked(path)
+		return handle && new UploadLock(path, handle)
 	}
 
 	/** Removes the lock, after all that it guards. Never fails. */
@@ -73,6 +100,39 @@ export async function ifAbandoned(
 		await rm(lockPath, { force: true }).catch(() => {})
 	} finally {
 		await handle?.close().catch(() => {})
+	}
+}
+
+/**
+ * Runs `work` while no other process, or upload of this one, moves files into the run of that name.
+ * Throws Fault `overloaded` when another one takes long, and what the system throws.
+ */
+export async function withRunLock<T>(
+	directory: string,
+	name: string,
+	work: () => Promise<T>,
+): Promise<T> {
+	const path = join(directory, `run-${name}${SUFFIX}`)
+	for (let attempt = 1; ; attempt++) {
+		const handle = await open(path, 'a', 0o600)
+		try {
+			const isFree = tryLockFile(handle.fd) !== false
+			// Who had it before has removed it: another one stands there, or none.
+			if (isFree && (await handle.stat()).nlink > 0) {
+				try {
+					return await work()
+				} finally {
+					await rm(path, { force: true }).catch(() => {})
+				}
+			}
+		} finally {
+			await handle.close().catch(() => {})
+		}
+		if (attempt === RUN_LOCK_ATTEMPTS) {
+			const message = `Another server is storing into '${name}' at the moment.`
+			throw new Fault('overloaded', message, { retrySeconds: RUN_LOCK_RETRY_SECONDS })
+		}
+		await Bun.sleep(RUN_LOCK_MS)
 	}
 }
 

@@ -97,16 +97,25 @@ export interface UploadOptions extends Omit<BodyLimits, 'stallMs'> {
 	readonly uploadsMax?: number
 	/** Longest time an upload may take, milliseconds. */
 	readonly durationMsMax?: number
+	/** Time between looks at what servers on the same directory have left when they died, milliseconds. */
+	readonly recoveryMs?: number
 }
 
 /**
- * Finishes or sweeps uploads that a crash has interrupted, and says so in the log. To be called before
- * the directory is first scanned. Never fails.
+ * Finishes or sweeps uploads that a crash has interrupted, and says so in the log; of what cannot be
+ * finished once for each run that is not in `told`. To be called before the directory is first scanned.
+ * Never fails.
  */
-export async function recoverInterruptedUploads(directory: string, log: Log): Promise<void> {
+export async function recoverInterruptedUploads(
+	directory: string,
+	log: Log,
+	told = new Set<string>(),
+): Promise<void> {
 	const { finished, unfinished } = await recoverUploads(directory)
 	for (const name of finished) log('info', `run ${name}: an interrupted upload was finished`)
 	for (const name of unfinished) {
+		if (told.has(name)) continue
+		told.add(name)
 		const problem = 'an interrupted upload cannot be finished, its files may be mixed'
 		log('warn', `run ${name}: ${problem}`)
 	}
@@ -122,6 +131,7 @@ const UNFINISHED_MAX = 4
 /** Until somebody has repaired what stands in the way. */
 const REPAIR_SECONDS = 60
 const DURATION_MS_MAX = 3_600_000
+const RECOVERY_MS = 10_000
 const STALL_MS = 60_000
 
 export class UploadReceiver {
@@ -131,10 +141,17 @@ export class UploadReceiver {
 	#count = 0
 	/** Runs that somebody is uploading. */
 	readonly #writers = new Set<string>()
+	/** Runs of which the log knows that their upload cannot be finished. */
+	readonly #unfinished = new Set<string>()
+	readonly #recovery: Timer
 
 	constructor(options: UploadOptions) {
 		this.#options = options
 		const { bytesMax, inflatedBytesMax, stallMs = STALL_MS, store, log } = options
+		this.#recovery = setInterval(() => {
+			void recoverInterruptedUploads(store.directory, log, this.#unfinished)
+		}, options.recoveryMs ?? RECOVERY_MS)
+		this.#recovery.unref()
 		this.#limits = { bytesMax, inflatedBytesMax, stallMs }
 		const totalBytesMax = UNFINISHED_MAX * bytesMax
 		this.#pieces = new PieceStore({ directory: store.directory, bytesMax, totalBytesMax, log })
@@ -296,6 +313,7 @@ export class UploadReceiver {
 	}
 
 	close(): void {
+		clearInterval(this.#recovery)
 		this.#pieces.close()
 	}
 

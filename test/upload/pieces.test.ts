@@ -1,6 +1,6 @@
 /** Uploads that come in pieces. */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PIECES_MS_MAX, PieceStore } from '../../src/upload/pieces.ts'
 import { StagedRun } from '../../src/upload/staging.ts'
@@ -209,12 +209,87 @@ describe('pieces that nobody goes on with', () => {
 		nowMs += PIECES_MS_MAX - 1
 		await pieces.sweep()
 		expect(existsSync(join(door.path, '.pieces'))).toBe(true)
-		nowMs += 2
+		// The file system's clock had the last word on when a piece came.
+		nowMs += 60_000
 		await pieces.sweep()
 		expect(door.files()).toEqual([])
 		// Their room is free again.
 		expect(await pieces.put('b', 0, body())).toBe(1)
 		pieces.close()
+	})
+})
+
+describe('several servers on one directory', () => {
+	test('put an upload together whichever of them gets which piece', async () => {
+		using one = await UploadDoor.open()
+		using other = await UploadDoor.beside(one)
+		const parts = cut(gzipped(), 4)
+		for (const [index, part] of parts.entries()) {
+			const door = index % 2 === 0 ? one : other
+			expect(await door.sendPiece(part, { index, total: 4 })).toMatchObject({ received: index + 1 })
+		}
+		expect(await other.assemble({ totalChunks: '4' })).toMatchObject({ step: 7, isNew: true })
+		expect(await one.assemble({ totalChunks: '4' })).toMatchObject({ step: 7, isNew: false })
+		// What came to the first one is gone, and takes no room there.
+		expect(await one.sendPiece(parts[0]!, { index: 0, total: 4 })).toMatchObject({ received: 4 })
+	})
+
+	test('leave alone what is arriving at another one, and sweep what it left when it died', async () => {
+		using one = await UploadDoor.open()
+		const { promise: isEnding, resolve: end } = Promise.withResolvers<void>()
+		const { promise: hasBegun, resolve: begin } = Promise.withResolvers<void>()
+		const [first, second] = cut(gzipped(), 2) as [Uint8Array, Uint8Array]
+		const headers = new Headers({
+			'x-upload-id': 'run_7_1',
+			'x-chunk-index': '0',
+			'x-total-chunks': '2',
+		})
+		const body = (async function* () {
+			yield first.subarray(0, 10)
+			begin()
+			await isEnding
+			yield first.subarray(10)
+		})()
+		const { signal } = new AbortController()
+		const arriving = one.receiver.receivePiece({ headers, body, signal })
+		await hasBegun
+		using other = await UploadDoor.beside(one)
+		await other.sendPiece(second, { index: 1, total: 2 })
+		const dead = join(one.path, '.pieces', readdirSync(join(one.path, '.pieces'))[0]!, '7.dead.tmp')
+		writeFileSync(dead, 'half a pie')
+		using third = await UploadDoor.beside(one)
+		expect(await third.assemble({ totalChunks: '2' })).toMatchObject({ status: 400 })
+		expect(existsSync(dead)).toBe(false)
+		end()
+		expect(await arriving).toMatchObject({ received: 2 })
+		expect(await third.assemble({ totalChunks: '2' })).toMatchObject({ isNew: true })
+	})
+
+	test('sweep an upload an hour after the last piece that any of them got', async () => {
+		using door = await UploadDoor.open()
+		let nowMs = Date.now()
+		const open = () =>
+			new PieceStore({
+				...{ directory: door.path, bytesMax: 1000, totalBytesMax: 1000 },
+				...{ log: () => {}, now: () => nowMs },
+			})
+		const body = async function* () {
+			yield new Uint8Array(200)
+		}
+		const [one, other] = [open(), open()]
+		await one.put('a', 0, body())
+		await other.put('a', 1, body())
+		const [id = ''] = readdirSync(join(door.path, '.pieces'))
+		nowMs += PIECES_MS_MAX + 60_000
+		await one.put('a', 2, body())
+		utimesSync(join(door.path, '.pieces', id), nowMs / 1000, nowMs / 1000)
+		await other.sweep()
+		expect(await one.put('a', 3, body())).toBe(4)
+		nowMs += PIECES_MS_MAX + 60_000
+		await other.sweep()
+		expect(door.files()).toEqual([])
+		one.close()
+		other.close()
 	})
 })
 

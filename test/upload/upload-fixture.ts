@@ -57,19 +57,28 @@ export async function* inPieces(bytes: Uint8Array, length = 65_536): AsyncGenera
 }
 
 export class UploadDoor implements Disposable {
-	readonly #temp = tempDir()
-	readonly path = join(this.#temp.path, 'checkpoints')
+	readonly #temp: ReturnType<typeof tempDir> | null
+	readonly path: string
 	readonly log: string[] = []
 	store!: CheckpointStore
 	receiver!: UploadReceiver
 
-	private constructor() {
-		mkdirSync(this.path)
+	private constructor(path?: string) {
+		this.#temp = path === undefined ? tempDir() : null
+		this.path = path ?? join(this.#temp!.path, 'checkpoints')
+		mkdirSync(this.path, { recursive: true })
 	}
 
 	static async open(options: Partial<UploadOptions> = {}): Promise<UploadDoor> {
 		const door = new UploadDoor()
 		await door.restart(options)
+		return door
+	}
+
+	/** Another server on the directory of that one. */
+	static async beside({ path }: UploadDoor): Promise<UploadDoor> {
+		const door = new UploadDoor(path)
+		await door.restart()
 		return door
 	}
 
@@ -150,6 +159,6 @@ export class UploadDoor implements Disposable {
 	[Symbol.dispose](): void {
 		this.receiver.close()
 		this.store.close()
-		this.#temp[Symbol.dispose]()
+		this.#temp?.[Symbol.dispose]()
 	}
 }

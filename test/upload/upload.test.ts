@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setSystemTime, test } from 'bun:test'
 import {
 	chmodSync,
 	existsSync,
@@ -9,8 +9,9 @@ import {
 	writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { lookAt } from '../../src/checkpoint/store/files.ts'
 import { recoverUploads } from '../../src/upload/staging.ts'
-import { UploadLock } from '../../src/upload/upload-lock.ts'
+import { UploadLock, withRunLock } from '../../src/upload/upload-lock.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { isRoot, rootNote } from '../helpers/root.ts'
 import { tensorOf, tinyCheckpoint, toBinaryForm, toJsonForm } from '../helpers/tiny-checkpoint.ts'
@@ -18,6 +19,8 @@ import { inPieces, jsonBody, UploadDoor, versioned } from './upload-fixture.ts'
 
 const runFiles = ['run', 'run/checkpoint-7.json', 'run/config.json']
 const base64 = (text: string) => Buffer.from(text).toString('base64')
+const domainIn = ({ path }: UploadDoor) =>
+	JSON.parse(readFileSync(join(path, 'run/config.json'), 'utf8')).domain
 const bareHeaders = (fields: Record<string, string> = {}) => ({
 	'content-type': 'application/octet-stream',
 	'x-checkpoint-name': 'run',
@@ -413,6 +416,38 @@ describe('limits', () => {
 	})
 })
 
+test.each([-1, 1])(
+	'another server sees at once that its files are whole, with clocks %i hours apart',
+	async (hours) => {
+		using door = await UploadDoor.open()
+		setSystemTime(Date.now() + hours * 3_600_000)
+		try {
+			await door.send(jsonBody())
+		} finally {
+			setSystemTime()
+		}
+		for (const file of ['checkpoint-7.json', 'config.json']) {
+			expect(await lookAt(join(door.path, 'run', file))).toMatchObject({ endsWithWrite: false })
+		}
+	},
+)
+
+test('a server waits while another one moves files into the same run', async () => {
+	using door = await UploadDoor.open()
+	await door.send(jsonBody())
+	const incoming = join(door.path, '.incoming')
+	mkdirSync(incoming)
+	const waiting = await withRunLock(incoming, 'run', async () => {
+		const sending = door.send(jsonBody({ config: '{"domain":"second"}' }))
+		await eventually(() => door.files().some((file) => file.endsWith('/manifest.json')))
+		expect(domainIn(door)).toBe('novels')
+		return { sending }
+	})
+	expect(await waiting.sending).toMatchObject({ isNew: true })
+	expect(domainIn(door)).toBe('second')
+	expect(door.files()).toEqual(runFiles)
+})
+
 describe('what a killed process leaves behind', () => {
 	test('is swept when it was not decided', async () => {
 		using door = await UploadDoor.open()
@@ -434,6 +469,34 @@ describe('what a killed process leaves behind', () => {
 		expect(await recoverUploads(door.path)).toEqual({ finished: ['run'], unfinished: [] })
 		expect(door.files()).toEqual(runFiles)
 		expect(readFileSync(join(door.path, 'run/config.json'), 'utf8')).toBe('{"domain":"decided"}')
+	})
+
+	/** An upload whose process died when it had moved the checkpoint. */
+	function leaveCommit(path: string): void {
+		const left = join(path, '.incoming/commit-0123456789abcdef')
+		mkdirSync(left, { recursive: true })
+		const files = ['checkpoint-7.json', 'config.json']
+		writeFileSync(join(left, 'manifest.json'), JSON.stringify({ name: 'run', files }))
+		writeFileSync(join(left, 'config.json'), '{"domain":"decided"}')
+	}
+
+	test('is finished by the servers that go on, too', async () => {
+		using door = await UploadDoor.open({ recoveryMs: 20 })
+		await door.send(jsonBody())
+		leaveCommit(door.path)
+		await eventually(() => door.store.find('run')?.domain === 'decided')
+		await eventually(() => door.files().length === runFiles.length)
+		expect(door.log).toContain('info run run: an interrupted upload was finished')
+	})
+
+	test('is finished before another upload takes its place, and never after it', async () => {
+		using door = await UploadDoor.open()
+		await door.send(jsonBody())
+		leaveCommit(door.path)
+		await door.send(jsonBody({ config: '{"domain":"later"}' }))
+		expect(await recoverUploads(door.path)).toEqual({ finished: [], unfinished: [] })
+		expect(door.files()).toEqual(runFiles)
+		expect(domainIn(door)).toBe('later')
 	})
 
 	test('is left alone while somebody holds its lock', async () => {

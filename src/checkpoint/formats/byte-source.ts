@@ -16,6 +16,11 @@ export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): s
 	return [dev, ino, size, mtimeNs, ctimeNs].join(':')
 }
 
+/** What stays the same of an identity while a file is written over in place. */
+export function fileOfIdentity(identity: string): string {
+	return identity.split(':', 2).join(':')
+}
+
 /**
  * Opens a regular file. A symbolic link, a device or a FIFO in its place is refused without being
  * followed or waited for, and so is another state of the file than that of `identity`, where one is

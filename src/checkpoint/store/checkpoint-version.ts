@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { fileOfIdentity } from '../formats/byte-source.ts'
 import type { CheckpointLocation } from '../load/messages.ts'
 import type { RunFault } from './run-fault.ts'
 
@@ -18,6 +20,10 @@ export interface CheckpointVersion {
 	readonly fault: RunFault | null
 	/** Somebody has it open for writing. */
 	readonly isBeingWritten: boolean
+	/** A whole version was here in the same file, which is being written over. */
+	readonly isRewritten: boolean
+	/** Time alone may make it whole, or will tell whether it is: look again after `SETTLE_MS`. */
+	readonly isSettling: boolean
 }
 
 /** Between the identities of a directory's files. */
@@ -28,6 +34,21 @@ export function locationOf({ path, files, identity }: CheckpointVersion): Checkp
 	return files === null
 		? { type: 'file', path, identity }
 		: { type: 'directory', path, files: zip(files, identity.split(IDENTITY_SEPARATOR)) }
+}
+
+/** Where the weights, or the first file of them, stand. */
+export function weightsPathOf({ path, files }: Pick<CheckpointVersion, 'path' | 'files'>): string {
+	return files === null ? path : join(path, files[0]!)
+}
+
+/** Whether the file of that identity, or one of those, is a whole version's that is written over in place. */
+export function isWrittenOver(known: CheckpointVersion | undefined, identity: string): boolean {
+	if (known === undefined || known.identity === identity) return known?.isRewritten ?? false
+	if (!known.isRewritten && known.fault !== null) return false
+	const before = new Set(known.identity.split(IDENTITY_SEPARATOR))
+	const files = new Set([...before].map(fileOfIdentity))
+	const changed = identity.split(IDENTITY_SEPARATOR).filter((each) => !before.has(each))
+	return changed.some((each) => files.has(fileOfIdentity(each)))
 }
 
 function zip(names: readonly string[], identities: readonly string[]) {

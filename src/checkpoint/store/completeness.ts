@@ -23,12 +23,21 @@ const TAIL_BYTES = 4096
  */
 export const REWRITTEN_REST_MS = 10_000
 
-/** What a look at a file's ends says. */
+/** What a look at a version's files says. */
 export interface Arrival {
 	/** Why it is not whole; null when it is. */
 	readonly fault: RunFault | null
 	/** Somebody has it open for writing. */
 	readonly isBeingWritten: boolean
+	/** Time alone may make it whole, or will tell whether it is. */
+	readonly isSettling: boolean
+}
+
+/** Of files that have not rested for long enough to be opened. */
+export const CHANGED_A_MOMENT_AGO: Arrival = {
+	fault: arriving('it changed a moment ago'),
+	isBeingWritten: false,
+	isSettling: true,
 }
 
 /**
@@ -42,19 +51,48 @@ export async function findArrivalFault(
 ): Promise<Arrival> {
 	try {
 		await using file = await openRegularFile(path)
-		const isBeingWritten = isOpenForWriting(file.fd)
-		if (isBeingWritten === true) {
-			return { fault: arriving('somebody has it open for writing'), isBeingWritten }
-		}
-		if (isBeingWritten === null && (rewrittenRestMs ?? REWRITTEN_REST_MS) < REWRITTEN_REST_MS) {
-			return { fault: arriving('it was written over a moment ago'), isBeingWritten: false }
-		}
+		const writing = findWriter(file, rewrittenRestMs)
+		if (writing !== null) return writing
 		const fault = await findFaultOfEnds(file)
 		const isSame = identityOf(await file.stat({ bigint: true })) === identity
-		return { fault: isSame ? fault : arriving('it changes'), isBeingWritten: false }
+		return atRest(isSame ? fault : arriving('it changes'))
 	} catch (error) {
-		return { fault: faultOf(error), isBeingWritten: false }
+		return atRest(faultOf(error))
 	}
+}
+
+/** The same of a model in several files, of which only the loader knows where they end. */
+export async function findModelArrivalFault(
+	paths: readonly string[],
+	rewrittenRestMs: number | null,
+): Promise<Arrival> {
+	try {
+		for (const path of paths) {
+			await using file = await openRegularFile(path)
+			const writing = findWriter(file, rewrittenRestMs)
+			if (writing !== null) return writing
+		}
+		return atRest(null)
+	} catch (error) {
+		return atRest(faultOf(error))
+	}
+}
+
+/** Tells of somebody who writes to the file, or may do so; null when nobody does. */
+function findWriter({ fd }: FileHandle, rewrittenRestMs: number | null): Arrival | null {
+	const isBeingWritten = isOpenForWriting(fd)
+	if (isBeingWritten === true) {
+		const fault = arriving('somebody has it open for writing')
+		return { fault, isBeingWritten, isSettling: true }
+	}
+	const rest = rewrittenRestMs ?? REWRITTEN_REST_MS
+	if (isBeingWritten === false || rest >= REWRITTEN_REST_MS) return null
+	const fault = arriving('it was written over a moment ago')
+	return { fault, isBeingWritten: false, isSettling: true }
+}
+
+function atRest(fault: RunFault | null): Arrival {
+	return { fault, isBeingWritten: false, isSettling: false }
 }
 
 async function findFaultOfEnds(file: FileHandle): Promise<RunFault | null> {

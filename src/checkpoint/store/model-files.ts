@@ -10,11 +10,11 @@ import { findNanochat, NANOCHAT_DIRECTORY, type NanochatFiles } from '../formats
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { findStateDict } from '../formats/state-dict.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
-import type { CheckpointVersion } from './checkpoint-version.ts'
-import { IDENTITY_SEPARATOR } from './checkpoint-version.ts'
+import { type CheckpointVersion, IDENTITY_SEPARATOR, isWrittenOver } from './checkpoint-version.ts'
+import { CHANGED_A_MOMENT_AGO, findModelArrivalFault } from './completeness.ts'
 import { lookAt } from './files.ts'
 import { CONFIG_NAME, stepOfDirectory, TRAINER_STATE_NAME } from './names.ts'
-import { hasSettled } from './rest.ts'
+import { hasSettled, seenRest } from './rest.ts'
 
 /** Files beside the weights that Hugging Face's libraries write. */
 const HUGGING_FACE_FILES = [
@@ -82,12 +82,6 @@ function findLlama2c(names: readonly string[]): ModelFiles | null {
 	return { weights: [weights], others, needsConfig: false }
 }
 
-export interface ModelVersion {
-	readonly version: CheckpointVersion
-	/** Some file changed a moment ago. */
-	readonly isSettling: boolean
-}
-
 /**
  * Looks at a model's files; null when its weights are gone, unreadable or no regular files. `known` is
  * what was seen last.
@@ -96,17 +90,20 @@ export async function lookAtModel(
 	path: string,
 	{ weights, others }: ModelFiles,
 	at: { step: number; resting: boolean; known: CheckpointVersion | undefined },
-): Promise<ModelVersion | null> {
+): Promise<CheckpointVersion | null> {
 	const files = [...weights, ...others]
-	const states = await Promise.all(files.map((name) => lookAt(join(path, name))))
+	const paths = files.map((name) => join(path, name))
+	const states = await Promise.all(paths.map(lookAt))
 	const found = states.flatMap((state) => (state.type === 'file' ? [state] : []))
 	if (found.length < states.length) return null
 	const identity = found.map((state) => state.identity).join(IDENTITY_SEPARATOR)
 	const { known, resting, step } = at
 	const isKnown = known?.identity === identity && known.step === step
+	// While a file may still change, it may be in a writer's hands: look again.
+	if (isKnown && known.fault === null) return known
 	const seenSince = isKnown ? known.seenSince : performance.now()
-	const isSettling = !resting && found.some((state) => !hasSettled(state, seenSince))
-	if (isKnown && (known.fault !== null) === isSettling) return { version: known, isSettling }
+	const isRewritten = isWrittenOver(known, identity)
+	const isAtRest = resting || found.every((state) => hasSettled(state, seenSince))
 	const version: CheckpointVersion = {
 		step,
 		path,
@@ -115,12 +112,12 @@ export async function lookAtModel(
 		sizeBytes: found.slice(0, weights.length).reduce((sum, state) => sum + state.sizeBytes, 0),
 		mtimeMs: Math.max(...found.slice(0, weights.length).map((state) => state.mtimeMs)),
 		seenSince,
-		fault: isSettling
-			? { kind: 'incomplete', reason: 'still arriving: it changed a moment ago' }
-			: null,
-		isBeingWritten: false,
+		isRewritten,
+		...(isAtRest
+			? await findModelArrivalFault(paths, isRewritten ? seenRest(seenSince) : null)
+			: CHANGED_A_MOMENT_AGO),
 	}
-	return { version, isSettling }
+	return isKnown && Bun.deepEquals(known, version) ? known : version
 }
 
 /** A model in a step directory of a training. */

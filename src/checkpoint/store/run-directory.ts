@@ -8,8 +8,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
 import { isGgufName } from '../formats/gguf.ts'
-import type { CheckpointVersion } from './checkpoint-version.ts'
-import { findArrivalFault, REWRITTEN_REST_MS } from './completeness.ts'
+import { type CheckpointVersion, isWrittenOver, weightsPathOf } from './checkpoint-version.ts'
+import { CHANGED_A_MOMENT_AGO, findArrivalFault } from './completeness.ts'
 import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
 import {
 	findModelFiles,
@@ -26,9 +26,8 @@ import {
 	TRAINER_STATE_NAME,
 	TRAINING_LOG_NAME,
 } from './names.ts'
-import { hasSettled, restOf } from './rest.ts'
+import { hasSettled, seenRest } from './rest.ts'
 import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
-import type { RunFault } from './run-fault.ts'
 import { readTrainerState, type TrainerState } from './trainer-state.ts'
 import { readLastLoss } from './training-log.ts'
 
@@ -55,13 +54,6 @@ interface Cached<T> {
 	readonly value: T
 }
 
-interface KnownVersion {
-	readonly version: CheckpointVersion
-	readonly inode: string
-	/** A whole file was here under the same inode, and is being written over. */
-	readonly isRewritten: boolean
-}
-
 /** Reads one run directory again and again, remembering what has not changed. */
 export class RunReader {
 	readonly name: string
@@ -83,7 +75,7 @@ export class RunReader {
 		readonly value: RunConfig
 	} | null = null
 	/** By file name. */
-	#versions = new Map<string, KnownVersion>()
+	#versions = new Map<string, CheckpointVersion>()
 
 	constructor(directory: string, name: string) {
 		this.name = name
@@ -139,10 +131,9 @@ export class RunReader {
 		if (model !== null) return this.#keep(model)
 		if (candidates.length === 0 && !names.includes(CONFIG_NAME)) return this.#keep(null)
 
-		const versions = new Map<string, KnownVersion>()
+		const versions = new Map<string, CheckpointVersion>()
 		const strangers: string[] = []
 		const unreadable: string[] = []
-		let isSettling = false
 		for (const { name, step } of candidates) {
 			const state = await lookAt(join(this.#path, name))
 			const known = this.#versions.get(name)
@@ -151,15 +142,14 @@ export class RunReader {
 				unreadable.push(`${name}: ${state.reason}`)
 				if (known !== undefined) versions.set(name, known)
 			} else if (state.type === 'file') {
-				const now = await this.#version(name, step, state, resting)
-				isSettling ||= isSettlingNow(state, now)
-				versions.set(name, now)
+				versions.set(name, await this.#version(name, step, state, resting))
 			} else {
 				const reason = state.type === 'link' ? NOT_FOLLOWED : 'expected a regular file'
 				strangers.push(`${name}: ${reason}`)
 			}
 		}
 		this.#versions = versions
+		const checkpoints = oneByStep(versions)
 		const config = await this.#readConfig(resting)
 		if (config.unreadable !== undefined) unreadable.push(config.unreadable)
 		return this.#keep({
@@ -167,10 +157,10 @@ export class RunReader {
 			config: config.config,
 			lastLoss: (await this.#readLastLoss()) ?? null,
 			trainerState: null,
-			checkpoints: oneByStep(versions),
+			checkpoints,
 			strangers,
 			unreadable,
-			isSettling: isSettling || config.isSettling === true,
+			isSettling: areSettling(checkpoints) || config.isSettling === true,
 		})
 	}
 
@@ -185,7 +175,7 @@ export class RunReader {
 			config: NO_CONFIG,
 			lastLoss: null,
 			trainerState: null,
-			checkpoints: [seen.version],
+			checkpoints: [seen],
 			strangers: [],
 			unreadable: [],
 			isSettling: seen.isSettling,
@@ -215,15 +205,11 @@ export class RunReader {
 		}
 		if (places.length === 0) return null
 		const checkpoints: CheckpointVersion[] = []
-		let isSettling = false
 		for (const { path, step, files } of places) {
-			const known = this.#last?.checkpoints.find(
-				(version) => version.path === path && version.step === step,
-			)
+			const place = weightsPathOf({ path, files: files.weights })
+			const known = this.#last?.checkpoints.find((version) => weightsPathOf(version) === place)
 			const seen = await lookAtModel(path, files, { step, resting, known })
-			if (seen === null) continue
-			checkpoints.push(seen.version)
-			isSettling ||= seen.isSettling
+			if (seen !== null) checkpoints.push(seen)
 		}
 		const needsConfig = own?.needsConfig ?? false
 		const config = needsConfig ? await this.#readConfig(resting) : { config: NO_CONFIG }
@@ -237,7 +223,7 @@ export class RunReader {
 			checkpoints: checkpoints.sort((a, b) => a.step - b.step),
 			strangers: [],
 			unreadable: config.unreadable === undefined ? [] : [config.unreadable],
-			isSettling: isSettling || config.isSettling === true,
+			isSettling: areSettling(checkpoints) || config.isSettling === true,
 		}
 	}
 
@@ -303,38 +289,29 @@ export class RunReader {
 		step: number,
 		state: FileState,
 		resting: boolean,
-	): Promise<KnownVersion> {
-		const before = this.#versions.get(name)
-		const known = before?.version
-		const isKnown = known?.identity === state.identity
+	): Promise<CheckpointVersion> {
+		const known = this.#versions.get(name)
+		const { identity, sizeBytes, mtimeMs } = state
+		const isKnown = known?.identity === identity
 		// While a file may still change, what was found in it may be outdated: look again.
-		if (before !== undefined && isKnown && known.fault?.kind !== 'incomplete') return before
-		const isRewritten =
-			before !== undefined &&
-			before.inode === state.inode &&
-			(before.isRewritten || before.version.fault === null)
+		if (isKnown && known.fault?.kind !== 'incomplete') return known
 		const path = join(this.#path, name)
 		const seenSince = isKnown ? known.seenSince : performance.now()
-		const arrival =
-			resting || hasSettled(state, seenSince)
-				? await findArrivalFault(
-						path,
-						state.identity,
-						isRewritten ? restOf(state, seenSince) : null,
-					)
-				: { fault: CHANGED_A_MOMENT_AGO, isBeingWritten: false }
+		const isRewritten = isWrittenOver(known, identity)
 		const version: CheckpointVersion = {
 			step,
 			path,
 			files: null,
-			identity: state.identity,
-			sizeBytes: state.sizeBytes,
-			mtimeMs: state.mtimeMs,
+			identity,
+			sizeBytes,
+			mtimeMs,
 			seenSince,
-			...arrival,
+			isRewritten,
+			...(resting || hasSettled(state, seenSince)
+				? await findArrivalFault(path, identity, isRewritten ? seenRest(seenSince) : null)
+				: CHANGED_A_MOMENT_AGO),
 		}
-		const isSame = isKnown && Bun.deepEquals(known, version)
-		return { version: isSame ? known : version, inode: state.inode, isRewritten }
+		return isKnown && Bun.deepEquals(known, version) ? known : version
 	}
 
 	/** The config; while its file is being written or cannot be read, the last one that was whole. */
@@ -384,11 +361,6 @@ export class RunReader {
 /** Of models whose configuration stands elsewhere than in config.json. */
 const NO_CONFIG: RunConfig = { modelConfig: {}, trainConfig: {}, domain: null, runId: null }
 
-const CHANGED_A_MOMENT_AGO: RunFault = {
-	kind: 'incomplete',
-	reason: 'still arriving: it changed a moment ago',
-}
-
 function unreadableRun(name: string, reason: string): RunDirectory {
 	return {
 		name,
@@ -429,21 +401,14 @@ export function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
 	return a.length === b.length && a.every((item, i) => item === b[i])
 }
 
-/** Time alone may make it whole, or will tell whether it is. */
-function isSettlingNow(state: FileState, { version, isRewritten }: KnownVersion): boolean {
-	if (version.fault?.kind !== 'incomplete') return false
-	const rest = restOf(state, version.seenSince)
-	return (
-		!hasSettled(state, version.seenSince) ||
-		version.isBeingWritten ||
-		(isRewritten && rest < REWRITTEN_REST_MS)
-	)
+function areSettling(checkpoints: readonly CheckpointVersion[]): boolean {
+	return checkpoints.some(({ isSettling }) => isSettling)
 }
 
 /** Two names can mean one step (`007`, `7`): the one without leading zeros counts. */
-function oneByStep(versions: ReadonlyMap<string, KnownVersion>): readonly CheckpointVersion[] {
+function oneByStep(versions: ReadonlyMap<string, CheckpointVersion>): readonly CheckpointVersion[] {
 	const bySteps = new Map<number, CheckpointVersion>()
-	for (const [name, { version }] of versions) {
+	for (const [name, version] of versions) {
 		if (!bySteps.has(version.step) || name === checkpointName(version.step)) {
 			bySteps.set(version.step, version)
 		}

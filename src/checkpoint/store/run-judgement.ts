@@ -2,7 +2,7 @@
  * What a run serves, decided from what is on disk and what reading its files has shown. No I/O.
  */
 import type { CheckpointInfo } from '../load/checkpoint-info.ts'
-import type { CheckpointVersion } from './checkpoint-version.ts'
+import { type CheckpointVersion, weightsPathOf } from './checkpoint-version.ts'
 import type { RunConfig } from './run-config.ts'
 import type { RunDirectory } from './run-directory.ts'
 import { joinFaults, type RunFault } from './run-fault.ts'
@@ -133,11 +133,13 @@ function beingOverwritten({
 	previous,
 	overwriteMsMax,
 }: RunEvidence): CheckpointVersion | undefined {
-	const now = directory.checkpoints.find(({ path }) => path === previous?.served.path)
+	if (previous === null) return undefined
+	const place = weightsPathOf(previous.served)
+	const now = directory.checkpoints.find((version) => weightsPathOf(version) === place)
 	const isChanging =
 		now?.fault?.kind === 'incomplete' &&
 		(now.isBeingWritten || performance.now() - now.seenSince < overwriteMsMax)
-	return isChanging ? previous?.served : undefined
+	return isChanging ? previous.served : undefined
 }
 
 function findFaults({ directory, verdictOf }: RunEvidence): readonly RunFault[] {

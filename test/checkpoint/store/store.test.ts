@@ -22,6 +22,7 @@ import type { CheckpointVersion } from '../../../src/checkpoint/store/checkpoint
 import { InspectionIndex } from '../../../src/checkpoint/store/inspection-index.ts'
 import { type CheckpointStore, openStore } from '../../../src/checkpoint/store/store.ts'
 import { eventually } from '../../helpers/eventually.ts'
+import { families } from '../../helpers/families.ts'
 import { mkfifoSync } from '../../helpers/mkfifo.ts'
 import { isRoot, rootNote } from '../../helpers/root.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
@@ -517,6 +518,56 @@ describe('a file that somebody has open for writing', () => {
 		await eventually(() => store.find('run')?.served !== before, 3000)
 		expect(store.find('run')?.fault).toBeNull()
 	}, 10_000)
+
+	/** Runs of other trainers, each with the file that is written over. */
+	const models = [
+		['gpt2', 'model.safetensors'],
+		['gpt2', 'tokenizer.json'],
+		['gpt2-sharded', 'model-00002-of-00004.safetensors'],
+		['gpt2-bin', 'pytorch_model.bin'],
+		['nanogpt-char', 'ckpt.pt'],
+		['gguf-qwen3-f32', 'gguf-qwen3-f32.gguf'],
+		['llama2c-v0', 'model.bin'],
+		['raschka', 'model.pth'],
+		['nanochat-tree', 'chatsft_checkpoints/d3/model_002100.pt'],
+	] as const
+
+	test('is no version of another trainer’s model either, whichever of its files it is', async () => {
+		using directory = new TestDirectory()
+		const runs = models.map(([family, file]) => {
+			const name = `${family}-${file.replaceAll(/\W/g, '-')}`
+			cpSync(join(families, family), join(directory.path, name), { recursive: true })
+			return { name, path: join(directory.path, name, file) }
+		})
+		const single = join(directory.path, 'single.gguf')
+		cpSync(join(families, 'gguf-qwen3-f32/gguf-qwen3-f32.gguf'), single)
+		runs.push({ name: 'single.gguf', path: single })
+		const store = await directory.open({ inspects: false, overwriteMsMax: 100 })
+		const before = runs.map(({ name }) => store.find(name)?.served)
+		expect(before).not.toContain(undefined)
+		const looks = new Map(runs.map(({ name }) => [name, 0]))
+		const { promise: areLooked, resolve: looked } = Promise.withResolvers<void>()
+		{
+			await using stack = new AsyncDisposableStack()
+			for (const { path } of runs) {
+				const file = stack.use(await open(path, 'r+'))
+				const half = readFileSync(path).subarray(0, 900)
+				await file.write(half, 0, half.length, 0)
+			}
+			store.onLook((names) => {
+				for (const name of names) looks.set(name, (looks.get(name) ?? 0) + 1)
+				if ([...looks.values()].every((count) => count >= 4)) looked()
+			})
+			await areLooked
+			for (const [i, { name }] of runs.entries()) {
+				expect([name, store.find(name)?.served]).toEqual([name, before[i]])
+				expect(store.find(name)?.fault?.reason).toContain('somebody has it open for writing')
+			}
+		}
+		const isServed = ({ name }: { name: string }, i: number) =>
+			store.find(name)?.served !== before[i] && store.find(name)?.fault === null
+		await eventually(() => runs.every(isServed), 5000)
+	}, 20_000)
 
 	test('is not taken at the start either', async () => {
 		using directory = new TestDirectory()
