@@ -1,4 +1,4 @@
-import { describe, expect, mock, test } from 'bun:test'
+import { describe, expect, mock, setSystemTime, test } from 'bun:test'
 import {
 	appendFileSync,
 	chmodSync,
@@ -242,6 +242,30 @@ describe('while the server runs', () => {
 		}
 		expect(directory.log.filter((line) => line.startsWith('warn'))).toEqual([])
 	})
+
+	test.each([-1, 1])(
+		'a run appears when it is whole, with a clock that is %i hours off',
+		async (hours) => {
+			using directory = new TestDirectory()
+			setSystemTime(Date.now() + hours * 3_600_000)
+			try {
+				const store = await directory.open()
+				const seen = new Set<string>()
+				store.onChange(() => {
+					for (const run of store.runs()) seen.add(`${run.served.sizeBytes} ${run.fault?.kind}`)
+				})
+				directory.write('run/config.json', '{}')
+				const path = directory.write('run/checkpoint-1.json', json.subarray(0, 2000))
+				await eventually(() => store.findUnserved('run') !== undefined)
+				appendFileSync(path, json.subarray(2000))
+				await eventually(() => store.find('run')?.info != null, 5000)
+				expect([...seen]).toEqual([`${json.length} undefined`])
+			} finally {
+				setSystemTime()
+			}
+		},
+		10_000,
+	)
 
 	test('the files of a run may arrive in any order', async () => {
 		using directory = new TestDirectory()
