@@ -87,6 +87,36 @@ describe.skipIf(chromiumPath === null)(`the Chat view in Chromium${chromiumNote}
 		await page.context().close()
 	})
 
+	test('sends a system message that is still being typed, and leaves it alone meanwhile', async () => {
+		const page = await open()
+		await page.click('#system-panel summary')
+		await page.fill('#message', 'Hello')
+		await page.locator('#system').pressSequentially('Be brief.')
+		const [request] = await Promise.all([
+			page.waitForRequest('**/v1/chat/completions'),
+			page.keyboard.press('Control+Enter'),
+		])
+		expect(request.postDataJSON().messages).toEqual([
+			{ role: 'system', content: 'Be brief.' },
+			{ role: 'user', content: 'Hello' },
+		])
+		await answered(page, 1)
+		expect((await contents(page))[0]).toBe('Be brief.')
+		await page.context().close()
+	})
+
+	test('keeps what is half written over a reload', async () => {
+		const page = await open()
+		await page.click('#system-panel summary')
+		await page.fill('#message', 'Half a mess')
+		await page.locator('#system').pressSequentially('You are')
+		await page.reload()
+		await page.locator('#system-panel[open]').waitFor()
+		expect(await page.inputValue('#message')).toBe('Half a mess')
+		expect(await page.inputValue('#system')).toBe('You are')
+		await page.context().close()
+	})
+
 	test('edits, continues, branches and deletes any message, and undoes it', async () => {
 		const page = await open()
 		await page.selectOption('#model', 'novels-austen')

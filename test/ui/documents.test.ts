@@ -43,6 +43,14 @@ describe.skipIf(chromiumPath === null)(`documents of the page${chromiumNote}`, (
 		await page.context().close()
 	})
 
+	test('come back with what was typed last, also in a browser that had none', async () => {
+		const page = await browser.open(server.url)
+		await page.locator('#prompt').pressSequentially('Typed and')
+		await page.reload()
+		await expectText(page, 'Typed and')
+		await page.context().close()
+	})
+
 	test('can be undone and redone step by step, typed edits and clearing included', async () => {
 		const page = await browser.open(server.url)
 		await page.locator('[aria-label="Max tokens"]').fill('30')
@@ -153,6 +161,32 @@ describe.skipIf(chromiumPath === null)(`documents of the page${chromiumNote}`, (
 			'One two, first',
 			'One two, second',
 		])
+		await page.context().close()
+	})
+
+	test('are not overwritten by what a tab had not stored when it went', async () => {
+		const page = await browser.open(server.url)
+		await page.fill('#prompt', 'One two')
+		await untilStored(page, 1)
+		await page.fill('#prompt', 'One two, mine')
+		// As another tab does that has written in the same moment.
+		await page.evaluate(async () => {
+			const result = <T>(request: IDBRequest<T>) =>
+				new Promise<T>((resolve) => {
+					request.onsuccess = () => resolve(request.result)
+				})
+			const database = await result(indexedDB.open('alpha', 1))
+			const heads = database.transaction('heads', 'readwrite').objectStore('heads')
+			const [head] = await result(heads.getAll())
+			await result(heads.put({ ...head, version: head.version + 1, title: 'Theirs' }))
+			database.close()
+		})
+		await page.reload()
+		await expectText(page, 'One two')
+		await page.click('#write-bar [aria-label="Texts"]')
+		await page.locator('dialog[open] li').nth(1).waitFor()
+		const names = await page.locator('dialog[open] li .open b').allTextContents()
+		expect(names.toSorted()).toEqual(['One two, mine (copy)', 'Theirs'])
 		await page.context().close()
 	})
 

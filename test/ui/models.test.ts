@@ -59,6 +59,38 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		await page.context().close()
 	})
 
+	test('draws the course of a loss also where a row was made anew meanwhile', async () => {
+		const page = await browser.blank()
+		const { promise: isDrawn, resolve: draw } = Promise.withResolvers<void>()
+		await page.route('**/api/models/*?points=48', async (route) => {
+			await isDrawn
+			await route.continue()
+		})
+		const asked = page.waitForRequest('**/api/models/v1-word?points=48')
+		await browser.openIn(page, `${server.url}/#/model`)
+		await asked
+		await row(page, 'v1-word').click()
+		draw()
+		await row(page, 'v1-word').locator('.spark path').waitFor({ state: 'attached' })
+		expect(await page.locator('.model-card .state').textContent()).toBe(
+			await row(page, 'v1-word').locator('.state').textContent(),
+		)
+		await page.context().close()
+	})
+
+	test('has everything inside its frame on the narrowest phone', async () => {
+		const viewport = { width: 320, height: 640 }
+		const page = await browser.open(`${server.url}/#/model`, { viewport })
+		await page.locator('.model-card .actions button').nth(3).waitFor()
+		const beyond = await page.evaluate(() => {
+			const frame = document.querySelector('.model-card')!.getBoundingClientRect()
+			const inside = [...document.querySelectorAll('.model-card button, .model-card select')]
+			return inside.filter((each) => each.getBoundingClientRect().right > frame.right).length
+		})
+		expect(beyond).toBe(0)
+		await page.context().close()
+	})
+
 	test('shows the chosen checkpoint with its own loss, and what a composed run became', async () => {
 		const page = await open()
 		await row(page, 'v2-composed').click()

@@ -65,6 +65,12 @@ describe.skipIf(chromiumPath === null)(`the Training view in Chromium${chromiumN
 	/** Text of a row of the list. */
 	const row = (page: Page, name: string) => page.locator('.run-row', { hasText: name })
 
+	test('is there whatever stands behind its address', async () => {
+		const page = await open('/training/%')
+		await page.locator('text=There is no run %').first().waitFor()
+		await page.close()
+	})
+
 	test('says how to begin when nobody trains', async () => {
 		const page = await open('/training')
 		await page.locator('text=No training yet').waitFor()

@@ -163,7 +163,13 @@ function currentView() {
 /** What stands behind the view in the address, for instance a run. */
 function currentSubject() {
 	const [, subject] = location.hash.replace('#/', '').split('/')
-	return subject ? decodeURIComponent(subject) : null
+	if (!subject) return null
+	try {
+		return decodeURIComponent(subject)
+	} catch {
+		// Somebody has typed the address.
+		return subject
+	}
 }
 
 /**

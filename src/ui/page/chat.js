@@ -8,7 +8,7 @@ import { DocumentBar } from './document-bar.js'
 import { byId, disable, paced, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
-import { recall, remember } from './storage.js'
+import { recall, recallDraft, remember, rememberDraft } from './storage.js'
 
 /**
  * @typedef {{ role: 'system' | 'user' | 'assistant', content: string }} Message
@@ -17,6 +17,9 @@ import { recall, remember } from './storage.js'
 
 /** Time between two looks at the speed while it runs. */
 const STATS_PACE_MS = 250
+
+/** A pause in typing so long makes what was typed a system message. */
+const TYPING_MS = 600
 
 /** So close to the end, in pixels, the list follows an answer that grows. */
 const FOLLOW_PIXELS = 80
@@ -45,6 +48,8 @@ export class Chat {
 	#follows = true
 	/** @type {AbortController | null} */
 	#running = null
+	/** @type {ReturnType<typeof setTimeout> | undefined} */
+	#typing
 	#session
 
 	/** @param {import('./app.js').Session} session */
@@ -54,10 +59,18 @@ export class Chat {
 			event.preventDefault()
 			this.go()
 		})
-		this.#message.addEventListener('input', () => session.changed())
+		this.#message.value = recallDraft('message')
+		this.#message.addEventListener('input', () => {
+			rememberDraft('message', this.#message.value)
+			session.changed()
+		})
 		this.#message.addEventListener('keydown', (event) => this.#pressed(event))
 		this.#message.setAttribute('enterkeyhint', isTouch.matches ? 'enter' : 'send')
-		this.#system.addEventListener('change', () => this.#setSystem())
+		this.#system.addEventListener('change', () => this.#commitSystem())
+		this.#system.addEventListener('input', () => {
+			clearTimeout(this.#typing)
+			this.#typing = setTimeout(() => this.#commitSystem(), TYPING_MS)
+		})
 		this.#list.addEventListener('scroll', () => {
 			const { scrollHeight, scrollTop, clientHeight } = this.#list
 			this.#follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PIXELS
@@ -100,8 +113,10 @@ export class Chat {
 	go() {
 		const content = this.#message.value.trim()
 		if (this.#running !== null || content === '') return
+		this.#commitSystem()
 		const { items } = this.#document
 		this.#message.value = ''
+		rememberDraft('message', '')
 		this.#follows = true
 		const group = this.#document.edit(items.length, 0, [{ role: 'user', content }])
 		this.#answer(items.length, group)
@@ -155,6 +170,7 @@ export class Chat {
 		if (conversation !== this.#document) this.#document.close()
 		this.#document = conversation
 		conversation.onChange = (at) => this.#changed(at)
+		conversation.onLeaving = () => this.#commitSystem()
 		conversation.onCopied = () => {
 			remember('chat', conversation.head.id)
 			this.#session.notify(
@@ -168,10 +184,21 @@ export class Chat {
 		remember('chat', conversation.head.id)
 	}
 
-	#setSystem() {
+	/** What has been typed as system message becomes one. */
+	#commitSystem() {
+		clearTimeout(this.#typing)
+		// The places of the messages stay while one of them is written.
+		if (this.#running !== null) return
 		const content = this.#system.value.trim()
+		if (content === this.#systemMessage()) return
 		const has = this.#document.items[0]?.role === 'system'
 		this.#document.edit(0, has ? 1 : 0, content === '' ? [] : [{ role: 'system', content }])
+	}
+
+	/** '' for none. */
+	#systemMessage() {
+		const [first] = this.#document.items
+		return first?.role === 'system' ? first.content : ''
 	}
 
 	#clear() {
@@ -183,6 +210,7 @@ export class Chat {
 
 	#regenerate() {
 		if (this.#running !== null) return
+		this.#commitSystem()
 		const { items } = this.#document
 		const at = items.at(-1)?.role === 'assistant' ? items.length - 1 : items.length
 		this.#answer(at, null)
@@ -359,7 +387,8 @@ export class Chat {
 			)
 			view.setEnabled(!isRunning)
 		}
-		const system = items[0]?.role === 'system' ? items[0].content : ''
+		const system = this.#systemMessage()
+		this.#system.readOnly = isRunning
 		if (document.activeElement !== this.#system) this.#system.value = system
 		if (system !== '') this.#systemPanel.open = true
 		this.#note.show(items.length === 0)

@@ -177,38 +177,67 @@ export async function changeHead(id, changes) {
 const UNSAVED = 'alpha.unsaved.'
 
 /**
- * As `writeDocument`, but before the page is gone; it comes into the database when the next one opens.
- * @param {Head} head
- * @param {number} from
- * @param {StoredEdit[]} edits
+ * Keeps all edits of a document before the page is gone, or where they do not fit, those from one on;
+ * they come into the database when the next page opens.
+ * @param {Head} head with the version that was written last, or is on its way
+ * @param {number} from the first one that is not stored
+ * @param {StoredEdit[]} edits all
  */
 export function keepUnsaved(head, from, edits) {
-	try {
-		localStorage.setItem(`${UNSAVED}${head.id}`, JSON.stringify({ head, from, edits }))
-	} catch {
-		// More than fits there: what was stored in the last second stands.
+	for (const first of new Set([0, from])) {
+		try {
+			const unsaved = JSON.stringify({ head, from: first, edits: edits.slice(first) })
+			localStorage.setItem(`${UNSAVED}${head.id}`, unsaved)
+			return
+		} catch {
+			// More than fits there: what was stored in the last second stands.
+		}
 	}
 }
 
-/** Writes what the last page has left, unless its own writing came through. */
+/**
+ * Writes what the last page has left, unless its own writing came through. What another tab has written
+ * meanwhile stands, and ours becomes a copy.
+ */
 export async function recoverUnsaved() {
 	for (const key of Object.keys(localStorage).filter((name) => name.startsWith(UNSAVED))) {
-		/** @type {{ head: Head, from: number, edits: StoredEdit[] }} */
-		const { head, from, edits } = JSON.parse(localStorage.getItem(key) ?? '')
+		const text = localStorage.getItem(key) ?? ''
 		localStorage.removeItem(key)
+		/** @type {{ head: Head, from: number, edits: StoredEdit[] }} */
+		const { head, from, edits } = JSON.parse(text)
 		await transact(
 			'readwrite',
 			async (heads, store) => {
 				/** @type {Head | undefined} */
 				const stored = await answer(heads.get(head.id))
-				if (stored !== undefined && stored.updatedMs >= head.updatedMs) return
-				heads.put({ ...head, version: (stored?.version ?? 0) + 1 })
-				store.delete(editsOf(head.id, from))
-				for (const [i, edit] of edits.entries()) store.put(edit, [head.id, from + i])
+				const isOthers = stored !== undefined && stored.version > head.version
+				const isThere = stored !== undefined && stored.updatedMs >= head.updatedMs
+				if (isOthers ? from > 0 : isThere) return
+				const own = isOthers ? asCopy(head) : head
+				heads.put({ ...own, version: isOthers ? 1 : (stored?.version ?? 0) + 1 })
+				store.delete(editsOf(own.id, from))
+				for (const [i, edit] of edits.entries()) store.put(edit, [own.id, from + i])
 			},
 			undefined,
 		)
 	}
+}
+
+/**
+ * The head of a document that goes on beside the one that somebody else has written.
+ * @param {Head} head
+ * @returns {Head} with the version 0
+ */
+export function asCopy(head) {
+	const title = `${head.title || head.excerpt || 'Untitled'} (copy)`
+	return { ...head, id: newId(), title, version: 0, deletedMs: null }
+}
+
+/** Plain http has no randomUUID. */
+export function newId() {
+	return [...crypto.getRandomValues(new Uint8Array(12))]
+		.map((byte) => byte.toString(16).padStart(2, '0'))
+		.join('')
 }
 
 /** Takes away what was deleted long ago. */

@@ -1,7 +1,9 @@
 /** A text or a chat with everything that was ever done to it: undo and redo outlive a reload. */
 import {
+	asCopy,
 	ConflictError,
 	keepUnsaved,
+	newId,
 	onWritten,
 	readDocument,
 	writeDocument,
@@ -51,6 +53,8 @@ export class StoredDocument {
 	onChange = () => {}
 	/** Called when another tab had written it meanwhile and this one goes on with a copy. */
 	onCopied = () => {}
+	/** Called before the page may go away: what is half typed becomes an edit. */
+	onLeaving = () => {}
 	/** Something is being written into it: another tab's writing waits. */
 	isBusy = false
 
@@ -64,7 +68,9 @@ export class StoredDocument {
 		const { signal } = this.#closing
 		addEventListener('pagehide', () => this.#leave(), { signal })
 		const hidden = () => {
-			if (document.visibilityState === 'hidden') this.save()
+			if (document.visibilityState !== 'hidden') return
+			this.onLeaving()
+			this.save()
 		}
 		document.addEventListener('visibilitychange', hidden, { signal })
 		const written = (/** @type {import('./document-store.js').Written} */ { id, version }) => {
@@ -77,6 +83,7 @@ export class StoredDocument {
 	close() {
 		this.#closing.abort()
 		this.onChange = () => {}
+		this.onLeaving = () => {}
 		return this.save()
 	}
 
@@ -229,10 +236,10 @@ export class StoredDocument {
 
 	/** The page goes away, and may not wait until something is stored. */
 	#leave() {
+		this.onLeaving()
 		if (this.#isSaved && this.#storedEdits === this.#savedEdits) return
-		const from = this.#storedEdits
 		const excerpt = this.#excerpt(this.items)
-		keepUnsaved({ ...this.head, excerpt }, from, this.#edits.slice(from).map(toStored))
+		keepUnsaved({ ...this.head, excerpt }, this.#storedEdits, this.#edits.map(toStored))
 	}
 
 	/** No more than the first edits are stored as they are here. @param {number} edits */
@@ -243,8 +250,7 @@ export class StoredDocument {
 
 	/** Somebody else's text stays as it is; this one goes on under an id of its own. */
 	#becomeCopy() {
-		const title = `${this.name || 'Untitled'} (copy)`
-		this.head = { ...this.head, id: newId(), title, version: 0, deletedMs: null }
+		this.head = asCopy({ ...this.head, excerpt: this.#excerpt(this.items) })
 		this.#keepSaved(0)
 		this.onCopied()
 	}
@@ -368,13 +374,6 @@ export async function openDocument(id, excerpt) {
 	const opened = new StoredDocument(stored.head, excerpt)
 	opened.load(stored.head, stored.edits)
 	return opened
-}
-
-/** Plain http has no randomUUID. */
-function newId() {
-	return [...crypto.getRandomValues(new Uint8Array(12))]
-		.map((byte) => byte.toString(16).padStart(2, '0'))
-		.join('')
 }
 
 /**

@@ -2,6 +2,7 @@
 import { readCard, request } from './api.js'
 import { create, paced } from './dom.js'
 import { fileName, saveBlob } from './files.js'
+import { STATES } from './model-list.js'
 import { ScalarChart } from './scalar-chart.js'
 import { partsOfTraining, scalarsOf } from './scalar-series.js'
 import { withSecret } from './secret.js'
@@ -193,7 +194,7 @@ export class ModelCard {
 			create(
 				'span',
 				{ class: 'state', 'data-state': state },
-				embedded ? `${state}, built in` : state,
+				`${STATES[state] ?? state}${embedded ? ', built in' : ''}`,
 			),
 			create('span', { class: 'actions' }, ...actions),
 		)

@@ -24,7 +24,8 @@ const SPARK_POINTS = 48
 /** Rows that are drawn at first; of more runs the rest comes when it is asked for. */
 const ROWS_MAX = 200
 
-const STATES = {
+/** What the states of a model are called. @type {Record<string, string>} */
+export const STATES = {
 	available: 'on disk',
 	loading: 'loading',
 	loaded: 'in memory',
@@ -47,7 +48,7 @@ export class ModelList {
 	#runs = []
 	#chosen = ''
 	#rowsMax = ROWS_MAX
-	/** Losses by run and step, once somebody has looked at its row. @type {Map<string, number[]>} */
+	/** Losses by run and step, once somebody has looked at its row. @type {Map<string, Promise<number[]>>} */
 	#sparks = new Map()
 	/** Rows in sight get their spark line. */
 	#watcher = new IntersectionObserver((entries) => {
@@ -167,16 +168,9 @@ export class ModelList {
 		const run = this.#runOf.get(row)
 		if (run === undefined) return
 		const key = `${run.id} ${run.mtime}`
-		if (!this.#sparks.has(key)) {
-			this.#sparks.set(key, [])
-			const card = await readCard(run.id, SPARK_POINTS).catch(() => null)
-			const losses = (card?.metrics?.points ?? []).map(({ loss, valLoss }) => loss ?? valLoss)
-			this.#sparks.set(
-				key,
-				losses.filter((loss) => typeof loss === 'number'),
-			)
-		}
-		row.querySelector('.spark-place')?.replaceChildren(sparkLine(this.#sparks.get(key) ?? []))
+		const losses = this.#sparks.get(key) ?? readLosses(run.id)
+		this.#sparks.set(key, losses)
+		row.querySelector('.spark-place')?.replaceChildren(sparkLine(await losses))
 	}
 
 	/** @param {number} count */
@@ -188,6 +182,13 @@ export class ModelList {
 		})
 		return more
 	}
+}
+
+/** @param {string} id @returns {Promise<number[]>} */
+async function readLosses(id) {
+	const card = await readCard(id, SPARK_POINTS).catch(() => null)
+	const losses = (card?.metrics?.points ?? []).map(({ loss, valLoss }) => loss ?? valLoss)
+	return losses.filter((loss) => typeof loss === 'number')
 }
 
 /** @param {Run} run */

@@ -23,3 +23,27 @@ export function remember(name, value) {
 		// Private windows and full stores: the page works without memory.
 	}
 }
+
+/**
+ * What the user has not finished in this tab; '' for nothing.
+ * @param {string} name
+ */
+export function recallDraft(name) {
+	try {
+		return sessionStorage.getItem(`alpha.draft.${name}`) ?? ''
+	} catch {
+		return ''
+	}
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+export function rememberDraft(name, text) {
+	try {
+		sessionStorage.setItem(`alpha.draft.${name}`, text)
+	} catch {
+		// As above.
+	}
+}

@@ -99,8 +99,6 @@ export class Writer {
 				{ label: 'Clear', act: () => this.#clear() },
 			],
 		})
-		// Before the document goes to its store.
-		addEventListener('pagehide', () => this.#commit(), { capture: true })
 		const last = recall('text')
 		this.#adopt(this.#document)
 		this.#window.onMove = () => this.#markWindow()
@@ -167,6 +165,7 @@ export class Writer {
 		if (text !== this.#document) this.#document.close()
 		this.#document = text
 		text.onChange = (at) => this.#changed(at)
+		text.onLeaving = () => this.#commit()
 		text.onCopied = () => {
 			this.#remember()
 			this.#session.notify(
