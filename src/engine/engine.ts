@@ -12,12 +12,11 @@ import type { GenerationRequest } from './generation.ts'
 import { type GenerationControl, GenerationStream } from './generation-stream.ts'
 import {
 	ACTIVITIES,
-	decodeStep,
+	decodeSteps,
 	type FromWorker,
 	INBOX_LENGTH,
 	type LoadModel,
 	type RunnerLimits,
-	type StepReport,
 	type ToWorker,
 } from './messages.ts'
 import { PlaceQueue, type Waiter } from './place-queue.ts'
@@ -401,7 +400,7 @@ export class Engine {
 	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
 		switch (message.type) {
 			case 'steps':
-				for (const step of message.steps) this.#deliver(decodeStep(step))
+				this.#deliver(decodeSteps(message.steps))
 				// Sockets are looked at between two turns only, and messages that are there already come first:
 				// the worker hears that it may send more when the turn is over.
 				setImmediate(() => Atomics.add(this.#inbox, 2, 1))
@@ -436,7 +435,7 @@ export class Engine {
 		}
 	}
 
-	#deliver({ prompts, tokens, finishes, embeddings }: StepReport): void {
+	#deliver({ prompts, tokens, finishes, embeddings }: ReturnType<typeof decodeSteps>): void {
 		for (const { requestId, promptTokens, cachedTokens, logprobs } of prompts) {
 			const event = { type: 'prompt', promptTokens, cachedTokens } as const
 			this.#streams.get(requestId)?.push(logprobs ? { ...event, logprobs } : event)

@@ -135,8 +135,11 @@ export interface StepReport {
 	readonly isUrgent: boolean
 }
 
-/** A `StepReport` as it crosses threads: many small objects would cost more than the step itself. */
-export interface EncodedStep extends Omit<StepReport, 'tokens' | 'finishes'> {
+/**
+ * What some steps did, as it crosses threads: many small objects would cost more than the steps themselves. First all
+ * prompts, then all tokens, then all ends: so each request's own are in order.
+ */
+export interface EncodedSteps extends Pick<StepReport, 'prompts' | 'embeddings'> {
 	/** Three numbers each: request id, choice, token id. */
 	readonly tokens: Int32Array
 	/** By token, where any of them has one; else null. */
@@ -149,16 +152,19 @@ export interface EncodedStep extends Omit<StepReport, 'tokens' | 'finishes'> {
 
 const FINISH_REASONS: readonly FinishReason[] = ['stop', 'length']
 
-export function encodeStep({ tokens, finishes, ...rest }: StepReport): EncodedStep {
+export function encodeSteps(steps: readonly StepReport[]): EncodedSteps {
+	const tokens = steps.flatMap((step) => step.tokens)
+	const finishes = steps.flatMap((step) => step.finishes)
 	return {
-		...rest,
-		tokens: Int32Array.from(
+		prompts: steps.flatMap((step) => step.prompts),
+		embeddings: steps.flatMap((step) => step.embeddings),
+		tokens: new Int32Array(
 			tokens.flatMap(({ requestId, choice, tokenId }) => [requestId, choice, tokenId]),
 		),
 		logprobs: tokens.some(({ logprob }) => logprob !== null)
 			? tokens.map(({ logprob }) => logprob)
 			: null,
-		finishes: Int32Array.from(
+		finishes: new Int32Array(
 			finishes.flatMap(({ requestId, choice, finishReason, stopToken }) => {
 				const tokenId = stopToken?.tokenId ?? -1
 				return [requestId, choice, FINISH_REASONS.indexOf(finishReason), tokenId]
@@ -170,8 +176,8 @@ export function encodeStep({ tokens, finishes, ...rest }: StepReport): EncodedSt
 	}
 }
 
-export function decodeStep(step: EncodedStep): StepReport {
-	const { tokens, logprobs, finishes, stopLogprobs, ...rest } = step
+export function decodeSteps(steps: EncodedSteps): Omit<StepReport, 'isUrgent'> {
+	const { tokens, logprobs, finishes, stopLogprobs, ...rest } = steps
 	return {
 		...rest,
 		tokens: Array.from({ length: tokens.length / 3 }, (_, i) => ({
@@ -197,7 +203,7 @@ export type FromWorker =
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }
-	| { readonly type: 'steps'; readonly steps: readonly EncodedStep[] }
+	| { readonly type: 'steps'; readonly steps: EncodedSteps }
 	/** These requests are lost; a bug, told to the log. */
 	| {
 			readonly type: 'failure'

@@ -1,95 +1,118 @@
 /*
- * Which token came after the last few before, in earlier texts of a checkpoint and in this one. A bounded hash
- * table of guesses: where two contexts meet in one place, a guess is bad, and no more than that.
+ * What a model thinks of the next token behind the last few, in earlier texts and in this one: the mean of the
+ * probabilities that it gave. Wherever some tokens came before, all of what may follow is known and not only what was
+ * drawn. A bounded hash table: where two contexts meet in one place, a guess is bad, and no more than that.
  */
+import { Outlook } from './outlook.ts'
 
-/**
- * What a guess is looked up by: so many tokens before it and, of a draw, in which of so many equal parts of
- * [0, 1) its number lies. That is known beforehand, and the same token is drawn behind the same tokens from
- * numbers that are near each other.
- */
-const CONTEXTS = [
-	{ tokens: 4, parts: 1 },
-	{ tokens: 3, parts: 1 },
-	{ tokens: 2, parts: 1 },
-	{ tokens: 1, parts: 1 },
-	{ tokens: 3, parts: 4 },
-	{ tokens: 2, parts: 8 },
-	{ tokens: 1, parts: 32 },
-] as const
-/** Places of the table, nine bytes each; a power of two. */
-const PLACES = 2 ** 18
-/** How often a token came again is counted up to here. */
-const REPEATS_MAX = 6
+/** Tokens before the next one that make a context; the longer ones speak first. */
+const CONTEXT_TOKENS = [4, 3, 2, 1] as const
+/** Tokens that are remembered of a context, the likeliest. */
+export const LIKELY_MAX = 8
+/** Places of the table, 73 bytes each; a power of two. */
+const PLACES = 2 ** 16
+/** How often a context came is counted up to here; later ones count as much as if it had come so often. */
+const COUNT_MAX = 255
 
-/** Kinds of guesses: by context, and by how often it was followed by the same token. */
-export const GUESS_KINDS = CONTEXTS.length * REPEATS_MAX
+/** Degrees of experience: by the longest context that is known, and by how often it came. */
+export const EXPERIENCES = CONTEXT_TOKENS.length * 4
 
-export interface Guess {
-	readonly tokenId: number
-	/** How much experience speaks for it; below `GUESS_KINDS`. */
-	readonly kind: number
+/** The likeliest next tokens, with probabilities, or as shares of what they have together. */
+export interface Likely {
+	readonly count: number
+	readonly tokenIds: Int32Array
+	readonly shares: Float32Array
 }
 
 export class GuessTable {
 	/** Of the context in each place; 0 of an empty one. */
 	readonly #checks = new Int32Array(PLACES)
-	readonly #tokenIds = new Int32Array(PLACES)
-	readonly #repeats = new Uint8Array(PLACES)
+	readonly #counts = new Uint8Array(PLACES)
+	/** [PLACES, LIKELY_MAX] */
+	readonly #tokenIds = new Int32Array(PLACES * LIKELY_MAX)
+	readonly #shares = new Float32Array(PLACES * LIKELY_MAX)
+	/** Of what was looked at last. */
+	readonly outlook = new Outlook(CONTEXT_TOKENS.length * LIKELY_MAX)
 
 	/**
-	 * What may come behind the first `length` tokens, by what texts of the same salt have shown. `uniform`: the
-	 * number in [0, 1) from which it will be drawn, if it is.
+	 * Sets `outlook` to what may come behind the first `length` tokens, by what texts of the same salt have shown.
+	 * Returns the experience behind it, below `EXPERIENCES`, or null without any.
 	 */
-	guesses(salt: number, tokens: Int32Array, length: number, uniform: number | null): Guess[] {
-		const found: Guess[] = []
-		for (const i of CONTEXTS.keys()) {
-			const check = contextHash(salt, tokens, length, i, uniform)
-			const place = placeOf(check)
-			if (check === 0 || this.#checks[place] !== check) continue
-			const kind = i * REPEATS_MAX + this.#repeats[place]! - 1
-			found.push({ tokenId: this.#tokenIds[place]!, kind })
+	look(salt: number, tokens: Int32Array, length: number): number | null {
+		this.outlook.clear()
+		let experience: number | null = null
+		let left = 1
+		for (let i = 0; i < CONTEXT_TOKENS.length; i++) {
+			const place = this.#placeOf(contextHash(salt, tokens, length, i))
+			if (place === null) continue
+			const count = this.#counts[place]!
+			experience ??= i * 4 + Math.min(3, 31 - Math.clz32(count))
+			// What came once is trusted as much as all that shorter contexts say.
+			const weight = left * (count / (count + 1))
+			left -= weight
+			const begin = place * LIKELY_MAX
+			for (let at = begin; at < begin + LIKELY_MAX; at++) {
+				const share = this.#shares[at]!
+				if (share > 0) this.outlook.add(this.#tokenIds[at]!, weight * share)
+			}
 		}
-		return found
+		return experience
 	}
 
-	/** Remembers which token stands at `index`, behind those before it, and from which number it was drawn. */
-	learn(salt: number, tokens: Int32Array, index: number, uniform: number | null): void {
-		const tokenId = tokens[index]!
-		for (const i of CONTEXTS.keys()) {
-			const check = contextHash(salt, tokens, index, i, uniform)
+	/** Remembers what is likely behind the first `length` tokens. */
+	learn(salt: number, tokens: Int32Array, length: number, likely: Likely): void {
+		for (let i = 0; i < CONTEXT_TOKENS.length; i++) {
+			const check = contextHash(salt, tokens, length, i)
 			if (check === 0) continue
 			const place = placeOf(check)
-			const repeats = this.#repeats[place]!
-			if (this.#checks[place] !== check) {
-				this.#checks[place] = check
-				this.#tokenIds[place] = tokenId
-				this.#repeats[place] = 1
-			} else if (this.#tokenIds[place] === tokenId) {
-				this.#repeats[place] = Math.min(repeats + 1, REPEATS_MAX)
-			} else if (repeats > 1) {
-				// What came more often stays for a while.
-				this.#repeats[place] = repeats - 1
-			} else {
-				this.#tokenIds[place] = tokenId
+			if (this.#checks[place] !== check && !this.#clear(place, check)) continue
+			this.#counts[place] = Math.min(this.#counts[place]! + 1, COUNT_MAX)
+			this.#mix(place * LIKELY_MAX, likely, 1 / this.#counts[place]!)
+		}
+	}
+
+	/** Where the context is remembered; null where it is not. */
+	#placeOf(check: number): number | null {
+		const place = placeOf(check)
+		return check !== 0 && this.#checks[place] === check ? place : null
+	}
+
+	/** Makes a place free for another context, unless the one in it came too often for that. */
+	#clear(place: number, check: number): boolean {
+		this.#counts[place]! >>= 1
+		if (this.#counts[place]! > 0) return false
+		this.#checks[place] = check
+		return true
+	}
+
+	/** Moves the shares of a place by so much, all at most, towards those of `likely`; the least gives way to a new one. */
+	#mix(begin: number, { count, tokenIds, shares }: Likely, weight: number): void {
+		const end = begin + LIKELY_MAX
+		for (let at = begin; at < end; at++) this.#shares[at]! *= 1 - weight
+		for (let i = 0; i < count; i++) {
+			const share = weight * shares[i]!
+			let place = begin
+			for (let at = begin; at < end && this.#tokenIds[place] !== tokenIds[i]; at++) {
+				const isBetter =
+					this.#tokenIds[at] === tokenIds[i] || this.#shares[at]! < this.#shares[place]!
+				if (isBetter) place = at
+			}
+			if (this.#tokenIds[place] === tokenIds[i]) {
+				this.#shares[place]! += share
+			} else if (this.#shares[place]! < share) {
+				this.#tokenIds[place] = tokenIds[i]!
+				this.#shares[place] = share
 			}
 		}
 	}
 }
 
-/** Of what the n-th of the contexts takes of the tokens before `end` and of the number; 0 where there is too little. */
-function contextHash(
-	salt: number,
-	tokens: Int32Array,
-	end: number,
-	n: number,
-	uniform: number | null,
-): number {
-	const context = CONTEXTS[n]!
-	if (end < context.tokens || (context.parts > 1 && uniform === null)) return 0
-	const part = uniform === null ? 0 : Math.floor(uniform * context.parts)
-	let hash = Math.imul(salt + n, 0x9e3779b1) ^ part
-	for (let i = end - context.tokens; i < end; i++) {
+/** Of what the n-th of the contexts takes of the tokens before `end`; 0 where there are too few. */
+function contextHash(salt: number, tokens: Int32Array, end: number, n: number): number {
+	const begin = end - CONTEXT_TOKENS[n]!
+	if (begin < 0) return 0
+	let hash = Math.imul(salt * CONTEXT_TOKENS.length + n + 1, 0x9e3779b1)
+	for (let i = begin; i < end; i++) {
 		hash = Math.imul(hash ^ tokens[i]!, 0x85ebca6b)
 		hash ^= hash >>> 15
 	}

@@ -1,4 +1,5 @@
-import { GUESS_KINDS, GuessTable } from './guess-table.ts'
+import { EXPERIENCES, GuessTable, type Likely } from './guess-table.ts'
+import { CERTAINTIES } from './outlook.ts'
 import type { Sequence } from './sequence.ts'
 import type { StepCosts } from './step-costs.ts'
 
@@ -8,15 +9,41 @@ const GUESSES_MAX = 7
 const WORTH_MIN = 1.25
 /** What is thought of guesses before any was seen to be right or wrong. */
 const FIRST_RATE = 0.25
-/** How much one more guess counts, for its sequence and for those that begin later. */
-const RATE_WEIGHT = 1 / 32
-const COMMON_RATE_WEIGHT = 1 / 128
-
-/** How often guesses of each kind were right. */
-type Rates = Float64Array
+/** How much one more guess counts: the first ones more, so that something is known soon. */
+const RATE_WEIGHT_MIN = 1 / 256
+const RATE_WEIGHT_MAX = 1 / 4
+/** A sequence has to be so many right guesses off what others let expect before it is believed. */
+const TRUST_PRIOR = 4
+/** How much one more guess counts for its sequence. */
+const TRUST_WEIGHT = 1 / 64
 
 /** The number in [0, 1) from which a choice draws its token with this index. */
 export type DrawNumber = (seed: number, choice: number, index: number) => number
+
+/** The likeliest tokens by a row of logits of the last step. */
+export type ReadLikely = (logitsRow: number) => Likely
+
+/** How often guesses of each kind were right, of all sequences together. */
+class Rates {
+	readonly #rates = new Float64Array(EXPERIENCES * CERTAINTIES).fill(FIRST_RATE)
+	readonly #weights = new Float64Array(EXPERIENCES * CERTAINTIES).fill(RATE_WEIGHT_MAX)
+
+	of(kind: number): number {
+		return this.#rates[kind]!
+	}
+
+	learn(kind: number, isRight: boolean): void {
+		const weight = this.#weights[kind]!
+		this.#rates[kind]! += weight * (Number(isRight) - this.#rates[kind]!)
+		this.#weights[kind] = Math.max(RATE_WEIGHT_MIN, weight / (1 + weight))
+	}
+}
+
+/** How often guesses of one sequence were lately right, and should have been by the common rates. */
+interface Trust {
+	right: number
+	expected: number
+}
 
 /**
  * Guesses which tokens a sequence will draw next, so that one step can compute several of its rows. A guess is
@@ -27,13 +54,17 @@ export class Guesser {
 	readonly #table = new GuessTable()
 	readonly #costs: StepCosts
 	readonly #uniform: DrawNumber
-	readonly #rates = new WeakMap<Sequence, Rates>()
-	/** What sequences begin with: those that take the likeliest token, and those that draw. */
-	readonly #commonRates = { greedy: firstRates(), drawing: firstRates() }
+	readonly #readLikely: ReadLikely
+	/** Of those that take the likeliest token, and of those that draw. */
+	readonly #rates = { greedy: new Rates(), drawing: new Rates() }
+	readonly #trusts = new WeakMap<Sequence, Trust>()
+	/** Of the guess that was made last. */
+	#kind = 0
 
-	constructor(costs: StepCosts, uniform: DrawNumber) {
+	constructor(costs: StepCosts, uniform: DrawNumber, readLikely: ReadLikely) {
 		this.#costs = costs
 		this.#uniform = uniform
+		this.#readLikely = readLikely
 	}
 
 	/**
@@ -43,85 +74,97 @@ export class Guesser {
 	guess(sequence: Sequence, rows: number, decoding: number): number {
 		const { window, request, generatedCount } = sequence
 		// Edits depend on the token before, and log-probabilities would be read for nothing.
-		if (sequence.editsLogits || request.logprobs !== null) return 0
+		if (sequence.editsLogits || request.logprobs !== null || !this.#pays(1, decoding, rows))
+			return 0
 		const most = Math.min(GUESSES_MAX, window.free - 1, request.maxTokens - generatedCount - 1)
 		const rates = this.#ratesOf(sequence)
+		const { right, expected } = this.#trustOf(sequence)
+		const trust = (right + TRUST_PRIOR) / (expected + TRUST_PRIOR)
 		let chance = 1
+		let tokens = decoding
 		let count = 0
 		while (count < most) {
 			const length = window.length + count
-			let rate = 0
-			for (const { tokenId, kind } of this.#table.guesses(
-				request.cacheSalt,
-				window.tokens,
-				length,
-				this.#numberOf(sequence, count),
-			)) {
-				if (rates[kind]! <= rate) continue
-				rate = rates[kind]!
-				window.tokens[length] = tokenId
-			}
-			chance *= rate
-			// A token more, perhaps, against a longer step.
-			if (chance / decoding <= WORTH_MIN * this.#costs.ofOneMore(rows + count)) break
+			const tokenId = this.#guessAt(sequence, length, count)
+			if (tokenId === null) break
+			chance *= Math.min(1, rates.of(this.#kind) * trust)
+			if (!this.#pays(chance, tokens, rows + count)) break
+			window.tokens[length] = tokenId
+			tokens += chance
 			count++
 		}
 		return count
 	}
 
-	/** Learns from the last `count` tokens of a sequence, which it has drawn. */
-	learn(sequence: Sequence, count: number): void {
-		const { window } = sequence
-		const rates = [this.#ratesOf(sequence), this.#commonRatesOf(sequence)]
-		for (let index = Math.max(0, window.length - count); index < window.length; index++) {
-			this.#learnToken(sequence, index, this.#numberOf(sequence, index - window.length), rates)
+	/** Learns from the last `count` tokens of a sequence, which it has drawn from rows of logits from `firstRow` on. */
+	learn(sequence: Sequence, count: number, firstRow: number, decoding: number): void {
+		// They say what this one may draw, not what may come.
+		if (sequence.editsLogits) return
+		const { window, request } = sequence
+		const isGuessed = this.#pays(1, decoding, decoding)
+		for (let i = Math.max(0, count - window.length); i < count; i++) {
+			const length = window.length - count + i
+			if (isGuessed) this.#learnRight(sequence, length, i - count)
+			this.#table.learn(request.cacheSalt, window.tokens, length, this.#readLikely(firstRow + i))
 		}
 	}
 
 	/** Learns the prompt of a sequence, once it is read: texts are more like prompts than like nothing. */
-	learnPrompt(sequence: Sequence): void {
-		const rates = [this.#commonRatesOf(sequence)]
-		const end = Math.min(sequence.promptLength, sequence.window.length)
-		for (let index = 0; index < end; index++) this.#learnToken(sequence, index, null, rates)
-	}
-
-	/** Learns which guesses would have been right, then what was. */
-	#learnToken(
-		{ window, request }: Sequence,
-		index: number,
-		uniform: number | null,
-		rates: readonly Rates[],
-	): void {
-		for (const guess of this.#table.guesses(request.cacheSalt, window.tokens, index, uniform)) {
-			const isRight = Number(guess.tokenId === window.tokens[index])
-			for (const each of rates) {
-				const weight = each === rates.at(-1) ? COMMON_RATE_WEIGHT : RATE_WEIGHT
-				each[guess.kind]! += weight * (isRight - each[guess.kind]!)
-			}
+	learnPrompt({ window, request, promptLength }: Sequence): void {
+		const likely = { count: 1, tokenIds: new Int32Array(1), shares: Float32Array.of(1) }
+		for (let length = 0; length < Math.min(promptLength, window.length); length++) {
+			likely.tokenIds[0] = window.tokens[length]!
+			this.#table.learn(request.cacheSalt, window.tokens, length, likely)
 		}
-		this.#table.learn(request.cacheSalt, window.tokens, index, uniform)
 	}
 
-	/** From which a token is drawn that comes so many after the last one; null of the likeliest token. */
-	#numberOf({ request, choice, generatedCount }: Sequence, ahead: number): number | null {
-		const { temperature, seed } = request.sampling
-		return temperature === 0 ? null : this.#uniform(seed, choice, generatedCount + ahead)
+	/** Whether a token more, perhaps, is worth a longer step of so many tokens and rows. */
+	#pays(chance: number, tokens: number, rows: number): boolean {
+		return chance / tokens > WORTH_MIN * this.#costs.ofOneMore(rows)
+	}
+
+	/** Learns whether a guess behind the first `length` tokens, for the draw `ahead` of the next one, would have been right. */
+	#learnRight(sequence: Sequence, length: number, ahead: number): void {
+		const tokenId = this.#guessAt(sequence, length, ahead)
+		if (tokenId === null) return
+		const isRight = tokenId === sequence.window.tokens[length]
+		const rates = this.#ratesOf(sequence)
+		const trust = this.#trustOf(sequence)
+		trust.right += Number(isRight) - TRUST_WEIGHT * trust.right
+		trust.expected += rates.of(this.#kind) - TRUST_WEIGHT * trust.expected
+		rates.learn(this.#kind, isRight)
+	}
+
+	/** What is drawn behind the first `length` tokens of a window, so many tokens `ahead`; null without experience. */
+	#guessAt(sequence: Sequence, length: number, ahead: number): number | null {
+		const { window, request, choice, generatedCount } = sequence
+		const experience = this.#table.look(request.cacheSalt, window.tokens, length)
+		if (experience === null) return null
+		const { sampling } = request
+		const uniform = isGreedy(sequence)
+			? null
+			: this.#uniform(sampling.seed, choice, generatedCount + ahead)
+		const { outlook } = this.#table
+		const tokenId = outlook.guess(sampling, uniform)
+		this.#kind = experience * CERTAINTIES + outlook.certainty
+		return tokenId
 	}
 
 	#ratesOf(sequence: Sequence): Rates {
-		let rates = this.#rates.get(sequence)
-		if (rates === undefined) {
-			rates = this.#commonRatesOf(sequence).slice()
-			this.#rates.set(sequence, rates)
-		}
-		return rates
+		return isGreedy(sequence) ? this.#rates.greedy : this.#rates.drawing
 	}
 
-	#commonRatesOf({ request }: Sequence): Rates {
-		return request.sampling.temperature === 0 ? this.#commonRates.greedy : this.#commonRates.drawing
+	#trustOf(sequence: Sequence): Trust {
+		let trust = this.#trusts.get(sequence)
+		if (trust === undefined) {
+			trust = { right: 0, expected: 0 }
+			this.#trusts.set(sequence, trust)
+		}
+		return trust
 	}
 }
 
-function firstRates(): Rates {
-	return new Float64Array(GUESS_KINDS).fill(FIRST_RATE)
+function isGreedy({ request }: Sequence): boolean {
+	const { temperature, topK } = request.sampling
+	return temperature === 0 || topK === 1
 }

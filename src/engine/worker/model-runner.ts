@@ -3,6 +3,7 @@
  * in, what happened out; nothing here knows text.
  */
 import { type Kernels, kvBlockTokens } from '../../kernels/binding.ts'
+import { assert } from '../../lib/assert.ts'
 import { Gpt } from '../../model/gpt.ts'
 import { kvBlockBytes } from '../../model/ops.ts'
 import { weightLayout } from '../../model/weights.ts'
@@ -12,6 +13,7 @@ import type { Activity, LoadModel, StepReport } from '../messages.ts'
 import type { SentRow } from '../sent-rows.ts'
 import { Guesser } from './guesser.ts'
 import { KvCache } from './kv-cache.ts'
+import { LikelyTokens } from './likely-tokens.ts'
 import { LogprobReader, logprobOf } from './logprobs.ts'
 import { MeanHidden } from './mean-hidden.ts'
 import { Sampler } from './sampler.ts'
@@ -85,9 +87,11 @@ export class ModelRunner {
 		const { weightBytesMin, costs } = limits.guessing
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
+			const likely = new LikelyTokens(kernels, this.#gpt.logits, tokenCount)
 			this.#guesser = new Guesser(
 				isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed(),
 				kernels.uniform,
+				(row) => likely.read(row),
 			)
 		}
 		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)
@@ -205,7 +209,7 @@ export class ModelRunner {
 			if (logits === null) return null
 			if (sequence.scoresPrompt) this.#logprobs.scorePrompt(span)
 			if (draws === 0) return null
-			const row = logits.first + logits.count - draws
+			const row = firstDrawnRow(span)
 			const raw = this.#logprobs.beforeDraw(sequence, row)
 			const index = this.#sampler.add(sequence, row)
 			for (let i = 1; i < draws; i++) this.#sampler.add(sequence, row + i, i)
@@ -239,6 +243,7 @@ export class ModelRunner {
 		const prompts: StepReport['prompts'][number][] = []
 		const tokens: StepReport['tokens'][number][] = []
 		const finishes: StepReport['finishes'][number][] = []
+		const decoding = drawn.filter((tokens) => tokens.length > 0).length
 		let isUrgent = embeddings.length > 0
 		for (const [i, span] of spans.entries()) {
 			const { sequence } = span
@@ -253,7 +258,7 @@ export class ModelRunner {
 			}
 			for (const draw of draws.slice(0, tokenCount)) tokens.push({ requestId, choice, ...draw })
 			if (tokenCount > 0) {
-				this.#guesser?.learn(sequence, tokenCount)
+				this.#guesser?.learn(sequence, tokenCount, firstDrawnRow(span), decoding)
 				if (sequence.request.constrained) this.#rows.advance(sequence, tokenIds[0]!)
 				isUrgent ||= sequence.awaitsMask
 			}
@@ -276,6 +281,12 @@ export class ModelRunner {
 		const logprobs = this.#logprobs.promptScores(sequence)
 		return { requestId, promptTokens, cachedTokens, logprobs }
 	}
+}
+
+/** Of a span with draws: the row of logits of the first of them. */
+function firstDrawnRow({ logits, draws }: Span): number {
+	assert(logits, 'tokens are drawn from rows of logits')
+	return logits.first + logits.count - draws
 }
 
 /** Draws from the rows of guesses, as long as each guess was the token drawn before. */

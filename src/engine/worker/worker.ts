@@ -8,7 +8,7 @@ import { stackOf } from '../../lib/errors.ts'
 import {
 	ACTIVITIES,
 	type Activity,
-	encodeStep,
+	encodeSteps,
 	type FromWorker,
 	INBOX_LENGTH,
 	type StepReport,
@@ -239,7 +239,7 @@ class EngineWorker {
 
 	#tellSteps(): void {
 		if (this.#untold.length === 0) return
-		post({ type: 'steps', steps: this.#untold.map(encodeStep) })
+		post({ type: 'steps', steps: encodeSteps(this.#untold) })
 		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
 		this.#untoldTokens = 0

@@ -20,11 +20,39 @@ function sequenceOf(tokens: readonly number[], changes: Partial<GenerationReques
 	return new Sequence(1, 0, request, 'generate', contextLength)
 }
 
+/** What a row of logits may say of the next token: its shares. */
+type Row = Readonly<Record<number, number>>
+
+/** A guesser, and how to let it learn the last of a sequence's tokens, as drawn from these rows. */
+function beginner() {
+	let rows: readonly Row[] = []
+	const guesser = new Guesser(StepCosts.assumed(), uniform, (row) => {
+		const shares = Object.entries(rows[row]!)
+		return {
+			count: shares.length,
+			tokenIds: Int32Array.from(shares, ([tokenId]) => Number(tokenId)),
+			shares: Float32Array.from(shares, ([, share]) => share),
+		}
+	})
+	return {
+		guesser,
+		learn(sequence: Sequence, drawnFrom: readonly Row[], decoding = 1) {
+			rows = drawnFrom
+			guesser.learn(sequence, rows.length, 0, decoding)
+		},
+	}
+}
+
+/** Rows from which nothing but these tokens could be drawn. */
+function certain(tokens: readonly number[]): Row[] {
+	return tokens.map((tokenId) => ({ [tokenId]: 1 }))
+}
+
 /** One that has seen `text` often. */
-function experienced(): Guesser {
-	const guesser = new Guesser(StepCosts.assumed(), uniform)
-	for (let i = 0; i < 50; i++) guesser.learn(sequenceOf(text), text.length)
-	return guesser
+function experienced() {
+	const { guesser, learn } = beginner()
+	for (let i = 0; i < 50; i++) learn(sequenceOf(text), certain(text))
+	return { guesser, learn }
 }
 
 function guessesFor(guesser: Guesser, sequence: Sequence, rows = 1, decoding = 1): number[] {
@@ -35,60 +63,74 @@ function guessesFor(guesser: Guesser, sequence: Sequence, rows = 1, decoding = 1
 
 describe('a guesser', () => {
 	test('guesses nothing without experience', () => {
-		expect(guessesFor(new Guesser(StepCosts.assumed(), uniform), sequenceOf([5, 6, 7]))).toEqual([])
+		expect(guessesFor(beginner().guesser, sequenceOf([5, 6, 7]))).toEqual([])
 	})
 
 	test('guesses what came after the same tokens before', () => {
-		expect(guessesFor(experienced(), sequenceOf([5, 6, 7]))).toEqual([8, 9, 10, 11, 12])
+		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7]))).toEqual([8, 9, 10, 11, 12])
 	})
 
 	test('learns from prompts as well', () => {
-		const guesser = new Guesser(StepCosts.assumed(), uniform)
+		const { guesser } = beginner()
 		guesser.learnPrompt(sequenceOf(text))
 		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))[0]).toBe(8)
 	})
 
 	test('guesses what came oftener, not what came last', () => {
-		const guesser = experienced()
+		const { guesser, learn } = experienced()
 		const other = [5, 6, 7, 99]
-		guesser.learn(sequenceOf(other), other.length)
+		learn(sequenceOf(other), certain(other))
 		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))[0]).toBe(8)
 	})
 
-	test('of draws, guesses what came from numbers near by', () => {
-		const guesser = new Guesser(StepCosts.assumed(), uniform)
+	test('knows what else could have been drawn, and so what is drawn from another number', () => {
+		const { guesser, learn } = beginner()
 		const drawn = (tokens: readonly number[], seed: number) =>
 			sequenceOf(tokens, { sampling: { ...greedy, temperature: 1, seed } })
-		for (let i = 0; i < 50; i++) {
-			guesser.learn(drawn([5, 6, 7, 8], 1), 1)
-			guesser.learn(drawn([5, 6, 7, 20], 9), 1)
-		}
-		expect(guessesFor(guesser, drawn([5, 6, 7], 1))).toEqual([8])
+		for (let i = 0; i < 50; i++) learn(drawn([5, 6, 7, 8], 1), [{ 8: 0.6, 20: 0.4 }])
+		expect(guessesFor(guesser, drawn([5, 6, 7], 2))).toEqual([8])
 		expect(guessesFor(guesser, drawn([5, 6, 7], 9))).toEqual([20])
 	})
 
+	test('guesses behind tokens that never came together what came behind the last of them', () => {
+		expect(guessesFor(experienced().guesser, sequenceOf([50, 60, 7]))[0]).toBe(8)
+	})
+
+	test('learns nothing from rows that edits have changed', () => {
+		const { guesser, learn } = beginner()
+		for (let i = 0; i < 50; i++) learn(sequenceOf(text, { constrained: true }), certain(text))
+		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))).toEqual([])
+	})
+
 	test('tells nothing of texts under another salt', () => {
-		expect(guessesFor(experienced(), sequenceOf([5, 6, 7], { cacheSalt: 3 }))).toEqual([])
+		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7], { cacheSalt: 3 }))).toEqual([])
 	})
 
 	test('guesses less where more sequences decode, and nothing where rows cost as much as steps', () => {
-		const alone = guessesFor(experienced(), sequenceOf([5, 6, 7])).length
-		const beside = guessesFor(experienced(), sequenceOf([5, 6, 7]), 14, 14).length
+		const alone = guessesFor(experienced().guesser, sequenceOf([5, 6, 7])).length
+		const beside = guessesFor(experienced().guesser, sequenceOf([5, 6, 7]), 14, 14).length
 		expect(beside).toBeLessThan(alone)
-		expect(guessesFor(experienced(), sequenceOf([5, 6, 7]), 64, 64)).toEqual([])
+		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7]), 64, 64)).toEqual([])
+	})
+
+	test('learns among so many sequences that nothing is guessed', () => {
+		const { guesser, learn } = beginner()
+		for (let i = 0; i < 50; i++) learn(sequenceOf(text), certain(text), 100)
+		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))[0]).toBe(8)
 	})
 
 	test('stops guessing for a sequence that goes other ways', () => {
-		const guesser = experienced()
+		const { guesser, learn } = experienced()
 		const sequence = sequenceOf([5, 6, 7])
 		for (let i = 0; i < 200; i++) {
 			const other = sequence.window
 			other.length = 3
 			other.append(20 + (i % 40))
-			guesser.learn(sequence, 1)
+			// It is drawn from what makes 8 likely.
+			learn(sequence, certain([8]))
 			other.length = 3
 		}
-		expect(guessesFor(guesser, sequence).length).toBeLessThan(5)
+		expect(guessesFor(guesser, sequence).length).toBeLessThan(3)
 	})
 
 	test.each<[string, Partial<GenerationRequest>]>([
@@ -98,14 +140,16 @@ describe('a guesser', () => {
 		['a bias', { sampling: { ...generationRequest([1]).sampling, logitBias: [[1, 1]] } }],
 		['a stop token that may not come yet', { stopTokenIds: [2], minTokens: 9 }],
 	])('guesses nothing for a request with %s', (_, changes) => {
-		expect(guessesFor(experienced(), sequenceOf([5, 6, 7], changes))).toEqual([])
+		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7], changes))).toEqual([])
 	})
 
 	test('guesses no further than the last token of the request, and of the window', () => {
-		expect(guessesFor(experienced(), sequenceOf([5, 6, 7], { maxTokens: 3 }))).toEqual([8, 9])
+		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7], { maxTokens: 3 }))).toEqual([
+			8, 9,
+		])
 		const full = Array.from({ length: contextLength - 3 }, (_, i) => 100 + i)
 		const sequence = sequenceOf([...full.slice(3), 5, 6, 7])
-		expect(guessesFor(experienced(), sequence)).toEqual([8, 9])
+		expect(guessesFor(experienced().guesser, sequence)).toEqual([8, 9])
 	})
 })
 
@@ -114,7 +158,7 @@ describe('a step with guesses', () => {
 	function scheduled(changes: Partial<GenerationRequest> = {}) {
 		const cache = new KvCache(8)
 		const limits = { rowsMax: 64, readingRowsMax: 16, sequencesMax: 4 }
-		const scheduler = new Scheduler(cache, limits, experienced())
+		const scheduler = new Scheduler(cache, limits, experienced().guesser)
 		const batch = new Batch({ rowsMax: 64, spansMax: 8, blocksPerSequence: 2 })
 		const sequence = sequenceOf([5, 6], changes)
 		scheduler.submit([sequence])
