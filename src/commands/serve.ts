@@ -292,7 +292,7 @@ function startServer(
 	const app = createApp({
 		catalog,
 		engineStats: () => engine.stats,
-		checkLoad: (client) => engine.checkLoad(client),
+		refusalFor: (client) => engine.refusalFor(client),
 		uploads: {
 			secret: config.uploadSecret,
 			receive: (upload) => receiver.receive(upload),

@@ -19,7 +19,7 @@ import {
 	type RunnerLimits,
 	type ToWorker,
 } from './messages.ts'
-import { PlaceQueue, type Waiter } from './place-queue.ts'
+import { PlaceQueue, type Refusal, type Waiter } from './place-queue.ts'
 import { RowSender } from './row-sender.ts'
 import { type EngineStats, readStats, STATS_FIELDS, type WorkerStats } from './stats.ts'
 
@@ -236,14 +236,13 @@ export class Engine {
 	}
 
 	/**
-	 * Throws Fault `overloaded` when a request of this client would be refused whatever is in it. With
+	 * Why a request of this client would be refused whatever is in it; null when it may enter. With
 	 * several models in memory only the request itself says how long it would wait.
 	 */
-	checkLoad(client: string): void {
+	refusalFor(client: string): Refusal | null {
 		const [queue, ...others] = this.#queues.values()
-		if (queue === undefined || others.length > 0) return
-		const refusal = queue.refusalFor(client, 1, performance.now())
-		if (refusal !== null) throw refusal
+		if (queue === undefined || others.length > 0) return null
+		return queue.refusalFor(client, 1, performance.now())
 	}
 
 	/**

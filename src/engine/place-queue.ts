@@ -17,6 +17,13 @@ export interface PlaceLimits {
 	hasRoom(): boolean
 }
 
+/** Why somebody may not wait: many get one, so it is no error with a stack until it is thrown. */
+export interface Refusal {
+	readonly message: string
+	/** After how long another try makes sense, in seconds. */
+	readonly retrySeconds: number
+}
+
 /** Someone who waits; told once, by one of the two. */
 export interface Waiter {
 	readonly client: string
@@ -80,7 +87,7 @@ export class PlaceQueue {
 		const refusal = this.refusalFor(waiter.client, waiter.choices, now)
 		if (refusal !== null) {
 			this.#forgetIdle(waiter.client, client)
-			throw refusal
+			throw overloaded(refusal)
 		}
 		while (this.#waiting + waiter.choices > this.#limits.waitingMax) this.#displace(now)
 		client.waiting.push({ ...waiter, since: now })
@@ -88,17 +95,17 @@ export class PlaceQueue {
 	}
 
 	/** Why this client would be refused now; null when it may enter. */
-	refusalFor(name: string, choices: number, now: number): Fault | null {
+	refusalFor(name: string, choices: number, now: number): Refusal | null {
 		const client = this.#clients.get(name)
 		if (this.#hasPlaceFor(client)) return null
 		if (this.#waiting + choices > this.#limits.waitingMax && !this.#mayDisplace(client)) {
-			return this.#overloaded(now)
+			return this.#refusal(now)
 		}
 		if (this.#waiting === 0) return null
 		const rate = this.#rate(now)
 		// Before anything has come free, nothing is known.
 		const waitMs = rate === 0 ? 0 : (this.#choicesBefore(client) + choices) / rate
-		return waitMs > this.#limits.waitMsMax ? this.#overloaded(now) : null
+		return waitMs > this.#limits.waitMsMax ? this.#refusal(now) : null
 	}
 
 	/** Gives up waiting; nothing when it does not wait any more. */
@@ -151,7 +158,7 @@ export class PlaceQueue {
 			while (client.waiting[0] && now - client.waiting[0].since >= this.#limits.waitMsMax) {
 				const entry = client.waiting.shift()!
 				this.#waiting -= entry.choices
-				entry.refuse(this.#overloaded(now))
+				entry.refuse(overloaded(this.#refusal(now)))
 			}
 			this.#forgetIdle(name, client)
 		}
@@ -189,7 +196,7 @@ export class PlaceQueue {
 		const entry = this.#longest().waiting.pop()
 		assert(entry, 'somebody waits')
 		this.#waiting -= entry.choices
-		entry.refuse(this.#overloaded(now))
+		entry.refuse(overloaded(this.#refusal(now)))
 	}
 
 	#longest(): Client {
@@ -229,17 +236,13 @@ export class PlaceQueue {
 	}
 
 	/** Those who are refused together shall not come back together. */
-	#overloaded(now: number): Fault {
+	#refusal(now: number): Refusal {
 		const rate = this.#rate(now)
 		const seconds = rate === 0 ? 1 : this.#waiting / rate / 1000
-		const spread = Math.max(1, Math.min(seconds, RETRY_SECONDS_MAX)) * (0.5 + Math.random())
-		return new Fault(
-			'overloaded',
-			`The server is overloaded: ${this.#waiting} requests are waiting.`,
-			{
-				retrySeconds: spread,
-			},
-		)
+		return {
+			message: `The server is overloaded: ${this.#waiting} requests are waiting.`,
+			retrySeconds: Math.max(1, Math.min(seconds, RETRY_SECONDS_MAX)) * (0.5 + Math.random()),
+		}
 	}
 
 	#clientOf(name: string): Client {
@@ -258,4 +261,8 @@ export class PlaceQueue {
 
 function isBefore(a: Client, b: Client): boolean {
 	return a.held < b.held || (a.held === b.held && a.lastTurn < b.lastTurn)
+}
+
+function overloaded({ message, retrySeconds }: Refusal): Fault {
+	return new Fault('overloaded', message, { retrySeconds })
 }

@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { admission } from './admission.ts'
 import { authentication, KeyLimit } from './auth.ts'
 import { BodyBudget } from './body-budget.ts'
 import { Clients } from './clients.ts'
@@ -49,6 +50,7 @@ export function createApp(deps: ServerDeps) {
 		.use(errorHandler(deps.log, table))
 		.use(requestRules(deps.isDraining))
 		.use(authentication({ apiKeys, uploadSecret: deps.uploads.secret }, table))
+		.use(admission(context, table))
 		.use(probes(context))
 		.use(metrics(context))
 		.use(openai('/v1', context))

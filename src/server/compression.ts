@@ -13,8 +13,9 @@ const COMPRESSIBLE = /^(application\/json|text\/(html|css|javascript)|image\/svg
 
 /** The answer with a gzip body, where the client takes one and it is worth it; else the answer itself. */
 export async function compressed(request: Request, answer: Response): Promise<Response> {
-	const { headers, status } = answer
+	const { status } = answer
 	if (request.method === 'HEAD' || status !== 200) return answer
+	const { headers } = answer
 	if (!COMPRESSIBLE.test(headers.get('content-type') ?? '')) return answer
 	if (headers.has('content-encoding') || headers.has('transfer-encoding')) return answer
 	const declared = headers.get('content-length')

@@ -1,5 +1,6 @@
 /** Everything the HTTP side needs, as plain values: `createApp(deps)` reads no globals. */
 
+import type { Refusal } from '../engine/place-queue.ts'
 import type { EngineStats } from '../engine/stats.ts'
 import type { Log } from '../lib/log.ts'
 import type { ModelCatalog } from '../models/catalog.ts'
@@ -97,8 +98,8 @@ export const defaultLimits: ServerLimits = {
 
 export interface ServerDeps {
 	readonly catalog: ModelCatalog
-	/** Throws Fault `overloaded` when a request of this client would be refused whatever is in it. */
-	checkLoad(client: string): void
+	/** Why a request of this client would be refused whatever is in it; null when it may be read. */
+	refusalFor(client: string): Refusal | null
 	/** Counters of the engine, for /metrics and /health. */
 	engineStats(): EngineStats
 	readonly exports: Exports

@@ -1,5 +1,6 @@
 /** Whatever was thrown becomes the one error object; the private half goes to the log only. */
 import { Elysia, ParseError } from 'elysia'
+import type { Refusal } from '../engine/place-queue.ts'
 import { messageOf, stackOf } from '../lib/errors.ts'
 import { Fault, type FaultKind } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
@@ -16,8 +17,7 @@ import type { RouteTable } from './route-table.ts'
 import { leavesMuchUnread } from './unread-body.ts'
 
 /** The error object as it goes over the wire, with all four keys. */
-function errorBody(error: ApiError) {
-	const { message, type, param, code } = error
+function errorBody({ message, type, param = null, code }: ApiErrorFields) {
 	return { error: { message, type, param, code } }
 }
 
@@ -30,13 +30,15 @@ const serverError = 'server_error'
 
 type PublicFault = Pick<ApiErrorFields, 'status' | 'type' | 'code' | 'param'>
 
+const OVERLOADED: PublicFault = { status: 503, type: serverError, code: 'overloaded' }
+
 /** What each kind of fault is on the wire; null = nothing of it is told. */
 const FAULTS: Readonly<Record<FaultKind, PublicFault | null>> = {
 	invalid: { status: 400, type: invalidRequest, code: 'invalid_checkpoint', param: 'checkpoint' },
 	'not-found': { status: 404, type: invalidRequest, code: 'model_not_found', param: 'model' },
 	conflict: { status: 409, type: invalidRequest, code: 'conflict' },
 	changing: { status: 503, type: serverError, code: 'model_loading' },
-	overloaded: { status: 503, type: serverError, code: 'overloaded' },
+	overloaded: OVERLOADED,
 	'shutting-down': { status: 503, type: serverError, code: 'shutting_down' },
 	'not-writable': { status: 503, type: serverError, code: 'storage_unavailable' },
 	'no-room': { status: 507, type: serverError, code: 'insufficient_memory' },
@@ -58,6 +60,11 @@ export function toApiError(thrown: unknown): ApiError {
 		return thrown.cause instanceof ApiError ? thrown.cause : invalidJson('it cannot be read')
 	}
 	return internalError(thrown)
+}
+
+/** What somebody is told who would find no place. */
+export function overloaded({ message, retrySeconds }: Refusal): ApiErrorFields {
+	return { ...OVERLOADED, message, retryAfterSeconds: retrySeconds }
 }
 
 function internalError(cause: unknown): ApiError {
@@ -86,18 +93,30 @@ export function errorHandler(log: Log, table: RouteTable) {
 		} else if (storageFault(error) !== null) {
 			log('warn', 'storage failed', { ...about, cause: messageOf(error) })
 		}
-		return errorResponse(fault, request.headers)
+		return answerError(fault, request.headers, set)
 	})
 }
 
-/** The HTTP answer for an error; general headers are added by the app. */
-function errorResponse(error: ApiError, asked: Headers): Response {
-	const headers = new Headers(error.headers)
-	if (leavesMuchUnread(asked)) headers.set('connection', 'close')
+/** What Elysia makes an answer of: beside its text. */
+interface AnswerHead {
+	status?: number | string
+	headers: Record<string, string | number | string[] | undefined>
+}
+
+/**
+ * Writes the head of an error's answer and returns its text. Not a Response: Elysia would take it apart to
+ * add the headers of all answers.
+ */
+export function answerError(error: ApiErrorFields, asked: Headers, set: AnswerHead): string {
+	const { headers } = set
+	set.status = error.status
+	Object.assign(headers, error.headers)
+	headers['content-type'] = 'application/json;charset=utf-8'
+	if (leavesMuchUnread(asked)) headers['connection'] = 'close'
 	if (error.retryAfterSeconds !== undefined) {
-		headers.set('retry-after', String(Math.ceil(error.retryAfterSeconds)))
+		headers['retry-after'] = String(Math.ceil(error.retryAfterSeconds))
 	}
-	return Response.json(errorBody(error), { status: error.status, headers })
+	return JSON.stringify(errorBody(error))
 }
 
 function routeFault(method: string, path: string, table: RouteTable): ApiError {

@@ -62,7 +62,7 @@ function toOperation(operation: JsonObject, schemas: NamedSchemas): JsonObject {
 	const parameters = (operation['parameters'] ?? []) as JsonObject[]
 	const body = operation['requestBody']
 	return {
-		...operation,
+		...without(operation, ['x-takes-place']),
 		...(parameters.length === 0
 			? {}
 			: { parameters: parameters.map((each) => toParameter(each, schemas)) }),

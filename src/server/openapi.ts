@@ -177,6 +177,8 @@ export interface Operation {
 	readonly errors?: readonly ErrorStatus[]
 	/** Default `key`. */
 	readonly security?: Security
+	/** It computes: whoever would find no place on a model is refused before anything of it is read. */
+	readonly takesPlace?: boolean
 }
 
 /** OpenAPI describes a stream of events by the fields of one; the JSON in its data is text to it. */
@@ -221,6 +223,7 @@ export function operation({
 	content,
 	errors,
 	security = 'key',
+	takesPlace = false,
 }: Operation) {
 	const refusals = (errors ?? [500]).map((status) => [
 		status,
@@ -239,6 +242,7 @@ export function operation({
 			...requestBody(body, hasBinaryBody),
 			parameters: [...parameters('query', query), ...parameters('header', headers)],
 			...schemes[security],
+			...(takesPlace ? { 'x-takes-place': true } : {}),
 			responses: {
 				200: {
 					description: 'Success.',

@@ -123,5 +123,6 @@ function labelText(labels: Labels): string {
 }
 
 function escapeLabel(value: string): string {
+	if (!/[\\"\n]/.test(value)) return value
 	return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }

@@ -48,12 +48,12 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 		const path = requestPath(request).slice(0, PATH_SHOWN_MAX)
 		const isReport = reportPaths.has(path)
 		const client = clients.addressOf(request)
-		const requestId = response.headers.get('x-request-id')
+		const requestId = () => response.headers.get('x-request-id')
 		// Whoever has gone before there was an answer is told nothing.
 		if (status === 499) record.leftFirst = 'client'
 		const { trace } = record
 		if (tracing !== null && trace?.isSampled) {
-			const facts = { method, route, path, status, client, requestId }
+			const facts = { method, route, path, status, client, requestId: requestId() }
 			tracing.exporter.add(spansOf(record, trace, facts, performance.now()))
 		}
 		let unloggedBefore: number | null = 0
@@ -67,7 +67,7 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 		const needsKey = (table.find(method, path)?.security ?? 'key') === 'key'
 		const key = needsKey && status !== 401 ? clients.keyNameOf(request) : null
 		log('info', 'request', {
-			requestId,
+			requestId: requestId(),
 			method,
 			route,
 			path,

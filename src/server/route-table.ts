@@ -6,6 +6,7 @@ interface Declaration {
 	readonly hide?: boolean
 	/** As OpenAPI has it. */
 	readonly security?: readonly object[]
+	readonly 'x-takes-place'?: boolean
 }
 
 /** A route as Elysia lists it. */
@@ -20,6 +21,8 @@ export interface Route {
 	/** With the names of its parameters, for instance `/v1/models/:id`. */
 	readonly path: string
 	readonly security: Security
+	/** It computes, and so waits for a place on a model. */
+	readonly takesPlace: boolean
 }
 
 interface Pattern extends Route {
@@ -34,7 +37,8 @@ export class RouteTable {
 	/** To be called once, when all routes are known. */
 	fill(routes: readonly ElysiaRoute[]): void {
 		const declared = routes.map(({ method, path, hooks }) => {
-			return { method, path, security: securityOf(hooks.detail) }
+			const takesPlace = hooks.detail?.['x-takes-place'] ?? false
+			return { method, path, security: securityOf(hooks.detail), takesPlace }
 		})
 		for (const route of declared.filter(({ path }) => !/[:*]/.test(path))) {
 			this.#exact.set(route.path, [...(this.#exact.get(route.path) ?? []), route])

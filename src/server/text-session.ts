@@ -14,8 +14,8 @@ import type { ServerContext } from './deps.ts'
 import { freshSeed } from './ids.ts'
 
 /**
- * Refuses who would find no place, reads what is asked, and loads the model if need be: in this order,
- * so that a refusal costs nothing. Throws ApiError and Fault, and then nothing is held.
+ * Reads what is asked, and loads the model if need be. Who would find no place has been refused before
+ * (`admission.ts`). Throws ApiError and Fault, and then nothing is held.
  */
 export async function openSession<T extends { readonly model?: string | undefined }>(
 	context: ServerContext,
@@ -24,7 +24,6 @@ export async function openSession<T extends { readonly model?: string | undefine
 ): Promise<OpenSession<T>> {
 	using held = new DisposableStack()
 	const client = context.clients.of(request)
-	context.checkLoad(client)
 	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
 	const asked = await read(request, held.use(context.bodies.open(client)))
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))

@@ -64,7 +64,7 @@ export function testApp({ deps = {}, ...catalogOptions }: TestAppOptions = {}) {
 			cutTotal: 0,
 		}),
 		storeState: () => null,
-		checkLoad: () => {},
+		refusalFor: () => null,
 		trustedProxies: [],
 		sharesCache: false,
 		uploads: noUploads,

@@ -25,6 +25,7 @@ export function apiChat(context: ServerContext) {
 					content: { 'text/plain': Type.String() },
 					answerHeaders: generationHeaders,
 					errors: generationErrors,
+					takesPlace: true,
 				}),
 			)
 			// useChat asks here for a stream to resume; a 404 would put the chat into its error state.

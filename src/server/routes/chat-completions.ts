@@ -33,6 +33,7 @@ export function chatCompletions(context: ServerContext) {
 			content: { 'application/json': ChatCompletion, 'text/event-stream': ChatCompletionChunk },
 			answerHeaders: generationHeaders,
 			errors: generationErrors,
+			takesPlace: true,
 		}),
 	)
 }

@@ -30,6 +30,7 @@ export function completions(context: ServerContext) {
 			content: { 'application/json': Completion, 'text/event-stream': CompletionChunk },
 			answerHeaders: generationHeaders,
 			errors: generationErrors,
+			takesPlace: true,
 		}),
 	)
 }

@@ -22,17 +22,17 @@ export function embeddings(context: ServerContext) {
 			body: EmbeddingsRequest,
 			content: { 'application/json': Embeddings },
 			errors: generationErrors,
+			takesPlace: true,
 		}),
 	)
 }
 
 async function embed(
-	{ catalog, connections, clients, bodies, checkLoad, records, metrics }: ServerContext,
+	{ catalog, connections, clients, bodies, records, metrics }: ServerContext,
 	request: Request,
 	read: BodyReader<EmbeddingsRequest>,
 ) {
 	const client = clients.of(request)
-	checkLoad(client)
 	using held = bodies.open(client)
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)

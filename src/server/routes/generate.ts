@@ -21,6 +21,7 @@ export function generate(context: ServerContext) {
 		answerHeaders: generationHeaders,
 		content: { 'application/json': Generated },
 		errors: generationErrors,
+		takesPlace: true,
 	}
 	return new Elysia()
 		.get(

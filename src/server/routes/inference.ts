@@ -26,6 +26,7 @@ export function inference(context: ServerContext) {
 			content: { 'text/event-stream': InferenceEvent },
 			answerHeaders: generationHeaders,
 			errors: generationErrors,
+			takesPlace: true,
 		}),
 	)
 }

@@ -27,6 +27,7 @@ export function responses(context: ServerContext) {
 			content: { 'application/json': ResponseSchema, 'text/event-stream': ResponseEvent },
 			answerHeaders: generationHeaders,
 			errors: generationErrors,
+			takesPlace: true,
 		}),
 	)
 }
