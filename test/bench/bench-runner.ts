@@ -85,12 +85,13 @@ export class BenchRunner {
 		})
 	}
 
-	/** One text of so many tokens, and how long it took. */
+	/** One text of so many tokens, how long it took, and in how many steps. */
 	write(
 		tokens: number,
 		sampling: Partial<typeof SAMPLING> & { readonly seed: number },
-	): { readonly tokenIds: readonly number[]; readonly seconds: number } {
+	): { readonly tokenIds: readonly number[]; readonly seconds: number; readonly steps: number } {
 		const tokenIds: number[] = []
+		let steps = 0
 		this.#submit({
 			promptTokenIds: [0],
 			maxTokens: tokens,
@@ -99,9 +100,10 @@ export class BenchRunner {
 		const seconds = secondsOf(() => {
 			for (let report = this.#runner.step(); report; report = this.#runner.step()) {
 				for (const { tokenId } of report.tokens) tokenIds.push(tokenId)
+				steps++
 			}
 		})
-		return { tokenIds, seconds }
+		return { tokenIds, seconds, steps }
 	}
 
 	/** So many texts of so many tokens, with seeds from 0 on, as many of them at once as there is memory for. */

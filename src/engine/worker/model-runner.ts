@@ -181,6 +181,11 @@ export class ModelRunner {
 		this.#gpt.releaseKeysValues(this.#cache.trim(this.#kept.pausing))
 	}
 
+	/** Sequences that are at work, not those that wait. */
+	get runningCount(): number {
+		return this.#scheduler.runningCount
+	}
+
 	get hasSequences(): boolean {
 		return this.#scheduler.hasSequences
 	}

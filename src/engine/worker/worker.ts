@@ -27,6 +27,9 @@ declare const self: {
  * takes processors from the computation. A screen shows a new picture every 16 ms at most.
  */
 const GATHER_MS = 8
+/** A report of many streams is much work anyway: waking costs little beside it, and their steps take longer. */
+const CROWD_GATHER_MS = 6
+const CROWD_STREAMS = 8
 
 /** Reports under way to the main thread: one is read while the next lies ready. */
 const UNREAD_REPORTS_MAX = 2
@@ -227,7 +230,7 @@ class EngineWorker {
 				for (const { logprob } of report.tokens) {
 					this.#untoldTokens += logprob === null ? 1 : SCORED_TOKEN_WEIGHT
 				}
-				const isDue = performance.now() - this.#toldAt >= GATHER_MS
+				const isDue = performance.now() - this.#toldAt >= this.#gatherMs
 				if ((isDue || this.#isLarge || report.isUrgent) && this.#mayTell) this.#tellSteps()
 			} catch (error) {
 				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
@@ -244,6 +247,12 @@ class EngineWorker {
 		this.#untold = []
 		this.#untoldTokens = 0
 		this.#toldAt = performance.now()
+	}
+
+	get #gatherMs(): number {
+		let running = 0
+		for (const { runningCount } of this.#runners.values()) running += runningCount
+		return running < CROWD_STREAMS ? GATHER_MS : CROWD_GATHER_MS
 	}
 
 	get #isLarge(): boolean {

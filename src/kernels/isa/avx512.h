@@ -14,7 +14,7 @@ typedef __m512i vq8_row;
 
 /* Vectors of accumulators that a register tile may hold. */
 #define TILE_BUDGET 24
-#define TILE_BUDGET_INT8 12
+#define TILE_BUDGET_INT8 16
 
 static inline vmask vmask_first(int32_t n) { return (vmask)((1u << n) - 1u); }
 static inline uint32_t vmask_bits(vmask mask) { return mask; }

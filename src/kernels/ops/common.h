@@ -45,6 +45,19 @@
 #define TILE_VECS(rows, budget)                                                                    \
     ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
 
+/*
+ * A tile of a few rows reads its panel from memory, but computes too much per line for the
+ * processor to see far enough ahead by itself. A single row does; many rows reuse what they read.
+ */
+#define READS_AHEAD(rows) ((rows) > 1 && (rows) < TILE_ROWS)
+#define READ_AHEAD_BYTES 4096
+
+INLINE void read_ahead(const char *from, const int64_t bytes) {
+    UNROLL for (int64_t at = 0; at < bytes; at += LINE_BYTES) {
+        __builtin_prefetch(from + READ_AHEAD_BYTES + at, 0, 3);
+    }
+}
+
 static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
 
 /* Compiles `statement` for every number of rows of a tile; inside of it ROWS is that constant. */

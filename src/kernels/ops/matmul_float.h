@@ -56,6 +56,8 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
         UNROLL for (int32_t v = 0; v < vecs; v++) {
             w[v] = panel_load(dtype, panel, vec_first + v);
         }
+        if (READS_AHEAD(rows) && vec_first == 0)
+            read_ahead(panel, row_bytes);
         if (looks_ahead)
             __builtin_prefetch(job->ahead + LINE_BYTES * i, 0, 2);
         UNROLL for (int32_t r = 0; r < rows; r++) {

@@ -90,6 +90,8 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
         panel += INT8_SCALES_BYTES;
         for (int32_t q = 0; q < n_quads; q++, panel += INT8_QUAD_BYTES) {
             vq8 w[4];
+            if (READS_AHEAD(rows) && vec_first == 0)
+                read_ahead(panel, INT8_QUAD_BYTES);
             UNROLL for (int32_t v = 0; v < vecs; v++) {
                 w[v] = vq8_weights((const int8_t *)panel + 64 * (vec_first + v));
             }
