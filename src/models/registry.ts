@@ -162,7 +162,10 @@ export class ModelRegistry implements ModelCatalog {
 			signal?.throwIfAborted()
 			const { model } = target
 			this.#noteAskedFor(target)
-			const pin = await this.#residency.acquire(model.key, this.#loading(model))
+			const pin = await this.#residency.acquire(
+				model.key,
+				new CheckpointLoading(model, this.#options),
+			)
 			return new Lease(this.#options.engine, pin, model.card)
 		})
 	}
@@ -264,30 +267,6 @@ export class ModelRegistry implements ModelCatalog {
 		return undefined
 	}
 
-	#loading(model: SourceModel): Loading<ServedModel> {
-		const { loader, engine, dtype, runnerBytes, log } = this.#options
-		// Looked at and loaded one after the other: located once.
-		let location: Promise<CheckpointLocation> | undefined
-		const request = async () => {
-			location ??= model.locate()
-			return { location: await location, dtype }
-		}
-		return {
-			async estimateBytes() {
-				const info = model.info ?? (await loader.inspect(await request()))
-				return info.arenaBytes + runnerBytes(info)
-			},
-			async load() {
-				const startedAt = performance.now()
-				const served = await serveModel(engine, await loader.load(await request()))
-				const milliseconds = Math.round(performance.now() - startedAt)
-				const { id, trainingStep } = model.card
-				log('info', `loaded ${id} (step ${trainingStep}) in ${milliseconds} ms`)
-				return served
-			},
-		}
-	}
-
 	#noteAskedFor(target: Target): void {
 		const { key } = target.model
 		if (this.#askedFor.get(key)?.trainingStep === undefined) this.#askedFor.set(key, target)
@@ -320,6 +299,40 @@ export class ModelRegistry implements ModelCatalog {
 		const id = this.#ownerOf(name) ? name : this.#resolveAlias(name)
 		const unserved = this.listUnserved().find((card) => card.id === id)
 		return modelNotFound(name, unserved?.reason ?? undefined)
+	}
+}
+
+/** How the weights of a model come into memory. */
+class CheckpointLoading implements Loading<ServedModel> {
+	readonly #model: SourceModel
+	readonly #options: ModelRegistryOptions
+	/** Looked at and loaded one after the other: located once. */
+	#location: Promise<CheckpointLocation> | null = null
+
+	constructor(model: SourceModel, options: ModelRegistryOptions) {
+		this.#model = model
+		this.#options = options
+	}
+
+	async estimateBytes(): Promise<number> {
+		const { loader, runnerBytes } = this.#options
+		const info = this.#model.info ?? (await loader.inspect(await this.#request()))
+		return info.arenaBytes + runnerBytes(info)
+	}
+
+	async load(): Promise<ServedModel> {
+		const { loader, engine, log } = this.#options
+		const startedAt = performance.now()
+		const served = await serveModel(engine, await loader.load(await this.#request()))
+		const milliseconds = Math.round(performance.now() - startedAt)
+		const { id, trainingStep } = this.#model.card
+		log('info', `loaded ${id} (step ${trainingStep}) in ${milliseconds} ms`)
+		return served
+	}
+
+	async #request() {
+		this.#location ??= this.#model.locate()
+		return { location: await this.#location, dtype: this.#options.dtype }
 	}
 }
 

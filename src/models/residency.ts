@@ -36,6 +36,25 @@ interface Entry<Model> extends ResidentModel<Model> {
 	isStale: boolean
 }
 
+/** Each request has one as long as it waits or runs: closures would keep much more. */
+class EntryPin<Model> implements Pin<Model> {
+	readonly model: Model
+	readonly #unpin: (entry: Entry<Model>) => void
+	#entry: Entry<Model> | null
+
+	constructor(model: Model, entry: Entry<Model>, unpin: (entry: Entry<Model>) => void) {
+		this.model = model
+		this.#entry = entry
+		this.#unpin = unpin
+	}
+
+	release(): void {
+		const entry = this.#entry
+		this.#entry = null
+		if (entry !== null) this.#unpin(entry)
+	}
+}
+
 export interface ResidencyOptions<Model> {
 	readonly bytesMax: number
 	readonly unload: (model: Model) => Promise<void>
@@ -81,13 +100,7 @@ export class Residency<Model> {
 		try {
 			const model = await entry.promise
 			entry.lastUse = ++this.#clock
-			let isReleased = false
-			const release = () => {
-				if (isReleased) return
-				isReleased = true
-				this.#unpin(entry)
-			}
-			return { model, release }
+			return new EntryPin(model, entry, this.#unpin)
 		} catch (error) {
 			entry.pins--
 			throw error
@@ -150,7 +163,7 @@ export class Residency<Model> {
 		entry.bytes = bytes
 	}
 
-	#unpin(entry: Entry<Model>): void {
+	readonly #unpin = (entry: Entry<Model>): void => {
 		entry.pins--
 		assert(entry.pins >= 0, 'a model is released as often as it was acquired')
 		if (entry.isStale && entry.pins === 0) void this.#evict(entry)

@@ -39,7 +39,7 @@ export function toEntry(value: object): Entry | null {
 	try {
 		const line = JSON.stringify(value)
 		const isFit = Buffer.byteLength(line) < LINE_BYTES_MAX && !nestsDeeperThan(line, JSON_DEPTH_MAX)
-		return isFit ? { line, value: { ...value } } : null
+		return isFit ? { line, value: value as JsonObject } : null
 	} catch {
 		// Too deep even for JSON.stringify.
 		return null

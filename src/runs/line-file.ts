@@ -113,7 +113,7 @@ export class LineFile {
 		if (!isNew && !look.isFile()) throw new Error('expected a regular file')
 		if (isNew ? this.#identity !== '' : !this.#isAsRead(look)) return 'unread'
 		const mended = isNew ? { size: 0, prefix: '' } : await this.#mendEnd(look.size)
-		const text = Buffer.from(mended.prefix + lines.map((line) => `${line}\n`).join(''))
+		const text = Buffer.from(`${mended.prefix}${lines.join('\n')}\n`)
 		try {
 			// One call from opening to closing: each one more takes a core from those who compute.
 			await writeFile(this.path, text, APPEND_SYNCED)

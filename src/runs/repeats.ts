@@ -38,6 +38,7 @@ export class Repeats {
 		const { sameness } = lines
 		this.#there ??= await this.#find(entries, lines)
 		const there = this.#there
+		if (there.size === 0) return entries
 		return entries.filter(({ line }) => !there.has(hash(sameness(line))))
 	}
 

@@ -13,10 +13,9 @@ import { SerialQueue } from '../lib/serial-queue.ts'
 import { inSlices } from '../lib/steps.ts'
 import {
 	type Entry,
-	type EventRow,
 	metricsEntries,
 	numberOrNull,
-	parseEventRow,
+	parseObject,
 	toEntries,
 	toEntry,
 	toEventRow,
@@ -218,7 +217,7 @@ export class TrainingRun {
 						repeats,
 						sameness: (line) => line,
 						take: (events, first) =>
-							this.#takeEvents(events.map(({ value }, i) => toEventRow(value, first + i))),
+							this.#takeEvents(events.map(({ value }) => value), first),
 					},
 				)
 				await this.#heard(report.runId, nowMs)
@@ -360,7 +359,7 @@ export class TrainingRun {
 		}
 		for await (const { isRestart, firstNumber, lines } of this.#events.readNew()) {
 			if (isRestart) this.#endsInError = false
-			this.#takeEvents(lines.flatMap((line, i) => parseEventRow(line, firstNumber + i) ?? []))
+			this.#takeEvents(lines.map(parseObject), firstNumber)
 		}
 		for await (const { lines } of this.#samples.readNew()) this.#takeSamples(toEntries(lines))
 		if (this.#record === null) this.#hearFiles()
@@ -391,10 +390,13 @@ export class TrainingRun {
 		this.#tell('metrics', () => `"metrics":[${told.map(({ line }) => line).join(',')}]`)
 	}
 
-	#takeEvents(rows: readonly EventRow[]): void {
-		const last = rows.at(-1)
-		if (last !== undefined) this.#endsInError = last.level === 'error'
-		for (const row of rows) this.#tell('event', () => `"event":${JSON.stringify(row)}`)
+	/** Takes lines of events into account, null for one that is none; the first is the `firstNumber`-th. */
+	#takeEvents(events: readonly (JsonObject | null)[], firstNumber: number): void {
+		for (const [i, event] of events.entries()) {
+			if (event === null) continue
+			this.#endsInError = event['level'] === 'error'
+			this.#tell('event', () => `"event":${JSON.stringify(toEventRow(event, firstNumber + i))}`)
+		}
 	}
 
 	#takeSamples(sets: readonly Entry[]): void {

@@ -30,27 +30,48 @@ export class BodyBudget {
 
 	/** An empty share for a request of this client. */
 	open(client: string): BodyBytes {
-		let held = 0
-		return {
-			take: (bytes) => {
-				const ofClient = this.#byClient.get(client) ?? 0
-				const isTooMuch =
-					this.#bytes + bytes > this.#bytesMax || ofClient + bytes > this.#bytesMax * CLIENT_SHARE
-				if (isTooMuch) {
-					const message = 'The server is overloaded: too many bytes of requests are under way.'
-					throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
-				}
-				held += bytes
-				this.#bytes += bytes
-				this.#byClient.set(client, ofClient + bytes)
-			},
-			[Symbol.dispose]: () => {
-				const rest = (this.#byClient.get(client) ?? 0) - held
-				if (rest > 0) this.#byClient.set(client, rest)
-				else this.#byClient.delete(client)
-				this.#bytes -= held
-				held = 0
-			},
+		return new Share(this, client)
+	}
+
+	/** Throws Fault `overloaded`. */
+	take(client: string, bytes: number): void {
+		const ofClient = this.#byClient.get(client) ?? 0
+		const isTooMuch =
+			this.#bytes + bytes > this.#bytesMax || ofClient + bytes > this.#bytesMax * CLIENT_SHARE
+		if (isTooMuch) {
+			const message = 'The server is overloaded: too many bytes of requests are under way.'
+			throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
 		}
+		this.#bytes += bytes
+		this.#byClient.set(client, ofClient + bytes)
+	}
+
+	/** Takes back what a client held. */
+	giveBack(client: string, bytes: number): void {
+		const rest = (this.#byClient.get(client) ?? 0) - bytes
+		if (rest > 0) this.#byClient.set(client, rest)
+		else this.#byClient.delete(client)
+		this.#bytes -= bytes
+	}
+}
+
+class Share implements BodyBytes {
+	readonly #budget: BodyBudget
+	readonly #client: string
+	#held = 0
+
+	constructor(budget: BodyBudget, client: string) {
+		this.#budget = budget
+		this.#client = client
+	}
+
+	take(bytes: number): void {
+		this.#budget.take(this.#client, bytes)
+		this.#held += bytes
+	}
+
+	[Symbol.dispose](): void {
+		this.#budget.giveBack(this.#client, this.#held)
+		this.#held = 0
 	}
 }

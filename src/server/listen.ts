@@ -2,7 +2,7 @@
 import type { Server } from 'bun'
 import type { createApp } from './app.ts'
 import { compressed } from './compression.ts'
-import type { Connections } from './connections.ts'
+import type { Connection, Connections } from './connections.ts'
 import { pathStart, requestPath } from './request-rules.ts'
 import { closingBehindUnread } from './unread-body.ts'
 
@@ -35,15 +35,32 @@ export function listen(
 		reusePort: false,
 		fetch(request, server) {
 			const routable = toRoutable(request)
-			let address: string | null = null
-			connections.bind(routable, {
-				setIdleTimeout: (seconds) => server.timeout(request, seconds),
-				// Asked for several times, and each look is a tenth of what a refusal costs.
-				address: () => (address ??= server.requestIP(request)?.address ?? null),
-			})
+			connections.bind(routable, new SocketConnection(server, request))
 			return answerOf(app, routable)
 		},
 	})
+}
+
+/** Each stream has one as long as it lasts. */
+class SocketConnection implements Connection {
+	readonly #server: Server<undefined>
+	readonly #request: Request
+	#address: string | null = null
+
+	constructor(server: Server<undefined>, request: Request) {
+		this.#server = server
+		this.#request = request
+	}
+
+	setIdleTimeout(seconds: number): void {
+		this.#server.timeout(this.#request, seconds)
+	}
+
+	/** Asked for several times, and each look is a tenth of what a refusal costs. */
+	address(): string | null {
+		this.#address ??= this.#server.requestIP(this.#request)?.address ?? null
+		return this.#address
+	}
 }
 
 /** The app's answer in the form in which it is sent. */

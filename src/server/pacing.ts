@@ -1,8 +1,8 @@
-import { Elysia } from 'elysia'
 import type { Clients } from './clients.ts'
 import { unknownAddress } from './connections.ts'
 import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
+import { type Answer, wrapper } from './wrapper.ts'
 
 /** Cheap answers that an address gets a second, in the long run and at once. */
 const CHEAP_RATE = { perSecond: 500, atOnce: 500 }
@@ -29,8 +29,6 @@ export interface PacingOptions {
 }
 
 const EVERYBODY = ''
-
-type Answer = (request: Request) => Response | Promise<Response>
 
 /**
  * Answers those late who would only ask again. Trainers with a wrong upload secret do so without pause or
@@ -66,7 +64,7 @@ export function pacing({ clients, refusalMs }: PacingOptions, table: RouteTable)
 		waiting--
 		return response
 	}
-	return new Elysia().wrap((handle) => paced(handle as unknown as Answer))
+	return wrapper('pacing', paced)
 }
 
 /** Waits that end at common times. */

@@ -1,4 +1,3 @@
-import { Elysia } from 'elysia'
 import type { ServerContext } from './deps.ts'
 import { RepeatFilter } from './repeat-filter.ts'
 import type { RequestRecord } from './request-record.ts'
@@ -6,6 +5,7 @@ import { requestPath } from './request-rules.ts'
 import type { RouteTable } from './route-table.ts'
 import { spansOf } from './spans.ts'
 import { traceContextOf } from './trace-context.ts'
+import { type Answer, wrapper } from './wrapper.ts'
 
 /** Asked for every few seconds by machines: not worth a line. */
 const unloggedPaths = new Set([
@@ -31,8 +31,6 @@ const ALL_CHEAP_LINES_MAX = 6000
 
 /** Longest part of a path that is shown, in characters. */
 const PATH_SHOWN_MAX = 256
-
-type Answer = (request: Request) => Response | Promise<Response>
 
 /**
  * Counts every request, and writes a line for those that people make when the last byte of the answer has
@@ -96,8 +94,7 @@ export function requestLog(context: ServerContext, table: RouteTable) {
 		record.whenOver(() => write(request, response, route, record))
 		return response
 	}
-	// Only a wrapper sees the final status. Elysia types what it wraps as a bare function.
-	return new Elysia().wrap((handle) => logged(handle as unknown as Answer))
+	return wrapper('request log', logged)
 }
 
 /** Methods that are told apart by the metrics: a client may send any word. */
