@@ -42,8 +42,7 @@ const status = await runCommand({
 	version,
 	build: typeof ALPHA_BUILD === 'undefined' ? null : ALPHA_BUILD,
 	readFile: (path) => readFileSync(path, 'utf8'),
-	spawnEngineWorker: () =>
-		new Worker(new URL('./engine/worker/worker.ts', import.meta.url), { smol: true }),
+	spawnEngineWorker: () => new Worker(new URL('./engine/worker/worker.ts', import.meta.url)),
 	spawnLoaderWorker: () =>
 		new Worker(new URL('./checkpoint/load/worker/worker.ts', import.meta.url)),
 	openInput: () => process.stdin,

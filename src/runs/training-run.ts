@@ -217,7 +217,10 @@ export class TrainingRun {
 						repeats,
 						sameness: (line) => line,
 						take: (events, first) =>
-							this.#takeEvents(events.map(({ value }) => value), first),
+							this.#takeEvents(
+								events.map(({ value }) => value),
+								first,
+							),
 					},
 				)
 				await this.#heard(report.runId, nowMs)

@@ -21,10 +21,10 @@ const VALUE_BYTES_MAX = 2 ** 20
 const PIECE_BYTES = 2 ** 16
 
 /** Text of a list that is checked at once, characters. */
-const CHUNK_LENGTH = 2 ** 18
+const CHUNK_LENGTH = 2 ** 16
 /** Lists whose items can come in several reports, and how many of them stand in one. */
 const SPLITTABLE: ReadonlySet<string> = new Set(['metrics', 'events', 'event'])
-const PART_ITEMS = 5000
+const PART_ITEMS = 2000
 
 type Field = readonly [name: string, value: unknown]
 

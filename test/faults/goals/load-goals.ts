@@ -1,5 +1,6 @@
 /** Goals of a server under load: streams, readers, memory, fairness. */
 import { readdirSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { median, quantile } from '../../bench/statistics.ts'
 import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -32,23 +33,38 @@ async function honest(server: AlphaServer, count: number) {
 	}
 }
 
+/** Streams that fill the places of a model: with them the engine is at work, and its garbage is at its most. */
+const RUNNING = 128
+
 export const streamMemory: Goal = {
 	id: 'G6',
-	goal: '5,000 streams that wait or run take at most 25 kB each',
+	goal: '5,000 streams that wait or run take at most 25 kB each, beside what a busy server takes',
 	async measure(scale) {
 		const count = Math.round(5000 * scale)
 		const args = ['--threads=1', `--queue-length-max=${count}`, '--queue-seconds=600']
 		await using server = await startAlpha({ runs: ['v2-bpe-chat'], args })
 		await honest(server, 5)
-		const before = await metric(server, 'process_resident_memory_bytes')
-		const sockets = Array.from({ length: count }, () => neglect(server, streamed(2048)))
+		const residentBytes = () => metric(server, 'process_resident_memory_bytes')
 		const underWay = async () =>
 			(await metric(server, 'alpha_sequences_running')) +
 			(await metric(server, 'alpha_sequences_waiting'))
-		await eventually(async () => (await underWay()) >= count * 0.95, 60_000)
-		const each = ((await metric(server, 'process_resident_memory_bytes')) - before) / count / 1000
+		const sockets: Socket[] = []
+		const open = async (total: number) => {
+			while (sockets.length < total) sockets.push(neglect(server, streamed(2048)))
+			await eventually(async () => (await underWay()) >= total * 0.9, 60_000)
+		}
+		const idle = await residentBytes()
+		await open(RUNNING)
+		const busy = await residentBytes()
+		await open(count)
+		const full = await residentBytes()
 		for (const socket of sockets) socket.destroy()
-		return { measured: `${each.toFixed(1)} kB each of ${count}`, isMet: each <= 25 }
+		const each = (full - busy) / (count - RUNNING) / 1000
+		const [first, all] = [busy - idle, full - idle].map((bytes) => (bytes / MIB).toFixed(0))
+		return {
+			measured: `${each.toFixed(1)} kB each of ${count}; ${first} MB more with ${RUNNING} that run, ${all} MB with all`,
+			isMet: each <= 25,
+		}
 	},
 }
 
