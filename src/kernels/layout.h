@@ -32,9 +32,15 @@ static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
     return int8_groups(k) * INT8_SCALES_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
 }
 
-/* A row of inputs quantised for int8 weights: bytes in whole groups, then a scale and a sum per
- * group. */
-static inline int64_t int8_row_bytes(int32_t k) { return int8_groups(k) * (INT8_GROUP + 8); }
+/* A group of a row's inputs, quantised for int8 weights; a row is its groups. */
+typedef struct {
+    int8_t bytes[INT8_GROUP];
+    float scale;
+    int32_t sum; /* of the bytes */
+} int8_inputs;
+static inline int64_t int8_row_bytes(int32_t k) {
+    return int8_groups(k) * (int64_t)sizeof(int8_inputs);
+}
 
 /* ---- KV blocks, attention, sampling ---- */
 

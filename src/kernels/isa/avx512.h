@@ -7,7 +7,9 @@
 #include <immintrin.h>
 
 typedef __m512 vf32;
-typedef __m512i vi32;
+/* Not __m512i, eight integers of 64 bits: gcc copies each sum before and after a dot product then.
+ */
+typedef int32_t vi32 __attribute__((vector_size(64)));
 typedef __mmask16 vmask;
 typedef __m512i vq8;
 typedef __m512i vq8_row;
@@ -59,29 +61,37 @@ static inline float vf32_max_of(vf32 v) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-static inline vi32 vf32_as_bits(vf32 v) { return _mm512_castps_si512(v); }
-static inline vf32 vf32_from_bits(vi32 v) { return _mm512_castsi512_ps(v); }
-static inline vi32 vi32_set1(int32_t x) { return _mm512_set1_epi32(x); }
-static inline vi32 vi32_load(const void *p) { return _mm512_loadu_si512(p); }
-static inline vi32 vi32_add(vi32 a, vi32 b) { return _mm512_add_epi32(a, b); }
-static inline vi32 vi32_sub(vi32 a, vi32 b) { return _mm512_sub_epi32(a, b); }
-static inline vi32 vi32_and(vi32 a, vi32 b) { return _mm512_and_si512(a, b); }
-static inline vi32 vi32_half(vi32 a) { return _mm512_srai_epi32(a, 1); }
-static inline vi32 vi32_shl16(vi32 a) { return _mm512_slli_epi32(a, 16); }
-static inline vi32 vi32_shl23(vi32 a) { return _mm512_slli_epi32(a, 23); }
-static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps(v); }
-static inline int32_t vi32_sum(vi32 v) { return _mm512_reduce_add_epi32(v); }
+static inline vi32 vf32_as_bits(vf32 v) { return (vi32)_mm512_castps_si512(v); }
+static inline vf32 vf32_from_bits(vi32 v) { return _mm512_castsi512_ps((__m512i)v); }
+static inline vi32 vi32_set1(int32_t x) { return (vi32)_mm512_set1_epi32(x); }
+static inline vi32 vi32_load(const void *p) { return (vi32)_mm512_loadu_si512(p); }
+static inline vi32 vi32_add(vi32 a, vi32 b) {
+    return (vi32)_mm512_add_epi32((__m512i)a, (__m512i)b);
+}
+static inline vi32 vi32_sub(vi32 a, vi32 b) {
+    return (vi32)_mm512_sub_epi32((__m512i)a, (__m512i)b);
+}
+static inline vi32 vi32_and(vi32 a, vi32 b) {
+    return (vi32)_mm512_and_si512((__m512i)a, (__m512i)b);
+}
+static inline vi32 vi32_half(vi32 a) { return (vi32)_mm512_srai_epi32((__m512i)a, 1); }
+static inline vi32 vi32_shl16(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 16); }
+static inline vi32 vi32_shl23(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 23); }
+static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps((__m512i)v); }
+static inline int32_t vi32_sum(vi32 v) { return _mm512_reduce_add_epi32((__m512i)v); }
 static inline void vi32_store_bytes(int8_t *p, vi32 v) {
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(v));
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
 }
 
 /* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
  * at -128 · Σx. */
-static inline vi32 vq8_start(int32_t sum_of_x) { return _mm512_set1_epi32(-128 * sum_of_x); }
+static inline vi32 vq8_start(int32_t sum_of_x) { return (vi32)_mm512_set1_epi32(-128 * sum_of_x); }
 static inline vq8 vq8_weights(const int8_t *p) {
     return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128));
 }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm512_set1_epi32(four_bytes); }
-static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) { return _mm512_dpbusd_epi32(acc, w, x); }
+static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
+    return (vi32)_mm512_dpbusd_epi32((__m512i)acc, w, x);
+}
 
 #endif

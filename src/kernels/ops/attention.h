@@ -1,4 +1,4 @@
-/* Attention of all rows of a step: cuts the spans into tiles × heads and hands them to the pool. */
+/* Attention of all rows of a step: cuts the spans into heads × tiles and hands them to the pool. */
 #ifndef ALPHA_OPS_ATTENTION_H
 #define ALPHA_OPS_ATTENTION_H
 
@@ -20,20 +20,24 @@ static void attend_row_bf16(const attention_job *job, const attention_tile *tile
     attend_row(KERNELS_DTYPE_BF16, job, tile, first_head, n_heads, weights);
 }
 
-/* Units: tiles of all spans in order × heads. */
+static inline int64_t units_of(const attention_job *job, const kernels_span *span) {
+    return (int64_t)tiles_of(span->n_rows) * job->n_head;
+}
+
+/* Units: of all spans in order, heads × tiles: the keys and values of a head stay in the cache
+ * while the tiles of a prompt meet them. */
 INLINE void attend_units(const int32_t kv_dtype, attend_row_fn *one_row, const void *context,
                          int64_t begin, int64_t end, int32_t thread) {
     const attention_job *job = context;
     const kernels_span *span = job->spans;
-    int64_t tile_index = begin / job->n_head;
-    while (tile_index >= tiles_of(span->n_rows)) {
-        tile_index -= tiles_of(span->n_rows);
-        span++;
-    }
-    int32_t head = (int32_t)(begin % job->n_head);
+    int64_t index = begin; /* of the span's units */
+    while (index >= units_of(job, span))
+        index -= units_of(job, span++);
     float *weights = job->scratch + thread * HEADS_PER_PASS * job->scratch_stride;
     for (int64_t unit = begin; unit < end;) {
-        int32_t first = (int32_t)tile_index * TILE_ROWS;
+        const int32_t n_tiles = tiles_of(span->n_rows);
+        const int32_t head = (int32_t)(index / n_tiles);
+        const int32_t first = (int32_t)(index % n_tiles) * TILE_ROWS;
         attention_tile tile = {
             .row = span->first_row + first,
             .n_rows = span->n_rows - first < TILE_ROWS ? span->n_rows - first : TILE_ROWS,
@@ -41,24 +45,20 @@ INLINE void attend_units(const int32_t kv_dtype, attend_row_fn *one_row, const v
             .blocks = job->tables + span->table,
         };
         int32_t n_heads = 1;
-        if (tile.n_rows == 1) {
-            n_heads = job->n_head - head < HEADS_PER_PASS ? job->n_head - head : HEADS_PER_PASS;
-            n_heads = end - unit < n_heads ? (int32_t)(end - unit) : n_heads;
-            one_row(job, &tile, head, n_heads, weights);
-        } else {
+        if (tile.n_rows > 1) {
             BY_ROWS(tile.n_rows, attend(kv_dtype, job, &tile, head, weights, ROWS));
+        } else {
+            /* The next units are the next heads of the row where it is alone. */
+            if (n_tiles == 1) {
+                n_heads = job->n_head - head < HEADS_PER_PASS ? job->n_head - head : HEADS_PER_PASS;
+                n_heads = end - unit < n_heads ? (int32_t)(end - unit) : n_heads;
+            }
+            one_row(job, &tile, head, n_heads, weights);
         }
         unit += n_heads;
-        head += n_heads;
-        if (head < job->n_head)
-            continue;
-        head = 0;
-        if (++tile_index < tiles_of(span->n_rows))
-            continue;
-        tile_index = 0;
-        do
-            span++;
-        while (unit < end && span->n_rows == 0);
+        index += n_heads;
+        while (unit < end && index >= units_of(job, span))
+            index -= units_of(job, span++);
     }
 }
 

@@ -15,6 +15,9 @@
 
 #define KV_BLOCK KERNELS_KV_BLOCK
 #define CHAINS 4
+/* 16-channel pieces of values that are summed together: enough chains to hide the latency of a
+ * multiply-add, and weights that are fetched half as often. */
+#define VALUE_PIECES (TILE_BUDGET >= 24 ? 2 : 1)
 
 typedef struct {
     float *out;

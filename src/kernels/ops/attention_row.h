@@ -13,10 +13,9 @@
 #define CHANNELS_PER_PASS 64
 typedef float head_chains[CHANNELS_PER_PASS / 16][CHAINS][16];
 
-/* Heads with keys of their own whose scores are computed together, and 16-channel pieces of their
- * values: enough chains to hide the latency of a multiply-add. */
+/* Heads with keys of their own whose scores are computed together: enough chains to hide the
+ * latency of a multiply-add. */
 #define SCORE_HEADS (TILE_BUDGET >= 24 ? 4 : 2)
-#define VALUE_PIECES (TILE_BUDGET >= 24 ? 2 : 1)
 /* Heads with the same keys, and with the same values, whose sums stay in registers. */
 #define SHARED_KEY_HEADS (TILE_BUDGET / 2 < TILE_ROWS ? TILE_BUDGET / 2 : TILE_ROWS)
 #define SHARED_VALUE_HEADS (TILE_BUDGET / CHAINS)

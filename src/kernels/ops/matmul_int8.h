@@ -10,24 +10,13 @@
 #include "elementary.h"
 #include "matmul_job.h"
 
-/* A quantised row in scratch. */
-typedef struct {
-    const int8_t *bytes;
-    const float *scales;
-    const int32_t *sums;
-} int8_row;
-
-static inline int8_row int8_row_at(const void *scratch, int32_t row, int32_t k) {
-    const int64_t n_groups = int8_groups(k);
-    const char *base = (const char *)scratch + row * int8_row_bytes(k);
-    const float *scales = (const float *)(base + n_groups * INT8_GROUP);
-    return (int8_row){(const int8_t *)base, scales, (const int32_t *)(scales + n_groups)};
+static inline int8_inputs *int8_row_at(void *scratch, int32_t row, int32_t k) {
+    return (int8_inputs *)scratch + row * int8_groups(k);
 }
 
 /* Infinities and NaN make the group's scale NaN, so that they are not lost; their bytes are -127.
  */
-static void quantise_group(int8_t *bytes, float *scale, int32_t *sum, const float *x,
-                           int32_t count) {
+static void quantise_group(int8_inputs *to, const float *x, int32_t count) {
     vf32 values[INT8_GROUP / 16];
     vf32 magnitudes = vf32_zero(), poison = vf32_zero();
     for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
@@ -43,28 +32,63 @@ static void quantise_group(int8_t *bytes, float *scale, int32_t *sum, const floa
         magnitude = 0;
     const vf32 inverse = vf32_set1(magnitude > 0 ? 127 / magnitude : 0);
     const vf32 shift = vf32_set1(ROUNDING_SHIFT);
-    *scale = magnitude / 127 + vf32_sum(poison);
+    to->scale = magnitude / 127;
+    if (vmask_bits(vf32_ge(poison, vf32_zero())) != 0xffff)
+        to->scale += vf32_sum(poison);
     vi32 sums = vi32_set1(0);
     for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
         vf32 scaled = vf32_max(vf32_mul(values[v], inverse), vf32_set1(-127.0f));
         vi32 shifted = vf32_as_bits(vf32_add(scaled, shift));
         vi32 rounded = vi32_sub(shifted, vf32_as_bits(shift));
-        vi32_store_bytes(bytes + 16 * v, rounded);
+        vi32_store_bytes(to->bytes + 16 * v, rounded);
         sums = vi32_add(sums, rounded);
     }
-    *sum = vi32_sum(sums);
+    to->sum = vi32_sum(sums);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
     (void)thread;
     const matmul_job *job = context;
     for (int64_t row = begin; row < end; row++) {
-        int8_row to = int8_row_at(job->scratch, (int32_t)row, job->k);
+        int8_inputs *to = int8_row_at(job->scratch, (int32_t)row, job->k);
         const float *x = job->x + row * job->ldx;
         for (int32_t start = 0; start < job->k; start += INT8_GROUP)
-            quantise_group((int8_t *)to.bytes + start, (float *)to.scales + start / INT8_GROUP,
-                           (int32_t *)to.sums + start / INT8_GROUP, x + start,
+            quantise_group(to++, x + start,
                            job->k - start < INT8_GROUP ? job->k - start : INT8_GROUP);
+    }
+}
+
+/* One group of inputs, `n_quads` quads of it: their products added to the chains. */
+INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups, const char *panel,
+                       const int32_t n_quads, const int32_t rows, const int32_t vecs,
+                       const int32_t vec_first) {
+    const float *scales = (const float *)panel + 16 * vec_first;
+    vi32 dot[TILE_ROWS][4];
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        vi32 first = vq8_start(x[r * n_groups].sum);
+        UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
+    }
+    panel += INT8_SCALES_BYTES;
+    for (int32_t q = 0; q < n_quads; q++, panel += INT8_QUAD_BYTES) {
+        vq8 w[4];
+        if (READS_AHEAD(rows) && vec_first == 0)
+            read_ahead(panel, INT8_QUAD_BYTES);
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            w[v] = vq8_weights((const int8_t *)panel + 64 * (vec_first + v));
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            int32_t quad;
+            memcpy(&quad, x[r * n_groups].bytes + INT8_QUAD * q, sizeof quad);
+            vq8_row xr = vq8_broadcast(quad);
+            UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = vq8_dot(dot[r][v], w[v], xr); }
+        }
+    }
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        vf32 x_scale = vf32_set1(x[r * n_groups].scale);
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            vf32 scale = vf32_mul(vf32_load(scales + 16 * v), x_scale);
+            chain[r][v] = vf32_fma(vi32_to_float(dot[r][v]), scale, chain[r][v]);
+        }
     }
 }
 
@@ -72,46 +96,19 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
                       int32_t row, const int32_t rows, const int32_t vecs,
                       const int32_t vec_first) {
     vf32 chain[TILE_ROWS][4];
-    int8_row x[TILE_ROWS];
     UNROLL for (int32_t r = 0; r < rows; r++) {
-        x[r] = int8_row_at(job->scratch, row + r, job->k);
         UNROLL for (int32_t v = 0; v < vecs; v++) { chain[r][v] = vf32_zero(); }
     }
-    for (int32_t start = 0; start < job->k; start += INT8_GROUP) {
-        const float *scales = (const float *)panel + 16 * vec_first;
-        const int32_t left = job->k - start;
-        const int32_t n_quads =
-            left < INT8_GROUP ? (left + INT8_QUAD - 1) / INT8_QUAD : INT8_GROUP / INT8_QUAD;
-        vi32 dot[TILE_ROWS][4];
-        UNROLL for (int32_t r = 0; r < rows; r++) {
-            vi32 first = vq8_start(x[r].sums[start / INT8_GROUP]);
-            UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
-        }
-        panel += INT8_SCALES_BYTES;
-        for (int32_t q = 0; q < n_quads; q++, panel += INT8_QUAD_BYTES) {
-            vq8 w[4];
-            if (READS_AHEAD(rows) && vec_first == 0)
-                read_ahead(panel, INT8_QUAD_BYTES);
-            UNROLL for (int32_t v = 0; v < vecs; v++) {
-                w[v] = vq8_weights((const int8_t *)panel + 64 * (vec_first + v));
-            }
-            UNROLL for (int32_t r = 0; r < rows; r++) {
-                int32_t quad;
-                memcpy(&quad, x[r].bytes + start + INT8_QUAD * q, sizeof quad);
-                vq8_row xr = vq8_broadcast(quad);
-                UNROLL for (int32_t v = 0; v < vecs; v++) {
-                    dot[r][v] = vq8_dot(dot[r][v], w[v], xr);
-                }
-            }
-        }
-        UNROLL for (int32_t r = 0; r < rows; r++) {
-            vf32 x_scale = vf32_set1(x[r].scales[start / INT8_GROUP]);
-            UNROLL for (int32_t v = 0; v < vecs; v++) {
-                vf32 scale = vf32_mul(vf32_load(scales + 16 * v), x_scale);
-                chain[r][v] = vf32_fma(vi32_to_float(dot[r][v]), scale, chain[r][v]);
-            }
-        }
+    const int64_t n_groups = int8_groups(job->k);
+    const int8_inputs *x = int8_row_at(job->scratch, row, job->k);
+    int32_t left = job->k;
+    for (; left >= INT8_GROUP; left -= INT8_GROUP, x++) {
+        int8_group(chain, x, n_groups, panel, INT8_GROUP / INT8_QUAD, rows, vecs, vec_first);
+        panel += INT8_SCALES_BYTES + INT8_GROUP / INT8_QUAD * INT8_QUAD_BYTES;
     }
+    if (left > 0)
+        int8_group(chain, x, n_groups, panel, (left + INT8_QUAD - 1) / INT8_QUAD, rows, vecs,
+                   vec_first);
     if (bias != NULL) {
         UNROLL for (int32_t v = 0; v < vecs; v++) {
             const vf32 added = vf32_load(bias + 16 * (vec_first + v));
