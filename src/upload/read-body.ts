@@ -1,5 +1,6 @@
 import { inSlicedPieces } from '../lib/steps.ts'
 import { malformedRequest, requestTooLarge } from '../wire/errors.ts'
+import { inflate, isGzip, isZstd } from './inflate.ts'
 import type { ContentEncoding } from './upload-fields.ts'
 
 export interface BodyLimits {
@@ -15,7 +16,8 @@ export interface BodyLimits {
 const PIECE_BYTES_MAX = 2 ** 16
 
 /**
- * The bytes of an upload, inflated on the way, in constant memory. Reads no faster than its consumer.
+ * The bytes of an upload, inflated on the way, in constant memory: each piece is valid until the next one is asked
+ * for. Reads no faster than its consumer.
  * Throws ApiError when a limit is passed, the compression is broken, the sender goes away or `signal`
  * fires; leaving the loop early cancels the body.
  */
@@ -57,14 +59,6 @@ async function* prepend(
 	} finally {
 		await rest.return?.()
 	}
-}
-
-export function isGzip(bytes: Uint8Array): boolean {
-	return bytes[0] === 0x1f && bytes[1] === 0x8b
-}
-
-export function isZstd(bytes: Uint8Array): boolean {
-	return bytes[0] === 0x28 && bytes[1] === 0xb5
 }
 
 /** Passes chunks on until the sender falls silent or `signal` fires. */
@@ -144,51 +138,4 @@ function inflateBounded(
 	return new Meter().count(inflate(chunks, encoding), () =>
 		Math.min(bytesMax, INFLATED_BYTES_FREE + INFLATION_MAX * sent.bytes),
 	)
-}
-
-async function* inflate(
-	chunks: AsyncIterable<Uint8Array>,
-	encoding: 'gzip' | 'zstd',
-): AsyncGenerator<Uint8Array> {
-	// Bun knows zstd, the type of the standard does not yet.
-	const stream = new DecompressionStream(encoding as CompressionFormat)
-	const writer = stream.writable.getWriter()
-	const reader = stream.readable.getReader()
-	const feeding = feed(chunks, writer)
-	// The reader below sees the same failure; this keeps it from being reported as unhandled.
-	feeding.catch(() => {})
-	try {
-		for (;;) {
-			const next = await reader.read()
-			if (next.done) break
-			yield next.value
-		}
-	} catch (error) {
-		if (error instanceof FeedError) throw error.cause
-		throw malformedRequest(`the body is not valid ${encoding}`)
-	} finally {
-		void reader.cancel().catch(() => {})
-		void writer.abort().catch(() => {})
-	}
-}
-
-/** A failure of the sender's side, told apart from one of the decompression. */
-class FeedError extends Error {
-	override readonly name = 'FeedError'
-}
-
-async function feed(
-	chunks: AsyncIterable<Uint8Array>,
-	writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>,
-): Promise<void> {
-	try {
-		for await (const chunk of chunks) {
-			// The types ask for unshared memory, which a request body is.
-			await writer.write(chunk as Uint8Array<ArrayBuffer>)
-		}
-	} catch (cause) {
-		await writer.abort(new FeedError('the sender failed', { cause }))
-		return
-	}
-	await writer.close()
 }

@@ -3,9 +3,9 @@
  * disk at once.
  */
 import { invalidJson, invalidKind, moreThan } from '../wire/errors.ts'
+import { isGzip, isZstd } from './inflate.ts'
 import { JsonObjectSplitter, JsonSyntaxError, type ValuePiece } from './json-object-splitter.ts'
 import { JsonStringDecoder } from './json-string-decoder.ts'
-import { isGzip, isZstd } from './read-body.ts'
 import type { StagedFile, StagedRun } from './staging.ts'
 import { parseBounded } from './upload-fields.ts'
 

@@ -9,6 +9,8 @@ import {
 	writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { constants, createZstdCompress } from 'node:zlib'
 import { lookAt } from '../../src/checkpoint/store/files.ts'
 import { recoverUploads } from '../../src/upload/staging.ts'
 import { UploadLock, withRunLock } from '../../src/upload/upload-lock.ts'
@@ -28,6 +30,13 @@ const bareHeaders = (fields: Record<string, string> = {}) => ({
 	'x-checkpoint-config': base64('{"domain":"abc"}'),
 	...fields,
 })
+
+/** Compressed with a window of 2^`windowLog` bytes, as by who does not know the length beforehand. */
+async function zstdOf(bytes: Uint8Array, windowLog: number): Promise<Uint8Array> {
+	const stream = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: windowLog } })
+	stream.end(bytes)
+	return await Bun.readableStreamToBytes(Readable.toWeb(stream) as unknown as ReadableStream)
+}
 
 describe('an upload is served when it returns', () => {
 	test('as JSON, with the checkpoint stored as it came', async () => {
@@ -365,6 +374,23 @@ describe('limits', () => {
 		expect(door.files()).toEqual([])
 		expect(door.log.filter((line) => line.startsWith('warn upload'))).toHaveLength(3)
 		expect(await door.send(body)).toMatchObject({ isNew: true })
+	})
+
+	test('a zstd window is what the coding of HTTP allows, 8 MiB, in one piece or byte by byte', async () => {
+		using door = await UploadDoor.open()
+		const zstd = { 'content-encoding': 'zstd' }
+		for (const length of [65_536, 1]) {
+			const refused = await door.send(inPieces(await zstdOf(jsonBody(), 24), length), zstd)
+			expect(refused).toMatchObject({ status: 400, code: 'malformed_request' })
+			expect((refused as Error).message).toContain(
+				'expected a zstd window of at most 8388608 bytes, got one of 16777216',
+			)
+			const taken = await door.send(inPieces(await zstdOf(jsonBody(), 23), length), zstd)
+			expect(taken).toMatchObject({ name: 'run', step: 7 })
+		}
+		// Of one segment: its window is its length.
+		const long = Bun.zstdCompressSync(Buffer.alloc(2 ** 24, ' '), { level: 22 })
+		expect(await door.send(long, zstd)).toMatchObject({ status: 400, code: 'malformed_request' })
 	})
 
 	test('no message names a path', async () => {

@@ -50,14 +50,13 @@ export const bombs: Goal = {
 	id: 'G14',
 	goal: 'gzip and zstd bombs are refused in 200 ms with 32 MB more memory',
 	async measure(scale) {
-		const limit = ['--upload-inflated-bytes-max=16M']
 		const prefix = Buffer.from('{"name":"bomb","step":1,"checkpoint":{"x":"')
 		const letters = Buffer.alloc(Math.round(256 * MIB * scale), 'a')
 		const text = Buffer.concat([prefix, letters])
 		const figures: string[] = []
 		let isMet = true
 		for (const [coding, compress] of Object.entries(codings)) {
-			await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: limit })
+			await using server = await startAlpha({ runs: ['v2-bpe-chat'] })
 			const body = compress(text)
 			const before = await metric(server, 'process_resident_memory_bytes')
 			const startedAt = performance.now()
