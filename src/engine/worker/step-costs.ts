@@ -5,7 +5,9 @@ type Steps = Pick<Gpt, 'batch' | 'config' | 'forward'>
 
 /** Rows of the steps that are measured; with more than the last of them, rows are not free any more. */
 const MEASURED_ROWS = [1, 2, 4, 8, 16] as const
-const ROUNDS = 2
+/** Each is measured again and again, and the quickest counts: what else runs on the machine makes steps slower only. */
+const ROUNDS_MIN = 2
+const MEASURING_MS = 120
 /** A model whose step takes longer is not measured: others wait meanwhile, and its weights do come from memory. */
 const STEP_SECONDS_MAX = 0.02
 /** No row is free, whatever a moment's measurement says. */
@@ -34,26 +36,40 @@ export class StepCosts {
 		const most = Math.min(rowsMax, gpt.config.contextLength)
 		const measured = MEASURED_ROWS.filter((rows) => rows <= most)
 		const seconds = measured.map(() => Number.POSITIVE_INFINITY)
-		for (let round = 0; round < ROUNDS; round++) {
+		const end = performance.now() + MEASURING_MS
+		for (let round = 0; round < ROUNDS_MIN || performance.now() < end; round++) {
 			for (const [i, rows] of measured.entries()) {
 				seconds[i] = Math.min(seconds[i]!, secondsOfStep(gpt, rows))
 			}
 		}
-		const ofOneMore = new Float64Array(measured.at(-1)!)
-		for (let i = 0; i + 1 < measured.length; i++) {
-			const [from, to] = [measured[i]!, measured[i + 1]!]
-			const ofRow = Math.max(0, seconds[i + 1]! - seconds[i]!) / (to - from)
-			for (let rows = from; rows < to; rows++) {
-				ofOneMore[rows] = Math.max(COST_MIN, ofRow / (seconds[i]! + ofRow * (rows - from)))
-			}
-		}
-		return new StepCosts(ofOneMore)
+		return new StepCosts(costsOf(measured, seconds))
 	}
 
 	/** Of a row more in a step of `rows`, as a share of its time; infinite where that is not known. */
 	ofOneMore(rows: number): number {
 		return this.#ofOneMore[rows] ?? Number.POSITIVE_INFINITY
 	}
+}
+
+/**
+ * What one more costs of so many rows, as a share of a step's time, by the seconds of steps with these `rows`. Disturbed
+ * measurements are too long: so each counts at most what a step of more rows took, and only those
+ * count between which no other lies below.
+ */
+export function costsOf(rows: readonly number[], seconds: readonly number[]): Float64Array {
+	const times = seconds.map((_, i) => Math.min(...seconds.slice(i)))
+	const ofOneMore = new Float64Array(rows.at(-1)!)
+	for (let from = 0; from + 1 < rows.length; ) {
+		let to = from + 1
+		const ofRow = (i: number) => (times[i]! - times[from]!) / (rows[i]! - rows[from]!)
+		for (let i = to; i < rows.length; i++) if (ofRow(i) <= ofRow(to)) to = i
+		for (let count = rows[from]!; count < rows[to]!; count++) {
+			const time = times[from]! + ofRow(to) * (count - rows[from]!)
+			ofOneMore[count] = Math.max(COST_MIN, ofRow(to) / time)
+		}
+		from = to
+	}
+	return ofOneMore
 }
 
 /** A step of rows that follow each other in one block, all of them with logits. */

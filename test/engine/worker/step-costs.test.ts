@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { StepCosts } from '../../../src/engine/worker/step-costs.ts'
+import { costsOf, StepCosts } from '../../../src/engine/worker/step-costs.ts'
 import { openKernels } from '../../../src/kernels/binding.ts'
 import { Gpt } from '../../../src/model/gpt.ts'
 import { weightLayout } from '../../../src/model/weights.ts'
@@ -45,4 +45,24 @@ test('assumed costs are the same for every row', () => {
 	const costs = StepCosts.assumed()
 	expect(costs.ofOneMore(1)).toBe(costs.ofOneMore(15))
 	expect(costs.ofOneMore(16)).toBe(Number.POSITIVE_INFINITY)
+})
+
+test('costs follow the times of steps, between measured ones in a straight line', () => {
+	const costs = costsOf([1, 2, 4, 8], [1, 1.1, 1.4, 2.4])
+	expect(costs[1]).toBeCloseTo(0.1)
+	expect(costs[2]).toBeCloseTo(0.15 / 1.1)
+	expect(costs[3]).toBeCloseTo(0.15 / 1.25)
+	expect(costs[4]).toBeCloseTo(0.25 / 1.4)
+})
+
+test.each([
+	['one row', [2, 1.05, 1.15, 1.35]],
+	['two rows', [1, 3, 1.15, 1.35]],
+	['four rows', [1, 1.05, 9, 1.35]],
+])('a disturbed measurement of %s says little', (_, seconds) => {
+	const costs = costsOf([1, 2, 4, 8], seconds)
+	for (let rows = 1; rows < 8; rows++) {
+		expect(costs[rows]).toBeGreaterThanOrEqual(0.01)
+		expect(costs[rows]).toBeLessThan(0.06)
+	}
 })
