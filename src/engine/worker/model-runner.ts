@@ -197,7 +197,9 @@ export class ModelRunner {
 		if (spans.length === 0) return null
 		this.#note('computing', this.#gpt.batch.rowCount)
 		this.#kernels.threadsUse(this.#threads.forRows(this.#gpt.batch.rowCount))
+		const start = performance.now()
 		this.#gpt.forward()
+		this.#threads.took((performance.now() - start) / 1000)
 		this.#totals.steps++
 		this.#note('drawing')
 		const drawn = this.#draw(spans)

@@ -11,19 +11,25 @@ const ROUNDS = 4
 const STEP_SECONDS_MAX = 0.001
 /** What fewer threads may take longer: the others are left to sockets and the main thread. */
 const SLOWER_MAX = 1.05
+/** So often a step of real work tries another number; two steps of so many, for a thread that was asleep misses the first. */
+const STEPS_BETWEEN_TRIES = 128
+/** Tries by whose middle one is decided. */
+const TRIES = 5
 
 /**
  * With how many threads a step of a few rows is computed. Meeting for each operation costs threads some tenths of
  * a microsecond, and much more where the system has put their processors far apart: then a small model is
- * quicker on fewer. Results are the same.
+ * quicker on fewer. Measured when a model is loaded, and tried again and again while it works, since other work
+ * of the machine may have disturbed the measurement, and comes and goes. Results are the same.
  */
 export class StepThreads {
-	/** By rows of the step. */
-	readonly #counts: readonly number[]
+	/** By rows of the step; those of a few rows may be the same. */
+	readonly #choices: readonly ThreadChoice[]
 	readonly #all: number
+	#last: ThreadChoice | null = null
 
-	private constructor(counts: readonly number[], all: number) {
-		this.#counts = counts
+	private constructor(choices: readonly ThreadChoice[], all: number) {
+		this.#choices = choices
 		this.#all = all
 	}
 
@@ -38,33 +44,85 @@ export class StepThreads {
 		rowsMax: number,
 	): StepThreads {
 		const all = kernels.threads()
-		const counts: number[] = []
+		const choices: ThreadChoice[] = []
 		const most = Math.min(rowsMax, gpt.config.contextLength)
 		for (const rows of MEASURED_ROWS.filter((rows) => rows <= most)) {
 			if (all === 1 || secondsOfStep(gpt, rows) > STEP_SECONDS_MAX) break
-			const count = fewestThreads(all, (threads) => {
+			const fewest = fewestThreads(all, (threads) => {
 				kernels.threadsUse(threads)
 				// A thread that was asleep misses the first step.
 				secondsOfStep(gpt, rows)
 				return secondsOfStep(gpt, rows)
 			})
-			while (counts.length <= rows) counts.push(count)
+			const choice = new ThreadChoice(all, fewest)
+			while (choices.length <= rows) choices.push(choice)
 		}
 		kernels.threadsUse(all)
-		return new StepThreads(counts, all)
+		return new StepThreads(choices, all)
 	}
 
-	/** Threads for a step of so many rows. */
+	/** Threads for the next step, of so many rows. */
 	forRows(rows: number): number {
-		return this.#counts[rows] ?? this.#all
+		this.#last = this.#choices[rows] ?? null
+		return this.#last?.next() ?? this.#all
+	}
+
+	/** How long the step took for which threads were asked last. */
+	took(seconds: number): void {
+		this.#last?.took(seconds)
+	}
+}
+
+/** How many threads steps of some sizes get, decided again by tries. */
+export class ThreadChoice {
+	readonly #counts: readonly number[]
+	/** Of the number in use among `#counts`. */
+	#at: number
+	/** Of the number that is tried. */
+	#tried: number
+	#steps = 0
+	/** Of the last step before a try. */
+	#usualSeconds = 0
+	/** How much longer steps took with the number that is tried. */
+	#ratios: number[] = []
+
+	/** `count`: one of 1, 2, 4 … `all`. */
+	constructor(all: number, count: number) {
+		this.#counts = countsUpTo(all)
+		this.#at = this.#counts.indexOf(count)
+		this.#tried = this.#neighbour(1)
+	}
+
+	/** Threads for the next step. */
+	next(): number {
+		this.#steps = (this.#steps + 1) % STEPS_BETWEEN_TRIES
+		return this.#counts[this.#steps >= STEPS_BETWEEN_TRIES - 2 ? this.#tried : this.#at]!
+	}
+
+	/** How long it took. */
+	took(seconds: number): void {
+		if (this.#steps === STEPS_BETWEEN_TRIES - 3) this.#usualSeconds = seconds
+		if (this.#steps !== STEPS_BETWEEN_TRIES - 1) return
+		this.#ratios.push(seconds / this.#usualSeconds)
+		if (this.#ratios.length < TRIES) return
+		const middle = this.#ratios.sort((a, b) => a - b)[Math.floor(TRIES / 2)]!
+		const isFewer = this.#tried < this.#at
+		const before = this.#at
+		if (isFewer ? middle <= SLOWER_MAX : middle < 1 / SLOWER_MAX) this.#at = this.#tried
+		this.#tried = this.#neighbour(before === this.#at && !isFewer ? -1 : 1)
+		this.#ratios = []
+	}
+
+	/** The next larger number, or smaller for -1; the other one where there is none. */
+	#neighbour(direction: 1 | -1): number {
+		const index = this.#at + direction
+		return this.#counts[index] === undefined ? this.#at - direction : index
 	}
 }
 
 /** The fewest of 1, 2, 4 … `all` threads that are about as quick as the quickest number. */
 export function fewestThreads(all: number, secondsWith: (threads: number) => number): number {
-	const counts: number[] = []
-	for (let count = 1; count < all; count *= 2) counts.push(count)
-	counts.push(all)
+	const counts = countsUpTo(all)
 	const seconds = counts.map(() => Number.POSITIVE_INFINITY)
 	for (let round = 0; round < ROUNDS; round++) {
 		for (const [i, count] of counts.entries()) {
@@ -73,4 +131,11 @@ export function fewestThreads(all: number, secondsWith: (threads: number) => num
 	}
 	const limit = Math.min(...seconds) * SLOWER_MAX
 	return counts[seconds.findIndex((time) => time <= limit)]!
+}
+
+/** 1, 2, 4 … `all`. */
+function countsUpTo(all: number): number[] {
+	const counts: number[] = []
+	for (let count = 1; count < all; count *= 2) counts.push(count)
+	return [...counts, all]
 }

@@ -1,9 +1,14 @@
-import { afterEach, expect, test } from 'bun:test'
-import { fewestThreads, StepThreads } from '../../../src/engine/worker/step-threads.ts'
+import { afterEach, describe, expect, test } from 'bun:test'
+import {
+	fewestThreads,
+	StepThreads,
+	ThreadChoice,
+} from '../../../src/engine/worker/step-threads.ts'
 import { openKernels } from '../../../src/kernels/binding.ts'
 import { Gpt } from '../../../src/model/gpt.ts'
 import { weightLayout } from '../../../src/model/weights.ts'
 import { loadTrained, trainedModels } from '../../helpers/fixtures.ts'
+import { uniform } from '../../helpers/random-model.ts'
 import { libraryPath } from '../../helpers/test-engine.ts'
 
 const kernels = openKernels(libraryPath)
@@ -56,4 +61,49 @@ test('a model whose steps take long has all threads without being measured', () 
 	const threads = StepThreads.measure(kernels, { batch, config, forward: slow }, 16)
 	expect(steps).toBe(1)
 	expect(threads.forRows(1)).toBe(2)
+})
+
+/** Which numbers of threads many steps get, the first half of them left out. */
+function chosen(all: number, count: number, secondsWith: (threads: number) => number): number[] {
+	const choice = new ThreadChoice(all, count)
+	const counts = Array.from({ length: 20_000 }, () => {
+		const threads = choice.next()
+		choice.took(secondsWith(threads))
+		return threads
+	})
+	return counts.slice(10_000)
+}
+
+function mostUsed(counts: readonly number[]): number {
+	const uses = (count: number) => counts.filter((other) => other === count).length
+	return [...new Set(counts)].reduce((a, b) => (uses(b) > uses(a) ? b : a))
+}
+
+describe('while a model works', () => {
+	test.each([1, 2, 4, 6])(
+		'the fewest threads that are about the quickest are found from %d',
+		(count) => {
+			const seconds: Record<number, number> = { 1: 8, 2: 5, 4: 3, 6: 2.9 }
+			expect(mostUsed(chosen(6, count, (threads) => seconds[threads]!))).toBe(4)
+		},
+	)
+
+	test('a second thread that a busy moment has cost is taken again', () => {
+		expect(mostUsed(chosen(2, 1, (threads) => 1.35 / threads))).toBe(2)
+	})
+
+	test('threads that do not pay are left to the rest of the machine', () => {
+		expect(mostUsed(chosen(4, 4, () => 1))).toBe(1)
+	})
+
+	test('tries of other numbers are a few steps in a hundred at most', () => {
+		const counts = chosen(2, 2, (threads) => 1 / threads)
+		expect(counts.filter((count) => count === 1).length).toBeLessThan(counts.length / 50)
+	})
+
+	test('the middle of some tries decides: a few disturbed steps do not', () => {
+		const next = uniform(5)
+		const disturbed = (threads: number) => (next() < 0.1 ? 100 : 1 / threads)
+		expect(mostUsed(chosen(2, 2, disturbed))).toBe(2)
+	})
 })
