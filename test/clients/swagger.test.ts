@@ -119,6 +119,19 @@ describe.skipIf(chromiumPath === null)(`Swagger UI in Chromium${chromiumNote}`, 
 		await page.close()
 	})
 
+	test('is no wider than a phone, with an operation opened', async () => {
+		const { page } = await open('/swagger')
+		await page.setViewportSize({ width: 390, height: 800 })
+		const block = page.locator('.opblock').first()
+		await block.locator('.opblock-summary-control').click()
+		await block.locator('.responses-table').waitFor()
+		const beyond = await page.evaluate(
+			() => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+		)
+		expect(beyond).toBe(0)
+		await page.close()
+	})
+
 	test('tries a chat, and texts that are streamed', async () => {
 		const { page, faults } = await open()
 		const block = await tryOut(page, 'createChatCompletion')

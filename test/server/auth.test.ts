@@ -1,5 +1,6 @@
 /** Who may ask for what: every documented operation, with and without what it asks for. */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
+import * as crypto from 'node:crypto'
 import { noUploads, testApp } from '../helpers/test-app.ts'
 
 const key = 'a-key'
@@ -72,6 +73,21 @@ describe('every documented operation', async () => {
 				expect([200, 400]).toContain(await ask(operation, secret))
 			})
 		}
+	}
+})
+
+test('every key is compared in constant time, however near a candidate comes', async () => {
+	using compare = spyOn(crypto, 'timingSafeEqual')
+	const { app } = testApp({
+		deps: { apiKeys: ['first', 'second', 'third'].map((value) => ({ name: value, value })) },
+	})
+	for (const candidate of ['', 'f', 'firs', 'first', 'firsts', 'third', 'x'.repeat(1000)]) {
+		compare.mockClear()
+		const headers = { authorization: `Bearer ${candidate}` }
+		await app.handle(new Request('http://localhost/v1/models', { headers }))
+		expect(compare.mock.calls.map(([a, b]) => [a.byteLength, b.byteLength])).toEqual(
+			Array.from({ length: 3 }, () => [32, 32]),
+		)
 	}
 })
 

@@ -29,6 +29,8 @@ describe.skipIf(chromiumPath === null)(`the page and its server${chromiumNote}`,
 		await page.goto(locked.url)
 		await page.locator('#view-key').waitFor()
 		expect(await page.locator('#view-write').isVisible()).toBe(false)
+		// No menu before there is something to choose.
+		expect(await page.locator('#model').isVisible()).toBe(false)
 		await page.fill('#key', 'wröng ✓')
 		await page.keyboard.press('Enter')
 		await page.locator('#key-problem').waitFor()

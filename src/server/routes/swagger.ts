@@ -43,6 +43,10 @@ header a:hover { text-decoration: underline; }
 body { margin: 0; background: #fff; color: #1b1c22; }
 html.dark-mode body { background: #1c2022; color: #e4e6e6; }
 .swagger-ui .info { margin: 20px 0; }
+@media (max-width: 40rem) {
+	.swagger-ui .response-col_links { display: none; }
+	.swagger-ui .opblock-body { overflow-x: auto; }
+}
 `
 
 /** As the page of the models has it: what was chosen there, else what the system wants. */
