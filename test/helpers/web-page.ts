@@ -53,10 +53,15 @@ export async function write(page: Page, prompt: string): Promise<void> {
 	await written(page)
 }
 
-/** Resolves when what runs in Write has ended. */
+/** Resolves when what runs in Write has ended and all of its tokens are elements. */
 export async function written(page: Page): Promise<void> {
 	await page.locator('.token').first().waitFor({ state: 'attached' })
 	await page.locator('#continue').waitFor()
+	await page.waitForFunction(() =>
+		[...document.querySelectorAll('#output .block')].every(
+			(block) => block.childElementCount === block.childNodes.length,
+		),
+	)
 }
 
 /** The text of the sheet, once it is this. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
+import { write, written } from '../helpers/web-page.ts'
 
 // A browser on a busy machine takes its time.
 setDefaultTimeout(60_000)
@@ -37,13 +38,6 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await page.goto(address)
 		await page.locator('#model option').first().waitFor({ state: 'attached' })
 		return page
-	}
-
-	async function write(page: Page, prompt: string): Promise<void> {
-		await page.fill('#prompt', prompt)
-		await page.keyboard.press('Control+Enter')
-		await page.locator('.token').first().waitFor({ state: 'attached' })
-		await page.locator('#continue').waitFor()
 	}
 
 	test('continues a text and tells how fast', async () => {
@@ -115,7 +109,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await page.locator('[aria-label="Max tokens"]').fill('2048')
 		await write(page, 'A line of the user.\n'.repeat(500))
 		await page.click('#continue')
-		await page.locator('#continue').waitFor()
+		await written(page)
 		const { tokens, drawn, blocks } = await page.evaluate(() => ({
 			tokens: document.querySelectorAll('.token').length,
 			drawn: [...document.querySelectorAll('#output span')]
@@ -180,8 +174,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		})
 		await page.fill('#prompt', 'She had always')
 		await page.keyboard.press('Control+Enter')
-		await page.locator('.token').first().waitFor({ state: 'attached' })
-		await page.locator('#continue').waitFor()
+		await written(page)
 		expect(await page.locator('.token').count()).toBeLessThan(2048)
 		expect(await page.locator('#error').isHidden()).toBe(true)
 		await page.close()

@@ -1,4 +1,5 @@
 /** The server as functions. Every failure is an ApiError whose message can be shown. */
+import { eventBatches } from './event-batches.js'
 
 /**
  * @typedef {{ id: string, step: number, lastLoss: number | null, domain: string | null,
@@ -179,8 +180,8 @@ function tokenDetails(logprobs) {
 }
 
 /**
- * Posts a request and yields the JSON of its events until `[DONE]`, with what the head has said. Events
- * that have come together are yielded together: of a fast stream each turn costs more than its token.
+ * Posts a request and yields the JSON of its events until `[DONE]`, batch by batch, with what the head
+ * has said.
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
@@ -193,40 +194,18 @@ async function* streamJson(path, body, signal) {
 		body: JSON.stringify({ ...body, stream: true }),
 		signal,
 	})
-	const reader = response.body?.getReader()
-	if (reader === undefined) return
-	const decoder = new TextDecoder()
 	const truncatedTokens = Number(response.headers.get('x-alpha-truncated-prompt-tokens') ?? 0)
-	let buffer = ''
-	try {
-		for (;;) {
-			const { done, value } = await reader.read().catch((error) => {
-				if (signal.aborted) throw error
-				return { done: true, value: undefined }
-			})
-			if (done) {
-				throw new ApiError(
-					'The server went away before the answer was complete. What came is here.',
-					0,
-				)
-			}
-			const lines = (buffer + decoder.decode(value, { stream: true })).split('\n')
-			buffer = lines.pop() ?? ''
-			const data = lines
-				.filter((line) => line.startsWith('data:'))
-				.map((line) => line.slice('data:'.length).trim())
-			const isDone = data.at(-1) === '[DONE]'
-			if (isDone) data.pop()
-			const events = data.map((event) => JSON.parse(event))
-			const failed = events.findIndex(({ error }) => error)
-			const chunks = failed < 0 ? events : events.slice(0, failed)
-			if (chunks.length > 0) yield { chunks, truncatedTokens }
-			if (failed >= 0) throw new ApiError(String(events[failed].error.message), response.status)
-			if (isDone) return
-		}
-	} finally {
-		reader.cancel().catch(() => {})
+	for await (const data of eventBatches(response, signal)) {
+		const isDone = data.at(-1) === '[DONE]'
+		if (isDone) data.pop()
+		const events = data.map((event) => JSON.parse(event))
+		const failed = events.findIndex(({ error }) => error)
+		const chunks = failed < 0 ? events : events.slice(0, failed)
+		if (chunks.length > 0) yield { chunks, truncatedTokens }
+		if (failed >= 0) throw new ApiError(String(events[failed].error.message), response.status)
+		if (isDone) return
 	}
+	throw new ApiError('The server went away before the answer was complete. What came is here.', 0)
 }
 
 /**

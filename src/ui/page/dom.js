@@ -89,6 +89,14 @@ export function paced(draw, pace) {
 }
 
 /**
+ * Does what can wait until the frame that is due has been shown.
+ * @param {() => void} work
+ */
+export function afterFrame(work) {
+	requestAnimationFrame(() => setTimeout(work))
+}
+
+/**
  * Puts text on the clipboard. Throws when the browser refuses.
  * @param {string} text
  */

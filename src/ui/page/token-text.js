@@ -1,5 +1,5 @@
 /** A text of tokens on the page: drawn in batches, at a cost that does not grow with the text. */
-import { create, paced } from './dom.js'
+import { afterFrame, create, paced } from './dom.js'
 import { placeAt } from './text-parts.js'
 
 /**
@@ -24,7 +24,7 @@ const FRAME_PARTS = 1000
  * processors each of them costs it tokens.
  */
 const PACE_MS = 48
-const FAST_PACE_MS = 100
+const FAST_PACE_MS = 200
 
 /** A drawing of so many parts shows that the stream is faster than anybody reads. */
 const FAST_PARTS = 60
@@ -46,6 +46,8 @@ export class TokenText {
 	/** Parts that have been drawn, in either way. */
 	#end = 0
 	#drawsTokens = true
+	/** Called when what has come was drawn: what else is shown of it costs no frame of its own. */
+	onDrawn = () => {}
 	/** @type {WeakMap<Element, number>} */
 	#places = new WeakMap()
 	/** The block that grows. @type {HTMLElement | null} */
@@ -79,6 +81,7 @@ export class TokenText {
 			const before = this.#end
 			this.#draw(FRAME_PARTS)
 			this.#isFast = this.#end - before >= FAST_PARTS
+			this.onDrawn()
 			if (this.#end < this.#parts().length) this.grow()
 		},
 		() => (this.#isFast ? FAST_PACE_MS : PACE_MS),
@@ -86,12 +89,15 @@ export class TokenText {
 
 	/**
 	 * Whether each token is an element, which has its heat and can be asked; else what comes is drawn as
-	 * text, which costs the browser less, until tokens are wanted.
+	 * text, which costs the browser less, until the first frame after tokens are wanted.
 	 * @param {boolean} areWanted
 	 */
 	set drawsTokens(areWanted) {
 		this.#drawsTokens = areWanted
-		if (areWanted) this.#makeTokens()
+		if (!areWanted || this.#plain.length === 0) return
+		afterFrame(() => {
+			if (this.#drawsTokens) this.#makeTokens()
+		})
 	}
 
 	/** Draws all of it now. */

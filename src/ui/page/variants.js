@@ -215,8 +215,8 @@ class Column {
 	}
 
 	finish() {
-		this.#drawn.drawsTokens = true
 		this.#drawn.finish()
+		this.#drawn.drawsTokens = true
 		this.#text.classList.remove('running')
 		this.#choose.disabled = this.#parts.length === 0
 		if (this.#parts.length > 0) this.#stats.textContent = this.#speed.summary()

@@ -2,7 +2,7 @@
 import { streamCompletion } from './api.js'
 import { newDocument, openDocument } from './document.js'
 import { DocumentBar } from './document-bar.js'
-import { byId, copyText, create, disable, paced, swap } from './dom.js'
+import { afterFrame, byId, copyText, create, disable, swap } from './dom.js'
 import { chooseFile, fileName, saveFile } from './files.js'
 import { SpeedMeter } from './speed.js'
 import { Starters } from './starters.js'
@@ -21,8 +21,8 @@ import { Window } from './window.js'
 
 const whole = new Intl.NumberFormat('en')
 
-/** Time between two looks at the speed while it runs. */
-const STATS_PACE_MS = 250
+/** The speed of what runs changes no more often than so. */
+const STATS_PACE_MS = 150
 
 /** A pause in typing so long ends what is undone at once. */
 const TYPING_MS = 600
@@ -274,9 +274,13 @@ export class Writer {
 		const seed = parameters.drawSeed()
 		const prompt = textOf([...text.items.slice(0, at), ...first])
 		const speed = new SpeedMeter()
-		const showSpeed = paced(() => {
-			if (this.#running === running) this.#stats.textContent = speed.summary()
-		}, STATS_PACE_MS)
+		let shownMs = Number.NEGATIVE_INFINITY
+		this.#text.onDrawn = () => {
+			const nowMs = performance.now()
+			if (this.#running !== running || nowMs - shownMs < STATS_PACE_MS) return
+			shownMs = nowMs
+			this.#stats.textContent = speed.summary()
+		}
 		text.describe(this.#session.settings())
 		let group = first.length > 0 ? text.edit(at, text.items.length - at, first) : null
 		let ending = ''
@@ -304,14 +308,13 @@ export class Writer {
 				if (parts.length === 0) continue
 				if (group === null) group = text.edit(at, text.items.length - at, parts)
 				else text.extend(parts, group)
-				showSpeed()
 			}
 		} catch (error) {
 			if (!running.signal.aborted) showError(error, () => this.go())
 		} finally {
 			this.#running = null
 			text.isBusy = false
-			text.save()
+			afterFrame(() => text.save())
 			this.#text.finish()
 			this.#showStats([speed.summary(), ending, unread], seed)
 			if (group === null) this.#showParts()
