@@ -8,7 +8,7 @@ import { assert, assertNever } from '../lib/assert.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
 import { Backlog } from './backlog.ts'
-import type { GenerationRequest } from './generation.ts'
+import type { GenerationRequest, TokenEvent } from './generation.ts'
 import { type GenerationControl, GenerationStream } from './generation-stream.ts'
 import {
 	ACTIVITIES,
@@ -20,6 +20,7 @@ import {
 	type ToWorker,
 } from './messages.ts'
 import { PlaceQueue, type Refusal, type Waiter } from './place-queue.ts'
+import { ReaderTurns } from './reader-turns.ts'
 import { RowSender } from './row-sender.ts'
 import { type EngineStats, readStats, STATS_FIELDS, type WorkerStats } from './stats.ts'
 
@@ -87,6 +88,7 @@ export class Engine {
 	/** By model key. */
 	readonly #modelStats = new Map<number, Float64Array>()
 	readonly #streams = new Map<number, GenerationStream>()
+	readonly #readers = new ReaderTurns()
 	readonly #rows = new RowSender((message) => this.#post(message))
 	readonly #embeddings = new Map<number, PendingEmbedding>()
 	readonly #loads = new Map<number, PendingLoad>()
@@ -394,6 +396,8 @@ export class Engine {
 	#post(message: ToWorker): void {
 		this.#options.worker.postMessage(message)
 		Atomics.add(this.#inbox, 0, 1)
+		// It may sleep until reports are read.
+		Atomics.notify(this.#inbox, 2)
 	}
 
 	#receive(message: Exclude<FromWorker, { type: 'ready' }>): void {
@@ -401,8 +405,11 @@ export class Engine {
 			case 'steps':
 				this.#deliver(decodeSteps(message.steps))
 				// Sockets are looked at between two turns only, and messages that are there already come first:
-				// the worker hears that it may send more when the turn is over.
-				setImmediate(() => Atomics.add(this.#inbox, 2, 1))
+				// the worker hears that it may send more when they have had their turn.
+				this.#readers.wake(() => {
+					Atomics.add(this.#inbox, 2, 1)
+					Atomics.notify(this.#inbox, 2)
+				})
 				for (const queue of this.#queues.values()) if (queue.waiting > 0) queue.admit()
 				return
 			case 'pong':
@@ -437,19 +444,26 @@ export class Engine {
 	#deliver({ prompts, tokens, finishes, embeddings }: ReturnType<typeof decodeSteps>): void {
 		for (const { requestId, promptTokens, cachedTokens, logprobs } of prompts) {
 			const event = { type: 'prompt', promptTokens, cachedTokens } as const
-			this.#streams.get(requestId)?.push(logprobs ? { ...event, logprobs } : event)
+			this.#push(requestId, logprobs ? { ...event, logprobs } : event)
 		}
 		for (const { requestId, choice, tokenId, logprob } of tokens) {
 			const event = { type: 'token', choice, tokenId } as const
-			this.#streams.get(requestId)?.push(logprob ? { ...event, logprob } : event)
+			this.#push(requestId, logprob ? { ...event, logprob } : event)
 		}
 		for (const { requestId, choice, finishReason, stopToken } of finishes) {
 			const event = { type: 'finish', choice, finishReason } as const
-			this.#streams.get(requestId)?.push(stopToken ? { ...event, stopToken } : event)
+			this.#push(requestId, stopToken ? { ...event, stopToken } : event)
 		}
 		for (const { requestId, mean } of embeddings) {
 			this.#embeddings.get(requestId)?.resolve(mean)
 		}
+	}
+
+	#push(requestId: number, event: TokenEvent): void {
+		const stream = this.#streams.get(requestId)
+		if (stream === undefined) return
+		stream.push(event)
+		this.#readers.add(stream, event.type === 'prompt')
 	}
 
 	#fail(error: Error): void {

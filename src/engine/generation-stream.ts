@@ -43,7 +43,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		this.#control = control
 	}
 
-	/** Called by the engine. Events of choices that were stopped are dropped. */
+	/** Called by the engine, which then wakes the reader. Events of choices that were stopped are dropped. */
 	push(event: TokenEvent): void {
 		if (this.#hasEnded) return
 		if (event.type !== 'prompt' && !this.#openChoices.has(event.choice)) return
@@ -51,7 +51,12 @@ export class GenerationStream implements Generation, UnreadStream {
 		this.#count(eventBytes(event))
 		if (event.type === 'finish') this.#close(event.choice)
 		if (!this.#hasEnded && this.#backlog.isTooFarAhead(this.#bytes)) this.#park()
-		this.#wakeReader()
+	}
+
+	/** Called by the engine: lets the reader take what has been pushed. */
+	wakeReader(): void {
+		this.#wake?.()
+		this.#wake = null
 	}
 
 	/** Called by the engine when it cannot go on; the reader gets the error after what is ready. */
@@ -59,6 +64,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		if (this.#hasEnded) return
 		this.#failure = error
 		this.#end()
+		this.wakeReader()
 	}
 
 	takeReady(): TokenEvent[] {
@@ -83,6 +89,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		if (this.#hasEnded) return
 		this.#control.abort()
 		this.#end()
+		this.wakeReader()
 	}
 
 	stopChoice(choice: number): void {
@@ -91,6 +98,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		if (!this.#openChoices.has(choice)) return
 		this.#control.stopChoice(choice)
 		this.#close(choice)
+		if (this.#hasEnded) this.wakeReader()
 	}
 
 	moveTo(choice: number, state: TokenState): void {
@@ -103,6 +111,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		if (this.#hasEnded) return
 		this.#control.abort()
 		this.#end()
+		this.wakeReader()
 	}
 
 	async *[Symbol.asyncIterator](): AsyncGenerator<TokenEvent> {
@@ -159,11 +168,5 @@ export class GenerationStream implements Generation, UnreadStream {
 	#end(): void {
 		this.#hasEnded = true
 		this.#control.ended()
-		this.#wakeReader()
-	}
-
-	#wakeReader(): void {
-		this.#wake?.()
-		this.#wake = null
 	}
 }

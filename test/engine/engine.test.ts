@@ -352,6 +352,30 @@ describe('engine', () => {
 		expect(Math.max(...crowdBetween)).toBeLessThanOrEqual(crowd.length)
 	})
 
+	test('reads the prompt of a newcomer, however much of others the main thread has not read', async () => {
+		const crowded = await startEngine({ sequencesMax: 32 })
+		const key = await crowded.load(network)
+		const crowd = crowded.generate(key, generationRequest(prompt, { n: 16, maxTokens: 1e9 }))
+		// From here on this thread reads nothing, so that the worker goes ahead until it has to wait.
+		const spinWhile = (isGoingOn: () => boolean, ms: number) => {
+			const end = performance.now() + ms
+			while (isGoingOn() && performance.now() < end) Bun.sleepSync(1)
+		}
+		let [steps, seenAt] = [0, performance.now()]
+		spinWhile(() => {
+			if (crowded.stats.stepsTotal !== steps) seenAt = performance.now()
+			steps = crowded.stats.stepsTotal
+			return steps === 0 || performance.now() - seenAt < 100
+		}, 10_000)
+		const before = crowded.stats.promptTokensTotal
+		const newcomer = crowded.generate(key, generationRequest(prompt, { maxTokens: 1 }))
+		spinWhile(() => crowded.stats.promptTokensTotal === before, 10_000)
+		expect(crowded.stats.promptTokensTotal).toBe(before + prompt.length)
+		crowd.abort()
+		newcomer.abort()
+		crowded.close()
+	})
+
 	test('embeds a text as the mean of its final hidden states', async () => {
 		const mean = await engine.embed(model.key, generationRequest(prompt))
 		const gpt = forwardPass(kernels, network)(prompt)

@@ -191,10 +191,10 @@ function startRun(
 		moveTo: (choice, { row: { mask } }) => {
 			allowed++
 			if (allowed > request.maxTokens) {
-				queueMicrotask(() => stream.push({ type: 'finish', choice, finishReason: 'length' }))
+				queueMicrotask(() => push({ type: 'finish', choice, finishReason: 'length' }))
 			} else {
 				const tokenId = firstAllowed(mask, tokenizer)
-				queueMicrotask(() => stream.push({ type: 'token', choice, tokenId }))
+				queueMicrotask(() => push({ type: 'token', choice, tokenId }))
 			}
 		},
 		abort: () => {
@@ -205,12 +205,16 @@ function startRun(
 		ended: resolve,
 	}
 	const stream = new GenerationStream(request.n, control, new Backlog(2 ** 30, () => {}))
+	const push = (event: TokenEvent) => {
+		stream.push(event)
+		stream.wakeReader()
+	}
 	const run = {
 		request,
 		stream,
 		ended,
 		isAborted: false,
-		push: (event: TokenEvent) => stream.push(event),
+		push,
 		fail: (error: unknown) => stream.fail(error),
 		say(choice: number, text: string) {
 			if (request.constrained) return
@@ -218,10 +222,10 @@ function startRun(
 			for (const tokenId of ids) {
 				const logprob = request.logprobs === null ? null : fakeLogprob(request.logprobs)
 				const event = { type: 'token', choice, tokenId } as const
-				stream.push(logprob ? { ...event, logprob } : event)
+				push(logprob ? { ...event, logprob } : event)
 			}
 			const finishReason = ids.length < text.length || text === '' ? 'length' : 'stop'
-			stream.push({ type: 'finish', choice, finishReason })
+			push({ type: 'finish', choice, finishReason })
 		},
 	}
 	signal?.addEventListener('abort', () => stream.abort())

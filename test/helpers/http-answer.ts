@@ -15,6 +15,11 @@ export class HttpAnswer {
 	#missing: number | null = null
 	#isChunked = false
 
+	/** Whether anything of the body has come. */
+	get hasBody(): boolean {
+		return this.#pieces.some((piece) => piece !== '')
+	}
+
 	get body(): string {
 		return this.#pieces.join('')
 	}

@@ -30,6 +30,8 @@ const GATHER_MS = 8
 /** A report of many streams is much work anyway: waking costs little beside it, and their steps take longer. */
 const CROWD_GATHER_MS = 6
 const CROWD_STREAMS = 8
+/** The same where a first token is among them and the main thread is behind: of a crowd somebody begins in each step. */
+const FIRST_GATHER_MS = 2
 
 /** Reports under way to the main thread: one is read while the next lies ready. */
 const UNREAD_REPORTS_MAX = 2
@@ -40,7 +42,8 @@ const UNREAD_REPORTS_MAX = 2
  */
 const REPORT_TOKENS_MAX = 1024
 const SCORED_TOKEN_WEIGHT = 8
-const PAUSE_MS = 1
+/** A message that is sent just before the sleep does not end it. */
+const SLEEP_MS_MAX = 1
 
 /** After so long without work the engine gives memory back: what a crowd took, then nearly all. */
 const PAUSE_REST_MS = 2_000
@@ -57,10 +60,14 @@ class EngineWorker {
 	/** Counters of models that are no longer loaded. */
 	readonly #past = new Float64Array(STATS_FIELDS.length)
 	#isRunning = false
+	/** Somebody has come since the last step, who shall not wait until the main thread has written out what others have. */
+	#hasNewcomer = false
 	/** Steps that the main thread has not been told. */
 	#untold: StepReport[] = []
 	/** Tokens of them, by weight. */
 	#untoldTokens = 0
+	/** A first token is among them. */
+	#hasUntoldFirst = false
 	#toldAt = 0
 	#resting: Timer | null = null
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
@@ -94,6 +101,7 @@ class EngineWorker {
 				this.#unload(message.modelKey)
 				return
 			case 'submit':
+				this.#hasNewcomer = true
 				this.#attempt(message, (runner) => runner.submit(message.requestId, message.request))
 				break
 			case 'embed':
@@ -192,14 +200,27 @@ class EngineWorker {
 		this.#isRunning = true
 		clearTimeout(this.#resting ?? undefined)
 		while (this.#stepAll()) {
-			while (this.#isLarge && !this.#mayTell) await pause()
-			// Messages are handled by the event loop, so let it turn whenever one is under way.
-			while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
+			await this.#readMessages()
+			while (this.#isLarge && !this.#mayTell && !this.#hasNewcomer) {
+				this.#awaitMainThread()
+				await this.#readMessages()
+			}
 		}
 		this.#tellSteps()
 		this.#isRunning = false
 		this.#note('waiting')
 		this.#restLater()
+	}
+
+	/** Messages are handled by the event loop, so it turns whenever one is under way. */
+	async #readMessages(): Promise<void> {
+		while (Atomics.load(this.#inbox, 0) !== this.#received) await eventLoopTurn()
+	}
+
+	/** Sleeps until the main thread has read a report or sent a message. */
+	#awaitMainThread(): void {
+		const read = Atomics.load(this.#inbox, 2)
+		if (!this.#mayTell) Atomics.wait(this.#inbox, 2, read, SLEEP_MS_MAX)
 	}
 
 	#restLater(): void {
@@ -219,6 +240,7 @@ class EngineWorker {
 
 	/** One step of every model that has work, in turn; false when none could run. */
 	#stepAll(): boolean {
+		this.#hasNewcomer = false
 		const busy = [...this.#runners.values()].filter((runner) => runner.hasSequences)
 		let hasRun = false
 		for (const runner of busy) {
@@ -230,8 +252,11 @@ class EngineWorker {
 				for (const { logprob } of report.tokens) {
 					this.#untoldTokens += logprob === null ? 1 : SCORED_TOKEN_WEIGHT
 				}
-				const isDue = performance.now() - this.#toldAt >= this.#gatherMs
-				if ((isDue || this.#isLarge || report.isUrgent) && this.#mayTell) this.#tellSteps()
+				this.#hasUntoldFirst ||= report.prompts.length > 0
+				const gatheredMs = performance.now() - this.#toldAt
+				const isWanted = gatheredMs >= this.#gatherMs || this.#isLarge || report.isUrgent
+				const isAwaited = this.#hasUntoldFirst && gatheredMs >= FIRST_GATHER_MS
+				if ((isWanted && this.#mayTell) || isAwaited) this.#tellSteps()
 			} catch (error) {
 				post({ type: 'failure', requestIds: runner.abortAll(), message: stackOf(error) })
 			}
@@ -246,6 +271,7 @@ class EngineWorker {
 		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
 		this.#untoldTokens = 0
+		this.#hasUntoldFirst = false
 		this.#toldAt = performance.now()
 	}
 
@@ -280,10 +306,6 @@ class EngineWorker {
 		}
 		this.#stats.set(totals)
 	}
-}
-
-function pause(): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
 }
 
 function eventLoopTurn(): Promise<void> {

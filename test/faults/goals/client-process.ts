@@ -97,12 +97,13 @@ async function run(task: ClientTask): Promise<ClientResult> {
 			try {
 				const answer = await client.ask(texts[i % texts.length] ?? '')
 				const took = performance.now() - askedAt
+				// What is answered later was served later.
+				const isInTime = performance.now() <= end
 				if (answer.status === 200) {
-					// What is answered later was served later.
-					if (performance.now() <= end) result.accepted.push(took)
+					if (isInTime) result.accepted.push(took)
 					continue
 				}
-				result.refused.push(took)
+				if (isInTime) result.refused.push(took)
 				const told = Number(answer.header('retry-after'))
 				if (told === 0) result.silent++
 				const wait = retryMs === 'told' ? told * 1000 : retryMs * (0.5 + Math.random())

@@ -1,4 +1,4 @@
-/** Goals of a server under load: streams, readers, memory, fairness. */
+/** Goals of a server under load: streams, readers, memory. */
 import { readdirSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { median, quantile } from '../../bench/statistics.ts'
@@ -228,31 +228,6 @@ export const unreadScores: Goal = {
 		return {
 			measured: `all parked, ${each.toFixed(2)} MB each at most, p99 ${p99.toFixed(1)} ms`,
 			isMet: each <= 2 && p99 <= 50,
-		}
-	},
-}
-
-export const fairness: Goal = {
-	id: 'G11',
-	goal: 'a flood of another client: first token at most twice that beside one stream of it',
-	async measure(scale) {
-		await using server = await start()
-		const flood = (count: number) =>
-			Array.from({ length: count }, () => neglect(server, { ...streamed(2048), from: attacker }))
-		const firstMs = async () => {
-			const times: number[] = []
-			for (let i = 0; i < 20; i++) times.push((await ask(server, streamed(1, { seed: i }))).firstMs)
-			return median(times)
-		}
-		await honest(server, 5)
-		const alone = await firstMs()
-		const sockets = flood(Math.max(150, Math.round(300 * scale)))
-		await eventually(async () => (await metric(server, 'alpha_sequences_running')) > 100, 30_000)
-		const beside = await firstMs()
-		for (const socket of sockets) socket.destroy()
-		return {
-			measured: `${beside.toFixed(1)} ms, idle ${alone.toFixed(1)} ms`,
-			isMet: beside <= 2 * alone,
 		}
 	},
 }

@@ -4,17 +4,9 @@
  */
 import { type Goal, heldBy } from './goal.ts'
 import { bombs, ioErrors, kills, startTime } from './life-goals.ts'
-import {
-	fairness,
-	isolation,
-	leaks,
-	slowReaders,
-	soak,
-	streamMemory,
-	unreadScores,
-} from './load-goals.ts'
+import { isolation, leaks, slowReaders, soak, streamMemory, unreadScores } from './load-goals.ts'
 import { memoryLimits } from './memory-limit.ts'
-import { eventLoop, floods, overload } from './overload-goals.ts'
+import { eventLoop, fairness, floods, overload } from './overload-goals.ts'
 import { printTable } from './table.ts'
 
 export const goals: readonly Goal[] = [

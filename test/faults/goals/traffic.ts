@@ -10,7 +10,10 @@ interface Listening {
 
 export interface Asked {
 	readonly status: number
-	/** Until the first byte and until the end of the answer, in milliseconds. */
+	/**
+	 * Until the first byte of the body and until its end, in milliseconds. Not of the head, which a stream sends
+	 * before its first token.
+	 */
 	readonly firstMs: number
 	readonly endMs: number
 	/** Bytes as characters. */
@@ -52,8 +55,8 @@ export function ask(server: Listening, request: Ask): Promise<Asked> {
 		socket.on('error', (error) => fail(error.message))
 		socket.on('close', () => fail('closed'))
 		socket.on('data', (bytes) => {
-			if (firstMs === 0) firstMs = performance.now() - startedAt
 			answer.take(bytes as Buffer)
+			if (firstMs === 0 && answer.hasBody) firstMs = performance.now() - startedAt
 			if (!answer.isWhole) return
 			clearTimeout(timer)
 			resolve({
