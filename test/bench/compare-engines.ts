@@ -18,11 +18,22 @@ const SPIN_MS = 400
 const SAME_MODEL_NATS = 1e-2
 const CHECKED_TOKENS = 48
 
-/** Our runner of the network that the others are given: GPT-2 has no soft cap. */
-function runnerOf(bench: Bench, name: ComparedModel, dtype: Dtype): BenchRunner {
-	const model = loadCompared(bench.kernels, name, dtype)
-	const config = model.config.family === 'alpha' ? { ...model.config, softCap: null } : model.config
-	return new BenchRunner(bench.kernels, { ...model, config })
+/** Our side of a comparison. */
+interface Ours {
+	readonly runner: BenchRunner
+	/** Reads prompts with KV blocks for one context, all of them used before, as the others' are. */
+	readonly reader: BenchRunner
+}
+
+/** The network that the others are given: GPT-2 has no soft cap. */
+function load(bench: Bench, name: ComparedModel, dtype: Dtype): Ours {
+	const loaded = loadCompared(bench.kernels, name, dtype)
+	const config =
+		loaded.config.family === 'alpha' ? { ...loaded.config, softCap: null } : loaded.config
+	const model = { ...loaded, config }
+	const reader = new BenchRunner(bench.kernels, model, { kvBytesMax: 0 })
+	reader.prefill(config.contextLength - 1)
+	return { runner: new BenchRunner(bench.kernels, model), reader }
 }
 
 /** Tokens a second of each kind of work; null where an engine does not do it. */
@@ -38,7 +49,7 @@ export async function compareLlamaBench(
 	dtype: Dtype,
 ): Promise<void> {
 	const work = { promptTokens: PROMPT_TOKENS, decodeTokens: DECODE_TOKENS }
-	await byTurns(bench, name, dtype, 'llama.cpp', runnerOf(bench, name, dtype), () =>
+	await byTurns(bench, name, dtype, 'llama.cpp', load(bench, name, dtype), () =>
 		runLlamaBench(ggufPath(name, dtype), bench.threads, work),
 	)
 }
@@ -54,10 +65,14 @@ export async function comparePython(
 		bench.report.note(`${name} ${dtype}: ${peer}: ${process.reason}`)
 		return
 	}
-	const ours = runnerOf(bench, name, dtype)
+	const ours = load(bench, name, dtype)
 	if (dtype === 'f32') {
-		const tokenIds = ours.randomTokens(CHECKED_TOKENS)
-		expectSameModel(peer, new Map(ours.nextLogprobs(tokenIds)), await process.logprobs(tokenIds))
+		const tokenIds = ours.runner.randomTokens(CHECKED_TOKENS)
+		expectSameModel(
+			peer,
+			new Map(ours.runner.nextLogprobs(tokenIds)),
+			await process.logprobs(tokenIds),
+		)
 	}
 	await byTurns(bench, name, dtype, peer, ours, async () => ({
 		decode: await process.decode(DECODE_TOKENS),
@@ -71,7 +86,7 @@ async function byTurns(
 	name: ComparedModel,
 	dtype: Dtype,
 	peer: string,
-	runner: BenchRunner,
+	side: Ours,
 	theirSpeeds: () => Promise<Speeds>,
 ): Promise<void> {
 	const ours: Speeds[] = []
@@ -79,7 +94,7 @@ async function byTurns(
 	for await (const _ of roundsOf(bench)) {
 		theirs.push(await theirSpeeds())
 		await Bun.sleep(SPIN_MS)
-		ours.push(ourSpeeds(runner))
+		ours.push(ourSpeeds(side))
 	}
 	const add = (work: string, key: keyof Speeds) => {
 		if (theirs.some((speeds) => speeds[key] === null)) return
@@ -93,9 +108,9 @@ async function byTurns(
 }
 
 /** Each once before, to warm up, as the others do. */
-function ourSpeeds(runner: BenchRunner): Speeds {
-	runner.prefill(PROMPT_TOKENS)
-	const prompt = PROMPT_TOKENS / runner.prefill(PROMPT_TOKENS)
+function ourSpeeds({ runner, reader }: Ours): Speeds {
+	reader.prefill(PROMPT_TOKENS)
+	const prompt = PROMPT_TOKENS / reader.prefill(PROMPT_TOKENS)
 	runner.decode(1, 1)
 	const decode = DECODE_TOKENS / runner.decode(1, DECODE_TOKENS)
 	runner.decode(STREAMS, 1)
