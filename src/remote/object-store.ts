@@ -48,7 +48,7 @@ const REGION = 'us-east-1'
 const PAGES_MAX = 100
 
 /** Bucket and prefix of an address; null for what is none. The prefix ends with a slash or is empty. */
-export function parseStoreUrl(url: string): { bucket: string; prefix: string } | null {
+function parseStoreUrl(url: string): { bucket: string; prefix: string } | null {
 	const [, bucket, path = ''] =
 		/^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url) ?? []
 	if (bucket === undefined || /[?#]|(^|\/)\.{1,2}(\/|$)|\/\//.test(path)) return null

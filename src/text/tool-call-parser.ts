@@ -56,10 +56,6 @@ export class ToolCallParser {
 		this.#names = new Set(names)
 	}
 
-	get callCount(): number {
-		return this.#count
-	}
-
 	push(text: string): ReplyPiece {
 		this.#held += text
 		if (this.#format === 'tags') return this.#readTags()

@@ -4,8 +4,6 @@ import { join, resolve } from 'node:path'
 import { ModelDirectory } from '../../src/checkpoint/formats/model-directory.ts'
 import { openDirectory } from '../../src/checkpoint/formats/open.ts'
 import type { CheckpointFile } from '../../src/checkpoint/formats/types.ts'
-import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
-import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
 import { packTensor, weightLayout } from '../../src/model/weights.ts'
@@ -77,11 +75,4 @@ export function packNetwork(kernels: Kernels, file: CheckpointFile, dtype: Dtype
 		packTensor(kernels, layout, arena, spec.name, numbers, { firstRow: 0, isTransposed })
 	}
 	return { config, tokenCount: config.vocabSize, dtype, arena }
-}
-
-/** Loads a directory as the loader does. Throws CheckpointError. */
-export function loadFamily(kernels: Kernels, name: string, dtype: Dtype): LoadedCheckpoint {
-	using directory = familyDirectory(name)
-	const file = openDirectory(directory)
-	return loadCheckpoint(kernels, file, dtype, (bytes) => new SharedArrayBuffer(bytes))
 }

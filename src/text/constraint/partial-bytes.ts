@@ -20,7 +20,7 @@ const LEAST: Readonly<Record<number, number>> = { 2: 0x80, 3: 0x800, 4: 0x1_0000
 const GREATEST = 0x10_ffff
 const SURROGATES = [0xd800, 0xdfff] as const
 
-export function isContinuation(byte: number): boolean {
+function isContinuation(byte: number): boolean {
 	return byte >= 0x80 && byte <= 0xbf
 }
 
