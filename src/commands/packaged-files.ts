@@ -10,6 +10,7 @@ import { parseRunConfig } from '../checkpoint/store/run-config.ts'
 import { createMemoryFile, openKernels } from '../kernels/binding.ts'
 import { libraryDirectories, libraryName, locateLibrary } from '../kernels/library-path.ts'
 import type { BuiltinFiles } from '../models/builtin.ts'
+import type { CheckpointFacts } from '../models/source.ts'
 
 /** Bun shows what an executable carries under one of these roots, the second on Windows. */
 const isExecutable = /^(\/\$bunfs\/|B:[\\/]~BUN[\\/])/.test(import.meta.dir)
@@ -17,6 +18,18 @@ const checkout = join(import.meta.dir, '../..')
 
 const builtinId = 'novels-austen'
 const BUILTIN_STEP = 5600
+const BUILTIN_FACTS: CheckpointFacts = {
+	form: 'binary',
+	config: { family: 'alpha' },
+	parameterCount: 3_476_352,
+	tokenizer: {
+		type: 'bpe',
+		vocabSize: 2000,
+		mergeCount: 1921,
+		hasChatTemplate: false,
+		specialTokens: [],
+	},
+}
 
 /** The run directory of the built-in model; its files have no descriptor, only `Bun.file` reads them. */
 const builtinDirectory = isExecutable
@@ -60,6 +73,7 @@ export async function openBuiltinModel(): Promise<BuiltinFiles> {
 		config,
 		trainingLog: await file(TRAINING_LOG_NAME).text(),
 		checkpointBytes: checkpoint.size,
+		facts: BUILTIN_FACTS,
 		async readCheckpoint() {
 			const shared = new Uint8Array(new SharedArrayBuffer(checkpoint.size))
 			shared.set(await checkpoint.bytes())

@@ -1,7 +1,12 @@
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import type { RunConfig } from '../checkpoint/store/run-config.ts'
 import { lastLossOf, thinLossSeries } from '../checkpoint/store/training-log.ts'
-import { contextLengthOf, type ModelSource, type SourceModel } from './source.ts'
+import {
+	type CheckpointFacts,
+	contextLengthOf,
+	type ModelSource,
+	type SourceModel,
+} from './source.ts'
 
 /** The model that travels inside the executable. */
 export interface BuiltinFiles {
@@ -13,6 +18,8 @@ export interface BuiltinFiles {
 	/** Text of its training log. */
 	readonly trainingLog: string
 	readonly checkpointBytes: number
+	/** What reading its checkpoint would show: to read it for that would cost memory at rest. */
+	readonly facts: CheckpointFacts
 	/** Its checkpoint, in shared memory so that the loader gets it without a copy. */
 	readCheckpoint(): Promise<Uint8Array<SharedArrayBuffer>>
 }
@@ -61,6 +68,7 @@ function builtinModel(files: BuiltinFiles, id: string): SourceModel {
 		},
 		checkpointBytes,
 		info: null,
+		facts: files.facts,
 		locate: async (): Promise<CheckpointLocation> => {
 			return { type: 'memory', bytes: await files.readCheckpoint() }
 		},

@@ -120,12 +120,12 @@ export class ModelRegistry implements ModelCatalog {
 		if (!target) return undefined
 		const { model } = target
 		const resident = this.#residency.find(model.key)
-		const info = resident?.model?.checkpoint ?? model.info
+		const known = resident?.model?.checkpoint ?? model.facts
 		return {
 			card: this.#card(model),
 			checkpointBytes: model.checkpointBytes,
-			parameterCount: info?.parameterCount ?? null,
-			tokenizer: info?.tokenizer ?? null,
+			parameterCount: known?.parameterCount ?? null,
+			tokenizer: known?.tokenizer ?? null,
 			memoryBytes: resident?.model ? resident.bytes : null,
 			leases: resident?.pins ?? 0,
 		}
@@ -283,9 +283,9 @@ export class ModelRegistry implements ModelCatalog {
 		}
 	}
 
-	#card({ key, card, info }: SourceModel): ModelCard {
+	#card({ key, card, facts }: SourceModel): ModelCard {
 		const resident = this.#residency.find(key)
-		const known = resident?.model?.checkpoint ?? info
+		const known = resident?.model?.checkpoint ?? facts
 		return {
 			...card,
 			state: resident ? (resident.model ? 'loaded' : 'loading') : 'available',

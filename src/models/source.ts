@@ -1,7 +1,14 @@
 import type { CheckpointInfo } from '../checkpoint/load/checkpoint-info.ts'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
 import type { LossSeries } from '../checkpoint/store/training-log.ts'
+import type { ModelConfig } from '../model/model-config.ts'
 import type { ModelCard } from './catalog.ts'
+
+/** What is told of a checkpoint, however it is loaded. */
+export interface CheckpointFacts
+	extends Pick<CheckpointInfo, 'form' | 'tokenizer' | 'parameterCount'> {
+	readonly config: Pick<ModelConfig, 'family'>
+}
 
 /** One checkpoint of a source: what a name stands for at this moment. */
 export interface SourceModel {
@@ -12,6 +19,8 @@ export interface SourceModel {
 	readonly checkpointBytes: number
 	/** What reading the checkpoint's structure has shown; null until that has happened. */
 	readonly info: CheckpointInfo | null
+	/** The same as far as it is known before. */
+	readonly facts: CheckpointFacts | null
 	/** Where the loader finds the bytes. */
 	locate(): Promise<CheckpointLocation>
 	/** Loading has shown the checkpoint to be damaged; resolves when the source has taken that in. */

@@ -96,6 +96,7 @@ export class StoredRuns implements ModelSource {
 			},
 			checkpointBytes: sizeBytes,
 			info,
+			facts: info,
 			locate: async () => locationOf(version),
 			reportDamage: (reason) => this.#store.reportDamage(name, version, reason),
 			refresh: () => this.#store.rescan(name),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { memorySource } from '../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint, openDirectory } from '../../src/checkpoint/formats/open.ts'
 import { Loader } from '../../src/checkpoint/load/loader.ts'
+import { openBuiltinModel } from '../../src/commands/packaged-files.ts'
 import type { Fault } from '../../src/lib/fault.ts'
 import { families, familyDirectory } from '../helpers/families.ts'
 import { embeddedModel, trainedModels } from '../helpers/fixtures.ts'
@@ -49,6 +50,11 @@ describe('the loader', () => {
 		expect(inspected.parameterCount).toBe(3_476_352)
 		expect(inspected.tokenizer).toMatchObject({ type: 'bpe', vocabSize: 2000 })
 		expect(loaded.arena.byteLength).toBe(inspected.arenaBytes)
+	})
+
+	test('finds in the built-in model what is told of it before it is read', async () => {
+		const { facts, readCheckpoint } = await openBuiltinModel()
+		expect(await loader.inspect(memory(await readCheckpoint()))).toMatchObject(facts)
 	})
 
 	test('gives a model one digest in both forms, and other weights another', async () => {

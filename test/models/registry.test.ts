@@ -93,6 +93,18 @@ function builtinFixture(id: string): ModelSource {
 		config: { modelConfig: { blockSize: 64 }, trainConfig: {}, domain: null, runId: null },
 		trainingLog: '',
 		checkpointBytes: file.size,
+		facts: {
+			form: 'json',
+			config: { family: 'alpha' },
+			parameterCount: 17_280,
+			tokenizer: {
+				type: 'char',
+				vocabSize: 60,
+				mergeCount: 0,
+				hasChatTemplate: false,
+				specialTokens: [],
+			},
+		},
 		async readCheckpoint() {
 			const bytes = new Uint8Array(new SharedArrayBuffer(file.size))
 			bytes.set(await file.bytes())
@@ -249,6 +261,13 @@ describe('model registry', () => {
 		expect(await greedyTokens(lease)).toHaveLength(16)
 		using shadowed = await setUp(['v1-char'], [builtin])
 		expect(shadowed.registry.list().map((card) => card.isBuiltin)).toEqual([false])
+	})
+
+	test('tells what the built-in model is before it is loaded', async () => {
+		using setup = await setUp([], [builtinFixture('builtin')])
+		const { card, ...details } = setup.registry.details('builtin')!
+		expect(card).toMatchObject({ state: 'available', format: 'json', family: 'alpha' })
+		expect(details).toMatchObject({ parameterCount: 17_280, memoryBytes: null })
 	})
 
 	test('lets no built-in model stand in for a damaged run of its name', async () => {
