@@ -5,6 +5,8 @@ const STREAM_BYTES_MAX = 256 * 1024
 /** The same when all streams together have much unread. */
 const SHORT_STREAM_BYTES_MAX = 16 * 1024
 const EVENT_BYTES = 96
+/** Of a token that waits, as a number among others. */
+const WAITING_TOKEN_BYTES = 8
 const LOGPROB_BYTES = 96
 const ALTERNATIVE_BYTES = 48
 
@@ -75,7 +77,13 @@ export class Backlog {
 	}
 }
 
-/** What an event takes of our memory, in bytes. */
+/** What an event takes of our memory while it waits in an `EventQueue`, in bytes. */
+export function waitingBytes(event: TokenEvent): number {
+	const isBare = event.type === 'token' && event.logprob === undefined
+	return isBare ? WAITING_TOKEN_BYTES : eventBytes(event)
+}
+
+/** What it takes by itself, in bytes. */
 export function eventBytes(event: TokenEvent): number {
 	switch (event.type) {
 		case 'prompt':

@@ -1,5 +1,6 @@
 import { Fault } from '../lib/fault.ts'
-import { type Backlog, eventBytes, type UnreadStream } from './backlog.ts'
+import { type Backlog, eventBytes, type UnreadStream, waitingBytes } from './backlog.ts'
+import { EventQueue } from './event-queue.ts'
 import type { Generation, TokenEvent } from './generation.ts'
 import type { TokenState } from './token-state.ts'
 
@@ -27,8 +28,8 @@ export interface GenerationControl {
 export class GenerationStream implements Generation, UnreadStream {
 	readonly #control: GenerationControl
 	readonly #backlog: Backlog
-	#events: TokenEvent[] = []
-	/** What the events take. */
+	readonly #events = new EventQueue()
+	/** What the events take, in bytes. */
 	#bytes = 0
 	#isParked = false
 	readonly #openChoices: Set<number>
@@ -48,7 +49,7 @@ export class GenerationStream implements Generation, UnreadStream {
 		if (this.#hasEnded) return
 		if (event.type !== 'prompt' && !this.#openChoices.has(event.choice)) return
 		this.#events.push(event)
-		this.#count(eventBytes(event))
+		this.#count(waitingBytes(event))
 		if (event.type === 'finish') this.#close(event.choice)
 		if (!this.#hasEnded && this.#backlog.isTooFarAhead(this.#bytes)) this.#park()
 	}
@@ -68,12 +69,16 @@ export class GenerationStream implements Generation, UnreadStream {
 	}
 
 	takeReady(): TokenEvent[] {
+		const ready: TokenEvent[] = []
+		let readyBytes = 0
 		let bytes = 0
-		let count = 0
-		while (count < this.#events.length && bytes < READY_BYTES_MAX) {
-			bytes += eventBytes(this.#events[count++]!)
+		while (readyBytes < READY_BYTES_MAX) {
+			const event = this.#events.shift()
+			if (event === undefined) break
+			ready.push(event)
+			readyBytes += eventBytes(event)
+			bytes += waitingBytes(event)
 		}
-		const ready = this.#events.splice(0, count)
 		this.#count(-bytes)
 		this.#resume()
 		return ready
@@ -119,7 +124,7 @@ export class GenerationStream implements Generation, UnreadStream {
 			while (true) {
 				const event = this.#events.shift()
 				if (event) {
-					this.#count(-eventBytes(event))
+					this.#count(-waitingBytes(event))
 					this.#resume()
 					yield event
 				} else if (this.#hasEnded) {
@@ -150,9 +155,13 @@ export class GenerationStream implements Generation, UnreadStream {
 	}
 
 	#keep(isWanted: (event: TokenEvent) => boolean): void {
-		this.#events = this.#events.filter(isWanted)
-		const bytes = this.#events.reduce((sum, event) => sum + eventBytes(event), 0)
-		this.#count(bytes - this.#bytes)
+		let dropped = 0
+		this.#events.keep((event) => {
+			const isKept = isWanted(event)
+			if (!isKept) dropped += waitingBytes(event)
+			return isKept
+		})
+		this.#count(-dropped)
 	}
 
 	#count(bytes: number): void {

@@ -51,6 +51,16 @@ describe('a stream that nobody reads', () => {
 		expect(told).toEqual([])
 	})
 
+	test('costs as much as numbers do, and is handed out in pieces that cost little as objects', () => {
+		const { create, backlog } = setUp()
+		const stream = create('a')
+		for (let i = 0; i < 2048; i++) stream.push({ type: 'token', choice: 0, tokenId: i })
+		expect(backlog.bytes).toBe(2048 * 8)
+		expect(stream.takeReady().length).toBeLessThan(256)
+		stream.stopChoice(0)
+		expect(backlog.bytes).toBe(0)
+	})
+
 	test('is parked when its log-probabilities take much memory, once', () => {
 		const { told, create, backlog } = setUp()
 		push(create('a', 2), 1000)
