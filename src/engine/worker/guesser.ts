@@ -17,6 +17,9 @@ const TRUST_PRIOR = 4
 /** How much one more guess counts for its sequence. */
 const TRUST_WEIGHT = 1 / 64
 
+/** Among many sequences one of so many tokens tells how often guesses are right. */
+const CROWD_SAMPLE = 8
+
 /** The number in [0, 1) from which a choice draws its token with this index. */
 export type DrawNumber = (seed: number, choice: number, index: number) => number
 
@@ -104,7 +107,7 @@ export class Guesser {
 		const isGuessed = this.#pays(1, decoding, decoding)
 		for (let i = Math.max(0, count - window.length); i < count; i++) {
 			const length = window.length - count + i
-			if (isGuessed) this.#learnRight(sequence, length, i - count)
+			if (isGuessed || length % CROWD_SAMPLE === 0) this.#learnRight(sequence, length, i - count)
 			this.#table.learn(request.cacheSalt, window.tokens, length, this.#readLikely(firstRow + i))
 		}
 	}
