@@ -17,6 +17,8 @@ const ABANDONED_MS = 6 * 3600 * 1000
 const RUN_LOCK_ATTEMPTS = 500
 const RUN_LOCK_MS = 10
 const RUN_LOCK_RETRY_SECONDS = 1
+/** Looks at a file, before a system that fails is believed. */
+const LOOK_ATTEMPTS = 3
 
 /** The id that a lock file belongs to; undefined for other names. */
 export function lockedId(fileName: string): string | undefined {
@@ -32,8 +34,9 @@ export async function createLocked(path: string): Promise<FileHandle | null> {
 	try {
 		tryLockFile(handle.fd)
 		// Until it was locked it looked like one of a dead process.
-		if ((await handle.stat()).nlink > 0) return handle
+		if (await isNamed(handle)) return handle
 	} catch (error) {
+		await rm(path, { force: true }).catch(() => {})
 		await handle.close()
 		throw error
 	}
@@ -118,7 +121,7 @@ export async function withRunLock<T>(
 		try {
 			const isFree = tryLockFile(handle.fd) !== false
 			// Who had it before has removed it: another one stands there, or none.
-			if (isFree && (await handle.stat()).nlink > 0) {
+			if (isFree && (await isNamed(handle))) {
 				try {
 					return await work()
 				} finally {
@@ -133,6 +136,18 @@ export async function withRunLock<T>(
 			throw new Fault('overloaded', message, { retrySeconds: RUN_LOCK_RETRY_SECONDS })
 		}
 		await Bun.sleep(RUN_LOCK_MS)
+	}
+}
+
+/** Whether the file has not been removed; a look that fails for a moment is taken again. Throws what the system throws. */
+async function isNamed(handle: FileHandle): Promise<boolean> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return (await handle.stat()).nlink > 0
+		} catch (error) {
+			if (attempt === LOOK_ATTEMPTS) throw error
+			await Bun.sleep(RUN_LOCK_MS)
+		}
 	}
 }
 
