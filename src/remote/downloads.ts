@@ -3,8 +3,9 @@
  * serves. One server of those that share the directory fetches a set of files, while it holds
  * `.downloads/<digest>.lock`; when it dies, the next goes on with what has come.
  */
-import { type FileHandle, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { namesIn } from '../checkpoint/store/files.ts'
 import { tryLockFile } from '../kernels/binding.ts'
 import { errorCode } from '../lib/errors.ts'
 
@@ -36,7 +37,7 @@ export class Downloads {
 
 	/** Removes what nobody fetches any more: to be called when all that is wanted is here. Never fails. */
 	async sweep(): Promise<void> {
-		const entries = await readdir(this.#path).catch((): string[] => [])
+		const entries = await namesIn(this.#path)
 		const digests = new Set(entries.map((entry) => entry.replace(LOCK_SUFFIX, '')))
 		for (const digest of digests) {
 			try {

@@ -1,6 +1,6 @@
-import { readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { rename, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, namesIn, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 
 /** Where deleted runs wait, inside the checkpoints directory. */
@@ -33,7 +33,7 @@ export async function moveToTrash(root: string, name: string, nowMs: number): Pr
 /** Removes what has been in the trash for a day. Never fails: what stays is tried again. */
 export async function emptyTrash(root: string, nowMs: number): Promise<void> {
 	const trash = join(root, TRASH)
-	for (const entry of await readdir(trash).catch((): string[] => [])) {
+	for (const entry of await namesIn(trash)) {
 		const deletedMs = Number(/-(\d+)$/.exec(entry)?.[1] ?? 0)
 		if (nowMs - deletedMs < TRASH_MS) continue
 		await rm(join(trash, entry), { recursive: true, force: true }).catch(() => {})

@@ -6,9 +6,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { type FileHandle, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, namesIn, syncDirectory } from '../checkpoint/store/files.ts'
 import { errorCode } from '../lib/errors.ts'
 import { Fault } from '../lib/fault.ts'
 import type { Log } from '../lib/log.ts'
@@ -175,11 +175,11 @@ export class PieceStore {
 
 	/** Lets the pieces go and remembers what became of them, for a sender who asks again. */
 	async finish(uploadId: string, result: FinishedUpload): Promise<void> {
-		const directory = join(this.#root, digestOf(uploadId))
-		const { handle, path } = await createTemporary(this.#root, digestOf(uploadId), DONE_NAME)
+		const id = digestOf(uploadId)
+		const { handle, path } = await createTemporary(this.#root, id, DONE_NAME)
 		await using file = handle
 		await file.writeFile(JSON.stringify(result))
-		await rename(path, join(directory, DONE_NAME))
+		await rename(path, join(this.#root, id, DONE_NAME))
 		await this.release(uploadId)
 	}
 
@@ -271,14 +271,6 @@ export class PieceStore {
 
 const NOTHING = { size: 0, mtimeMs: 0 }
 
-async function namesIn(directory: string): Promise<string[]> {
-	return await readdir(directory).catch(() => [])
-}
-
-function temporaryName(name: string): string {
-	return `${name}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`
-}
-
 /** A file for a piece that is arriving, which is locked while it is open; its directories are made, too. */
 async function createTemporary(
 	root: string,
@@ -287,7 +279,8 @@ async function createTemporary(
 ): Promise<{ readonly handle: FileHandle; readonly path: string }> {
 	const directory = join(root, id)
 	for (let attempt = 1; ; attempt++) {
-		const path = join(directory, temporaryName(name))
+		const unique = randomBytes(6).toString('hex')
+		const path = join(directory, `${name}.${unique}${TEMPORARY_SUFFIX}`)
 		try {
 			await makeDirectory(root, 0o700)
 			await makeDirectory(directory, 0o700)

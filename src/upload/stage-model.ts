@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import { copyFile, link, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CheckpointLocation } from '../checkpoint/load/messages.ts'
-import { syncDirectory } from '../checkpoint/store/files.ts'
+import { namesIn, syncDirectory } from '../checkpoint/store/files.ts'
 import { findModelFiles, findSingleModel, findStepModels } from '../checkpoint/store/model-files.ts'
 import { stepOfName, TRAINER_STATE_NAME } from '../checkpoint/store/names.ts'
 import { readTrainerState } from '../checkpoint/store/trainer-state.ts'
@@ -79,7 +79,7 @@ export async function expectFittingRun(
 	kind: 'checkpoint' | 'model',
 ): Promise<void> {
 	const path = join(root, name)
-	const names = await readdir(path).catch((): string[] => [])
+	const names = await namesIn(path)
 	const holdsCheckpoints = names.some((each) => stepOfName(each) !== undefined)
 	const holdsModel = findModelFiles(names) !== null
 	const holdsSteps = !holdsCheckpoints && (await findStepModels(path, names)).length > 0

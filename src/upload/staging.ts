@@ -8,19 +8,9 @@
  * Before it, nothing has happened, and the next start sweeps.
  */
 import { randomBytes } from 'node:crypto'
-import {
-	type FileHandle,
-	lstat,
-	mkdir,
-	open,
-	readdir,
-	readFile,
-	rename,
-	rm,
-	rmdir,
-} from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { makeDirectory, syncDirectory } from '../checkpoint/store/files.ts'
+import { makeDirectory, namesIn, syncDirectory } from '../checkpoint/store/files.ts'
 import { isSafeName } from '../checkpoint/store/names.ts'
 import { errorCode } from '../lib/errors.ts'
 import { ifAbandoned, lockedId, UploadLock, withRunLock } from './upload-lock.ts'
@@ -284,10 +274,6 @@ async function commitsIn(incoming: string) {
 		if (manifest !== undefined) commits.push({ path, manifest })
 	}
 	return commits
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-	return await readdir(directory).catch(() => [])
 }
 
 /**

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { fileOfIdentity } from '../formats/byte-source.ts'
 import type { CheckpointLocation } from '../load/messages.ts'
+import { type Arrival, CHANGED_A_MOMENT_AGO } from './completeness.ts'
+import { seenRest } from './rest.ts'
 import type { RunFault } from './run-fault.ts'
 
 /** One state of a checkpoint file. The object stays the same for as long as the file does. */
@@ -42,13 +44,50 @@ export function weightsPathOf({ path, files }: Pick<CheckpointVersion, 'path' | 
 }
 
 /** Whether the file of that identity, or one of those, is a whole version's that is written over in place. */
-export function isWrittenOver(known: CheckpointVersion | undefined, identity: string): boolean {
+function isWrittenOver(known: CheckpointVersion | undefined, identity: string): boolean {
 	if (known === undefined || known.identity === identity) return known?.isRewritten ?? false
 	if (!known.isRewritten && known.fault !== null) return false
 	const before = new Set(known.identity.split(IDENTITY_SEPARATOR))
 	const files = new Set([...before].map(fileOfIdentity))
 	const changed = identity.split(IDENTITY_SEPARATOR).filter((each) => !before.has(each))
 	return changed.some((each) => files.has(fileOfIdentity(each)))
+}
+
+/** What is seen of a version before its files are opened. */
+type Seen = Pick<
+	CheckpointVersion,
+	'step' | 'path' | 'files' | 'identity' | 'sizeBytes' | 'mtimeMs'
+>
+
+interface Look {
+	/** Whether its files are at rest, which are as they are since then by `performance.now()`. */
+	readonly hasSettled: (seenSince: number) => boolean
+	/** Opens them; `rewrittenRestMs`: for how long they have rested, where they are written over in place. */
+	readonly findArrivalFault: (rewrittenRestMs: number | null) => Promise<Arrival>
+}
+
+/** Whether `known` is what is seen now. */
+export function isSeenAgain(
+	known: CheckpointVersion | undefined,
+	{ identity, step }: Pick<Seen, 'identity' | 'step'>,
+): known is CheckpointVersion {
+	return known?.identity === identity && known.step === step
+}
+
+/** What was seen, as a version; `known`, which was seen last, where it is the same. */
+export async function lookAgain(
+	seen: Seen,
+	known: CheckpointVersion | undefined,
+	look: Look,
+): Promise<CheckpointVersion> {
+	const isAgain = isSeenAgain(known, seen)
+	const seenSince = isAgain ? known.seenSince : performance.now()
+	const isRewritten = isWrittenOver(known, seen.identity)
+	const arrival = look.hasSettled(seenSince)
+		? await look.findArrivalFault(isRewritten ? seenRest(seenSince) : null)
+		: CHANGED_A_MOMENT_AGO
+	const version: CheckpointVersion = { ...seen, seenSince, isRewritten, ...arrival }
+	return isAgain && Bun.deepEquals(known, version) ? known : version
 }
 
 function zip(names: readonly string[], identities: readonly string[]) {

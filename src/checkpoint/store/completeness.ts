@@ -21,7 +21,7 @@ const TAIL_BYTES = 4096
  * How long a file that was written over in place must not have changed where the kernel does not tell
  * whether somebody has it open for writing: copiers pause, and old bytes look as whole as new ones.
  */
-export const REWRITTEN_REST_MS = 10_000
+const REWRITTEN_REST_MS = 10_000
 
 /** What a look at a version's files says. */
 export interface Arrival {

@@ -1,5 +1,5 @@
 import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir } from 'node:fs/promises'
 import { errorCode } from '../../lib/errors.ts'
 import { Fault } from '../../lib/fault.ts'
 import { identityOf } from '../formats/byte-source.ts'
@@ -79,6 +79,11 @@ export async function syncDirectory(path: string): Promise<void> {
 	if (process.platform === 'win32') return
 	await using directory = await open(path, 'r')
 	await directory.sync()
+}
+
+/** What is in a directory; nothing where it cannot be read. */
+export async function namesIn(path: string): Promise<string[]> {
+	return await readdir(path).catch(() => [])
 }
 
 /** Until somebody has brought the directory back. */

@@ -2,7 +2,6 @@
  * Models of other trainers as the store sees them: a directory is one checkpoint, told by the names in
  * it, and changes when one of its files does.
  */
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isGgufName } from '../formats/gguf.ts'
 import { isLlama2cName, LLAMA2C_TOKENIZERS } from '../formats/llama2c.ts'
@@ -10,11 +9,16 @@ import { findNanochat, NANOCHAT_DIRECTORY, type NanochatFiles } from '../formats
 import { isNanoGptCheckpoint, NANOGPT_META } from '../formats/nanogpt.ts'
 import { findStateDict } from '../formats/state-dict.ts'
 import { SHARD_NAME, WEIGHT_FILES } from '../formats/weight-files.ts'
-import { type CheckpointVersion, IDENTITY_SEPARATOR, isWrittenOver } from './checkpoint-version.ts'
-import { CHANGED_A_MOMENT_AGO, findModelArrivalFault } from './completeness.ts'
-import { lookAt } from './files.ts'
+import {
+	type CheckpointVersion,
+	IDENTITY_SEPARATOR,
+	isSeenAgain,
+	lookAgain,
+} from './checkpoint-version.ts'
+import { findModelArrivalFault } from './completeness.ts'
+import { lookAt, namesIn } from './files.ts'
 import { CONFIG_NAME, stepOfDirectory, TRAINER_STATE_NAME } from './names.ts'
-import { hasSettled, seenRest } from './rest.ts'
+import { hasSettled } from './rest.ts'
 
 /** Files beside the weights that Hugging Face's libraries write. */
 const HUGGING_FACE_FILES = [
@@ -98,26 +102,21 @@ export async function lookAtModel(
 	if (found.length < states.length) return null
 	const identity = found.map((state) => state.identity).join(IDENTITY_SEPARATOR)
 	const { known, resting, step } = at
-	const isKnown = known?.identity === identity && known.step === step
 	// While a file may still change, it may be in a writer's hands: look again.
-	if (isKnown && known.fault === null) return known
-	const seenSince = isKnown ? known.seenSince : performance.now()
-	const isRewritten = isWrittenOver(known, identity)
-	const isAtRest = resting || found.every((state) => hasSettled(state, seenSince))
-	const version: CheckpointVersion = {
+	if (isSeenAgain(known, { identity, step }) && known.fault === null) return known
+	const weightStates = found.slice(0, weights.length)
+	const seen = {
 		step,
 		path,
 		files,
 		identity,
-		sizeBytes: found.slice(0, weights.length).reduce((sum, state) => sum + state.sizeBytes, 0),
-		mtimeMs: Math.max(...found.slice(0, weights.length).map((state) => state.mtimeMs)),
-		seenSince,
-		isRewritten,
-		...(isAtRest
-			? await findModelArrivalFault(paths, isRewritten ? seenRest(seenSince) : null)
-			: CHANGED_A_MOMENT_AGO),
+		sizeBytes: weightStates.reduce((sum, state) => sum + state.sizeBytes, 0),
+		mtimeMs: Math.max(...weightStates.map((state) => state.mtimeMs)),
 	}
-	return isKnown && Bun.deepEquals(known, version) ? known : version
+	return lookAgain(seen, known, {
+		hasSettled: (since) => resting || found.every((state) => hasSettled(state, since)),
+		findArrivalFault: (rewrittenRestMs) => findModelArrivalFault(paths, rewrittenRestMs),
+	})
 }
 
 /** A model in a step directory of a training. */
@@ -140,7 +139,7 @@ export async function findStepModels(
 			const step = stepOfDirectory(name)
 			if (step === undefined) return []
 			if ((await lookAt(join(path, name))).type !== 'directory') return []
-			const inside = await readdir(join(path, name)).catch((): string[] => [])
+			const inside = await namesIn(join(path, name))
 			const files = findSingleModel(inside)
 			const hasTrainerState = inside.includes(TRAINER_STATE_NAME)
 			return files === null ? [] : [{ name, step, files, hasTrainerState }]
@@ -156,7 +155,7 @@ export async function findNanochatModels(
 ): Promise<{ step: number; files: ModelFiles }[]> {
 	const within = async (directory: string): Promise<string[]> => {
 		if ((await lookAt(join(path, directory))).type !== 'directory') return []
-		const found = await readdir(join(path, directory)).catch((): string[] => [])
+		const found = await namesIn(join(path, directory))
 		return found.map((name) => `${directory}/${name}`)
 	}
 	const isDirectory = (name: string) => NANOCHAT_DIRECTORY.test(name.replace(/^.*\//, ''))

@@ -8,9 +8,14 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from '../../lib/errors.ts'
 import { isGgufName } from '../formats/gguf.ts'
-import { type CheckpointVersion, isWrittenOver, weightsPathOf } from './checkpoint-version.ts'
-import { CHANGED_A_MOMENT_AGO, findArrivalFault } from './completeness.ts'
-import { type FileState, lookAt, NOT_FOLLOWED, readSmallFile } from './files.ts'
+import {
+	type CheckpointVersion,
+	isSeenAgain,
+	lookAgain,
+	weightsPathOf,
+} from './checkpoint-version.ts'
+import { findArrivalFault } from './completeness.ts'
+import { type FileState, lookAt, NOT_FOLLOWED, namesIn, readSmallFile } from './files.ts'
 import {
 	findModelFiles,
 	findNanochatModels,
@@ -26,7 +31,7 @@ import {
 	TRAINER_STATE_NAME,
 	TRAINING_LOG_NAME,
 } from './names.ts'
-import { hasSettled, seenRest } from './rest.ts'
+import { hasSettled } from './rest.ts'
 import { CONFIG_BYTES_MAX, parseRunConfig, type RunConfig } from './run-config.ts'
 import { readTrainerState, type TrainerState } from './trainer-state.ts'
 import { readLastLoss } from './training-log.ts'
@@ -88,7 +93,7 @@ export class RunReader {
 	 * nothing; 0 for none.
 	 */
 	async glance(): Promise<number> {
-		const names = await readdir(this.#path).catch((): string[] => [])
+		const names = await namesIn(this.#path)
 		if (names.length === 0 && isGgufName(this.name)) {
 			const state = await lookAt(this.#path)
 			return state.type === 'file' ? state.mtimeMs : 0
@@ -292,26 +297,14 @@ export class RunReader {
 	): Promise<CheckpointVersion> {
 		const known = this.#versions.get(name)
 		const { identity, sizeBytes, mtimeMs } = state
-		const isKnown = known?.identity === identity
-		// While a file may still change, what was found in it may be outdated: look again.
-		if (isKnown && known.fault?.kind !== 'incomplete') return known
 		const path = join(this.#path, name)
-		const seenSince = isKnown ? known.seenSince : performance.now()
-		const isRewritten = isWrittenOver(known, identity)
-		const version: CheckpointVersion = {
-			step,
-			path,
-			files: null,
-			identity,
-			sizeBytes,
-			mtimeMs,
-			seenSince,
-			isRewritten,
-			...(resting || hasSettled(state, seenSince)
-				? await findArrivalFault(path, identity, isRewritten ? seenRest(seenSince) : null)
-				: CHANGED_A_MOMENT_AGO),
-		}
-		return isKnown && Bun.deepEquals(known, version) ? known : version
+		const seen = { step, path, files: null, identity, sizeBytes, mtimeMs }
+		// While a file may still change, what was found in it may be outdated: look again.
+		if (isSeenAgain(known, seen) && known.fault?.kind !== 'incomplete') return known
+		return lookAgain(seen, known, {
+			hasSettled: (since) => resting || hasSettled(state, since),
+			findArrivalFault: (rewrittenRestMs) => findArrivalFault(path, identity, rewrittenRestMs),
+		})
 	}
 
 	/** The config; while its file is being written or cannot be read, the last one that was whole. */

@@ -9,13 +9,16 @@ import { Outlook } from './outlook.ts'
 const CONTEXT_TOKENS = [4, 3, 2, 1] as const
 /** Tokens that are remembered of a context, the likeliest. */
 export const LIKELY_MAX = 8
-/** Places of the table, 73 bytes each; a power of two. */
+/** Places of the table, 69 bytes each; a power of two. */
 const PLACES = 2 ** 16
 /** How often a context came is counted up to here; later ones count as much as if it had come so often. */
 const COUNT_MAX = 255
 
+/** How often a context came, in grades: once, two times, four times, eight times and more. */
+const COUNT_GRADES = 4
+
 /** Degrees of experience: by the longest context that is known, and by how often it came. */
-export const EXPERIENCES = CONTEXT_TOKENS.length * 4
+export const EXPERIENCES = CONTEXT_TOKENS.length * COUNT_GRADES
 
 /** The likeliest next tokens, with probabilities, or as shares of what they have together. */
 export interface Likely {
@@ -46,7 +49,7 @@ export class GuessTable {
 			const place = this.#placeOf(contextHash(salt, tokens, length, i))
 			if (place === null) continue
 			const count = this.#counts[place]!
-			experience ??= i * 4 + Math.min(3, 31 - Math.clz32(count))
+			experience ??= i * COUNT_GRADES + Math.min(COUNT_GRADES - 1, 31 - Math.clz32(count))
 			// What came once is trusted as much as all that shorter contexts say.
 			const weight = left * (count / (count + 1))
 			left -= weight
