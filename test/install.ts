@@ -21,6 +21,7 @@ const DEBIAN_PACKAGES: readonly (readonly [name: string, sign: string])[] = [
 	['haproxy', 'haproxy'],
 	['caddy', 'caddy'],
 	['openssh-server', 'sshd'],
+	['rsync', 'rsync'],
 	['python3-venv', '/usr/lib/python3*/ensurepip/__init__.py'],
 	['strace', 'strace'],
 	['tmux', 'tmux'],

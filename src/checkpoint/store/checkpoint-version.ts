@@ -22,7 +22,7 @@ export interface CheckpointVersion {
 	readonly fault: RunFault | null
 	/** Somebody has it open for writing. */
 	readonly isBeingWritten: boolean
-	/** A whole version was here in the same file, which is being written over. */
+	/** A whole version was here, whose file is being written over, or some of whose files are replaced. */
 	readonly isRewritten: boolean
 	/** Time alone may make it whole, or will tell whether it is: look again after `SETTLE_MS`. */
 	readonly isSettling: boolean
@@ -43,14 +43,19 @@ export function weightsPathOf({ path, files }: Pick<CheckpointVersion, 'path' | 
 	return files === null ? path : join(path, files[0]!)
 }
 
-/** Whether the file of that identity, or one of those, is a whole version's that is written over in place. */
+/**
+ * Whether the file of that identity, or one of those, is a whole version's that is written over in place;
+ * or some of its files are the version's and others are new, so that more of them may come.
+ */
 function isWrittenOver(known: CheckpointVersion | undefined, identity: string): boolean {
 	if (known === undefined || known.identity === identity) return known?.isRewritten ?? false
 	if (!known.isRewritten && known.fault !== null) return false
 	const before = new Set(known.identity.split(IDENTITY_SEPARATOR))
 	const files = new Set([...before].map(fileOfIdentity))
-	const changed = identity.split(IDENTITY_SEPARATOR).filter((each) => !before.has(each))
-	return changed.some((each) => files.has(fileOfIdentity(each)))
+	const all = identity.split(IDENTITY_SEPARATOR)
+	const changed = all.filter((each) => !before.has(each))
+	const isReplacedInPart = changed.length > 0 && changed.length < all.length
+	return isReplacedInPart || changed.some((each) => files.has(fileOfIdentity(each)))
 }
 
 /** What is seen of a version before its files are opened. */
@@ -61,7 +66,7 @@ type Seen = Pick<
 
 interface Look {
 	/** Whether its files are at rest, which are as they are since then by `performance.now()`. */
-	readonly hasSettled: (seenSince: number) => boolean
+	readonly hasSettled: (seenSince: number, isRewritten: boolean) => boolean
 	/** Opens them; `rewrittenRestMs`: for how long they have rested, where they are written over in place. */
 	readonly findArrivalFault: (rewrittenRestMs: number | null) => Promise<Arrival>
 }
@@ -83,7 +88,7 @@ export async function lookAgain(
 	const isAgain = isSeenAgain(known, seen)
 	const seenSince = isAgain ? known.seenSince : performance.now()
 	const isRewritten = isWrittenOver(known, seen.identity)
-	const arrival = look.hasSettled(seenSince)
+	const arrival = look.hasSettled(seenSince, isRewritten)
 		? await look.findArrivalFault(isRewritten ? seenRest(seenSince) : null)
 		: CHANGED_A_MOMENT_AGO
 	const version: CheckpointVersion = { ...seen, seenSince, isRewritten, ...arrival }

@@ -5,13 +5,14 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { isOpenForWriting } from '../../kernels/binding.ts'
 import { errorCode } from '../../lib/errors.ts'
 import { declaredLength, headerLength, isBinaryForm, PREAMBLE_BYTES } from '../formats/binary.ts'
 import { identityOf } from '../formats/byte-source.ts'
 import { CheckpointError } from '../formats/checkpoint-error.ts'
 import { CLOSE_BRACE, isJsonSpace, OPEN_BRACE } from '../formats/json-bytes.ts'
-import { openRegularFile } from './files.ts'
+import { lookAt, namesIn, openRegularFile } from './files.ts'
 import type { RunFault } from './run-fault.ts'
 
 /** White space that may follow the closing brace. */
@@ -61,7 +62,10 @@ export async function findArrivalFault(
 	}
 }
 
-/** The same of a model in several files, of which only the loader knows where they end. */
+/**
+ * The same of a model in several files, of which only the loader knows where they end. A model of which one
+ * is to be replaced in a moment is none, since it would be of old files and new ones.
+ */
 export async function findModelArrivalFault(
 	paths: readonly string[],
 	rewrittenRestMs: number | null,
@@ -72,9 +76,43 @@ export async function findModelArrivalFault(
 			const writing = findWriter(file, rewrittenRestMs)
 			if (writing !== null) return writing
 		}
-		return atRest(null)
+		const replacement = paths.length === 1 ? null : await findReplacement(paths)
+		if (replacement === null) return atRest(null)
+		const fault = arriving(`somebody writes ${basename(replacement)}`)
+		return { fault, isBeingWritten: true, isSettling: true }
 	} catch (error) {
 		return atRest(faultOf(error))
+	}
+}
+
+/**
+ * A file that somebody writes to put it in the place of one of those, as copiers do that rename what they
+ * have copied (`.model.safetensors.a1B2c3`, `model.safetensors.partial`); null when there is none.
+ */
+async function findReplacement(paths: readonly string[]): Promise<string | null> {
+	for (const directory of new Set(paths.map(dirname))) {
+		const own = paths.filter((path) => dirname(path) === directory).map((path) => basename(path))
+		const candidates = (await namesIn(directory)).filter(
+			(name) => !own.includes(name) && own.some((each) => name.includes(each)),
+		)
+		for (const name of candidates) {
+			const path = join(directory, name)
+			if (await isWrittenTo(path)) return path
+		}
+	}
+	return null
+}
+
+/** Where the kernel does not say whether somebody has it open, a file that changes is written to. */
+async function isWrittenTo(path: string): Promise<boolean> {
+	const state = await lookAt(path)
+	if (state.type !== 'file') return false
+	const isChanging = Date.now() - state.ctimeMs < REWRITTEN_REST_MS
+	try {
+		await using file = await openRegularFile(path)
+		return isOpenForWriting(file.fd) ?? isChanging
+	} catch {
+		return isChanging
 	}
 }
 

@@ -18,7 +18,7 @@ import {
 import { findModelArrivalFault } from './completeness.ts'
 import { lookAt, namesIn } from './files.ts'
 import { CONFIG_NAME, stepOfDirectory, TRAINER_STATE_NAME } from './names.ts'
-import { hasSettled } from './rest.ts'
+import { hasSettled, SETTLE_MS, seenRest } from './rest.ts'
 
 /** Files beside the weights that Hugging Face's libraries write. */
 const HUGGING_FACE_FILES = [
@@ -114,7 +114,11 @@ export async function lookAtModel(
 		mtimeMs: Math.max(...weightStates.map((state) => state.mtimeMs)),
 	}
 	return lookAgain(seen, known, {
-		hasSettled: (since) => resting || found.every((state) => hasSettled(state, since)),
+		// Between two files that are given their names, nothing tells that another one is to come.
+		hasSettled: (since, isRewritten) =>
+			resting ||
+			(found.every((state) => hasSettled(state, since)) &&
+				!(isRewritten && seenRest(since) < SETTLE_MS)),
 		findArrivalFault: (rewrittenRestMs) => findModelArrivalFault(paths, rewrittenRestMs),
 	})
 }

@@ -14,7 +14,7 @@ import {
 	writeFileSync,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { memorySource, openFileSource } from '../../../src/checkpoint/formats/byte-source.ts'
 import { openCheckpoint } from '../../../src/checkpoint/formats/open.ts'
 import { inspectCheckpoint } from '../../../src/checkpoint/load/worker/load.ts'
@@ -587,6 +587,65 @@ describe('a file that somebody has open for writing', () => {
 				expect([name, store.find(name)?.served]).toEqual([name, before[i]])
 				expect(store.find(name)?.fault?.reason).toContain('somebody has it open for writing')
 			}
+		}
+		const isServed = ({ name }: { name: string }, i: number) =>
+			store.find(name)?.served !== before[i] && store.find(name)?.fault === null
+		await eventually(() => runs.every(isServed), 5000)
+	}, 20_000)
+
+	/** Models in several files, with one that is replaced first and the temporary file of another. */
+	const replacements = [
+		['gpt2', 'config.json', '.model.safetensors.a1B2c3', 'model.safetensors'],
+		['gpt2', 'tokenizer.json', 'model.safetensors.1f2e.partial', 'model.safetensors'],
+		[
+			'gpt2-sharded',
+			'model-00001-of-00004.safetensors',
+			'.model-00002-of-00004.safetensors.xYz',
+			'model-00002-of-00004.safetensors',
+		],
+		['nanogpt-char', 'meta.pkl', '.ckpt.pt.a1B2c3', 'ckpt.pt'],
+		[
+			'nanochat-tree/chatsft_checkpoints/d3',
+			'meta_002100.json',
+			'.model_002100.pt.a1B2c3',
+			'model_002100.pt',
+		],
+	] as const
+
+	test('and that is to take the place of one of a model’s files keeps back what came before it', async () => {
+		using directory = new TestDirectory()
+		const runs = replacements.map(([path, first, temporary, second], i) => {
+			const [family, ...inner] = path.split('/')
+			const name = `${i}-${family}`
+			cpSync(join(families, family!), join(directory.path, name), { recursive: true })
+			const inside = (file: string) => join(directory.path, name, ...inner, file)
+			return { name, first: inside(first), temporary: inside(temporary), second: inside(second) }
+		})
+		const store = await directory.open({ inspects: false, overwriteMsMax: 100 })
+		const before = runs.map(({ name }) => store.find(name)?.served)
+		expect(before).not.toContain(undefined)
+		const looks = new Map(runs.map(({ name }) => [name, 0]))
+		const { promise: areLooked, resolve: looked } = Promise.withResolvers<void>()
+		{
+			await using stack = new AsyncDisposableStack()
+			for (const { first, temporary } of runs) {
+				stack.use(await open(temporary, 'w'))
+				cpSync(first, `${first}.new`)
+				renameSync(`${first}.new`, first)
+			}
+			store.onLook((names) => {
+				for (const name of names) looks.set(name, (looks.get(name) ?? 0) + 1)
+				if ([...looks.values()].every((count) => count >= 4)) looked()
+			})
+			await areLooked
+			for (const [i, { name, temporary }] of runs.entries()) {
+				expect([name, store.find(name)?.served]).toEqual([name, before[i]])
+				expect(store.find(name)?.fault?.reason).toContain(`somebody writes ${basename(temporary)}`)
+			}
+		}
+		for (const { temporary, second } of runs) {
+			cpSync(second, temporary)
+			renameSync(temporary, second)
 		}
 		const isServed = ({ name }: { name: string }, i: number) =>
 			store.find(name)?.served !== before[i] && store.find(name)?.fault === null
