@@ -3,6 +3,12 @@ const MIB = 2 ** 20
 /** What the process takes by itself: code, heaps of its threads, what was read of files. */
 const OWN_BYTES = 112 * MIB
 
+/** Default of `--kv-memory`, smallest and largest: a quarter of the budget for models bounds it, too. */
+const KV_BYTES_MIN = 512 * MIB
+const KV_BYTES_MAX = 1024 * MIB
+/** Largest part of the budget for models that one model gets for keys and values because there is much of it. */
+const KV_SHARE = 1 / 8
+
 /** How much each buffer may take, in bytes. */
 export interface MemoryBudgets {
 	/** Default of `--model-memory`: weights, keys, values and activations. */
@@ -28,4 +34,13 @@ export function memoryBudgets(memoryBytes: number): MemoryBudgets {
 		reportsBytes: Math.min(128 * MIB, share),
 		backlogBytes: Math.min(64 * MIB, share),
 	}
+}
+
+/**
+ * Default of `--kv-memory`: more where much is left for other models. Streams that run beyond the context need half
+ * as much again as within it, or they pause to read what they keep.
+ */
+export function kvBudget(memoryBytes: number): number {
+	const share = Math.floor(memoryBudgets(memoryBytes).modelBytes * KV_SHARE)
+	return Math.max(KV_BYTES_MIN, Math.min(KV_BYTES_MAX, share))
 }

@@ -2,7 +2,7 @@ import { KV_BYTES_MAX } from '../../engine/memory.ts'
 import { instructionSets, threadsMax } from '../../kernels/binding.ts'
 import type { ApiKey } from '../../server/auth.ts'
 import { isSubnet } from '../../server/clients.ts'
-import { memoryBudgets } from '../serving/memory-budgets.ts'
+import { kvBudget, memoryBudgets } from '../serving/memory-budgets.ts'
 import { type OptionTable, suggestion, UsageError, variablesOf } from './option.ts'
 import {
 	bytesOption,
@@ -114,8 +114,9 @@ export function serveOptions(machine: Machine) {
 		kvMemoryBytes: bytesOption({
 			flag: '--kv-memory',
 			min: MIB,
-			defaultValue: 512 * MIB,
-			help: 'memory for the keys and values of each loaded model',
+			defaultValue: kvBudget(machine.memoryBytes),
+			defaultText: '512M … 1G by machine',
+			help: 'keys and values of each loaded model',
 		}),
 		preload: listOption({
 			flag: '--preload',

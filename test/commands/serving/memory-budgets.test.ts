@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { memoryBudgets } from '../../../src/commands/serving/memory-budgets.ts'
+import { kvBudget, memoryBudgets } from '../../../src/commands/serving/memory-budgets.ts'
 
 const MIB = 2 ** 20
 
@@ -20,3 +20,16 @@ test('a large machine gives no more to buffers than they need', () => {
 test('a tiny one still has some for models', () => {
 	expect(memoryBudgets(64 * MIB).modelBytes).toBe(MIB)
 })
+
+test.each([
+	[256, 512],
+	[4096, 512],
+	[12 * 1024, 761],
+	[24 * 1024, 1024],
+	[256 * 1024, 1024],
+])(
+	'on a machine of %d MB keys and values of a model get %d MB, unless a setting says otherwise',
+	(memory, kv) => {
+		expect(Math.ceil(kvBudget(memory * MIB) / MIB)).toBe(kv)
+	},
+)
