@@ -48,9 +48,9 @@ export async function createLocked(path: string): Promise<FileHandle | null> {
 export async function removeAbandoned(path: string): Promise<boolean> {
 	try {
 		await using handle = await open(path, 'r+')
-		const isFree = tryLockFile(handle.fd) ?? (await ageMs(path)) > ABANDONED_MS
-		if (isFree) await rm(path, { force: true })
-		return isFree
+		const isAbandoned = await takeAbandoned(handle, path)
+		if (isAbandoned) await rm(path, { force: true })
+		return isAbandoned
 	} catch (error) {
 		return errorCode(error) === 'ENOENT'
 	}
@@ -98,7 +98,7 @@ export async function ifAbandoned(
 		if (errorCode(error) !== 'ENOENT') return
 	}
 	try {
-		if (handle !== null && !tryLockFile(handle.fd) && (await ageMs(path)) < ABANDONED_MS) return
+		if (handle !== null && !(await takeAbandoned(handle, path))) return
 		await sweep()
 		await rm(lockPath, { force: true }).catch(() => {})
 	} finally {
@@ -149,6 +149,11 @@ async function isNamed(handle: FileHandle): Promise<boolean> {
 			await Bun.sleep(RUN_LOCK_MS)
 		}
 	}
+}
+
+/** Takes the lock of a file unless somebody holds it; without locks, the age of what it guards decides. */
+async function takeAbandoned(handle: FileHandle, guarded: string): Promise<boolean> {
+	return tryLockFile(handle.fd) ?? (await ageMs(guarded)) > ABANDONED_MS
 }
 
 async function ageMs(path: string): Promise<number> {

@@ -6,6 +6,7 @@ import {
 	readFileSync,
 	renameSync,
 	symlinkSync,
+	utimesSync,
 	writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -525,11 +526,12 @@ describe('what a killed process leaves behind', () => {
 		expect(domainIn(door)).toBe('later')
 	})
 
-	test('is left alone while somebody holds its lock', async () => {
+	test('is left alone while somebody holds its lock, however old it is', async () => {
 		using door = await UploadDoor.open()
 		const incoming = join(door.path, '.incoming')
 		for (const name of ['0123456789abcdef', 'commit-0123456789abcdef']) {
 			mkdirSync(join(incoming, name), { recursive: true })
+			utimesSync(join(incoming, name), new Date(), new Date(Date.now() - 7 * 3600 * 1000))
 		}
 		const lock = await UploadLock.create(incoming, '0123456789abcdef')
 		const before = door.files()
