@@ -63,11 +63,13 @@ export async function findArrivalFault(
 }
 
 /**
- * The same of a model in several files, of which only the loader knows where they end. A model of which one
- * is to be replaced in a moment is none, since it would be of old files and new ones.
+ * The same of a model in several files, of which only the loader knows where they end; `companions` are
+ * names of files that a model may have beside them. While one of either is on its way there is no model,
+ * since it would be of old files and new ones, or lack some.
  */
 export async function findModelArrivalFault(
 	paths: readonly string[],
+	companions: readonly string[],
 	rewrittenRestMs: number | null,
 ): Promise<Arrival> {
 	try {
@@ -76,9 +78,9 @@ export async function findModelArrivalFault(
 			const writing = findWriter(file, rewrittenRestMs)
 			if (writing !== null) return writing
 		}
-		const replacement = paths.length === 1 ? null : await findReplacement(paths)
-		if (replacement === null) return atRest(null)
-		const fault = arriving(`somebody writes ${basename(replacement)}`)
+		const coming = await findComing(paths, companions)
+		if (coming === null) return atRest(null)
+		const fault = arriving(`somebody writes ${basename(coming)}`)
 		return { fault, isBeingWritten: true, isSettling: true }
 	} catch (error) {
 		return atRest(faultOf(error))
@@ -86,16 +88,24 @@ export async function findModelArrivalFault(
 }
 
 /**
- * A file that somebody writes to put it in the place of one of those, as copiers do that rename what they
- * have copied (`.model.safetensors.a1B2c3`, `model.safetensors.partial`); null when there is none.
+ * A file that somebody writes under another name than it will have, as copiers do which rename what they
+ * have copied: `.model.safetensors.a1B2c3`, `model.safetensors.partial`. Null when there is none.
  */
-async function findReplacement(paths: readonly string[]): Promise<string | null> {
+async function findComing(
+	paths: readonly string[],
+	companions: readonly string[],
+): Promise<string | null> {
 	for (const directory of new Set(paths.map(dirname))) {
 		const own = paths.filter((path) => dirname(path) === directory).map((path) => basename(path))
-		const candidates = (await namesIn(directory)).filter(
-			(name) => !own.includes(name) && own.some((each) => name.includes(each)),
-		)
-		for (const name of candidates) {
+		// What takes the place of the only file is whole by itself.
+		const awaited = [
+			...companions.map((name) => basename(name)),
+			...(paths.length === 1 ? [] : own),
+		]
+		const isTemporary = (name: string) =>
+			awaited.some((each) => name.startsWith(each) || (/^[.~]/.test(name) && name.includes(each)))
+		for (const name of await namesIn(directory)) {
+			if (own.includes(name) || !isTemporary(name)) continue
 			const path = join(directory, name)
 			if (await isWrittenTo(path)) return path
 		}

@@ -37,6 +37,8 @@ const HUGGING_FACE_FILES = [
 export interface ModelFiles {
 	readonly weights: readonly string[]
 	readonly others: readonly string[]
+	/** Names of all that may stand beside the weights. */
+	readonly companions: readonly string[]
 	/** Others than Hugging Face keep their configuration elsewhere than in config.json. */
 	readonly needsConfig: boolean
 }
@@ -47,20 +49,29 @@ export function findModelFiles(names: readonly string[]): ModelFiles | null {
 	const weights = WEIGHT_FILES.find((name) => present.has(name))
 	if (weights !== undefined) {
 		const shards = weights.endsWith('.index.json') ? names.filter((n) => SHARD_NAME.test(n)) : []
-		const others = HUGGING_FACE_FILES.filter((name) => present.has(name))
-		return { weights: [weights, ...shards.sort()], others, needsConfig: true }
+		return withCompanions([weights, ...shards.sort()], HUGGING_FACE_FILES, present, true)
 	}
 	const gguf = names.filter(isGgufName).sort()[0]
-	if (gguf !== undefined) return { weights: [gguf], others: [], needsConfig: false }
+	if (gguf !== undefined) return withCompanions([gguf], [], present, false)
 	const checkpoint = names.filter(isNanoGptCheckpoint).sort()[0]
-	if (checkpoint !== undefined) {
-		const others = present.has(NANOGPT_META) ? [NANOGPT_META] : []
-		return { weights: [checkpoint], others, needsConfig: false }
-	}
+	if (checkpoint !== undefined) return withCompanions([checkpoint], [NANOGPT_META], present, false)
 	const stateDict = present.has(CONFIG_NAME) ? findStateDict(names) : undefined
 	if (stateDict === undefined) return findLlama2c(names)
-	const others = [...HUGGING_FACE_FILES, NANOGPT_META].filter((name) => present.has(name))
-	return { weights: [stateDict], others, needsConfig: true }
+	return withCompanions([stateDict], [...HUGGING_FACE_FILES, NANOGPT_META], present, true)
+}
+
+function withCompanions(
+	weights: readonly string[],
+	companions: readonly string[],
+	present: ReadonlySet<string>,
+	needsConfig: boolean,
+): ModelFiles {
+	return {
+		weights,
+		others: companions.filter((name) => present.has(name)),
+		companions,
+		needsConfig,
+	}
 }
 
 /** The files of the one model of a directory that holds no other: a checkpoint of nanochat, too. */
@@ -73,17 +84,14 @@ function nanochatFiles(
 	{ model, meta, tokenizer }: NanochatFiles,
 	present: ReadonlySet<string>,
 ): ModelFiles {
-	const others = [meta, ...(tokenizer === null ? [] : [tokenizer])]
-	const found = others.filter((name) => present.has(name))
-	return { weights: [model], others: found, needsConfig: false }
+	return withCompanions([model], tokenizer === null ? [meta] : [meta, tokenizer], present, false)
 }
 
 /** Whatever else ends in `.bin` is llama2.c's where no config.json says that it is of another tool. */
 function findLlama2c(names: readonly string[]): ModelFiles | null {
 	const weights = names.filter(isLlama2cName).sort()[0]
 	if (weights === undefined || names.includes(CONFIG_NAME)) return null
-	const others = LLAMA2C_TOKENIZERS.filter((name) => names.includes(name))
-	return { weights: [weights], others, needsConfig: false }
+	return withCompanions([weights], LLAMA2C_TOKENIZERS, new Set(names), false)
 }
 
 /**
@@ -92,7 +100,7 @@ function findLlama2c(names: readonly string[]): ModelFiles | null {
  */
 export async function lookAtModel(
 	path: string,
-	{ weights, others }: ModelFiles,
+	{ weights, others, companions }: ModelFiles,
 	at: { step: number; resting: boolean; known: CheckpointVersion | undefined },
 ): Promise<CheckpointVersion | null> {
 	const files = [...weights, ...others]
@@ -119,7 +127,8 @@ export async function lookAtModel(
 			resting ||
 			(found.every((state) => hasSettled(state, since)) &&
 				!(isRewritten && seenRest(since) < SETTLE_MS)),
-		findArrivalFault: (rewrittenRestMs) => findModelArrivalFault(paths, rewrittenRestMs),
+		findArrivalFault: (rewrittenRestMs) =>
+			findModelArrivalFault(paths, companions, rewrittenRestMs),
 	})
 }
 

@@ -172,7 +172,7 @@ export class RunReader {
 	/** A model in one file, which is not in a directory of its own; null when none is here. */
 	async #readFile(resting: boolean): Promise<RunDirectory | null> {
 		const known = this.#last?.checkpoints[0]
-		const files = { weights: [this.name], others: [], needsConfig: false }
+		const files = { weights: [this.name], others: [], companions: [], needsConfig: false }
 		const seen = await lookAtModel(this.#parent, files, { step: 0, resting, known })
 		if (seen === null) return null
 		return {
