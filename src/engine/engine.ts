@@ -56,6 +56,8 @@ interface PendingLoad {
 
 /** Places on a model, held until they are given back. */
 export interface Places extends Disposable {
+	/** The client held no others when it got them. */
+	readonly areOnly: boolean
 	/** Gives some of them back; disposing gives back the rest. */
 	release(choices: number): void
 	/** Takes back what was given back for a while. */
@@ -203,7 +205,7 @@ export class Engine {
 		if (this.#failure) throw this.#failure
 		signal?.throwIfAborted()
 		const queue = this.#queueOf(modelKey)
-		const admission = Promise.withResolvers<void>()
+		const admission = Promise.withResolvers<boolean>()
 		const waiter: Waiter = {
 			client,
 			choices,
@@ -217,8 +219,9 @@ export class Engine {
 		queue.enter(waiter, performance.now())
 		if (queue.waiting > 0) this.#watchExpiry()
 		signal?.addEventListener('abort', onAbort)
+		let areOnly: boolean
 		try {
-			await admission.promise
+			areOnly = await admission.promise
 		} finally {
 			signal?.removeEventListener('abort', onAbort)
 		}
@@ -234,7 +237,7 @@ export class Engine {
 			held += count
 			queue.retake(client, count)
 		}
-		return { release, retake, [Symbol.dispose]: () => release(held) }
+		return { areOnly, release, retake, [Symbol.dispose]: () => release(held) }
 	}
 
 	/**
@@ -290,7 +293,8 @@ export class Engine {
 		}
 		const stream = new GenerationStream(request.n, control, this.#backlog)
 		this.#streams.set(requestId, stream)
-		this.#post({ type: 'submit', requestId, modelKey, request })
+		const goesFirst = places?.areOnly ?? false
+		this.#post({ type: 'submit', requestId, modelKey, request, goesFirst })
 		if (signal?.aborted) stream.abort()
 		else signal?.addEventListener('abort', onAbort)
 		return stream
@@ -407,6 +411,7 @@ export class Engine {
 				// Sockets are looked at between two turns only, and messages that are there already come first:
 				// the worker hears that it may send more when they have had their turn.
 				this.#readers.wake(() => {
+					if (message.goesFirst) return
 					Atomics.add(this.#inbox, 2, 1)
 					Atomics.notify(this.#inbox, 2)
 				})

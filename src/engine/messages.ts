@@ -81,6 +81,8 @@ export type ToWorker =
 			readonly requestId: number
 			readonly modelKey: number
 			readonly request: GenerationRequest
+			/** Its client has nothing else running: its first token comes before the next ones of the others. */
+			readonly goesFirst: boolean
 	  }
 	| {
 			readonly type: 'embed'
@@ -133,6 +135,8 @@ export interface StepReport {
 	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 	/** Somebody waits for this: a first token, an end, or a constrained choice for a row. */
 	readonly isUrgent: boolean
+	/** It is of nobody but who goes first: may be told before what others have from earlier steps. */
+	readonly goesFirst: boolean
 }
 
 /**
@@ -176,7 +180,7 @@ export function encodeSteps(steps: readonly StepReport[]): EncodedSteps {
 	}
 }
 
-export function decodeSteps(steps: EncodedSteps): Omit<StepReport, 'isUrgent'> {
+export function decodeSteps(steps: EncodedSteps): Omit<StepReport, 'isUrgent' | 'goesFirst'> {
 	const { tokens, logprobs, finishes, stopLogprobs, ...rest } = steps
 	return {
 		...rest,
@@ -203,7 +207,8 @@ export type FromWorker =
 	| { readonly type: 'loaded'; readonly modelKey: number }
 	| { readonly type: 'load-failed'; readonly modelKey: number; readonly message: string }
 	| { readonly type: 'unloaded'; readonly modelKey: number }
-	| { readonly type: 'steps'; readonly steps: EncodedSteps }
+	/** Those that go first are not counted among the reports that the worker may send ahead. */
+	| { readonly type: 'steps'; readonly steps: EncodedSteps; readonly goesFirst: boolean }
 	/** These requests are lost; a bug, told to the log. */
 	| {
 			readonly type: 'failure'

@@ -28,7 +28,8 @@ export interface Refusal {
 export interface Waiter {
 	readonly client: string
 	readonly choices: number
-	admit(): void
+	/** `isOnly`: its client held no place before. */
+	admit(isOnly: boolean): void
 	refuse(error: Error): void
 }
 
@@ -80,8 +81,9 @@ export class PlaceQueue {
 	enter(waiter: Waiter, now: number): void {
 		const client = this.#clientOf(waiter.client)
 		if (client.waiting.length === 0 && this.#hasPlaceFor(client)) {
+			const isOnly = client.held === 0
 			this.#take(client, waiter.choices)
-			waiter.admit()
+			waiter.admit(isOnly)
 			return
 		}
 		const refusal = this.refusalFor(waiter.client, waiter.choices, now)
@@ -147,8 +149,9 @@ export class PlaceQueue {
 			if (next === null || !this.#hasPlaceFor(next)) return
 			const entry = next.waiting.shift()!
 			this.#waiting -= entry.choices
+			const isOnly = next.held === 0
 			this.#take(next, entry.choices)
-			entry.admit()
+			entry.admit(isOnly)
 		}
 	}
 

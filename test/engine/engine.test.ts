@@ -376,6 +376,38 @@ describe('engine', () => {
 		crowded.close()
 	})
 
+	test('tells at once what a client begins that has nothing else running', async () => {
+		const worker = new Worker(new URL('../../src/engine/worker/worker.ts', import.meta.url))
+		const crowded = await startEngine({ worker, sequencesMax: 64 })
+		const key = await crowded.load(network)
+		const toldFirst: number[][] = []
+		worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+			if (data.type !== 'steps' || !data.goesFirst) return
+			toldFirst.push(decodeSteps(data.steps).tokens.map(({ choice }) => choice))
+		})
+		const one = async (client: string) => {
+			using places = await crowded.enter(key, { choices: 1, client })
+			const request = generationRequest(prompt, { maxTokens: 1 })
+			const events = crowded.generate(key, request, undefined, places)
+			return await Array.fromAsync(events, ({ type }) => type)
+		}
+		using held = await crowded.enter(key, { choices: 32, client: 'crowd' })
+		const request = generationRequest(prompt, { n: 32, maxTokens: 1e9 })
+		const crowd = crowded.generate(key, request, undefined, held)
+		await eventually(() => crowded.stats.running === 32)
+		expect(await one('crowd')).toEqual(['prompt', 'token', 'finish'])
+		// The crowd's own beginning, when nothing ran.
+		expect(toldFirst).toEqual([[0]])
+		// Beside enough streams that decode; they may just be reading again what they keep.
+		await eventually(async () => {
+			expect(await one('newcomer')).toEqual(['prompt', 'token', 'finish'])
+			return toldFirst.length > 1
+		})
+		expect(toldFirst[1]).toEqual([0])
+		crowd.abort()
+		crowded.close()
+	})
+
 	test('embeds a text as the mean of its final hidden states', async () => {
 		const mean = await engine.embed(model.key, generationRequest(prompt))
 		const gpt = forwardPass(kernels, network)(prompt)

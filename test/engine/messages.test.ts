@@ -1,7 +1,14 @@
 import { expect, test } from 'bun:test'
 import { decodeSteps, encodeSteps, type StepReport } from '../../src/engine/messages.ts'
 
-const empty: StepReport = { prompts: [], tokens: [], finishes: [], embeddings: [], isUrgent: false }
+const empty: StepReport = {
+	prompts: [],
+	tokens: [],
+	finishes: [],
+	embeddings: [],
+	isUrgent: false,
+	goesFirst: false,
+}
 const prompt = { requestId: 1, promptTokens: 3, cachedTokens: 0, logprobs: null }
 
 function token(requestId: number, tokenId: number, logprob: number | null = null) {

@@ -20,13 +20,18 @@ function setUp(settings: QueueSettings = {}) {
 		...settings,
 	})
 	const admitted: string[] = []
+	/** Of them, those whose client held no place. */
+	const only: string[] = []
 	const refused: string[] = []
 	const clock = { now: 0 }
 	const enter = (client: string, choices = 1) => {
 		const waiter = {
 			client,
 			choices,
-			admit: () => void admitted.push(client),
+			admit: (isOnly: boolean) => {
+				admitted.push(client)
+				if (isOnly) only.push(client)
+			},
 			refuse: (error: Error) => void refused.push(`${client}: ${(error as Fault).kind}`),
 		}
 		queue.enter(waiter, clock.now)
@@ -36,7 +41,7 @@ function setUp(settings: QueueSettings = {}) {
 		queue.release(client, choices, clock.now)
 		queue.admit()
 	}
-	return { queue, admitted, refused, clock, enter, release }
+	return { queue, admitted, only, refused, clock, enter, release }
 }
 
 /** Both places are held by `one`, and places come free at one in 100 ms. */
@@ -195,4 +200,17 @@ test('who leaves the queue is not admitted, and nothing of it stays', () => {
 	expect(queue.waiting).toBe(0)
 	release('a')
 	expect(admitted).toEqual(['a', 'a'])
+})
+
+test('who is admitted is told whether its client held a place before, at once or after a wait', () => {
+	const { enter, release, admitted, only } = setUp()
+	for (const client of ['a', 'a', 'b', 'a']) enter(client)
+	expect([admitted, only]).toEqual([['a', 'a'], ['a']])
+	release('a')
+	expect([admitted, only]).toEqual([
+		['a', 'a', 'b'],
+		['a', 'b'],
+	])
+	release('a')
+	expect([admitted.at(-1), only]).toEqual(['a', ['a', 'b', 'a']])
 })

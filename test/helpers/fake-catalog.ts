@@ -167,7 +167,7 @@ function fakeLease(
 		},
 		fingerprint: '0123456789abcdef',
 		tokenizer: context.tokenizer,
-		enter: async () => ({ release() {}, retake() {}, [Symbol.dispose]() {} }),
+		enter: async () => ({ areOnly: true, release() {}, retake() {}, [Symbol.dispose]() {} }),
 		generate(request, signal) {
 			const run = startRun(request, context.tokenizer, signal)
 			context.runs.push(run)

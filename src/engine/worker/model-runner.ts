@@ -115,12 +115,13 @@ export class ModelRunner {
 		}
 	}
 
-	submit(requestId: number, request: GenerationRequest): void {
+	submit(requestId: number, request: GenerationRequest, goesFirst = false): void {
 		const { contextLength } = this.#gpt.config
 		const choices = Array.from(
 			{ length: request.n },
 			(_, choice) => new Sequence(requestId, choice, request, 'generate', contextLength),
 		)
+		if (choices[0]) choices[0].goesFirst = goesFirst
 		this.#scheduler.submit(choices)
 	}
 
@@ -275,7 +276,8 @@ export class ModelRunner {
 		}
 		this.#totals.generatedTokens += tokens.length
 		isUrgent ||= prompts.length + finishes.length > 0
-		return { prompts, tokens, finishes, embeddings, isUrgent }
+		const goesFirst = spans.every(({ sequence }) => sequence.goesFirst) && prompts.length > 0
+		return { prompts, tokens, finishes, embeddings, isUrgent, goesFirst }
 	}
 
 	/** Counts and reports a prompt when its last token has been read. */

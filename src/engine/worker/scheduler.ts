@@ -58,6 +58,8 @@ export class Scheduler {
 	readonly #parkedRequests = new Set<number>()
 	/** Waiting sequences that found no room when the last step was scheduled. */
 	#withoutRoom = 0
+	/** The last step was of those who go first. */
+	#hasGoneFirst = false
 	/** Requests whose first choice still reads the prompt that the others will share. */
 	readonly #readingPrompt = new Set<number>()
 
@@ -115,6 +117,9 @@ export class Scheduler {
 		const spans: Span[] = []
 		const ready = this.#running.filter((s) => s.window.hasBlocks)
 		const decoding = ready.filter((s) => s.phase === 'decoding')
+		const prompts = ready.filter((s) => s.phase === 'reading')
+		const first = this.#goFirst(prompts, decoding.length)
+		if (first.length > 0) return addChunks(batch, first, decoding.length)
 		for (const [i, sequence] of decoding.entries()) {
 			if (batch.rowCount === this.#limits.rowsMax) break
 			if (sequence.awaitsMask) continue
@@ -131,7 +136,6 @@ export class Scheduler {
 		const beside = Math.max(this.#limits.readingRowsMax, this.#running.length)
 		const budget = isAlone ? free : Math.min(free, beside)
 		const rolled = ready.filter((s) => s.phase === 'rolled')
-		const prompts = ready.filter((s) => s.phase === 'reading')
 		// Streams under way go on first; half of the rows are kept for prompts, so that neither starves.
 		const wanted = prompts.reduce((sum, { window }) => sum + window.remaining, 0)
 		const kept = Math.min(wanted, Math.ceil(budget / 2))
@@ -142,6 +146,22 @@ export class Scheduler {
 		spans.push(...addChunks(batch, prompts, left()))
 		// A sequence may roll by its own span: what was read of its next window has to be known before.
 		return [...ahead, ...spans]
+	}
+
+	/**
+	 * Who reads a prompt in a step of their own, so that a first token does not wait for the next ones of a crowd:
+	 * those of clients that have nothing else running, while they are no more rows than decode, and every other
+	 * step at most. Not where weights come from memory (and tokens are guessed): few rows take as long as many there.
+	 */
+	#goFirst(prompts: readonly Sequence[], decodingCount: number): Sequence[] {
+		let left = this.#hasGoneFirst || this.#guesser !== null ? 0 : decodingCount
+		const first = prompts.filter(({ goesFirst, awaitsMask, window: { remaining } }) => {
+			if (!goesFirst || awaitsMask || remaining > left) return false
+			left -= remaining
+			return true
+		})
+		this.#hasGoneFirst = first.length > 0
+		return first
 	}
 
 	/**

@@ -25,6 +25,8 @@ export class Sequence {
 	readonly promptLength: number
 	/** Prompt tokens found in the prefix cache at admission. */
 	cachedTokens = 0
+	/** Its prompt may have a step of its own, before the next one of those who decode. */
+	goesFirst = false
 	/** Set by the scheduler alone. */
 	phase: Phase = 'waiting'
 

@@ -102,7 +102,9 @@ class EngineWorker {
 				return
 			case 'submit':
 				this.#hasNewcomer = true
-				this.#attempt(message, (runner) => runner.submit(message.requestId, message.request))
+				this.#attempt(message, (runner) => {
+					runner.submit(message.requestId, message.request, message.goesFirst)
+				})
 				break
 			case 'embed':
 				this.#attempt(message, (runner) => {
@@ -248,6 +250,10 @@ class EngineWorker {
 				const report = runner.step(busy.length > 1)
 				if (!report) continue
 				hasRun = true
+				if (report.goesFirst) {
+					post({ type: 'steps', steps: encodeSteps([report]), goesFirst: true })
+					continue
+				}
 				this.#untold.push(report)
 				for (const { logprob } of report.tokens) {
 					this.#untoldTokens += logprob === null ? 1 : SCORED_TOKEN_WEIGHT
@@ -267,7 +273,7 @@ class EngineWorker {
 
 	#tellSteps(): void {
 		if (this.#untold.length === 0) return
-		post({ type: 'steps', steps: encodeSteps(this.#untold) })
+		post({ type: 'steps', steps: encodeSteps(this.#untold), goesFirst: false })
 		this.#reports = (this.#reports + 1) | 0
 		this.#untold = []
 		this.#untoldTokens = 0

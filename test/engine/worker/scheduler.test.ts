@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import type { GenerationRequest } from '../../../src/engine/generation.ts'
+import { Guesser } from '../../../src/engine/worker/guesser.ts'
 import { KvCache } from '../../../src/engine/worker/kv-cache.ts'
 import { Scheduler, type SchedulerLimits, type Span } from '../../../src/engine/worker/scheduler.ts'
 import { Sequence } from '../../../src/engine/worker/sequence.ts'
+import { StepCosts } from '../../../src/engine/worker/step-costs.ts'
 import { Batch } from '../../../src/model/batch.ts'
 import { generationRequest } from '../requests.ts'
 
@@ -16,10 +18,10 @@ class Bench {
 	#lastId = 0
 	#drawn = 1e6
 
-	constructor(limits: Partial<SchedulerLimits> = {}, blocks = 64) {
+	constructor(limits: Partial<SchedulerLimits> = {}, blocks = 64, guesser: Guesser | null = null) {
 		const all = { rowsMax: 64, sequencesMax: 8, readingRowsMax: 16, ...limits }
 		this.cache = new KvCache(blocks)
-		this.scheduler = new Scheduler(this.cache, all)
+		this.scheduler = new Scheduler(this.cache, all, guesser)
 		this.batch = new Batch({
 			rowsMax: all.rowsMax,
 			spansMax: 2 * all.sequencesMax,
@@ -37,6 +39,13 @@ class Bench {
 		)
 		this.scheduler.submit(sequences)
 		return sequences
+	}
+
+	/** Of a client that has nothing else running. */
+	submitFirst(promptLength: number): Sequence {
+		const [sequence] = this.submit(promptLength)
+		sequence!.goesFirst = true
+		return sequence!
 	}
 
 	step(): Span[] {
@@ -74,6 +83,63 @@ describe('scheduler', () => {
 			[1, 1],
 			[2, 1],
 		])
+	})
+
+	describe('beside a crowd that decodes', () => {
+		const crowd = 6
+		function crowded(guesser: Guesser | null = null) {
+			const bench = new Bench({ sequencesMax: 12 }, 128, guesser)
+			for (let i = 0; i < crowd; i++) bench.submit(1)
+			bench.step()
+			return bench
+		}
+		const ids = (spans: Span[]) => spans.map((span) => span.sequence.requestId)
+
+		test('reads the prompt of a client that has nothing else running in a step of its own', () => {
+			const bench = crowded()
+			bench.submitFirst(4)
+			expect(rows(bench.step())).toEqual([[7, 4]])
+			expect(ids(bench.step())).toEqual([1, 2, 3, 4, 5, 6, 7])
+		})
+
+		test('reads those together, as many rows as decode, and the rest beside the others', () => {
+			const bench = crowded()
+			for (const length of [4, 3, 2]) bench.submitFirst(length)
+			expect(rows(bench.step())).toEqual([
+				[7, 4],
+				[9, 2],
+			])
+			expect(ids(bench.step())).toEqual([1, 2, 3, 4, 5, 6, 7, 9, 8])
+		})
+
+		test('reads a prompt of more rows than decode beside them', () => {
+			const bench = crowded()
+			bench.submitFirst(crowd + 1)
+			expect(ids(bench.step())).toEqual([1, 2, 3, 4, 5, 6, 7])
+		})
+
+		test('gives it every other step, however many such clients come', () => {
+			const bench = crowded()
+			const decoded = Array.from({ length: 8 }, () => {
+				const sequence = bench.submitFirst(1)
+				const has = ids(bench.step()).includes(1)
+				bench.scheduler.finish(sequence)
+				return has
+			})
+			expect(decoded).toEqual([false, true, false, true, false, true, false, true])
+		})
+
+		test('reads all prompts beside it where a step of few rows takes as long as one of many', () => {
+			const none = { count: 0, tokenIds: new Int32Array(), shares: new Float32Array() }
+			const guesser = new Guesser(
+				StepCosts.assumed(),
+				() => 0.5,
+				() => none,
+			)
+			const bench = crowded(guesser)
+			bench.submitFirst(4)
+			expect(ids(bench.step())).toEqual([1, 2, 3, 4, 5, 6, 7])
+		})
 	})
 
 	test('reads prompts first come, first served', () => {
