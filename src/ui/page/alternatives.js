@@ -40,10 +40,11 @@ export class Alternatives {
 	 * @param {(token: string) => void} choose
 	 */
 	open(anchor, detail, choose) {
+		const { top } = detail
 		const bits = -detail.logprob / Math.LN2
-		const rows = detail.top.some(([token]) => token === detail.token)
-			? detail.top
-			: [...detail.top, /** @type {[string, number]} */ ([detail.token, detail.logprob])]
+		const rows = top.some(([token]) => token === detail.token)
+			? top
+			: [...top, /** @type {[string, number]} */ ([detail.token, detail.logprob])]
 		this.#anchor?.classList.remove('selected')
 		this.#anchor = anchor
 		anchor.classList.add('selected')

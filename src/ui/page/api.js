@@ -1,4 +1,5 @@
 /** The server as functions. Every failure is an ApiError whose message can be shown. */
+import { parseCompletionChunk } from './completion-events.js'
 import { eventBatches } from './event-batches.js'
 
 /**
@@ -15,7 +16,7 @@ import { eventBatches } from './event-batches.js'
  *   tokenizer?: { type: string, vocabSize: number, hasChatTemplate?: boolean } | null, checkpointBytes?: number | null,
  *   memoryBytes?: number | null, metrics?: { badLineCount: number, points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
  *
- * @typedef {{ token: string, logprob: number, top: [token: string, logprob: number][] }} TokenDetail
+ * @typedef {import('./completion-events.js').TokenDetail} TokenDetail
  *
  * @typedef {{ index: number, text: string, tokens: TokenDetail[] | null, finishReason: string | null,
  *   completionTokens: number | null, truncatedTokens: number }} Piece a part of a streamed answer;
@@ -107,105 +108,93 @@ export async function* readEvents(response, heard) {
 }
 
 /**
- * Streams /v1/completions; pieces that have come together are yielded together.
+ * Asks /v1/completions, at once, and streams the answer.
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Piece[]>}
  */
-export async function* streamCompletion(body, signal) {
-	for await (const { chunks, ...rest } of streamJson('v1/completions', body, signal)) {
-		yield chunks.flatMap((chunk) =>
-			choicesOf(chunk).map((/** @type {any} */ choice) => ({
-				...common(chunk, choice),
-				...rest,
-				text: choice?.text ?? '',
-				tokens: tokenDetails(choice?.logprobs),
-			})),
-		)
-	}
+export function streamCompletion(body, signal) {
+	return streamPieces('v1/completions', body, signal, parseCompletionChunk, (choice) => ({
+		text: choice?.text ?? '',
+		tokens: choice?.details ?? null,
+	}))
 }
 
 /**
- * Streams /v1/chat/completions; pieces that have come together are yielded together.
+ * Asks /v1/chat/completions, at once, and streams the answer.
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<Piece[]>}
  */
-export async function* streamChat(body, signal) {
-	for await (const { chunks, ...rest } of streamJson('v1/chat/completions', body, signal)) {
-		yield chunks.flatMap((chunk) =>
-			choicesOf(chunk).map((/** @type {any} */ choice) => ({
-				...common(chunk, choice),
-				...rest,
-				text: choice?.delta?.content ?? '',
-				tokens: null,
-			})),
-		)
-	}
-}
-
-/** The choices of a chunk; one that tells the usage may have none. @param {any} chunk */
-function choicesOf(chunk) {
-	return chunk.choices?.length > 0 ? chunk.choices : [undefined]
+export function streamChat(body, signal) {
+	return streamPieces('v1/chat/completions', body, signal, JSON.parse, (choice) => ({
+		text: choice?.delta?.content ?? '',
+		tokens: null,
+	}))
 }
 
 /**
- * @param {any} chunk
- * @param {any} choice
- */
-function common(chunk, choice) {
-	return {
-		index: Number(choice?.index ?? 0),
-		finishReason: choice?.finish_reason ?? null,
-		completionTokens: chunk.usage?.completion_tokens ?? null,
-	}
-}
-
-/**
- * The legacy arrays of /v1/completions, one record per token.
- * @param {any} logprobs
- * @returns {TokenDetail[] | null}
- */
-function tokenDetails(logprobs) {
-	if (!Array.isArray(logprobs?.tokens)) return null
-	return logprobs.tokens.map((/** @type {string} */ token, /** @type {number} */ i) => {
-		/** @type {[string, number][]} */
-		const top = Object.entries(logprobs.top_logprobs?.[i] ?? {})
-		return {
-			token,
-			logprob: logprobs.token_logprobs?.[i] ?? 0,
-			top: top.sort((a, b) => b[1] - a[1]),
-		}
-	})
-}
-
-/**
- * Posts a request and yields the JSON of its events until `[DONE]`, batch by batch, with what the head
- * has said.
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @returns {AsyncGenerator<{ chunks: any[], truncatedTokens: number }>}
+ * @param {(json: string) => any} parse an event into a chunk
+ * @param {(choice: any) => Pick<Piece, 'text' | 'tokens'>} contentOf
  */
-async function* streamJson(path, body, signal) {
-	const response = await request(path, {
+function streamPieces(path, body, signal, parse, contentOf) {
+	const asked = request(path, {
 		method: 'POST',
 		headers: { 'content-type': 'application/json' },
 		body: JSON.stringify({ ...body, stream: true }),
 		signal,
 	})
+	// Whoever reads the pieces is told.
+	asked.catch(() => {})
+	return piecesOf(asked, signal, parse, contentOf)
+}
+
+/**
+ * The pieces of an answer until `[DONE]`; those that have come together are yielded together.
+ * @param {Promise<Response>} asked
+ * @param {AbortSignal} signal
+ * @param {(json: string) => any} parse
+ * @param {(choice: any) => Pick<Piece, 'text' | 'tokens'>} contentOf
+ * @returns {AsyncGenerator<Piece[]>}
+ */
+async function* piecesOf(asked, signal, parse, contentOf) {
+	const response = await asked
 	const truncatedTokens = Number(response.headers.get('x-alpha-truncated-prompt-tokens') ?? 0)
-	for await (const data of eventBatches(response, signal)) {
-		const isDone = data.at(-1) === '[DONE]'
-		if (isDone) data.pop()
-		const events = data.map((event) => JSON.parse(event))
-		const failed = events.findIndex(({ error }) => error)
-		const chunks = failed < 0 ? events : events.slice(0, failed)
-		if (chunks.length > 0) yield { chunks, truncatedTokens }
-		if (failed >= 0) throw new ApiError(String(events[failed].error.message), response.status)
+	for await (const events of eventBatches(response, signal)) {
+		const isDone = events.at(-1) === '[DONE]'
+		if (isDone) events.pop()
+		const chunks = events.map((event) => parse(event))
+		const failed = chunks.findIndex(({ error }) => error)
+		const told = failed < 0 ? chunks : chunks.slice(0, failed)
+		if (told.length > 0) {
+			yield told.flatMap((chunk) =>
+				choicesOf(chunk).map((choice) => {
+					const { text, tokens } = contentOf(choice)
+					return {
+						index: Number(choice?.index ?? 0),
+						text,
+						tokens,
+						finishReason: choice?.finish_reason ?? null,
+						completionTokens: chunk.usage?.completion_tokens ?? null,
+						truncatedTokens,
+					}
+				}),
+			)
+		}
+		if (failed >= 0) throw new ApiError(String(chunks[failed].error.message), response.status)
 		if (isDone) return
 	}
 	throw new ApiError('The server went away before the answer was complete. What came is here.', 0)
+}
+
+/**
+ * The choices of a chunk; one that tells the usage may have none.
+ * @param {any} chunk
+ * @returns {any[]}
+ */
+function choicesOf(chunk) {
+	return chunk.choices?.length > 0 ? chunk.choices : [undefined]
 }
 
 /**

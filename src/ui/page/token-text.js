@@ -1,6 +1,6 @@
 /** A text of tokens on the page: drawn in batches, at a cost that does not grow with the text. */
 import { afterFrame, create, paced } from './dom.js'
-import { placeAt } from './text-parts.js'
+import { placeAt, textOf } from './text-parts.js'
 
 /**
  * @typedef {import('./text-parts.js').Part} Part
@@ -29,6 +29,9 @@ const FAST_PACE_MS = 200
 /** A drawing of so many parts shows that the stream is faster than anybody reads. */
 const FAST_PARTS = 60
 
+/** Behind a rest of so many milliseconds a drawing shows nothing of that: the last stream's speed is the best guess. */
+const REST_MS = 1000
+
 /** So close to the end, in pixels, the view follows a text that grows. */
 const FOLLOW_PIXELS = 80
 
@@ -55,6 +58,7 @@ export class TokenText {
 	#blockCharacters = 0
 	#follows = true
 	#isFast = false
+	#drawnMs = Number.NEGATIVE_INFINITY
 	/** The part that the model reads from. @type {HTMLElement | null} */
 	#mark = null
 
@@ -78,10 +82,12 @@ export class TokenText {
 	/** Draws what has come behind what is drawn, soon and in one batch. */
 	grow = paced(
 		() => {
-			const before = this.#end
-			this.#draw(FRAME_PARTS)
-			this.#isFast = this.#end - before >= FAST_PARTS
+			const drawn = this.#draw(FRAME_PARTS)
+			const nowMs = performance.now()
+			if (nowMs - this.#drawnMs < REST_MS) this.#isFast = drawn >= FAST_PARTS
+			this.#drawnMs = nowMs
 			this.onDrawn()
+			if (drawn > 0) this.#scroll()
 			if (this.#end < this.#parts().length) this.grow()
 		},
 		() => (this.#isFast ? FAST_PACE_MS : PACE_MS),
@@ -100,9 +106,9 @@ export class TokenText {
 		})
 	}
 
-	/** Draws all of it now. */
+	/** Draws all of it now; the view follows in the frame that shows it, which has a layout anyway. */
 	finish() {
-		this.#draw(Number.POSITIVE_INFINITY)
+		if (this.#draw(Number.POSITIVE_INFINITY) > 0) requestAnimationFrame(() => this.#scroll())
 	}
 
 	/** The view goes to the end and stays there. */
@@ -161,48 +167,59 @@ export class TokenText {
 		}
 	}
 
-	/** @param {number} partsMax */
+	/** @param {number} partsMax @returns {number} parts that were drawn */
 	#draw(partsMax) {
 		const parts = this.#parts()
-		const end = Math.min(parts.length, this.#end + partsMax)
-		if (end === this.#end) return
-		for (; this.#end < end; this.#end++) {
-			const part = /** @type {Part} */ (parts[this.#end])
+		const begin = this.#end
+		const end = Math.min(parts.length, begin + partsMax)
+		while (this.#end < end) {
 			const block = this.#openBlock()
-			if (this.#drawsTokens || part.isTyped) {
-				this.#makeTokens()
-				block.append(this.#newElement(part))
-			} else {
-				this.#appendText(block, part)
+			const from = this.#end
+			while (this.#end < end && this.#block !== null) {
+				const { text } = /** @type {Part} */ (parts[this.#end++])
+				this.#blockCharacters += text.length
+				if (this.#blockCharacters >= BLOCK_CHARACTERS && text.endsWith('\n')) this.#block = null
 			}
-			this.#blockCharacters += part.text.length
-			if (this.#blockCharacters >= BLOCK_CHARACTERS && part.text.endsWith('\n')) this.#block = null
+			this.#append(block, parts.slice(from, this.#end))
 		}
-		if (this.#follows) this.#scroller.scrollTop = Number.MAX_SAFE_INTEGER
+		return end - begin
 	}
 
-	/** The element of the part behind those that have one. @param {Part} part */
-	#newElement(part) {
-		const element = partElement(part)
-		this.#places.set(element, this.#drawn.length)
-		this.#drawn.push(element)
-		return element
+	#scroll() {
+		if (this.#follows) this.#scroller.scrollTop = Number.MAX_SAFE_INTEGER
 	}
 
 	/**
 	 * @param {HTMLElement} block
-	 * @param {Part} part
+	 * @param {Part[]} parts
 	 */
-	#appendText(block, part) {
+	#append(block, parts) {
+		if (this.#drawsTokens || parts.some(({ isTyped }) => isTyped)) {
+			this.#makeTokens()
+			block.append(this.#newElements(parts))
+			return
+		}
 		const last = this.#plain.at(-1)
 		if (last?.node.parentNode === block) {
-			last.node.appendData(part.text)
-			last.parts.push(part)
+			last.node.appendData(textOf(parts))
+			for (const part of parts) last.parts.push(part)
 		} else {
-			const node = document.createTextNode(part.text)
+			const node = document.createTextNode(textOf(parts))
 			block.append(node)
-			this.#plain.push({ node, parts: [part] })
+			this.#plain.push({ node, parts })
 		}
+	}
+
+	/** Elements of the parts behind those that have one. @param {Part[]} parts */
+	#newElements(parts) {
+		const elements = document.createDocumentFragment()
+		for (const part of parts) {
+			const element = partElement(part)
+			this.#places.set(element, this.#drawn.length)
+			this.#drawn.push(element)
+			elements.append(element)
+		}
+		return elements
 	}
 
 	/** What was drawn as text becomes elements; what is selected of it stays selected. */
@@ -216,7 +233,7 @@ export class TokenText {
 		const focus =
 			isSelected && this.#laterPoint(selection.focusNode ?? this.element, selection.focusOffset)
 		for (const { node, parts } of this.#plain.splice(0)) {
-			node.replaceWith(...parts.map((part) => this.#newElement(part)))
+			node.replaceWith(this.#newElements(parts))
 		}
 		if (anchor && focus) selection?.setBaseAndExtent(...anchor(), ...focus())
 	}

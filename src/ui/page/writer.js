@@ -285,10 +285,6 @@ export class Writer {
 		let group = first.length > 0 ? text.edit(at, text.items.length - at, first) : null
 		let ending = ''
 		let unread = ''
-		this.#text.follow()
-		this.#read()
-		this.#stats.replaceChildren()
-		showError(null)
 		try {
 			const body = {
 				model: this.#session.model(),
@@ -297,7 +293,13 @@ export class Writer {
 				seed,
 				logprobs: parameters.alternatives(),
 			}
-			for await (const pieces of streamCompletion(body, running.signal)) {
+			// The model works while the page makes ready for what it writes.
+			const answer = streamCompletion(body, running.signal)
+			this.#text.follow()
+			this.#read()
+			this.#stats.replaceChildren()
+			showError(null)
+			for await (const pieces of answer) {
 				speed.add(pieces)
 				speed.correct(pieces.at(-1)?.completionTokens)
 				for (const { finishReason, truncatedTokens } of pieces) {
@@ -353,8 +355,9 @@ export class Writer {
 	#fork(place, token) {
 		const old = this.#document.items[place]
 		if (this.#running !== null || old?.detail == null) return
-		const logprob = old.detail.top.find(([text]) => text === token)?.[1] ?? old.detail.logprob
-		const detail = { ...old.detail, token, logprob }
+		const { top } = old.detail
+		const logprob = top.find(([text]) => text === token)?.[1] ?? old.detail.logprob
+		const detail = { token, logprob, top }
 		this.#generate(place, [{ text: token, detail, isTyped: false }])
 	}
 
