@@ -20,7 +20,7 @@ const analysers: readonly Analyser[] = [
 		command: 'gcc',
 		args: (flags, file) => [...flags, '-fanalyzer', '-c', '-o', '/dev/null', file],
 		explained: {
-			'it takes loops over fixed rows for loops that may not run at all': /chain\[.*\]\[.*\]/,
+			'it takes loops over fixed rows for loops that may not run at all': /(chain|dot)\[.*\]\[.*\]/,
 		},
 	},
 	{

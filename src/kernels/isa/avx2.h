@@ -157,9 +157,9 @@ static inline void vi32_store_bytes(int8_t *p, vi32 v) {
 /* maddubs multiplies unsigned with signed bytes and adds pairs in 16 bits: |x| times w with x's
  * sign put on w. Magnitudes are at most 127, so a pair is at most 2 · 127² < 2^15 and never
  * saturates. */
-static inline vi32 vq8_start(int32_t sum_of_x) {
+static inline int32_t vq8_start(int32_t sum_of_x) {
     (void)sum_of_x;
-    return vi32_set1(0);
+    return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) { return vi32_load(p); }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) {

@@ -85,7 +85,7 @@ static inline void vi32_store_bytes(int8_t *p, vi32 v) {
 
 /* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
  * at -128 · Σx. */
-static inline vi32 vq8_start(int32_t sum_of_x) { return (vi32)_mm512_set1_epi32(-128 * sum_of_x); }
+static inline int32_t vq8_start(int32_t sum_of_x) { return -128 * sum_of_x; }
 static inline vq8 vq8_weights(const int8_t *p) {
     return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128));
 }

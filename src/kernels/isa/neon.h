@@ -186,9 +186,9 @@ static inline void vi32_store_bytes(int8_t *p, vi32 v) {
     vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
 }
 
-static inline vi32 vq8_start(int32_t sum_of_x) {
+static inline int32_t vq8_start(int32_t sum_of_x) {
     (void)sum_of_x;
-    return vi32_set1(0);
+    return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;

@@ -196,12 +196,12 @@ static inline int32_t vi32_sum(vi32 v) {
 static inline void vi32_store_bytes(int8_t *p, vi32 v) { EACH_LANE p[i] = (int8_t)v.lane[i]; }
 
 /*
- * Integer dot products of groups along k: acc = vq8_start(Σx), then for every quad of inputs
+ * Integer dot products of groups along k: all lanes vq8_start(Σx), then for every quad of inputs
  * acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 … 127.
  */
-static inline vi32 vq8_start(int32_t sum_of_x) {
+static inline int32_t vq8_start(int32_t sum_of_x) {
     (void)sum_of_x;
-    return vi32_set1(0);
+    return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;

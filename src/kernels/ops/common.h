@@ -58,6 +58,14 @@ INLINE void read_ahead(const char *from, const int64_t bytes) {
     }
 }
 
+/* Rows of a product's next tile where so many are left. The last two tiles share theirs: one of one
+ * or two rows would wait for its weights. */
+static inline int32_t next_tile_rows(int32_t left) {
+    if (left <= TILE_ROWS)
+        return left;
+    return left < TILE_ROWS + 4 ? (left + 1) / 2 : TILE_ROWS;
+}
+
 static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
 
 /* Compiles `statement` for every number of rows of a tile; inside of it ROWS is that constant. */

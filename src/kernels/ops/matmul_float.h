@@ -111,7 +111,8 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
     for (int32_t k = 0; k < job->k; k += k_piece) {
         const bool is_last = k + k_piece >= job->k;
         const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
-        for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
+        for (int32_t r = 0, rows; r < n_rows; r += rows) {
+            rows = next_tile_rows(n_rows - r);
             /* The piece behind this one is read next; the first tiles fetch a part of it each. */
             const int32_t tile_index = r / TILE_ROWS;
             float *kept = partial + r * KERNELS_PANEL;
@@ -130,7 +131,7 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
                              ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)
                              : NULL,
             };
-            matmul_rows_any(&tile, job->dtype, n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS);
+            matmul_rows_any(&tile, job->dtype, rows);
         }
     }
 }

@@ -43,7 +43,7 @@ static void quantise_group(int8_inputs *to, const float *x, int32_t count) {
         vi32_store_bytes(to->bytes + 16 * v, rounded);
         sums = vi32_add(sums, rounded);
     }
-    to->sum = vi32_sum(sums);
+    to->start = vq8_start(vi32_sum(sums));
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
@@ -65,7 +65,7 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups,
     const float *scales = (const float *)panel + 16 * vec_first;
     vi32 dot[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < rows; r++) {
-        vi32 first = vq8_start(x[r * n_groups].sum);
+        const vi32 first = vi32_set1(x[r * n_groups].start);
         UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
     }
     panel += INT8_SCALES_BYTES;
@@ -92,8 +92,11 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups,
     }
 }
 
+/* Lines at `ahead` that are fetched with each whole group; NULL = none. */
+#define INT8_LINES_AHEAD 2
+
 INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, const int32_t rows, const int32_t vecs,
+                      int32_t row, const char *ahead, const int32_t rows, const int32_t vecs,
                       const int32_t vec_first) {
     vf32 chain[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -103,6 +106,11 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
     const int8_inputs *x = int8_row_at(job->scratch, row, job->k);
     int32_t left = job->k;
     for (; left >= INT8_GROUP; left -= INT8_GROUP, x++) {
+        if (rows == TILE_ROWS && ahead != NULL) {
+            UNROLL for (int32_t i = 0; i < INT8_LINES_AHEAD; i++, ahead += LINE_BYTES) {
+                __builtin_prefetch(ahead, 0, 2);
+            }
+        }
         int8_group(chain, x, n_groups, panel, INT8_GROUP / INT8_QUAD, rows, vecs, vec_first);
         panel += INT8_SCALES_BYTES + INT8_GROUP / INT8_QUAD * INT8_QUAD_BYTES;
     }
@@ -117,30 +125,47 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
             }
         }
     }
+    const int64_t ldo = job->ldo;
+    out += 16 * vec_first;
+    if (job->is_added) {
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            UNROLL for (int32_t v = 0; v < vecs; v++) {
+                chain[r][v] = vf32_add(vf32_load(out + r * ldo + 16 * v), chain[r][v]);
+            }
+        }
+    }
     UNROLL for (int32_t r = 0; r < rows; r++) {
         UNROLL for (int32_t v = 0; v < vecs; v++) {
-            float *to = out + r * job->ldo + 16 * (vec_first + v);
-            vf32_store(to, job->is_added ? vf32_add(vf32_load(to), chain[r][v]) : chain[r][v]);
+            vf32_store(out + r * ldo + 16 * v, chain[r][v]);
         }
     }
 }
 
 INLINE void int8_rows(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, const int32_t rows) {
+                      int32_t row, const char *ahead, const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET_INT8);
-    for (int32_t vec = 0; vec < 4; vec += vecs)
-        int8_tile(job, panel, bias, out, row, rows, vecs, vec);
+    const int64_t fetched = (int64_t)(job->k / INT8_GROUP) * INT8_LINES_AHEAD * LINE_BYTES;
+    for (int32_t vec = 0; vec < 4; vec += vecs) {
+        int8_tile(job, panel, bias, out, row, ahead, rows, vecs, vec);
+        if (ahead != NULL)
+            ahead += fetched;
+    }
 }
 
 /* One panel for rows row … row + n_rows - 1. */
 static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_t n_rows) {
-    const char *panel = (const char *)job->w + index * panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    const char *panel = (const char *)job->w + index * bytes;
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
-    for (int32_t r = 0; r < n_rows; r += TILE_ROWS) {
+    /* Each tile of many rows fetches its part of the panel that comes next. */
+    const int64_t tile_fetches = bytes / ((job->m + TILE_ROWS - 1) / TILE_ROWS);
+    for (int32_t r = 0, rows; r < n_rows; r += rows) {
+        rows = next_tile_rows(n_rows - r);
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;
-        BY_ROWS(n_rows - r < TILE_ROWS ? n_rows - r : TILE_ROWS,
-                int8_rows(job, panel, bias, out, row + r, ROWS));
+        const char *ahead = panel + bytes + (row + r) / TILE_ROWS * tile_fetches;
+        BY_ROWS(rows, int8_rows(job, panel, bias, out, row + r,
+                                job->m < 4 * TILE_ROWS ? NULL : ahead, ROWS));
     }
 }
 
