@@ -1,3 +1,4 @@
+import { fullGC } from 'bun:jsc'
 import { Elysia } from 'elysia'
 import { admission } from './admission.ts'
 import { authentication, KeyLimit } from './auth.ts'
@@ -5,6 +6,7 @@ import { BodyBudget } from './body-budget.ts'
 import { Clients } from './clients.ts'
 import type { ServerContext, ServerDeps } from './deps.ts'
 import { errorHandler } from './error-handler.ts'
+import { Garbage } from './garbage.ts'
 import { ServerMetrics } from './metrics.ts'
 import { pacing } from './pacing.ts'
 import { requestLog } from './request-log.ts'
@@ -31,15 +33,20 @@ import { trainingRuns } from './routes/training-runs.ts'
 import { upload } from './routes/upload.ts'
 import { webPage } from './routes/web-page.ts'
 
+/** Of what bodies may hold, so much may wait to be collected. */
+const GARBAGE_SHARE = 0.25
+
 /** The whole HTTP side: rules for all requests, then one plugin per route family. */
 export function createApp(deps: ServerDeps) {
 	const { apiKeys, limits } = deps
 	const keyLimit = apiKeys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
+	const garbage = new Garbage(limits.bodiesBytesMax * GARBAGE_SHARE, fullGC)
 	const context: ServerContext = {
 		...deps,
 		metrics: new ServerMetrics(),
 		clients: new Clients(deps),
-		bodies: new BodyBudget(limits.bodiesBytesMax),
+		bodies: new BodyBudget(limits.bodiesBytesMax, garbage),
+		garbage,
 		records: new RequestRecords(),
 		keyLimit,
 	}

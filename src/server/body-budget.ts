@@ -1,9 +1,12 @@
 import { Fault } from '../lib/fault.ts'
+import { type Garbage, SHORT_BYTES_MAX } from './garbage.ts'
 
 /** Bytes of request bodies that are being read, or belong to requests that wait or run. */
 export interface BodyBytes extends Disposable {
 	/** Takes more; disposing gives all of it back. Throws Fault `overloaded`. */
 	take(bytes: number): void
+	/** Resolves when something may be made of the body; others wait until that is disposed of. */
+	turn(): Promise<Disposable>
 }
 
 /** One client may hold this part of all. */
@@ -12,15 +15,21 @@ const RETRY_SECONDS = 2
 
 /**
  * What all bodies together may take of the memory: many requests of allowed sizes are too much
- * together. Bytes count when they arrive, so that nobody reserves what he does not send.
+ * together. Bytes count when they arrive, so that nobody reserves what he does not send. What is made
+ * of a long body takes several times its length, so that is done with one of them at a time, which takes
+ * the thread no longer, and what earlier ones left is collected before.
  */
 export class BodyBudget {
 	readonly #bytesMax: number
+	readonly #garbage: Garbage
 	readonly #byClient = new Map<string, number>()
 	#bytes = 0
+	/** Resolves when the last turn that was asked for is over. */
+	#lastTurn: Promise<void> = Promise.resolve()
 
-	constructor(bytesMax: number) {
+	constructor(bytesMax: number, garbage: Garbage) {
 		this.#bytesMax = bytesMax
+		this.#garbage = garbage
 	}
 
 	/** Held now, in bytes. */
@@ -52,8 +61,22 @@ export class BodyBudget {
 		if (rest > 0) this.#byClient.set(client, rest)
 		else this.#byClient.delete(client)
 		this.#bytes -= bytes
+		this.#garbage.add(bytes)
+	}
+
+	/** Of a body of so many bytes; short ones are worked on side by side. */
+	async turn(bytes: number): Promise<Disposable> {
+		if (bytes <= SHORT_BYTES_MAX) return noTurn
+		const { promise, resolve } = Promise.withResolvers<void>()
+		const earlier = this.#lastTurn
+		this.#lastTurn = promise
+		await earlier
+		this.#garbage.makeRoom(bytes)
+		return { [Symbol.dispose]: resolve }
 	}
 }
+
+const noTurn: Disposable = { [Symbol.dispose]: () => {} }
 
 class Share implements BodyBytes {
 	readonly #budget: BodyBudget
@@ -68,6 +91,10 @@ class Share implements BodyBytes {
 	take(bytes: number): void {
 		this.#budget.take(this.#client, bytes)
 		this.#held += bytes
+	}
+
+	turn(): Promise<Disposable> {
+		return this.#budget.turn(this.#held)
 	}
 
 	[Symbol.dispose](): void {

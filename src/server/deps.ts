@@ -12,6 +12,7 @@ import type { ApiKey, KeyLimit } from './auth.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
 import type { Connections } from './connections.ts'
+import type { Garbage } from './garbage.ts'
 import type { ServerMetrics } from './metrics.ts'
 
 import type { ReadinessWatchers } from './readiness-watchers.ts'
@@ -137,6 +138,7 @@ export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
 	readonly clients: Clients
 	readonly bodies: BodyBudget
+	readonly garbage: Garbage
 	readonly records: RequestRecords
 	/** Null without keys: then everybody is the same client. */
 	readonly keyLimit: KeyLimit | null

@@ -6,6 +6,7 @@ import { inSlices, nextTurn, type Steps } from '../lib/steps.ts'
 import { invalidJson, requestTooLarge, unsupportedMediaType } from '../wire/errors.ts'
 import { foldedField } from '../wire/integer64.ts'
 import type { BodyBytes } from './body-budget.ts'
+import { letGo, SHORT_BYTES_MAX } from './garbage.ts'
 import { typedQuery } from './query.ts'
 import { dropAbsent, validator } from './validation.ts'
 
@@ -27,8 +28,9 @@ export function bodyReader<T extends TSchema>(schema: T, bytesMax: number): Body
 		return body as Static<T>
 	}
 	return async (request, held) => {
-		const text = await readText(request, bytesMax, held)
-		return await inSlices(checked(text, request.headers))
+		const bytes = await readPieces(request, bytesMax, held)
+		using _turn = await held?.turn()
+		return await inSlices(checked(await textOf(bytes), request.headers))
 	}
 }
 
@@ -50,8 +52,9 @@ export function overlaidBodyReader<T extends TObject>(
 		return overlaid as Static<T>
 	}
 	return async (request, held) => {
-		const text = await readText(request, bytesMax, held)
-		return await inSlices(checked(text, request))
+		const bytes = await readPieces(request, bytesMax, held)
+		using _turn = await held?.turn()
+		return await inSlices(checked(await textOf(bytes), request))
 	}
 }
 
@@ -98,15 +101,15 @@ function* parseObject(text: string, headers: Headers): Steps<Record<string, unkn
 	return body
 }
 
-/** Whole bodies up to this length are read at once; what is longer counts as it arrives. */
-const SHORT_BYTES_MAX = 64 * 1024
-
 /** The body as text; refuses content codings and stops reading at the limit. */
-export async function readText(
-	request: Request,
-	bytesMax: number,
-	held?: BodyBytes,
-): Promise<string> {
+export async function readText(request: Request, bytesMax: number): Promise<string> {
+	return textOf(await readPieces(request, bytesMax))
+}
+
+/** A body that has arrived. A short one is text: it is read at once, where a long one counts as it arrives. */
+type Pieces = string | readonly Uint8Array[]
+
+async function readPieces(request: Request, bytesMax: number, held?: BodyBytes): Promise<Pieces> {
 	checkHeaders(request.headers)
 	const declared = request.headers.get('content-length')
 	if (declared !== null && Number(declared) > bytesMax) throw requestTooLarge(bytesMax)
@@ -115,11 +118,16 @@ export async function readText(
 		return request.text()
 	}
 	const pieces: Uint8Array[] = []
-	for await (const piece of bodyPieces(request, bytesMax)) {
-		held?.take(piece.byteLength)
-		pieces.push(piece)
+	try {
+		for await (const piece of bodyPieces(request, bytesMax)) {
+			pieces.push(piece)
+			held?.take(piece.byteLength)
+		}
+	} catch (error) {
+		for (const piece of pieces) letGo(piece)
+		throw error
 	}
-	return await decode(pieces)
+	return pieces
 }
 
 /** The body as it arrives, checked likewise. */
@@ -145,11 +153,17 @@ export async function* bodyPieces(
 	}
 }
 
-/** Each stage takes some milliseconds of a long body; decoded piece by piece a text that is not Latin takes six times as long. */
-async function decode(pieces: readonly Uint8Array[]): Promise<string> {
-	const bytes = Buffer.concat(pieces)
+/**
+ * Each stage takes some milliseconds of a long body, and gives back what it was made of; decoded piece by
+ * piece a text that is not Latin takes six times as long.
+ */
+async function textOf(body: Pieces): Promise<string> {
+	if (typeof body === 'string') return body
+	const bytes = Buffer.concat(body)
+	for (const piece of body) letGo(piece)
 	await nextTurn()
 	const text = new TextDecoder().decode(bytes)
+	letGo(bytes)
 	await nextTurn()
 	return text
 }

@@ -29,6 +29,7 @@ const PART_ITEMS = 2000
 type Field = readonly [name: string, value: unknown]
 
 export interface ReportBody {
+	readonly bytes: number
 	/** The report as one object or, where a list is very long, several that each have some of it. */
 	readonly parts: AsyncIterable<JsonObject>
 	/** Of a report in several parts. */
@@ -60,7 +61,11 @@ export async function readReport(request: Request, bytesMax: number): Promise<Re
 function reportOf(fields: readonly Field[], bytes: number): ReportBody {
 	const lengths = fields.map(([, value]) => (isList(value) ? value.length : 0))
 	const items = Math.max(0, ...lengths)
-	return { parts: reportParts(fields), size: items > PART_ITEMS ? { bytes, items } : undefined }
+	return {
+		bytes,
+		parts: reportParts(fields),
+		size: items > PART_ITEMS ? { bytes, items } : undefined,
+	}
 }
 
 async function* reportParts(fields: readonly Field[]): AsyncGenerator<JsonObject> {

@@ -25,10 +25,12 @@ export async function openSession<T extends { readonly model?: string | undefine
 	using held = new DisposableStack()
 	const client = context.clients.of(request)
 	if (context.keyLimit !== null) held.defer(context.keyLimit.enter(request.headers))
-	const asked = await read(request, held.use(context.bodies.open(client)))
+	const bytes = held.use(context.bodies.open(client))
+	const asked = await read(request, bytes)
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
 	context.records.of(request).model = lease.id
-	return new OpenSession({ context, request, client, asked, lease }, held.move())
+	const turn = held.use(await bytes.turn())
+	return new OpenSession({ context, request, client, asked, lease, turn }, held.move())
 }
 
 export interface StartOptions {
@@ -48,6 +50,8 @@ interface SessionParts<T> {
 	/** Body or query. */
 	readonly asked: T
 	readonly lease: ModelLease
+	/** To make prompts of what is asked. */
+	readonly turn: Disposable
 }
 
 /** A session in which nothing runs yet; `using` gives back what it holds unless it is started. */
@@ -76,7 +80,7 @@ export class OpenSession<T> implements Disposable {
 		requests: readonly TextRequest[],
 		{ promptField = 'prompt', isStreamed = false, repeatedCharacters = 0 }: StartOptions = {},
 	): Promise<TextSession> {
-		const { context, request, client, lease } = this.#parts
+		const { context, request, client, lease, turn } = this.#parts
 		const { signal } = request
 		const cacheSalt = context.clients.cacheSaltOf(request)
 		for (const { generation } of requests) {
@@ -86,6 +90,7 @@ export class OpenSession<T> implements Disposable {
 		checkAnswerBytes(requests, isStreamed, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
+		turn[Symbol.dispose]()
 		const record = context.records.of(request)
 		record.queuedAt = performance.now()
 		const places = held.use(await lease.enter({ choices, client, signal }))

@@ -2,12 +2,16 @@
 import { expect, test } from 'bun:test'
 import { BodyBudget } from '../../src/server/body-budget.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
+import { Garbage } from '../../src/server/garbage.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
+const KIB = 1024
+const noGarbage = new Garbage(Number.POSITIVE_INFINITY, () => {})
+
 test('bytes are held until their request has ended', () => {
-	const budget = new BodyBudget(100)
+	const budget = new BodyBudget(100, noGarbage)
 	const first = budget.open('a')
 	first.take(30)
 	first.take(20)
@@ -20,12 +24,91 @@ test('bytes are held until their request has ended', () => {
 })
 
 test('one client holds no more than half', () => {
-	const budget = new BodyBudget(100)
+	const budget = new BodyBudget(100, noGarbage)
 	using a = budget.open('a')
 	a.take(50)
 	expect(() => budget.open('a').take(1)).toThrow()
 	using b = budget.open('b')
 	b.take(50)
+})
+
+/** A budget that counts its collections, with shares of long bodies. */
+function watched(garbageBytesMax: number) {
+	let collections = 0
+	const garbage = new Garbage(garbageBytesMax, () => {
+		collections++
+	})
+	const budget = new BodyBudget(1024 * KIB, garbage)
+	return {
+		collections: () => collections,
+		share(bytes: number) {
+			const share = budget.open('a')
+			share.take(bytes)
+			return share
+		},
+	}
+}
+
+test('something is made of one long body at a time, in the order of arrival', async () => {
+	const { share } = watched(Number.POSITIVE_INFINITY)
+	const order: string[] = []
+	const work = async (name: string) => {
+		using _turn = await share(100 * KIB).turn()
+		order.push(`${name} begins`)
+		await Promise.resolve()
+		order.push(`${name} ends`)
+	}
+	await Promise.all([work('first'), work('second'), work('third')])
+	const one = (name: string) => [`${name} begins`, `${name} ends`]
+	expect(order).toEqual([...one('first'), ...one('second'), ...one('third')])
+})
+
+test('short bodies wait for nobody', async () => {
+	const { share } = watched(0)
+	using _long = await share(100 * KIB).turn()
+	using _short = await share(64 * KIB).turn()
+})
+
+test('who fails gives the turn on', async () => {
+	const { share } = watched(Number.POSITIVE_INFINITY)
+	const failing = async () => {
+		using _turn = await share(100 * KIB).turn()
+		throw new Error('not JSON')
+	}
+	expect(failing()).rejects.toThrow('not JSON')
+	using _turn = await share(100 * KIB).turn()
+})
+
+test('what long bodies have left is collected before something is made of the next', async () => {
+	const { share, collections } = watched(250 * KIB)
+	const ask = async (bytes: number) => {
+		using bodyBytes = share(bytes)
+		using _turn = await bodyBytes.turn()
+	}
+	for (let i = 0; i < 3; i++) await ask(100 * KIB)
+	expect(collections()).toBe(0)
+	await ask(100 * KIB)
+	expect(collections()).toBe(1)
+	for (let i = 0; i < 2; i++) await ask(100 * KIB)
+	expect(collections()).toBe(1)
+	await ask(100 * KIB)
+	expect(collections()).toBe(2)
+})
+
+test('short bodies neither count as garbage nor have it collected', async () => {
+	const { share, collections } = watched(150 * KIB)
+	const ask = async (bytes: number) => {
+		using bodyBytes = share(bytes)
+		using _turn = await bodyBytes.turn()
+	}
+	for (let i = 0; i < 100; i++) await ask(64 * KIB)
+	await ask(100 * KIB)
+	expect(collections()).toBe(0)
+	await ask(100 * KIB)
+	await ask(64 * KIB)
+	expect(collections()).toBe(0)
+	await ask(100 * KIB)
+	expect(collections()).toBe(1)
 })
 
 test('a request that finds no room for its body gets 503, and another one when there is', async () => {

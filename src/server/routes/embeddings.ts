@@ -39,12 +39,13 @@ async function embed(
 	const record = records.of(request)
 	record.model = lease.id
 	const { tokenizer, config } = lease
+	const turn = await held.turn()
 	const inputs = await toEmbeddingInputs(body, {
 		tokenizer,
 		vocabSize: config.vocabSize,
 		width: config.nEmbd,
 		contextLength: config.contextLength,
-	})
+	}).finally(() => turn[Symbol.dispose]())
 	record.queuedAt = performance.now()
 	using _places = await lease.enter({ choices: 1, client, signal: request.signal })
 	record.placedAt = performance.now()

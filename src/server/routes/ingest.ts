@@ -62,21 +62,23 @@ export function ingest(context: ServerContext) {
 }
 
 async function take(
-	{ trainings, connections, limits }: ServerContext,
+	{ trainings, connections, limits, garbage }: ServerContext,
 	budget: ByteBudget,
 	request: Request,
 	toReport: (body: JsonObject) => Report,
 ) {
 	const declared = request.headers.get('content-length')
-	const bytes = declared === null ? limits.reportBytesMax : Number(declared)
+	const bytesMax = declared === null ? limits.reportBytesMax : Number(declared)
 	// Whoever waits for a place moves no byte meanwhile, nor does the disk.
 	return await connections.withoutIdleTimeout(request, () =>
-		budget.spending(bytes, async () => {
+		budget.spending(bytesMax, async () => {
 			connections.timeReader(request)
-			const { parts, size } = await readReport(request, limits.reportBytesMax)
+			garbage.makeRoom(bytesMax)
+			const { bytes, parts, size } = await readReport(request, limits.reportBytesMax)
 			connections.suspendTimeout(request)
 			const repeats = new Repeats(size)
 			for await (const part of parts) await trainings.report(toReport(part), repeats)
+			garbage.add(bytes)
 			return new Response(accepted, { headers: acceptedHeaders })
 		}),
 	)

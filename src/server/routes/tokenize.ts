@@ -63,6 +63,7 @@ async function encode(context: ServerContext, request: Request, read: BodyReader
 	using held = bodies.open(clients.of(request))
 	const body = await read(request, held)
 	using lease = await catalog.acquire(body.model, request.signal)
+	using _turn = await held.turn()
 	const answer = await toTokenized(body, lease.tokenizer, lease.config.contextLength)
 	return answerJson(context, request, answer)
 }

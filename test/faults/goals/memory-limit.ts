@@ -65,7 +65,10 @@ async function sendFor(server: AlphaServer, ms: number): Promise<Map<number, num
 			for (const body of bodiesOf(...next)) {
 				if (performance.now() > end) return
 				const signal = AbortSignal.timeout(PATIENCE_MS)
-				const headers = { 'content-type': 'application/json' }
+				const headers = {
+					'content-type': 'application/json',
+					authorization: `Bearer ${uploadSecret}`,
+				}
 				const url = `${server.url}${next[0]}`
 				const status = await fetch(url, {
 					method: 'POST',
