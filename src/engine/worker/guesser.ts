@@ -5,7 +5,7 @@ import type { StepCosts } from './step-costs.ts'
 
 /** Most tokens that are guessed for one sequence in a step. */
 const GUESSES_MAX = 7
-/** A guess has to be worth so many times what its row costs: costs are measured, and texts change. */
+/** A guess has to be worth so many times what its row costs: both are estimates. */
 const WORTH_MIN = 1.25
 /** What is thought of guesses before any was seen to be right or wrong. */
 const FIRST_RATE = 0.25
@@ -77,9 +77,13 @@ export class Guesser {
 	guess(sequence: Sequence, rows: number, decoding: number): number {
 		const { window, request, generatedCount } = sequence
 		// Edits depend on the token before, and log-probabilities would be read for nothing.
-		if (sequence.editsLogits || request.logprobs !== null || !this.#pays(1, decoding, rows))
-			return 0
-		const most = Math.min(GUESSES_MAX, window.free - 1, request.maxTokens - generatedCount - 1)
+		if (sequence.editsLogits || request.logprobs !== null) return 0
+		// What a row costs is only seen where one is computed: once in a while, whatever it is worth.
+		const isTry =
+			this.#costs.wantsTry && rows === decoding && Number.isFinite(this.#costs.ofOneMore(rows))
+		if (!isTry && !this.#pays(1, decoding, rows)) return 0
+		const ahead = Math.min(window.free, request.maxTokens - generatedCount) - 1
+		const most = Math.min(isTry ? 1 : GUESSES_MAX, ahead)
 		const rates = this.#ratesOf(sequence)
 		const { right, expected } = this.#trustOf(sequence)
 		const trust = (right + TRUST_PRIOR) / (expected + TRUST_PRIOR)
@@ -91,7 +95,7 @@ export class Guesser {
 			const tokenId = this.#guessAt(sequence, length, count)
 			if (tokenId === null) break
 			chance *= Math.min(1, rates.of(this.#kind) * trust)
-			if (!this.#pays(chance, tokens, rows + count)) break
+			if (!isTry && !this.#pays(chance, tokens, rows + count)) break
 			window.tokens[length] = tokenId
 			tokens += chance
 			count++

@@ -47,6 +47,8 @@ export class ModelRunner {
 	readonly #kept: { readonly resting: number; readonly pausing: number }
 	readonly #scheduler: Scheduler
 	readonly #guesser: Guesser | null = null
+	/** Of steps with guesses; null where none are made. */
+	readonly #costs: StepCosts | null = null
 	readonly #sampler: Sampler
 	readonly #logprobs: LogprobReader
 	readonly #meanHidden: MeanHidden
@@ -88,11 +90,8 @@ export class ModelRunner {
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
 			const likely = new LikelyTokens(kernels, this.#gpt.logits, tokenCount)
-			this.#guesser = new Guesser(
-				isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed(),
-				kernels.uniform,
-				(row) => likely.read(row),
-			)
+			this.#costs = isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed()
+			this.#guesser = new Guesser(this.#costs, kernels.uniform, (row) => likely.read(row))
 		}
 		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)
 		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })
@@ -204,9 +203,17 @@ export class ModelRunner {
 		this.#totals.steps++
 		this.#note('drawing')
 		const drawn = this.#draw(spans)
+		this.#noteCost(spans, (performance.now() - start) / 1000)
 		const embeddings = this.#embed(spans)
 		this.#note('committing')
 		return this.#commit(spans, drawn, embeddings)
+	}
+
+	/** Steps that decode, and read nothing else, show what rows cost. */
+	#noteCost(spans: readonly Span[], seconds: number): void {
+		const decodes = spans.every(({ count, draws }) => count === draws)
+		if (decodes) this.#costs?.took(spans.length, this.#gpt.batch.rowCount, seconds)
+		else this.#costs?.tookOther()
 	}
 
 	/** Reads the wanted logits; of each span, the tokens that are drawn from it. */

@@ -14,11 +14,24 @@ const STEP_SECONDS_MAX = 0.02
 const COST_MIN = 0.01
 /** What a row more costs where weights come from memory, as a share of a step. */
 const ASSUMED_COST = 0.03
+/** How much one more pair of steps counts, and how far off it counts at most: one of them may have been disturbed. */
+const PAIR_WEIGHT = 1 / 16
+const PAIR_ERROR_MAX = 0.1
+/** After so many steps of as many rows each, one of another number should be tried. */
+const STEPS_BETWEEN_TRIES = 128
 
-/** What a row more costs in a step of a few rows. */
+/**
+ * What a row more costs in a step of a few rows. Begins with a measurement; from then on each step of real work is
+ * compared with the one before it, so that a busy machine, which makes both slower, changes little.
+ */
 export class StepCosts {
 	/** By rows of the step, as a share of its time. */
 	readonly #ofOneMore: Float64Array
+	/** The step before. */
+	#last: { readonly sequences: number; readonly rows: number; readonly seconds: number } | null =
+		null
+	/** Steps since two could be compared. */
+	#alike = 0
 
 	private constructor(ofOneMore: Float64Array) {
 		this.#ofOneMore = ofOneMore
@@ -48,6 +61,42 @@ export class StepCosts {
 	/** Of a row more in a step of `rows`, as a share of its time; infinite where that is not known. */
 	ofOneMore(rows: number): number {
 		return this.#ofOneMore[rows] ?? Number.POSITIVE_INFINITY
+	}
+
+	/** For long nothing was learned: the next step should have another number of rows. */
+	get wantsTry(): boolean {
+		return this.#alike >= STEPS_BETWEEN_TRIES
+	}
+
+	/** How long a step took in which so many sequences decode, and nothing else is read. */
+	took(sequences: number, rows: number, seconds: number): void {
+		const before = this.#last
+		this.#last = { sequences, rows, seconds }
+		this.#alike++
+		if (before === null || before.sequences !== sequences || before.rows === rows) return
+		const isMore = rows > before.rows
+		const [from, to] = isMore ? [before.rows, rows] : [rows, before.rows]
+		if (to > this.#ofOneMore.length) return
+		this.#alike = 0
+		this.#learn(from, to, isMore ? seconds / before.seconds : before.seconds / seconds)
+	}
+
+	/** A step of another kind came between. */
+	tookOther(): void {
+		this.#last = null
+	}
+
+	/** Moves the costs of rows towards those by which a step of `to` rows takes `ratio` times as long as one of `from`. */
+	#learn(from: number, to: number, ratio: number): void {
+		let expected = 0
+		for (let rows = from; rows < to; rows++) expected += Math.log1p(this.#ofOneMore[rows]!)
+		const error = Math.log(ratio) - expected
+		const bounded = Math.max(-PAIR_ERROR_MAX, Math.min(PAIR_ERROR_MAX, error))
+		const share = (PAIR_WEIGHT * bounded) / (to - from)
+		for (let rows = from; rows < to; rows++) {
+			const growth = Math.log1p(this.#ofOneMore[rows]!) + share
+			this.#ofOneMore[rows] = Math.max(COST_MIN, Math.expm1(growth))
+		}
 	}
 }
 

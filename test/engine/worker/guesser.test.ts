@@ -24,9 +24,9 @@ function sequenceOf(tokens: readonly number[], changes: Partial<GenerationReques
 type Row = Readonly<Record<number, number>>
 
 /** A guesser, and how to let it learn the last of a sequence's tokens, as drawn from these rows. */
-function beginner() {
+function beginner(costs = StepCosts.assumed()) {
 	let rows: readonly Row[] = []
-	const guesser = new Guesser(StepCosts.assumed(), uniform, (row) => {
+	const guesser = new Guesser(costs, uniform, (row) => {
 		const shares = Object.entries(rows[row]!)
 		return {
 			count: shares.length,
@@ -49,8 +49,8 @@ function certain(tokens: readonly number[]): Row[] {
 }
 
 /** One that has seen `text` often. */
-function experienced() {
-	const { guesser, learn } = beginner()
+function experienced(costs = StepCosts.assumed()) {
+	const { guesser, learn } = beginner(costs)
 	for (let i = 0; i < 50; i++) learn(sequenceOf(text), certain(text))
 	return { guesser, learn }
 }
@@ -111,6 +111,15 @@ describe('a guesser', () => {
 		const beside = guessesFor(experienced().guesser, sequenceOf([5, 6, 7]), 14, 14).length
 		expect(beside).toBeLessThan(alone)
 		expect(guessesFor(experienced().guesser, sequenceOf([5, 6, 7]), 64, 64)).toEqual([])
+	})
+
+	test('guesses nothing where steps show that it never pays, but one token once in a while to see whether it does', () => {
+		const costs = StepCosts.assumed()
+		const { guesser } = experienced(costs)
+		for (let i = 0; i < 1000; i++) costs.took(1, 1 + (i % 2), 1 + 9 * (i % 2))
+		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))).toEqual([])
+		for (let i = 0; i < 200; i++) costs.took(1, 1, 1)
+		expect(guessesFor(guesser, sequenceOf([5, 6, 7]))).toEqual([8])
 	})
 
 	test('learns among so many sequences that nothing is guessed', () => {

@@ -66,3 +66,55 @@ test.each([
 		expect(costs[rows]).toBeLessThan(0.06)
 	}
 })
+
+/** Costs that see steps of so many rows, each as long as `secondsOf` says, a hundred times over. */
+function costsAfter(rows: readonly number[], secondsOf: (rows: number) => number): StepCosts {
+	const costs = StepCosts.assumed()
+	for (let i = 0; i < 100; i++) for (const count of rows) costs.took(1, count, secondsOf(count))
+	return costs
+}
+
+test('steps of real work correct what rows cost', () => {
+	const costs = costsAfter([1, 2, 1, 3], (rows) => 0.8 + 0.2 * rows)
+	expect(costs.ofOneMore(1)).toBeCloseTo(0.2, 2)
+	expect(costs.ofOneMore(2)).toBeCloseTo(0.2 / 1.2, 2)
+	expect(costs.ofOneMore(4)).toBe(StepCosts.assumed().ofOneMore(4))
+})
+
+test('a machine that becomes slower, or disturbs a step now and then, changes little', () => {
+	let step = 0
+	const seconds = (rows: number) => {
+		step++
+		return (0.8 + 0.2 * rows) * (1 + step / 100) * (step % 17 === 0 ? 8 : 1)
+	}
+	const cost = costsAfter([1, 2, 1], seconds).ofOneMore(1)
+	expect(cost).toBeGreaterThan(0.15)
+	expect(cost).toBeLessThan(0.25)
+})
+
+test('no row is free, however steps of one are disturbed', () => {
+	expect(costsAfter([1, 2], (rows) => 1 / rows).ofOneMore(1)).toBeGreaterThan(0)
+})
+
+test('steps of other sequences, and with something else between them, are not compared', () => {
+	const costs = StepCosts.assumed()
+	for (let i = 0; i < 100; i++) {
+		costs.took(1, 1, 1)
+		costs.took(2, 2, 9)
+		costs.took(1, 1, 1)
+		costs.tookOther()
+		costs.took(1, 2, 9)
+		costs.tookOther()
+	}
+	expect(costs.ofOneMore(1)).toBe(StepCosts.assumed().ofOneMore(1))
+})
+
+test('steps of one number of rows say nothing, so another is wanted once in a while', () => {
+	const costs = StepCosts.assumed()
+	for (let i = 0; i < 127; i++) costs.took(1, 1, 1)
+	expect(costs.wantsTry).toBe(false)
+	costs.took(1, 1, 1)
+	expect(costs.wantsTry).toBe(true)
+	costs.took(1, 2, 1)
+	expect(costs.wantsTry).toBe(false)
+})
