@@ -69,6 +69,7 @@ class EngineWorker {
 	/** A first token is among them. */
 	#hasUntoldFirst = false
 	#toldAt = 0
+	#steppedAt = 0
 	#resting: Timer | null = null
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
@@ -259,8 +260,12 @@ class EngineWorker {
 					this.#untoldTokens += logprob === null ? 1 : SCORED_TOKEN_WEIGHT
 				}
 				this.#hasUntoldFirst ||= report.prompts.length > 0
-				const gatheredMs = performance.now() - this.#toldAt
-				const isWanted = gatheredMs >= this.#gatherMs || this.#isLarge || report.isUrgent
+				const now = performance.now()
+				const gatheredMs = now - this.#toldAt
+				// The next step, should it take as long as this one, would end too late.
+				const isDue = gatheredMs + now - this.#steppedAt > this.#gatherMs
+				this.#steppedAt = now
+				const isWanted = isDue || this.#isLarge || report.isUrgent
 				const isAwaited = this.#hasUntoldFirst && gatheredMs >= FIRST_GATHER_MS
 				if ((isWanted && this.#mayTell) || isAwaited) this.#tellSteps()
 			} catch (error) {
