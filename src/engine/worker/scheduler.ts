@@ -16,6 +16,8 @@ import type { Window } from './window.ts'
 
 /** Rows of a next window that are read together, at least: each is cheaper beside others of its sequence. */
 const AHEAD_ROWS_MIN = 4
+/** Steps of those who go first between two of the others: even the smallest takes as long as some rows. */
+const FIRST_STEPS_MAX = 8
 
 export type SchedulerLimits = Pick<RunnerLimits, 'rowsMax' | 'readingRowsMax' | 'sequencesMax'>
 
@@ -58,8 +60,8 @@ export class Scheduler {
 	readonly #parkedRequests = new Set<number>()
 	/** Waiting sequences that found no room when the last step was scheduled. */
 	#withoutRoom = 0
-	/** The last step was of those who go first. */
-	#hasGoneFirst = false
+	/** Rows of those who went first since the others had a step. */
+	#rowsFirst = 0
 	/** Requests whose first choice still reads the prompt that the others will share. */
 	readonly #readingPrompt = new Set<number>()
 
@@ -150,17 +152,20 @@ export class Scheduler {
 
 	/**
 	 * Who reads a prompt in a step of their own, so that a first token does not wait for the next ones of a crowd:
-	 * those of clients that have nothing else running, while they are no more rows than decode, and every other
-	 * step at most. Not where weights come from memory (and tokens are guessed): few rows take as long as many there.
+	 * those of clients that have nothing else running, while such steps take the others no longer than one of theirs.
+	 * Not where weights come from memory (and tokens are guessed): few rows take as long as many there.
 	 */
 	#goFirst(prompts: readonly Sequence[], decodingCount: number): Sequence[] {
-		let left = this.#hasGoneFirst || this.#guesser !== null ? 0 : decodingCount
+		const step = decodingCount / FIRST_STEPS_MAX
+		let left = this.#guesser === null ? decodingCount - this.#rowsFirst : 0
+		if (left < step) left = 0
+		let rows = 0
 		const first = prompts.filter(({ goesFirst, awaitsMask, window: { remaining } }) => {
-			if (!goesFirst || awaitsMask || remaining > left) return false
-			left -= remaining
+			if (!goesFirst || awaitsMask || remaining > left - rows) return false
+			rows += remaining
 			return true
 		})
-		this.#hasGoneFirst = first.length > 0
+		this.#rowsFirst = first.length === 0 ? 0 : this.#rowsFirst + Math.max(rows, step)
 		return first
 	}
 

@@ -88,7 +88,7 @@ describe('scheduler', () => {
 	describe('beside a crowd that decodes', () => {
 		const crowd = 6
 		function crowded(guesser: Guesser | null = null) {
-			const bench = new Bench({ sequencesMax: 12 }, 128, guesser)
+			const bench = new Bench({ sequencesMax: 24 }, 256, guesser)
 			for (let i = 0; i < crowd; i++) bench.submit(1)
 			bench.step()
 			return bench
@@ -118,15 +118,22 @@ describe('scheduler', () => {
 			expect(ids(bench.step())).toEqual([1, 2, 3, 4, 5, 6, 7])
 		})
 
-		test('gives it every other step, however many such clients come', () => {
+		test('has a step when those who went before it were as many rows, or eight steps', () => {
 			const bench = crowded()
-			const decoded = Array.from({ length: 8 }, () => {
-				const sequence = bench.submitFirst(1)
-				const has = ids(bench.step()).includes(1)
-				bench.scheduler.finish(sequence)
-				return has
-			})
-			expect(decoded).toEqual([false, true, false, true, false, true, false, true])
+			const firstSteps = (promptLength: number) => {
+				let steps = 0
+				for (;;) {
+					const sequence = bench.submitFirst(promptLength)
+					const hasCrowd = ids(bench.step()).includes(1)
+					bench.scheduler.finish(sequence)
+					if (hasCrowd) return steps
+					steps++
+				}
+			}
+			expect([1, 2, 3, 4, 6].map(firstSteps)).toEqual([6, 3, 2, 1, 1])
+			for (let i = 0; i < 14; i++) bench.submit(1)
+			bench.step()
+			expect(firstSteps(1)).toBe(8)
 		})
 
 		test('reads all prompts beside it where a step of few rows takes as long as one of many', () => {
