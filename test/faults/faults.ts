@@ -107,7 +107,8 @@ interface KillSeries {
 
 /**
  * Kills the process at one call after the other, in turn for every kind of call and of work, starting
- * it again each time. No point is tried twice; ends early when there is none left.
+ * it again each time. No point is tried twice; ends early when there is none left. Loading is tried with
+ * the first form only: several calls with other forms each can share the work.
  */
 export async function injectKills(
 	pointsMax: number,
@@ -121,7 +122,7 @@ export async function injectKills(
 	let version: Version = 0
 	let remaining: KillSeries[] = (['first upload', 'later upload', 'load'] as const).flatMap(
 		(work) =>
-			(work === 'load' ? forms.slice(0, 1) : forms).flatMap((form) =>
+			(work === 'load' ? forms.filter((form) => form === 0) : forms).flatMap((form) =>
 				CALLS.map((call) => ({ work, form, call, index: 1 })),
 			),
 	)

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 
 const TRACER_EXIT_MS = 1000
+const KILLED = /killed by SIGKILL/
 
 /** True where strace may trace a process of ours. */
 export function canInject(): boolean {
@@ -77,8 +78,8 @@ export class Subject {
 	) {
 		const call = injection.split(':', 1)[0]!
 		const { result, trace } = await this.#traced(call, [`inject=${injection}`], files, work)
-		const isHit = /INJECTED|killed by SIGKILL/
-		return { answer: result, injected: trace.filter((line) => isHit.test(line)).length }
+		const isHit = (line: string) => line.includes('INJECTED') || KILLED.test(line)
+		return { answer: result, injected: trace.filter(isHit).length }
 	}
 
 	/** Lines of strace about a call on `files` while `work` runs. */
@@ -110,10 +111,13 @@ export class Subject {
 		if ((await lines.next(/attached/)) === null) throw new Error('strace could not attach')
 		const result = await work()
 		tracer.kill('SIGINT')
-		// Strace does not always notice that all it traced has been killed.
 		const giveUp = setTimeout(() => tracer.kill('SIGKILL'), TRACER_EXIT_MS)
 		const trace: string[] = []
-		for (let line = await lines.next(); line !== null; line = await lines.next()) trace.push(line)
+		for (let line = await lines.next(); line !== null; line = await lines.next()) {
+			trace.push(line)
+			// Strace does not always notice that all it traced has been killed.
+			if (result === null && KILLED.test(line)) tracer.kill('SIGKILL')
+		}
 		await tracer.exited
 		clearTimeout(giveUp)
 		return { result, trace }

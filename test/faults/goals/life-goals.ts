@@ -2,6 +2,7 @@
 import { startAlpha, uploadSecret } from '../../helpers/alpha-server.ts'
 import { injectErrors, injectKills } from '../faults.ts'
 import { canInject } from '../subject.ts'
+import { formCount } from '../versions.ts'
 import type { Goal } from './goal.ts'
 import { metric } from './traffic.ts'
 
@@ -12,7 +13,12 @@ export const kills: Goal = {
 	goal: '2,000 kill points of an upload: nothing mixed',
 	async measure(scale) {
 		if (!canInject()) return null
-		const { points } = await injectKills(Math.round(2000 * scale))
+		const forms = Array.from({ length: formCount }, (_, form) => form)
+		const shares = [0, 1].map((rest) => forms.filter((form) => form % 2 === rest))
+		const counts = await Promise.all(
+			shares.map((share) => injectKills(Math.round(1000 * scale), share)),
+		)
+		const points = counts.reduce((sum, count) => sum + count.points, 0)
 		return { measured: `${points} points, 0 mixed`, isMet: true }
 	},
 }
