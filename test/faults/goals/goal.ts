@@ -10,6 +10,8 @@ export interface Goal {
 	/** How it is asked for alone: `G1` … `G17`, or a word. */
 	readonly id: string
 	readonly goal: string
+	/** Longest time that it may take, in milliseconds; default: that of most. */
+	readonly msMax?: number
 	/** `scale` 1 is the whole measurement, 0.1 a slice of it. Null: cannot be measured here. */
 	measure(scale: number): Promise<Measured | null>
 }

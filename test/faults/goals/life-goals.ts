@@ -11,6 +11,7 @@ const MIB = 2 ** 20
 export const kills: Goal = {
 	id: 'G1',
 	goal: '2,000 kill points of an upload: nothing mixed',
+	msMax: 900_000,
 	async measure(scale) {
 		if (!canInject()) return null
 		const forms = Array.from({ length: formCount }, (_, form) => form)
