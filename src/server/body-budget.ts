@@ -1,5 +1,6 @@
 import { Fault } from '../lib/fault.ts'
 import { type Garbage, SHORT_BYTES_MAX } from './garbage.ts'
+import { Turns } from './turns.ts'
 
 /** Bytes of request bodies that are being read, or belong to requests that wait or run. */
 export interface BodyBytes extends Disposable {
@@ -23,9 +24,8 @@ export class BodyBudget {
 	readonly #bytesMax: number
 	readonly #garbage: Garbage
 	readonly #byClient = new Map<string, number>()
+	readonly #turns = new Turns()
 	#bytes = 0
-	/** Resolves when the last turn that was asked for is over. */
-	#lastTurn: Promise<void> = Promise.resolve()
 
 	constructor(bytesMax: number, garbage: Garbage) {
 		this.#bytesMax = bytesMax
@@ -64,15 +64,12 @@ export class BodyBudget {
 		this.#garbage.add(bytes)
 	}
 
-	/** Of a body of so many bytes; short ones are worked on side by side. */
-	async turn(bytes: number): Promise<Disposable> {
+	/** Of a client's body of so many bytes; short ones are worked on side by side. */
+	async turn(client: string, bytes: number): Promise<Disposable> {
 		if (bytes <= SHORT_BYTES_MAX) return noTurn
-		const { promise, resolve } = Promise.withResolvers<void>()
-		const earlier = this.#lastTurn
-		this.#lastTurn = promise
-		await earlier
+		const turn = await this.#turns.take(client)
 		this.#garbage.makeRoom(bytes)
-		return { [Symbol.dispose]: resolve }
+		return turn
 	}
 }
 
@@ -94,7 +91,7 @@ class Share implements BodyBytes {
 	}
 
 	turn(): Promise<Disposable> {
-		return this.#budget.turn(this.#held)
+		return this.#budget.turn(this.#client, this.#held)
 	}
 
 	[Symbol.dispose](): void {

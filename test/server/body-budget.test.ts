@@ -41,8 +41,8 @@ function watched(garbageBytesMax: number) {
 	const budget = new BodyBudget(1024 * KIB, garbage)
 	return {
 		collections: () => collections,
-		share(bytes: number) {
-			const share = budget.open('a')
+		share(bytes: number, client = 'a') {
+			const share = budget.open(client)
 			share.take(bytes)
 			return share
 		},
@@ -61,6 +61,18 @@ test('something is made of one long body at a time, in the order of arrival', as
 	await Promise.all([work('first'), work('second'), work('third')])
 	const one = (name: string) => [`${name} begins`, `${name} ends`]
 	expect(order).toEqual([...one('first'), ...one('second'), ...one('third')])
+})
+
+test('clients take turns with long bodies, however many one has sent', async () => {
+	const { share } = watched(Number.POSITIVE_INFINITY)
+	const order: string[] = []
+	const work = async (client: string) => {
+		using _turn = await share(70 * KIB, client).turn()
+		order.push(client)
+		await Promise.resolve()
+	}
+	await Promise.all([...'aaabbc'].map(work))
+	expect(order.join('')).toBe('aabcab')
 })
 
 test('short bodies wait for nobody', async () => {
