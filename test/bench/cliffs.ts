@@ -8,6 +8,7 @@ import {
 } from './bench-context.ts'
 import type { ClientResult, ClientTask } from './http-client.ts'
 import type { Goal } from './report.ts'
+import { measureRolledSteps } from './rolled-steps.ts'
 import { startServer } from './server-process.ts'
 import { TaskProcess } from './task-process.ts'
 
@@ -29,6 +30,7 @@ const SPEED_GOAL: Goal = { of: 'value', bound: 'min', limit: 0.75 }
 export async function measureCliffs(bench: Bench): Promise<void> {
 	const names = bench.isQuick ? MODELS.slice(0, 1) : MODELS
 	for (const name of names) checkpointPath(bench, name)
+	for (const name of names) await measureRolledSteps(bench, name)
 	await using server = await startServer(bench, runsDirectory(bench))
 	using client = new TaskProcess<ClientTask, ClientResult>('http-client.ts')
 	for (const name of names) {
