@@ -28,6 +28,8 @@ typedef struct {
     float *p;
     int32_t *ids;
     int32_t count;
+    /* No p is smaller, but for 0. */
+    float lowest;
 } candidates;
 
 /* Scratch of one thread: SAMPLE_ARRAYS arrays of `vocab` words, rounded up to 16. */
@@ -43,7 +45,7 @@ static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
     uint32_t *base = job->scratch + thread * SAMPLE_ARRAYS * stride;
     return (sample_scratch){
         .z = (float *)base,
-        .kept = {(float *)(base + stride), (int32_t *)(base + 2 * stride), 0},
+        .kept = {(float *)(base + stride), (int32_t *)(base + 2 * stride), 0, 0},
         .keys = base + 3 * stride,
         .other_keys = base + 4 * stride,
         .order = (int32_t *)(base + 5 * stride),
@@ -86,26 +88,32 @@ static float kth_largest(sample_scratch *scratch, int32_t n, int32_t k, float ma
     return heap[0];
 }
 
+/* Those of the tokens i … i + 15 whose bits are set, with their numbers of x. */
+static inline void keep_lanes(candidates *kept, const float *x, int32_t i, uint32_t bits) {
+    if (bits == 0xffff) {
+        vf32_store(kept->p + kept->count, vf32_load(x + i));
+        for (int32_t lane = 0; lane < 16; lane++)
+            kept->ids[kept->count + lane] = i + lane;
+        kept->count += 16;
+        return;
+    }
+    for (; bits != 0; bits &= bits - 1) {
+        const int32_t id = i + __builtin_ctz(bits);
+        kept->p[kept->count] = x[id];
+        kept->ids[kept->count++] = id;
+    }
+}
+
 /* Everything with z ≥ threshold that can have a probability at all, p = exp(z - max). */
 static void keep_from(candidates *kept, const float *z, int32_t vocab, float threshold, float max) {
     kept->count = 0;
+    kept->lowest = 0;
     const vf32 bound = vf32_set1(threshold), lowest = vf32_set1(-INFINITY);
     for (int32_t i = 0; i < vocab; i += 16) {
         vf32 candidate = vf32_load(z + i);
         uint32_t bits =
             vmask_bits(vf32_ge(candidate, bound)) & vmask_bits(vf32_gt(candidate, lowest));
-        if (bits == 0xffff) {
-            vf32_store(kept->p + kept->count, candidate);
-            for (int32_t lane = 0; lane < 16; lane++)
-                kept->ids[kept->count + lane] = i + lane;
-            kept->count += 16;
-            continue;
-        }
-        for (; bits != 0; bits &= bits - 1) {
-            int32_t id = i + __builtin_ctz(bits);
-            kept->p[kept->count] = z[id];
-            kept->ids[kept->count++] = id;
-        }
+        keep_lanes(kept, z, i, bits);
     }
     for (int32_t i = 0; i < kept->count; i += 16) {
         vf32 power = vf32_exp(vf32_sub(vf32_load(kept->p + i), vf32_set1(max)));
@@ -311,14 +319,10 @@ static bool keep_nucleus_of_row(sample_scratch *scratch, int32_t vocab, float ma
     if (f == FLOORS)
         return false;
     kept->count = 0;
+    kept->lowest = floors[f];
     const vf32 floor = vf32_set1(floors[f]);
     for (int32_t i = 0; i < vocab; i += 16) {
-        uint32_t bits = vmask_bits(vf32_ge(vf32_load(p + i), floor));
-        for (; bits != 0; bits &= bits - 1) {
-            const int32_t id = i + __builtin_ctz(bits);
-            kept->p[kept->count] = p[id];
-            kept->ids[kept->count++] = id;
-        }
+        keep_lanes(kept, p, i, vmask_bits(vf32_ge(vf32_load(p + i), floor)));
     }
     /* Each lane adds vocab / 16 numbers, each time with an error of at most 2^-24. */
     const double error = (vocab / 16.0 + 16) * 0x1p-24;
@@ -352,14 +356,37 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
 #define STRETCHES 64
 #define STRETCH_MIN 16
 
+/*
+ * An f32 from 2^-13 on is a multiple of 2^-36, and so is a sum of them, which an f64 holds exactly
+ * up to 2^17: so many numbers up to 1 have the same sum in every order.
+ */
+#define EXACT_P_MIN 0x1p-13f
+#define EXACT_COUNT_MAX (1 << 17)
+
+static double sum_in_lanes(const float *p, int32_t n) {
+    double lanes[8] = {0}, sum = 0;
+    int32_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        UNROLL for (int32_t lane = 0; lane < 8; lane++) lanes[lane] += (double)p[i + lane];
+    for (; i < n; i++)
+        sum += (double)p[i];
+    for (int32_t lane = 0; lane < 8; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
 static int32_t draw(const candidates *kept, double u) {
     const int32_t n = kept->count, stretch = n / STRETCHES + STRETCH_MIN;
+    const bool is_exact = kept->lowest >= EXACT_P_MIN && n <= EXACT_COUNT_MAX;
     double before[STRETCHES] = {0}, sum = 0;
     int32_t stretches = 0;
     for (int32_t i = 0; i < n; stretches++) {
+        const int32_t end = n - i < stretch ? n : i + stretch;
         before[stretches] = sum;
-        for (const int32_t end = n - i < stretch ? n : i + stretch; i < end; i++)
+        sum += is_exact ? sum_in_lanes(kept->p + i, end - i) : 0;
+        for (; !is_exact && i < end; i++)
             sum += (double)kept->p[i];
+        i = end;
     }
     const double target = u * sum;
     while (stretches > 1 && before[stretches - 1] > target)
