@@ -63,14 +63,16 @@ describe('an event of a completion', () => {
 		expect(parseCompletionChunk(json).choices[0].details[0].top).toEqual(top)
 	})
 
-	test('keeps everything else that it says', () => {
-		const json = eventJson([[{ token: ' a', logprob: -1, top: [[' b', -2]] }]])
-		const { id, choices } = parseCompletionChunk(json)
-		expect({ id, text: choices[0].text, index: choices[0].index }).toEqual({
-			id: 'cmpl-1',
-			text: ' a',
-			index: 0,
-		})
+	test('tells its text, whose it is and how it ended, with one token or with several', () => {
+		const a: Token = { token: ' a"\n', logprob: -1, top: [[' b', -2]] }
+		const said = (json: string) => {
+			const { text, index, finish_reason: reason } = parseCompletionChunk(json).choices[0]
+			return { text, index, reason }
+		}
+		expect(said(eventJson([[a]]))).toEqual({ text: ' a"\n', index: 0, reason: null })
+		expect(said(eventJson([[a, a]]))).toEqual({ text: ' a"\n a"\n', index: 0, reason: null })
+		const last = eventJson([[a]]).replace('"finish_reason":null', '"finish_reason":"stop"')
+		expect(said(last)).toEqual({ text: ' a"\n', index: 0, reason: 'stop' })
 	})
 
 	test('has no tokens where the server tells none', () => {

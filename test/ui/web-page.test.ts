@@ -70,7 +70,8 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 	test('shows what else a token might have been and goes on from there', async () => {
 		const page = await open()
 		await write(page, 'She had always')
-		await page.locator('.token').nth(3).click()
+		// A token may be a line end, which has no place for a pointer.
+		await page.locator('.token').nth(3).dispatchEvent('click')
 		const choices = page.locator('#alternatives button')
 		expect(await choices.count()).toBeGreaterThanOrEqual(5)
 		const other = page.locator('#alternatives button:not([aria-current]) span').first()

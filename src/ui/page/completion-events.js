@@ -5,9 +5,18 @@
  * @typedef {{ readonly token: string, readonly logprob: number, readonly top: Top }} TokenDetail
  */
 
-/** Around the alternatives of an event. Quotes inside a string are escaped, so no text looks like these. */
-const TOP = '"top_logprobs":['
-const BEHIND_TOP = '],"text_offset":['
+const STRING = String.raw`"(?:[^"\\]|\\.)*"`
+const NUMBER = String.raw`-?\d[\d.eE+-]*`
+
+/** Nearly every event: one token of one choice. Quotes inside a string are escaped, so no text looks like this. */
+const USUAL = new RegExp(
+	[
+		String.raw`"choices":\[\{"index":(\d+),"text":(${STRING}),"logprobs":\{"tokens":\[(${STRING})\],`,
+		String.raw`"token_logprobs":\[(${NUMBER})\],"top_logprobs":\[(\{(?:${STRING}:${NUMBER},?)*\})\],`,
+		String.raw`"text_offset":\[\d+\]\},`,
+		String.raw`"finish_reason":null\}\]\}$`,
+	].join(''),
+)
 
 /**
  * A token whose alternatives stay JSON until somebody asks for them: each token's are an object with
@@ -38,20 +47,38 @@ class StreamedToken {
 }
 
 /**
- * The chunk that an event is; `choices[…].details` are the tokens of a choice, if it tells them.
+ * The chunk that an event is, as far as the page reads it; `choices[…].details` are the tokens of a
+ * choice, if it tells them.
  * @param {string} json
  * @returns {any}
  */
 export function parseCompletionChunk(json) {
-	const from = json.indexOf(TOP) + TOP.length
-	const to = json.indexOf(BEHIND_TOP, from)
-	const isOne = from >= TOP.length && to > from && !json.includes(TOP, to)
-	const chunk = JSON.parse(isOne ? json.slice(0, from) + json.slice(to) : json)
+	const usual = USUAL.exec(json)
+	if (usual === null) return readChunk(json)
+	const [, index, text = '', token = '', logprob, top = ''] = usual
+	const word = toText(token)
+	return {
+		choices: [
+			{
+				index: Number(index),
+				text: text === token ? word : toText(text),
+				finish_reason: null,
+				details: [new StreamedToken(word, Number(logprob), top)],
+			},
+		],
+	}
+}
+
+/** @param {string} json of a text, which seldom has anything escaped */
+function toText(json) {
+	return json.includes('\\') ? JSON.parse(json) : json.slice(1, -1)
+}
+
+/** @param {string} json */
+function readChunk(json) {
+	const chunk = JSON.parse(json)
 	for (const choice of chunk.choices ?? []) {
-		const { logprobs } = choice
-		if (!Array.isArray(logprobs?.tokens)) continue
-		const top = isOne ? json.slice(from, to) : null
-		choice.details = top === null ? read(logprobs) : unread(logprobs, top)
+		if (Array.isArray(choice.logprobs?.tokens)) choice.details = tokenDetails(choice.logprobs)
 	}
 	return chunk
 }
@@ -60,23 +87,12 @@ export function parseCompletionChunk(json) {
  * @param {any} logprobs the legacy arrays of a choice, with an entry per token
  * @returns {TokenDetail[]}
  */
-function read({ tokens, token_logprobs: logprobs, top_logprobs: tops }) {
+function tokenDetails({ tokens, token_logprobs: logprobs, top_logprobs: tops }) {
 	return tokens.map((/** @type {string} */ token, /** @type {number} */ i) => ({
 		token,
 		logprob: logprobs?.[i] ?? 0,
 		top: toTop(tops?.[i]),
 	}))
-}
-
-/**
- * @param {any} logprobs the same without the alternatives
- * @param {string} top the alternatives as JSON, token by token
- * @returns {TokenDetail[]}
- */
-function unread(logprobs, top) {
-	const { tokens, token_logprobs: values } = logprobs
-	if (tokens.length === 1) return [new StreamedToken(tokens[0], values?.[0] ?? 0, top)]
-	return read({ ...logprobs, top_logprobs: JSON.parse(`[${top}]`) })
 }
 
 /**

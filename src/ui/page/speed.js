@@ -26,10 +26,11 @@ export class SpeedMeter {
 	summary() {
 		if (this.#tokens === 0) return ''
 		const parts = [`${whole.format(this.#tokens)} ${this.#tokens === 1 ? 'token' : 'tokens'}`]
-		const seconds = (this.#lastMs - this.#firstMs) / 1000
-		if (this.#tokens > 1 && seconds > 0) {
-			parts.push(`${whole.format((this.#tokens - 1) / seconds)} tok/s`)
-		}
+		// What came all at once has no pace of its own: its speed is that since it was asked for.
+		const isOneBatch = this.#firstMs === this.#lastMs
+		const tokens = isOneBatch ? this.#tokens : this.#tokens - 1
+		const seconds = (this.#lastMs - (isOneBatch ? this.#startMs : this.#firstMs)) / 1000
+		if (this.#tokens > 1 && seconds > 0) parts.push(`${whole.format(tokens / seconds)} tok/s`)
 		parts.push(`first token ${whole.format(this.#firstMs - this.#startMs)} ms`)
 		return parts.join(' · ')
 	}

@@ -16,7 +16,9 @@ export class Window {
 	/** @type {ReturnType<typeof setTimeout> | undefined} */
 	#timer
 	#model = ''
-	#text = ''
+	/** @type {() => string} */
+	#textNow = () => ''
+	#looks = 0
 	#shown = ''
 	/** Called when `from` has changed. */
 	onMove = () => {}
@@ -29,17 +31,18 @@ export class Window {
 	/**
 	 * The text is another one; it is counted when it rests.
 	 * @param {string} model
-	 * @param {string} text
+	 * @param {() => string} textNow
 	 */
-	look(model, text) {
+	look(model, textNow) {
 		this.#model = model
-		this.#text = text
+		this.#textNow = textNow
+		this.#looks++
 		clearTimeout(this.#timer)
 		this.#timer = setTimeout(() => this.#count(), LOOK_MS)
 	}
 
 	async #count() {
-		const [model, text] = [this.#model, this.#text]
+		const [model, text, looks] = [this.#model, this.#textNow(), this.#looks]
 		// To count loads the model: not for a text that nobody looks at.
 		if (model === '' || this.#element.offsetParent === null) return
 		if (text === '') this.#element.textContent = ''
@@ -57,7 +60,7 @@ export class Window {
 		})
 			.then((response) => response.json())
 			.catch(() => null)
-		if (answer === null || text !== this.#text) return
+		if (answer === null || looks !== this.#looks) return
 		this.#shown = `${model}\n${text}`
 		const { count, max_model_len: contextLength, token_strs: tokens } = answer
 		// The last place of the context is for the token that follows.

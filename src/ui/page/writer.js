@@ -139,7 +139,7 @@ export class Writer {
 	/** The model or the parameters have changed. */
 	settingsChanged() {
 		this.#document.describe(this.#session.settings())
-		this.#window.look(this.#session.model(), this.text())
+		this.#window.look(this.#session.model(), () => this.text())
 	}
 
 	/** @param {string | null} domain of the chosen model */
@@ -149,6 +149,12 @@ export class Writer {
 
 	get #isEditing() {
 		return !this.#prompt.hidden
+	}
+
+	get #isEmpty() {
+		return this.#isEditing
+			? this.#prompt.value === ''
+			: this.#document.items.every(({ text }) => text === '')
 	}
 
 	/** @param {string} id */
@@ -272,7 +278,7 @@ export class Writer {
 		this.#running = running
 		text.isBusy = true
 		const seed = parameters.drawSeed()
-		const prompt = textOf([...text.items.slice(0, at), ...first])
+		const prompt = textOf(text.items.slice(0, at)) + textOf(first)
 		const speed = new SpeedMeter()
 		let shownMs = Number.NEGATIVE_INFINITY
 		this.#text.onDrawn = () => {
@@ -392,7 +398,7 @@ export class Writer {
 	#update() {
 		const isRunning = this.#running !== null
 		const { continue: go, stop, again, edit, variants, copy } = this.#buttons
-		const text = this.text()
+		const isEmpty = this.#isEmpty
 		if (isRunning) swap(stop, go)
 		else swap(go, stop)
 		const main = isRunning ? stop : go
@@ -404,13 +410,14 @@ export class Writer {
 		)
 		edit.textContent = this.#isEditing && !edit.disabled ? 'Done' : 'Edit'
 		disable(variants, isRunning, main)
-		disable(copy, text === '', main)
+		disable(copy, isEmpty, main)
 		this.#output.classList.toggle('running', isRunning)
 		this.#output.classList.toggle('heat', this.#heat.checked)
 		this.#text.drawsTokens = !isRunning || this.#heat.checked
-		this.#starters.show(text === '' && !isRunning)
+		this.#starters.show(isEmpty && !isRunning)
 		this.#bar.update(this.#document, isRunning)
-		this.#window.look(this.#session.model(), text)
+		// What runs is counted once it rests.
+		if (!isRunning) this.#window.look(this.#session.model(), () => this.text())
 		this.#session.changed()
 	}
 
