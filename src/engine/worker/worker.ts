@@ -69,7 +69,6 @@ class EngineWorker {
 	/** A first token is among them. */
 	#hasUntoldFirst = false
 	#toldAt = 0
-	#steppedAt = 0
 	#resting: Timer | null = null
 	/** Reports sent; around at 2^31 as the main thread's counter of those it has read. */
 	#reports = 0
@@ -248,6 +247,7 @@ class EngineWorker {
 		let hasRun = false
 		for (const runner of busy) {
 			try {
+				const startedAt = performance.now()
 				const report = runner.step(busy.length > 1)
 				if (!report) continue
 				hasRun = true
@@ -263,8 +263,7 @@ class EngineWorker {
 				const now = performance.now()
 				const gatheredMs = now - this.#toldAt
 				// The next step, should it take as long as this one, would end too late.
-				const isDue = gatheredMs + now - this.#steppedAt > this.#gatherMs
-				this.#steppedAt = now
+				const isDue = gatheredMs + now - startedAt > this.#gatherMs
 				const isWanted = isDue || this.#isLarge || report.isUrgent
 				const isAwaited = this.#hasUntoldFirst && gatheredMs >= FIRST_GATHER_MS
 				if ((isWanted && this.#mayTell) || isAwaited) this.#tellSteps()
