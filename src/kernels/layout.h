@@ -36,7 +36,7 @@ static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
 typedef struct {
     int8_t bytes[INT8_GROUP];
     float scale;
-    int32_t start; /* of the group's integer sums, vq8_start */
+    int32_t start; /* of the group's integer sums, from vq8_store */
 } int8_inputs;
 static inline int64_t int8_row_bytes(int32_t k) {
     return int8_groups(k) * (int64_t)sizeof(int8_inputs);

@@ -142,23 +142,17 @@ static inline vi32 vi32_shl23(vi32 a) {
 static inline vf32 vi32_to_float(vi32 v) {
     return vf32_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi));
 }
-static inline int32_t vi32_sum(vi32 v) {
-    __m256i eight = _mm256_add_epi32(v.lo, v.hi);
-    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
-}
-static inline void vi32_store_bytes(int8_t *p, vi32 v) {
-    __m128i low = _mm_packs_epi32(_mm256_castsi256_si128(v.lo), _mm256_extracti128_si256(v.lo, 1));
-    __m128i high = _mm_packs_epi32(_mm256_castsi256_si128(v.hi), _mm256_extracti128_si256(v.hi, 1));
-    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(low, high));
-}
 
-/* maddubs multiplies unsigned with signed bytes and adds pairs in 16 bits: |x| times w with x's
- * sign put on w. Magnitudes are at most 127, so a pair is at most 2 · 127² < 2^15 and never
- * saturates. */
-static inline int32_t vq8_start(int32_t sum_of_x) {
-    (void)sum_of_x;
+static inline __m256i sixteen_rounded(vf32 x) {
+    return _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
+}
+static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+    /* Packing works within halves of a register. */
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (int32_t v = 0; v < 4; v += 2) {
+        __m256i bytes = _mm256_packs_epi16(sixteen_rounded(x[v]), sixteen_rounded(x[v + 1]));
+        _mm256_storeu_si256((__m256i *)(to + 16 * v), _mm256_permutevar8x32_epi32(bytes, in_order));
+    }
     return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) { return vi32_load(p); }
@@ -166,6 +160,9 @@ static inline vq8_row vq8_broadcast(int32_t four_bytes) {
     __m256i value = _mm256_set1_epi32(four_bytes);
     return (vq8_row){value, _mm256_abs_epi8(value)};
 }
+/* maddubs multiplies unsigned with signed bytes and adds pairs in 16 bits: |x| times w with x's
+ * sign put on w. Magnitudes are at most 127, so a pair is at most 2 · 127² < 2^15 and never
+ * saturates. */
 static inline __m256i vq8_dot_half(__m256i acc, __m256i w, vq8_row x) {
     __m256i pairs = _mm256_maddubs_epi16(x.magnitude, _mm256_sign_epi8(w, x.value));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

@@ -78,14 +78,21 @@ static inline vi32 vi32_half(vi32 a) { return (vi32)_mm512_srai_epi32((__m512i)a
 static inline vi32 vi32_shl16(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 16); }
 static inline vi32 vi32_shl23(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 23); }
 static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps((__m512i)v); }
-static inline int32_t vi32_sum(vi32 v) { return _mm512_reduce_add_epi32((__m512i)v); }
-static inline void vi32_store_bytes(int8_t *p, vi32 v) {
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8((__m512i)v));
-}
 
+static inline __m512i rounded_pair(vf32 low, vf32 high) {
+    return _mm512_packs_epi32(_mm512_cvtps_epi32(low), _mm512_cvtps_epi32(high));
+}
 /* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
  * at -128 · Σx. */
-static inline int32_t vq8_start(int32_t sum_of_x) { return -128 * sum_of_x; }
+static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+    /* Packing works within quarters of a register. */
+    const __m512i in_order =
+        _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i bytes = _mm512_packs_epi16(rounded_pair(x[0], x[1]), rounded_pair(x[2], x[3]));
+    __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), bytes);
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi32(in_order, bytes));
+    return -128 * _mm512_reduce_add_epi32(sums);
+}
 static inline vq8 vq8_weights(const int8_t *p) {
     return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128));
 }

@@ -176,18 +176,16 @@ static inline vf32 vi32_to_float(vi32 v) {
     EACH_PART floats.part[i] = vcvtq_f32_s32(v.part[i]);
     return floats;
 }
-static inline int32_t vi32_sum(vi32 v) {
-    int32x4_t low = vaddq_s32(v.part[0], v.part[1]), high = vaddq_s32(v.part[2], v.part[3]);
-    return vaddvq_s32(vaddq_s32(low, high));
-}
-static inline void vi32_store_bytes(int8_t *p, vi32 v) {
-    int16x8_t low = vcombine_s16(vmovn_s32(v.part[0]), vmovn_s32(v.part[1]));
-    int16x8_t high = vcombine_s16(vmovn_s32(v.part[2]), vmovn_s32(v.part[3]));
-    vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
-}
 
-static inline int32_t vq8_start(int32_t sum_of_x) {
-    (void)sum_of_x;
+static inline int16x8_t eight_rounded(float32x4_t low, float32x4_t high) {
+    return vcombine_s16(vmovn_s32(vcvtnq_s32_f32(low)), vmovn_s32(vcvtnq_s32_f32(high)));
+}
+static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+    for (int32_t v = 0; v < 4; v++) {
+        int16x8_t low = eight_rounded(x[v].part[0], x[v].part[1]);
+        int16x8_t high = eight_rounded(x[v].part[2], x[v].part[3]);
+        vst1q_s8(to + 16 * v, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+    }
     return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) {

@@ -187,20 +187,15 @@ static inline vf32 vi32_to_float(vi32 v) {
     EACH_LANE floats.lane[i] = (float)v.lane[i];
     return floats;
 }
-static inline int32_t vi32_sum(vi32 v) {
-    int32_t sum = 0;
-    EACH_LANE sum += v.lane[i];
-    return sum;
-}
-/* One byte per lane; lanes lie in -128 … 127. */
-static inline void vi32_store_bytes(int8_t *p, vi32 v) { EACH_LANE p[i] = (int8_t)v.lane[i]; }
 
 /*
- * Integer dot products of groups along k: all lanes vq8_start(Σx), then for every quad of inputs
- * acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 … 127.
+ * Integer dot products of groups along k: vq8_store rounds a group of x, 64 numbers, to the nearest
+ * integers, halves to even ones. A sum starts at what it returns, in all lanes, then for every quad
+ * of inputs acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 … 127.
  */
-static inline int32_t vq8_start(int32_t sum_of_x) {
-    (void)sum_of_x;
+static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+    for (int32_t v = 0; v < 4; v++)
+        EACH_LANE to[16 * v + i] = (int8_t)lrintf(x[v].lane[i]);
     return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) {

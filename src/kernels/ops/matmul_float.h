@@ -30,6 +30,7 @@ typedef struct {
     int64_t ldx;
     const char *panel; /* at the tile's first input */
     int32_t k;
+    int32_t n_vecs;     /* of the panel that hold columns */
     const float *start; /* partial chains [rows][64], NULL = zeros */
     float *out;
     int64_t ldo;
@@ -81,13 +82,17 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
 
 INLINE void matmul_rows(const tile_job *job, const int32_t dtype, const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET);
-    if (rows == TILE_ROWS && job->ahead != NULL) {
+    if (vecs == 4 && job->n_vecs <= 2) {
+        /* Half of the last panel: nothing is computed for the other. */
+        matmul_tile(job, dtype, rows, 2, 0, false);
+    } else if (rows == TILE_ROWS && job->ahead != NULL) {
         UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) {
             matmul_tile(job, dtype, rows, vecs, vec, vec == 0);
         }
     } else {
         UNROLL for (int32_t vec = 0; vec < 4; vec += vecs) {
-            matmul_tile(job, dtype, rows, vecs, vec, false);
+            if (vec < job->n_vecs)
+                matmul_tile(job, dtype, rows, vecs, vec, false);
         }
     }
 }
@@ -106,15 +111,19 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
     const float *bias = panel_bias(job, panel, padded_bias);
     const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
     const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
-    /* Few rows are done with a piece before the next one could arrive. */
+    /* The piece behind one is read next: tiles spread over the rows fetch a line each of every
+     * input's weights. Few rows are done with a piece before the next one could arrive. */
     const bool looks_ahead = n_rows >= 4 * TILE_ROWS;
+    const int32_t row_lines = (int32_t)(row_bytes / LINE_BYTES);
+    const int32_t tiles_per_line = n_rows / TILE_ROWS / row_lines;
     for (int32_t k = 0; k < job->k; k += k_piece) {
         const bool is_last = k + k_piece >= job->k;
         const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
         for (int32_t r = 0, rows; r < n_rows; r += rows) {
             rows = next_tile_rows(n_rows - r);
-            /* The piece behind this one is read next; the first tiles fetch a part of it each. */
             const int32_t tile_index = r / TILE_ROWS;
+            const bool has_line = looks_ahead && tile_index % tiles_per_line == 0;
+            const int32_t line = has_line ? tile_index / tiles_per_line : row_lines;
             float *kept = partial + r * KERNELS_PANEL;
             float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
             tile_job tile = {
@@ -122,14 +131,14 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
                 .ldx = job->ldx,
                 .panel = piece,
                 .k = is_last ? job->k - k : k_piece,
+                .n_vecs = panel_vecs(job, panel),
                 .start = k == 0 ? NULL : kept,
                 .out = is_last ? out : kept,
                 .ldo = is_last ? job->ldo : KERNELS_PANEL,
                 .bias = is_last ? bias : NULL,
                 .is_added = is_last && job->is_added,
-                .ahead = looks_ahead && tile_index < row_bytes / LINE_BYTES
-                             ? piece + k_piece * (row_bytes + tile_index * LINE_BYTES)
-                             : NULL,
+                .ahead =
+                    line < row_lines ? piece + k_piece * (row_bytes + line * LINE_BYTES) : NULL,
             };
             matmul_rows_any(&tile, job->dtype, rows);
         }

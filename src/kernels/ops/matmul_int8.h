@@ -14,48 +14,76 @@ static inline int8_inputs *int8_row_at(void *scratch, int32_t row, int32_t k) {
     return (int8_inputs *)scratch + row * int8_groups(k);
 }
 
-/* Infinities and NaN make the group's scale NaN, so that they are not lost; their bytes are -127.
- */
-static void quantise_group(int8_inputs *to, const float *x, int32_t count) {
-    vf32 values[INT8_GROUP / 16];
+typedef struct {
+    vf32 part[INT8_GROUP / 16];
+} int8_group_values;
+
+/* The first `count` numbers of a group, zeros behind. */
+INLINE int8_group_values group_values(const float *x, int32_t count) {
+    int8_group_values values;
+    UNROLL for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
+        const int32_t lanes = count - 16 * v;
+        values.part[v] = lanes >= 16 ? vf32_load(x + 16 * v)
+                         : lanes > 0 ? vf32_load_n(x + 16 * v, lanes)
+                                     : vf32_zero();
+    }
+    return values;
+}
+
+/* Sets a group's scale and returns what makes its numbers -127 … 127. Infinities and NaN make the
+ * scale NaN, so that they are not lost. */
+INLINE float scale_group(int8_inputs *to, const int8_group_values values) {
     vf32 magnitudes = vf32_zero(), poison = vf32_zero();
-    for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
-        int32_t lanes = count - 16 * v;
-        values[v] = lanes >= 16 ? vf32_load(x + 16 * v)
-                    : lanes > 0 ? vf32_load_n(x + 16 * v, lanes)
-                                : vf32_zero();
-        magnitudes = vf32_max(vf32_abs(values[v]), magnitudes);
-        poison = vf32_fma(values[v], vf32_zero(), poison);
+    UNROLL for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
+        magnitudes = vf32_max(vf32_abs(values.part[v]), magnitudes);
+        poison = vf32_fma(values.part[v], vf32_zero(), poison);
     }
     float magnitude = vf32_max_of(magnitudes);
     if (magnitude < INT8_MAGNITUDE_MIN)
         magnitude = 0;
-    const vf32 inverse = vf32_set1(magnitude > 0 ? 127 / magnitude : 0);
-    const vf32 shift = vf32_set1(ROUNDING_SHIFT);
     to->scale = magnitude / 127;
     if (vmask_bits(vf32_ge(poison, vf32_zero())) != 0xffff)
         to->scale += vf32_sum(poison);
-    vi32 sums = vi32_set1(0);
-    for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
-        vf32 scaled = vf32_max(vf32_mul(values[v], inverse), vf32_set1(-127.0f));
-        vi32 shifted = vf32_as_bits(vf32_add(scaled, shift));
-        vi32 rounded = vi32_sub(shifted, vf32_as_bits(shift));
-        vi32_store_bytes(to->bytes + 16 * v, rounded);
-        sums = vi32_add(sums, rounded);
+    return magnitude > 0 ? 127 / magnitude : 0;
+}
+
+/* What is not finite becomes -127. */
+INLINE void round_group(int8_inputs *to, int8_group_values values, float inverse) {
+    UNROLL for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
+        const vf32 scaled = vf32_mul(values.part[v], vf32_set1(inverse));
+        values.part[v] = vf32_max(scaled, vf32_set1(-127.0f));
     }
-    to->start = vq8_start(vi32_sum(sums));
+    to->start = vq8_store(to->bytes, values.part);
+}
+
+/* Groups that are scaled before they are rounded: each is two long chains of operations, of which
+ * the processor then has several in work. */
+#define SCALED_TOGETHER 8
+
+static void quantise_row(int8_inputs *to, const float *x, int32_t k) {
+    float inverse[SCALED_TOGETHER];
+    const int32_t whole = k / INT8_GROUP;
+    for (int32_t first = 0; first < whole; first += SCALED_TOGETHER) {
+        const int32_t left = whole - first, count = left < SCALED_TOGETHER ? left : SCALED_TOGETHER;
+        for (int32_t i = 0; i < count; i++)
+            inverse[i] =
+                scale_group(to + first + i, group_values(x + (first + i) * INT8_GROUP, INT8_GROUP));
+        for (int32_t i = 0; i < count; i++)
+            round_group(to + first + i, group_values(x + (first + i) * INT8_GROUP, INT8_GROUP),
+                        inverse[i]);
+    }
+    if (k % INT8_GROUP > 0) {
+        const int8_group_values values = group_values(x + whole * INT8_GROUP, k % INT8_GROUP);
+        round_group(to + whole, values, scale_group(to + whole, values));
+    }
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
     (void)thread;
     const matmul_job *job = context;
-    for (int64_t row = begin; row < end; row++) {
-        int8_inputs *to = int8_row_at(job->scratch, (int32_t)row, job->k);
-        const float *x = job->x + row * job->ldx;
-        for (int32_t start = 0; start < job->k; start += INT8_GROUP)
-            quantise_group(to++, x + start,
-                           job->k - start < INT8_GROUP ? job->k - start : INT8_GROUP);
-    }
+    for (int64_t row = begin; row < end; row++)
+        quantise_row(int8_row_at(job->scratch, (int32_t)row, job->k), job->x + row * job->ldx,
+                     job->k);
 }
 
 /* One group of inputs, `n_quads` quads of it: their products added to the chains. */
@@ -142,10 +170,10 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
 }
 
 INLINE void int8_rows(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, const char *ahead, const int32_t rows) {
+                      int32_t row, int32_t n_vecs, const char *ahead, const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET_INT8);
     const int64_t fetched = (int64_t)(job->k / INT8_GROUP) * INT8_LINES_AHEAD * LINE_BYTES;
-    for (int32_t vec = 0; vec < 4; vec += vecs) {
+    for (int32_t vec = 0; vec < n_vecs; vec += vecs) {
         int8_tile(job, panel, bias, out, row, ahead, rows, vecs, vec);
         if (ahead != NULL)
             ahead += fetched;
@@ -158,13 +186,14 @@ static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_
     const char *panel = (const char *)job->w + index * bytes;
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
+    const int32_t n_vecs = panel_vecs(job, index);
     /* Each tile of many rows fetches its part of the panel that comes next. */
     const int64_t tile_fetches = bytes / ((job->m + TILE_ROWS - 1) / TILE_ROWS);
     for (int32_t r = 0, rows; r < n_rows; r += rows) {
         rows = next_tile_rows(n_rows - r);
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;
         const char *ahead = panel + bytes + (row + r) / TILE_ROWS * tile_fetches;
-        BY_ROWS(rows, int8_rows(job, panel, bias, out, row + r,
+        BY_ROWS(rows, int8_rows(job, panel, bias, out, row + r, n_vecs,
                                 job->m < 4 * TILE_ROWS ? NULL : ahead, ROWS));
     }
 }

@@ -21,6 +21,12 @@ typedef struct {
     void *scratch;
 } matmul_job;
 
+/* Vectors of a panel that hold columns of the matrix: 4, or fewer of the last one. */
+static inline int32_t panel_vecs(const matmul_job *job, int64_t panel) {
+    const int64_t left = job->n - panel * KERNELS_PANEL;
+    return left >= KERNELS_PANEL ? KERNELS_PANEL / 16 : (int32_t)((left + 15) / 16);
+}
+
 /* The bias of a panel's 64 columns, NULL = none. The last panel's is copied to `padded`: zeros
  * stand beyond the last column. */
 static inline const float *panel_bias(const matmul_job *job, int64_t panel, float *padded) {
