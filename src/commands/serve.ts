@@ -312,6 +312,8 @@ function startServer(
 		limits: {
 			...defaultLimits,
 			bodiesBytesMax: budgets.bodiesBytes,
+			answersBytesMax: budgets.answersBytes,
+			answerWaitMsMax: config.queueSeconds * 1000,
 			reportsBytesMax: budgets.reportsBytes,
 			choicesMax: config.sequencesMax + config.queueLengthMax,
 		},

@@ -1,6 +1,7 @@
 import { fullGC } from 'bun:jsc'
 import { Elysia } from 'elysia'
 import { admission } from './admission.ts'
+import { AnswerBudget } from './answer-budget.ts'
 import { authentication, KeyLimit } from './auth.ts'
 import { BodyBudget } from './body-budget.ts'
 import { Clients } from './clients.ts'
@@ -46,6 +47,7 @@ export function createApp(deps: ServerDeps) {
 		metrics: new ServerMetrics(),
 		clients: new Clients(deps),
 		bodies: new BodyBudget(limits.bodiesBytesMax, garbage),
+		answers: new AnswerBudget(limits, garbage),
 		garbage,
 		records: new RequestRecords(),
 		keyLimit,

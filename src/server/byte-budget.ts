@@ -7,45 +7,61 @@ interface Waiting {
 	readonly start: () => void
 }
 
-/** Bounds the memory of what is read whole: who does not fit waits for a place, in the order of arrival. */
+export interface ByteBudgetOptions {
+	/** All together; what is larger counts as this. */
+	readonly bytesMax: number
+	/** So many wait at most. */
+	readonly waitingMax: number
+	/** And so long, in milliseconds. Default: until there is room. */
+	readonly waitMsMax?: number
+	/** Why one is refused, as a sentence. */
+	readonly refusal: string
+}
+
+/** Bounds the memory of what is there whole: who does not fit waits for room, in the order of arrival. */
 export class ByteBudget {
-	readonly #bytesMax: number
-	readonly #waitingMax: number
-	readonly #waiting: Waiting[] = []
+	readonly #options: ByteBudgetOptions
+	readonly #waiting = new Set<Waiting>()
 	#bytes = 0
 
-	constructor(bytesMax: number, waitingMax: number) {
-		this.#bytesMax = bytesMax
-		this.#waitingMax = waitingMax
+	constructor(options: ByteBudgetOptions) {
+		this.#options = options
 	}
 
-	/** Runs `work` when so many bytes are free. Throws Fault when too many wait already. */
-	async spending<T>(bytes: number, work: () => Promise<T>): Promise<T> {
-		const wanted = Math.min(bytes, this.#bytesMax)
+	/** Resolves when so many bytes are free, which disposing gives back. Throws Fault `overloaded`. */
+	async take(bytes: number): Promise<Disposable> {
+		const wanted = Math.min(bytes, this.#options.bytesMax)
 		await this.#enter(wanted)
-		try {
-			return await work()
-		} finally {
+		const taken = new DisposableStack()
+		taken.defer(() => {
 			this.#bytes -= wanted
 			this.#admit()
-		}
+		})
+		return taken
 	}
 
 	#enter(bytes: number): Promise<void> {
-		const { promise, resolve } = Promise.withResolvers<void>()
-		if (this.#waiting.length >= this.#waitingMax) {
-			const message = 'Too many reports are being read.'
-			throw new Fault('overloaded', message, { retrySeconds: RETRY_SECONDS })
-		}
-		this.#waiting.push({ bytes, start: resolve })
+		const { waitingMax, waitMsMax, refusal } = this.#options
+		const { promise, resolve, reject } = Promise.withResolvers<void>()
+		const refused = () => new Fault('overloaded', refusal, { retrySeconds: RETRY_SECONDS })
+		if (this.#waiting.size >= waitingMax) throw refused()
+		const waiting: Waiting = { bytes, start: resolve }
+		this.#waiting.add(waiting)
 		this.#admit()
-		return promise
+		if (waitMsMax === undefined || !this.#waiting.has(waiting)) return promise
+		const timer = setTimeout(() => {
+			this.#waiting.delete(waiting)
+			reject(refused())
+			// Who wants less may fit.
+			this.#admit()
+		}, waitMsMax)
+		return promise.finally(() => clearTimeout(timer))
 	}
 
 	#admit(): void {
-		for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-			if (this.#bytes + next.bytes > this.#bytesMax) return
-			this.#waiting.shift()
+		for (const next of this.#waiting) {
+			if (this.#bytes + next.bytes > this.#options.bytesMax) return
+			this.#waiting.delete(next)
 			this.#bytes += next.bytes
 			next.start()
 		}

@@ -8,6 +8,7 @@ import type { StoreState } from '../remote/mirror.ts'
 import type { TrainingRuns } from '../runs/training-runs.ts'
 import type { StagedExport } from '../upload/staged-export.ts'
 import type { FileReceipt, PieceReceipt, UploadRequest, UploadResult } from '../upload/upload.ts'
+import type { AnswerBudget } from './answer-budget.ts'
 import type { ApiKey, KeyLimit } from './auth.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { Clients } from './clients.ts'
@@ -65,6 +66,10 @@ export interface ServerLimits {
 	readonly bodyBytesMax: number
 	/** All such bodies together, while they are read, wait and run. */
 	readonly bodiesBytesMax: number
+	/** All long answers together, from their beginning until they have left. */
+	readonly answersBytesMax: number
+	/** For how long one waits for room among them, in milliseconds. */
+	readonly answerWaitMsMax: number
 	/** Largest report of a trainer. */
 	readonly reportBytesMax: number
 	/** Reports that are being read at once, all of them together. */
@@ -87,6 +92,8 @@ export interface ServerLimits {
 export const defaultLimits: ServerLimits = {
 	bodyBytesMax: 8 * 1024 * 1024,
 	bodiesBytesMax: 64 * 1024 * 1024,
+	answersBytesMax: 128 * 1024 * 1024,
+	answerWaitMsMax: 10_000,
 	reportBytesMax: 64 * 1024 * 1024,
 	reportsBytesMax: 128 * 1024 * 1024,
 	refusalMs: 1000,
@@ -138,6 +145,7 @@ export interface ServerContext extends ServerDeps {
 	readonly metrics: ServerMetrics
 	readonly clients: Clients
 	readonly bodies: BodyBudget
+	readonly answers: AnswerBudget
 	readonly garbage: Garbage
 	readonly records: RequestRecords
 	/** Null without keys: then everybody is the same client. */

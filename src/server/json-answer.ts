@@ -8,14 +8,22 @@ import { plainStream } from './sse.ts'
 /** Characters of an answer that are made at once. */
 const PIECE_LENGTH = 64 * 1024
 
+export interface JsonAnswerOptions {
+	readonly headers?: Readonly<Record<string, string>>
+	/** Disposed of when the answer has left, or was given to the server whole. */
+	readonly held?: Disposable
+}
+
 /** Answers with what `jsonText` takes. */
 export function answerJson(
 	{ connections, log, records }: Pick<ServerContext, 'connections' | 'log' | 'records'>,
 	request: Request,
 	value: unknown,
-	moreHeaders: Readonly<Record<string, string>> = {},
+	{ headers: moreHeaders = {}, held }: JsonAnswerOptions = {},
 ): Response {
 	const headers = { 'content-type': 'application/json;charset=utf-8', ...moreHeaders }
+	using open = new DisposableStack()
+	if (held !== undefined) open.use(held)
 	const pieces = jsonPieces(value, PIECE_LENGTH)
 	const first = pieces.next().value ?? ''
 	const second = pieces.next()
@@ -23,6 +31,7 @@ export function answerJson(
 	connections.timeReader(request)
 	const record = records.of(request)
 	record.hold()
+	const leaving = open.move()
 	const stream = plainStream({
 		pieces: inTurns([first, second.value], pieces),
 		fail: (error) => {
@@ -31,6 +40,7 @@ export function answerJson(
 			return null
 		},
 		closed: (end) => {
+			leaving.dispose()
 			connections.rest(request)
 			record.over(end)
 		},

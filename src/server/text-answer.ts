@@ -26,9 +26,12 @@ export async function answerWhole(
 	toBody: (results: TextResult[]) => unknown | Promise<unknown>,
 ): Promise<Response> {
 	const { context, request } = session
+	using open = new DisposableStack()
+	open.defer(() => session.close())
 	const results = await context.connections.withoutIdleTimeout(request, () => session.results())
 	if (results === null) return clientClosedRequest()
-	return answerJson(context, request, await toBody(results), sessionHeaders(session))
+	const body = await toBody(results)
+	return answerJson(context, request, body, { headers: sessionHeaders(session), held: open.move() })
 }
 
 /** Answers with server-sent events; the headers go out before the prompt has been read. */

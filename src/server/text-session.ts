@@ -87,12 +87,14 @@ export class OpenSession<T> implements Disposable {
 			checkChoices(generation, context.limits.choicesMax)
 			checkFits(generation, lease, promptField)
 		}
-		checkAnswerBytes(requests, isStreamed, repeatedCharacters)
+		const answerBytes = checkAnswerBytes(requests, isStreamed, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
 		turn[Symbol.dispose]()
 		const record = context.records.of(request)
 		record.queuedAt = performance.now()
+		using answer = new DisposableStack()
+		answer.use(await context.answers.take(answerBytes))
 		const places = held.use(await lease.enter({ choices, client, signal }))
 		record.placedAt = performance.now()
 		const generations = requests.map((textRequest) => {
@@ -105,7 +107,11 @@ export class OpenSession<T> implements Disposable {
 			held.defer(() => generation.close())
 			return generation
 		})
-		return new TextSession(this.#parts, requests, { generations, held: held.move() })
+		return new TextSession(this.#parts, requests, {
+			generations,
+			held: held.move(),
+			answer: answer.move(),
+		})
 	}
 
 	[Symbol.dispose](): void {
@@ -123,19 +129,30 @@ export class TextSession {
 	readonly #generations: readonly TextGeneration[]
 	/** Number of the first choice of each generation. */
 	readonly #firstChoices: readonly number[]
-	/** What has to be given back, in reverse order. */
+	/** What has to be given back when nothing runs any more, in reverse order. */
 	readonly #held: DisposableStack
+	/** What has to be given back when the answer has left. */
+	readonly #answer: DisposableStack
 
 	constructor(
 		{ context, request, lease }: SessionParts<unknown>,
 		requests: readonly TextRequest[],
-		{ generations, held }: { generations: readonly TextGeneration[]; held: DisposableStack },
+		{
+			generations,
+			held,
+			answer,
+		}: {
+			readonly generations: readonly TextGeneration[]
+			readonly held: DisposableStack
+			readonly answer: DisposableStack
+		},
 	) {
 		this.context = context
 		this.request = request
 		this.lease = lease
 		this.#generations = generations
 		this.#held = held
+		this.#answer = answer
 		this.#firstChoices = requests.map((_, i) =>
 			requests.slice(0, i).reduce((sum, { generation }) => sum + generation.n, 0),
 		)
@@ -152,19 +169,20 @@ export class TextSession {
 		return merge(streams.map((stream, i) => renumber(stream, this.#firstChoices[i]!)))
 	}
 
-	/** The whole answers, one per prompt; null when the client has gone. Closes the session. */
+	/** The whole answers, one per prompt; null when the client has gone. Nothing runs any more then. */
 	async results(): Promise<TextResult[] | null> {
 		try {
 			const results = await Promise.all(this.#generations.map((g) => g.result()))
 			return results.every((result) => result !== null) ? results : null
 		} finally {
-			this.close()
+			this.#held.dispose()
 		}
 	}
 
-	/** Aborts what still runs and lets the model go. */
+	/** Aborts what still runs and lets the model go; the answer has left. */
 	close(): void {
 		this.#held.dispose()
+		this.#answer.dispose()
 	}
 }
 
@@ -174,12 +192,12 @@ const ANSWER_BYTES_MAX = 16 * 2 ** 20
 const TOKEN_BYTES = 16
 const LOGPROB_BYTES = 100
 
-/** Refuses what could become too large an answer before anything is made of it. */
+/** Bytes that the answer takes at most; refuses what could become too large before anything is made of it. */
 function checkAnswerBytes(
 	requests: readonly TextRequest[],
 	isStreamed: boolean,
 	repeatedCharacters: number,
-): void {
+): number {
 	let bytes = repeatedCharacters
 	for (const { generation } of requests) {
 		const { n, maxTokens, logprobs, promptLogprobs, promptTokenIds } = generation
@@ -187,6 +205,7 @@ function checkAnswerBytes(
 		if (promptLogprobs !== null) bytes += n * promptTokenIds.length * tokenBytes(promptLogprobs)
 	}
 	if (bytes > ANSWER_BYTES_MAX) throw answerTooLarge(ANSWER_BYTES_MAX, bytes)
+	return bytes
 }
 
 function tokenBytes(logprobs: number | null): number {

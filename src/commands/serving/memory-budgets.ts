@@ -15,6 +15,8 @@ export interface MemoryBudgets {
 	readonly modelBytes: number
 	/** Bodies of requests that are read, wait or run. */
 	readonly bodiesBytes: number
+	/** Long answers, until they have left. */
+	readonly answersBytes: number
 	/** Reports of trainers that are being read. */
 	readonly reportsBytes: number
 	/** Generated and not yet read. */
@@ -31,6 +33,7 @@ export function memoryBudgets(memoryBytes: number): MemoryBudgets {
 	return {
 		modelBytes: Math.max(MIB, modelBytes),
 		bodiesBytes: Math.min(64 * MIB, share),
+		answersBytes: Math.min(128 * MIB, share),
 		reportsBytes: Math.min(128 * MIB, share),
 		backlogBytes: Math.min(64 * MIB, share),
 	}

@@ -21,7 +21,11 @@ const acceptedHeaders = {
 
 /** POST /api/ingest and /api/ingest/complete: what trainers tell while they train. */
 export function ingest(context: ServerContext) {
-	const budget = new ByteBudget(context.limits.reportsBytesMax, WAITING_MAX)
+	const budget = new ByteBudget({
+		bytesMax: context.limits.reportsBytesMax,
+		waitingMax: WAITING_MAX,
+		refusal: 'Too many reports are being read.',
+	})
 	const declaration = {
 		tag: 'Training',
 		content: { 'application/json': Accepted },
@@ -70,16 +74,15 @@ async function take(
 	const declared = request.headers.get('content-length')
 	const bytesMax = declared === null ? limits.reportBytesMax : Number(declared)
 	// Whoever waits for a place moves no byte meanwhile, nor does the disk.
-	return await connections.withoutIdleTimeout(request, () =>
-		budget.spending(bytesMax, async () => {
-			connections.timeReader(request)
-			garbage.makeRoom(bytesMax)
-			const { bytes, parts, size } = await readReport(request, limits.reportBytesMax)
-			connections.suspendTimeout(request)
-			const repeats = new Repeats(size)
-			for await (const part of parts) await trainings.report(toReport(part), repeats)
-			garbage.add(bytes)
-			return new Response(accepted, { headers: acceptedHeaders })
-		}),
-	)
+	return await connections.withoutIdleTimeout(request, async () => {
+		using _room = await budget.take(bytesMax)
+		connections.timeReader(request)
+		garbage.makeRoom(bytesMax)
+		const { bytes, parts, size } = await readReport(request, limits.reportBytesMax)
+		connections.suspendTimeout(request)
+		const repeats = new Repeats(size)
+		for await (const part of parts) await trainings.report(toReport(part), repeats)
+		garbage.add(bytes)
+		return new Response(accepted, { headers: acceptedHeaders })
+	})
 }
