@@ -194,8 +194,10 @@ static inline vf32 vi32_to_float(vi32 v) {
  * of inputs acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 … 127.
  */
 static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+    /* Numbers around it have no fractions. */
+    const float whole = 12582912.0f;
     for (int32_t v = 0; v < 4; v++)
-        EACH_LANE to[16 * v + i] = (int8_t)lrintf(x[v].lane[i]);
+        EACH_LANE to[16 * v + i] = (int8_t)(x[v].lane[i] + whole - whole);
     return 0;
 }
 static inline vq8 vq8_weights(const int8_t *p) {
