@@ -24,7 +24,7 @@ const FRAME_PARTS = 1000
  * processors each of them costs it tokens.
  */
 const PACE_MS = 48
-const FAST_PACE_MS = 200
+const FAST_PACE_MS = 250
 
 /** A drawing of so many parts shows that the stream is faster than anybody reads. */
 const FAST_PARTS = 60
