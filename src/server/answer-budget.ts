@@ -26,10 +26,13 @@ export class AnswerBudget {
 		this.#garbage = garbage
 	}
 
-	/** Waits for room for an answer of at most so many bytes, until it is disposed of. Throws Fault `overloaded`. */
-	async take(bytes: number): Promise<Disposable> {
+	/**
+	 * Waits for room for an answer of at most so many bytes, until it is disposed of; null for short ones,
+	 * which need none. Throws Fault `overloaded`.
+	 */
+	async take(bytes: number): Promise<Disposable | null> {
+		if (bytes <= SHORT_BYTES_MAX) return null
 		const held = new DisposableStack()
-		if (bytes <= SHORT_BYTES_MAX) return held
 		held.use(await this.#budget.take(bytes))
 		held.defer(() => this.#garbage.add(bytes))
 		this.#garbage.makeRoom(bytes)

@@ -6,8 +6,8 @@ import { Turns } from './turns.ts'
 export interface BodyBytes extends Disposable {
 	/** Takes more; disposing gives all of it back. Throws Fault `overloaded`. */
 	take(bytes: number): void
-	/** Resolves when something may be made of the body; others wait until that is disposed of. */
-	turn(): Promise<Disposable>
+	/** Resolves when something may be made of the body; others wait until that is disposed of. Null for a short one. */
+	turn(): Promise<Disposable | null>
 }
 
 /** One client may hold this part of all. */
@@ -65,15 +65,13 @@ export class BodyBudget {
 	}
 
 	/** Of a client's body of so many bytes; short ones are worked on side by side. */
-	async turn(client: string, bytes: number): Promise<Disposable> {
-		if (bytes <= SHORT_BYTES_MAX) return noTurn
+	async turn(client: string, bytes: number): Promise<Disposable | null> {
+		if (bytes <= SHORT_BYTES_MAX) return null
 		const turn = await this.#turns.take(client)
 		this.#garbage.makeRoom(bytes)
 		return turn
 	}
 }
-
-const noTurn: Disposable = { [Symbol.dispose]: () => {} }
 
 class Share implements BodyBytes {
 	readonly #budget: BodyBudget
@@ -90,7 +88,7 @@ class Share implements BodyBytes {
 		this.#held += bytes
 	}
 
-	turn(): Promise<Disposable> {
+	turn(): Promise<Disposable | null> {
 		return this.#budget.turn(this.#client, this.#held)
 	}
 

@@ -28,9 +28,10 @@ export function bodyReader<T extends TSchema>(schema: T, bytesMax: number): Body
 		return body as Static<T>
 	}
 	return async (request, held) => {
-		const bytes = await readPieces(request, bytesMax, held)
+		const body = await readPieces(request, bytesMax, held)
+		if (typeof body === 'string') return await inSlices(checked(body, request.headers))
 		using _turn = await held?.turn()
-		return await inSlices(checked(await textOf(bytes), request.headers))
+		return await inSlices(checked(await textOf(body), request.headers))
 	}
 }
 
@@ -52,9 +53,10 @@ export function overlaidBodyReader<T extends TObject>(
 		return overlaid as Static<T>
 	}
 	return async (request, held) => {
-		const bytes = await readPieces(request, bytesMax, held)
+		const body = await readPieces(request, bytesMax, held)
+		if (typeof body === 'string') return await inSlices(checked(body, request))
 		using _turn = await held?.turn()
-		return await inSlices(checked(await textOf(bytes), request))
+		return await inSlices(checked(await textOf(body), request))
 	}
 }
 

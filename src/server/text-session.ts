@@ -29,7 +29,8 @@ export async function openSession<T extends { readonly model?: string | undefine
 	const asked = await read(request, bytes)
 	const lease = held.use(await context.catalog.acquire(asked.model, request.signal))
 	context.records.of(request).model = lease.id
-	const turn = held.use(await bytes.turn())
+	const turn = await bytes.turn()
+	if (turn !== null) held.use(turn)
 	return new OpenSession({ context, request, client, asked, lease, turn }, held.move())
 }
 
@@ -51,7 +52,7 @@ interface SessionParts<T> {
 	readonly asked: T
 	readonly lease: ModelLease
 	/** To make prompts of what is asked. */
-	readonly turn: Disposable
+	readonly turn: Disposable | null
 }
 
 /** A session in which nothing runs yet; `using` gives back what it holds unless it is started. */
@@ -90,11 +91,12 @@ export class OpenSession<T> implements Disposable {
 		const answerBytes = checkAnswerBytes(requests, isStreamed, repeatedCharacters)
 		using held = this.#held.move()
 		const choices = requests.reduce((sum, { generation }) => sum + generation.n, 0)
-		turn[Symbol.dispose]()
+		turn?.[Symbol.dispose]()
 		const record = context.records.of(request)
 		record.queuedAt = performance.now()
-		using answer = new DisposableStack()
-		answer.use(await context.answers.take(answerBytes))
+		const answer = await context.answers.take(answerBytes)
+		using unanswered = answer === null ? null : new DisposableStack()
+		unanswered?.use(answer)
 		const places = held.use(await lease.enter({ choices, client, signal }))
 		record.placedAt = performance.now()
 		const generations = requests.map((textRequest) => {
@@ -110,7 +112,7 @@ export class OpenSession<T> implements Disposable {
 		return new TextSession(this.#parts, requests, {
 			generations,
 			held: held.move(),
-			answer: answer.move(),
+			answer: unanswered?.move() ?? null,
 		})
 	}
 
@@ -131,8 +133,8 @@ export class TextSession {
 	readonly #firstChoices: readonly number[]
 	/** What has to be given back when nothing runs any more, in reverse order. */
 	readonly #held: DisposableStack
-	/** What has to be given back when the answer has left. */
-	readonly #answer: DisposableStack
+	/** The room of a long answer, to be given back when it has left. */
+	readonly #answer: Disposable | null
 
 	constructor(
 		{ context, request, lease }: SessionParts<unknown>,
@@ -144,7 +146,7 @@ export class TextSession {
 		}: {
 			readonly generations: readonly TextGeneration[]
 			readonly held: DisposableStack
-			readonly answer: DisposableStack
+			readonly answer: Disposable | null
 		},
 	) {
 		this.context = context
@@ -182,7 +184,7 @@ export class TextSession {
 	/** Aborts what still runs and lets the model go; the answer has left. */
 	close(): void {
 		this.#held.dispose()
-		this.#answer.dispose()
+		this.#answer?.[Symbol.dispose]()
 	}
 }
 

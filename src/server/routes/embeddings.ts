@@ -45,7 +45,7 @@ async function embed(
 		vocabSize: config.vocabSize,
 		width: config.nEmbd,
 		contextLength: config.contextLength,
-	}).finally(() => turn[Symbol.dispose]())
+	}).finally(() => turn?.[Symbol.dispose]())
 	record.queuedAt = performance.now()
 	using _places = await lease.enter({ choices: 1, client, signal: request.signal })
 	record.placedAt = performance.now()
