@@ -4,8 +4,8 @@ const MIB = 2 ** 20
 const OWN_BYTES = 112 * MIB
 
 /** Default of `--kv-memory`, smallest and largest: a quarter of the budget for models bounds it, too. */
-const KV_BYTES_MIN = 512 * MIB
-const KV_BYTES_MAX = 1024 * MIB
+const DEFAULT_KV_BYTES_MIN = 512 * MIB
+const DEFAULT_KV_BYTES_MAX = 1024 * MIB
 /** Largest part of the budget for models that one model gets for keys and values because there is much of it. */
 const KV_SHARE = 1 / 8
 
@@ -45,5 +45,5 @@ export function memoryBudgets(memoryBytes: number): MemoryBudgets {
  */
 export function kvBudget(memoryBytes: number): number {
 	const share = Math.floor(memoryBudgets(memoryBytes).modelBytes * KV_SHARE)
-	return Math.max(KV_BYTES_MIN, Math.min(KV_BYTES_MAX, share))
+	return Math.max(DEFAULT_KV_BYTES_MIN, Math.min(DEFAULT_KV_BYTES_MAX, share))
 }
