@@ -30,7 +30,7 @@ export class AnswerBudget {
 	 * Waits for room for an answer of at most so many bytes, until it is disposed of; null for short ones,
 	 * which need none. Throws Fault `overloaded`.
 	 */
-	async take(bytes: number): Promise<Disposable | null> {
+	async take(bytes: number): Promise<DisposableStack | null> {
 		if (bytes <= SHORT_BYTES_MAX) return null
 		const held = new DisposableStack()
 		held.use(await this.#budget.take(bytes))

@@ -1,8 +1,8 @@
-/** Longer bodies count; what shorter ones leave behind the engine finds by itself. */
+/** Longer bodies and answers count; what shorter ones leave behind the engine finds by itself. */
 export const SHORT_BYTES_MAX = 64 * 1024
 
 /**
- * Bytes of long bodies that were let go and take memory until they are collected. The engine collects by
+ * Bytes of long bodies and answers that were let go and take memory until they are collected. The engine collects by
  * the machine's memory and the number of its objects: it knows no limit of the process, and a text of
  * megabytes is one object.
  */
@@ -17,12 +17,12 @@ export class Garbage {
 		this.#collect = collect
 	}
 
-	/** A body of so many bytes is needed no more. */
+	/** A body or an answer of so many bytes is needed no more. */
 	add(bytes: number): void {
 		if (bytes > SHORT_BYTES_MAX) this.#bytes += bytes
 	}
 
-	/** Before something is made of a body of so many bytes. */
+	/** Before something is made of a body of so many bytes, or an answer of as many. */
 	makeRoom(bytes: number): void {
 		if (bytes <= SHORT_BYTES_MAX || this.#bytes <= this.#bytesMax) return
 		this.#bytes = 0

@@ -11,7 +11,7 @@ const PIECE_LENGTH = 64 * 1024
 export interface JsonAnswerOptions {
 	readonly headers?: Readonly<Record<string, string>>
 	/** Disposed of when the answer has left, or was given to the server whole. */
-	readonly held?: Disposable
+	readonly held?: DisposableStack
 }
 
 /** Answers with what `jsonText` takes. */
@@ -22,8 +22,7 @@ export function answerJson(
 	{ headers: moreHeaders = {}, held }: JsonAnswerOptions = {},
 ): Response {
 	const headers = { 'content-type': 'application/json;charset=utf-8', ...moreHeaders }
-	using open = new DisposableStack()
-	if (held !== undefined) open.use(held)
+	using open = held
 	const pieces = jsonPieces(value, PIECE_LENGTH)
 	const first = pieces.next().value ?? ''
 	const second = pieces.next()
@@ -31,7 +30,7 @@ export function answerJson(
 	connections.timeReader(request)
 	const record = records.of(request)
 	record.hold()
-	const leaving = open.move()
+	const leaving = open?.move()
 	const stream = plainStream({
 		pieces: inTurns([first, second.value], pieces),
 		fail: (error) => {
@@ -40,7 +39,7 @@ export function answerJson(
 			return null
 		},
 		closed: (end) => {
-			leaving.dispose()
+			leaving?.dispose()
 			connections.rest(request)
 			record.over(end)
 		},

@@ -27,12 +27,8 @@ export function bodyReader<T extends TSchema>(schema: T, bytesMax: number): Body
 		check(body)
 		return body as Static<T>
 	}
-	return async (request, held) => {
-		const body = await readPieces(request, bytesMax, held)
-		if (typeof body === 'string') return await inSlices(checked(body, request.headers))
-		using _turn = await held?.turn()
-		return await inSlices(checked(await textOf(body), request.headers))
-	}
+	return (request, held) =>
+		readChecked(request, bytesMax, held, (text) => checked(text, request.headers))
 }
 
 /** The same where parameters may be in the query instead, where they win; the body may be empty. */
@@ -52,12 +48,20 @@ export function overlaidBodyReader<T extends TObject>(
 		check(overlaid)
 		return overlaid as Static<T>
 	}
-	return async (request, held) => {
-		const body = await readPieces(request, bytesMax, held)
-		if (typeof body === 'string') return await inSlices(checked(body, request))
-		using _turn = await held?.turn()
-		return await inSlices(checked(await textOf(body), request))
-	}
+	return (request, held) => readChecked(request, bytesMax, held, (text) => checked(text, request))
+}
+
+/** What `check` makes of the text of a body: of long ones, one at a time. */
+async function readChecked<T>(
+	request: Request,
+	bytesMax: number,
+	held: BodyBytes | undefined,
+	check: (text: string) => Steps<T>,
+): Promise<T> {
+	const body = await readPieces(request, bytesMax, held)
+	if (typeof body === 'string') return await inSlices(check(body))
+	using _turn = await held?.turn()
+	return await inSlices(check(await textOf(body)))
 }
 
 /** Reads again what JSON.parse has rounded, in fields that take 64 bits. */

@@ -94,9 +94,7 @@ export class OpenSession<T> implements Disposable {
 		turn?.[Symbol.dispose]()
 		const record = context.records.of(request)
 		record.queuedAt = performance.now()
-		const answer = await context.answers.take(answerBytes)
-		using unanswered = answer === null ? null : new DisposableStack()
-		unanswered?.use(answer)
+		using room = await context.answers.take(answerBytes)
 		const places = held.use(await lease.enter({ choices, client, signal }))
 		record.placedAt = performance.now()
 		const generations = requests.map((textRequest) => {
@@ -112,7 +110,7 @@ export class OpenSession<T> implements Disposable {
 		return new TextSession(this.#parts, requests, {
 			generations,
 			held: held.move(),
-			answer: unanswered?.move() ?? null,
+			answer: room?.move() ?? null,
 		})
 	}
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AnswerBudget } from '../../src/server/answer-budget.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
-import { Garbage } from '../../src/server/garbage.ts'
+import { countedGarbage } from '../helpers/counted-garbage.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
@@ -11,12 +11,9 @@ const KIB = 1024
 
 /** A budget that counts its collections. */
 function watched({ answerWaitMsMax = 10_000, garbageBytesMax = Number.POSITIVE_INFINITY } = {}) {
-	let collections = 0
-	const garbage = new Garbage(garbageBytesMax, () => {
-		collections++
-	})
+	const { garbage, collections } = countedGarbage(garbageBytesMax)
 	const budget = new AnswerBudget({ answersBytesMax: 1000 * KIB, answerWaitMsMax }, garbage)
-	return { budget, collections: () => collections }
+	return { budget, collections }
 }
 
 describe('room for long answers', () => {
@@ -51,7 +48,7 @@ describe('room for long answers', () => {
 		using _most = await budget.take(800 * KIB)
 		const tooMuch = budget.take(300 * KIB)
 		const enough = budget.take(100 * KIB)
-		expect(tooMuch).rejects.toThrow('too many long answers are under way')
+		await expect(tooMuch).rejects.toThrow('too many long answers are under way')
 		using _room = await enough
 	})
 
@@ -72,12 +69,21 @@ function openApp() {
 		deps: { limits: { ...defaultLimits, answersBytesMax: 150 * KIB, answerWaitMsMax: 20 } },
 	})
 	const body = { prompt: 'a'.repeat(50 * KIB), n: 2, max_tokens: 1, echo: true }
-	return { runs, ask: (more = {}) => app.post('/v1/completions', { ...body, ...more }) }
+	const ask = (more = {}) => app.post('/v1/completions', { ...body, ...more })
+	/** The answer to one more request, which is to run. */
+	const answer = async () => {
+		const next = runs.length
+		const answering = ask()
+		await eventually(() => runs.length === next + 1)
+		saying('hi')(runs[next]!)
+		return await answering
+	}
+	return { runs, ask, answer }
 }
 
 describe('a request with a long answer', () => {
 	test('gets 503 when there is no room for long, and an answer when there is', async () => {
-		const { runs, ask } = openApp()
+		const { runs, ask, answer } = openApp()
 		const first = ask()
 		await eventually(() => runs.length === 1)
 		const refused = await ask()
@@ -85,37 +91,25 @@ describe('a request with a long answer', () => {
 		expect(refused.headers.get('retry-after')).not.toBeNull()
 		saying('hi')(runs[0]!)
 		expect((await (await first).text()).length).toBeGreaterThan(100 * KIB)
-		const again = ask()
-		await eventually(() => runs.length === 2)
-		saying('hi')(runs[1]!)
-		expect((await again).status).toBe(200)
+		expect((await answer()).status).toBe(200)
 	})
 
 	test('takes room until its last byte has left, not only while it is made', async () => {
-		const { runs, ask } = openApp()
-		const first = ask()
-		await eventually(() => runs.length === 1)
-		saying('hi')(runs[0]!)
-		const unread = await first
+		const { ask, answer } = openApp()
+		const unread = await answer()
 		expect((await ask()).status).toBe(503)
 		await unread.body!.cancel()
-		const again = ask()
-		await eventually(() => runs.length === 2)
-		saying('hi')(runs[1]!)
-		expect((await again).status).toBe(200)
+		expect((await answer()).status).toBe(200)
 	})
 
 	test('gives its room back when it fails, as a stream, too', async () => {
-		const { runs, ask } = openApp()
+		const { runs, ask, answer } = openApp()
 		for (const [i, stream] of [false, true].entries()) {
 			const failing = ask({ stream })
 			await eventually(() => runs.length === i + 1)
 			runs[i]!.fail(new Error('the engine has died'))
 			await (await failing).text()
 		}
-		const again = ask()
-		await eventually(() => runs.length === 3)
-		saying('hi')(runs[2]!)
-		expect((await again).status).toBe(200)
+		expect((await answer()).status).toBe(200)
 	})
 })

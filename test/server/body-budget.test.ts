@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { BodyBudget } from '../../src/server/body-budget.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { Garbage } from '../../src/server/garbage.ts'
+import { countedGarbage } from '../helpers/counted-garbage.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
@@ -34,19 +35,19 @@ test('one client holds no more than half', () => {
 
 /** A budget that counts its collections, with shares of long bodies. */
 function watched(garbageBytesMax: number) {
-	let collections = 0
-	const garbage = new Garbage(garbageBytesMax, () => {
-		collections++
-	})
+	const { garbage, collections } = countedGarbage(garbageBytesMax)
 	const budget = new BodyBudget(1024 * KIB, garbage)
-	return {
-		collections: () => collections,
-		share(bytes: number, client = 'a') {
-			const share = budget.open(client)
-			share.take(bytes)
-			return share
-		},
+	const share = (bytes: number, client = 'a') => {
+		const taken = budget.open(client)
+		taken.take(bytes)
+		return taken
 	}
+	/** A request from its beginning to its end. */
+	const ask = async (bytes: number) => {
+		using bodyBytes = share(bytes)
+		using _turn = await bodyBytes.turn()
+	}
+	return { collections, share, ask }
 }
 
 test('something is made of one long body at a time, in the order of arrival', async () => {
@@ -87,16 +88,12 @@ test('who fails gives the turn on', async () => {
 		using _turn = await share(100 * KIB).turn()
 		throw new Error('not JSON')
 	}
-	expect(failing()).rejects.toThrow('not JSON')
+	await expect(failing()).rejects.toThrow('not JSON')
 	using _turn = await share(100 * KIB).turn()
 })
 
 test('what long bodies have left is collected before something is made of the next', async () => {
-	const { share, collections } = watched(250 * KIB)
-	const ask = async (bytes: number) => {
-		using bodyBytes = share(bytes)
-		using _turn = await bodyBytes.turn()
-	}
+	const { ask, collections } = watched(250 * KIB)
 	for (let i = 0; i < 3; i++) await ask(100 * KIB)
 	expect(collections()).toBe(0)
 	await ask(100 * KIB)
@@ -108,11 +105,7 @@ test('what long bodies have left is collected before something is made of the ne
 })
 
 test('short bodies neither count as garbage nor have it collected', async () => {
-	const { share, collections } = watched(150 * KIB)
-	const ask = async (bytes: number) => {
-		using bodyBytes = share(bytes)
-		using _turn = await bodyBytes.turn()
-	}
+	const { ask, collections } = watched(150 * KIB)
 	for (let i = 0; i < 100; i++) await ask(64 * KIB)
 	await ask(100 * KIB)
 	expect(collections()).toBe(0)

@@ -102,6 +102,7 @@ async function findComing(
 			...companions.map((name) => basename(name)),
 			...(paths.length === 1 ? [] : own),
 		]
+		if (awaited.length === 0) continue
 		const isTemporary = (name: string) =>
 			awaited.some((each) => name.startsWith(each) || (/^[.~]/.test(name) && name.includes(each)))
 		for (const name of await namesIn(directory)) {

@@ -55,7 +55,7 @@ interface Trust {
  */
 export class Guesser {
 	readonly #table = new GuessTable()
-	readonly #costs: StepCosts
+	readonly costs: StepCosts
 	readonly #uniform: DrawNumber
 	readonly #readLikely: ReadLikely
 	/** Of those that take the likeliest token, and of those that draw. */
@@ -65,7 +65,7 @@ export class Guesser {
 	#kind = 0
 
 	constructor(costs: StepCosts, uniform: DrawNumber, readLikely: ReadLikely) {
-		this.#costs = costs
+		this.costs = costs
 		this.#uniform = uniform
 		this.#readLikely = readLikely
 	}
@@ -80,7 +80,7 @@ export class Guesser {
 		if (sequence.editsLogits || request.logprobs !== null) return 0
 		// What a row costs is only seen where one is computed: once in a while, whatever it is worth.
 		const isTry =
-			this.#costs.wantsTry && rows === decoding && Number.isFinite(this.#costs.ofOneMore(rows))
+			this.costs.wantsTry && rows === decoding && Number.isFinite(this.costs.ofOneMore(rows))
 		if (!isTry && !this.#pays(1, decoding, rows)) return 0
 		const ahead = Math.min(window.free, request.maxTokens - generatedCount) - 1
 		const most = Math.min(isTry ? 1 : GUESSES_MAX, ahead)
@@ -127,7 +127,7 @@ export class Guesser {
 
 	/** Whether a token more, perhaps, is worth a longer step of so many tokens and rows. */
 	#pays(chance: number, tokens: number, rows: number): boolean {
-		return chance / tokens > WORTH_MIN * this.#costs.ofOneMore(rows)
+		return chance / tokens > WORTH_MIN * this.costs.ofOneMore(rows)
 	}
 
 	/** Learns whether a guess behind the first `length` tokens, for the draw `ahead` of the next one, would have been right. */

@@ -47,8 +47,6 @@ export class ModelRunner {
 	readonly #kept: { readonly resting: number; readonly pausing: number }
 	readonly #scheduler: Scheduler
 	readonly #guesser: Guesser | null = null
-	/** Of steps with guesses; null where none are made. */
-	readonly #costs: StepCosts | null = null
 	readonly #sampler: Sampler
 	readonly #logprobs: LogprobReader
 	readonly #meanHidden: MeanHidden
@@ -90,8 +88,11 @@ export class ModelRunner {
 		if (arena.byteLength >= weightBytesMin) {
 			const isMeasured = costs === 'measured' && !othersRun
 			const likely = new LikelyTokens(kernels, this.#gpt.logits, tokenCount)
-			this.#costs = isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed()
-			this.#guesser = new Guesser(this.#costs, kernels.uniform, (row) => likely.read(row))
+			this.#guesser = new Guesser(
+				isMeasured ? StepCosts.measure(this.#gpt, limits.rowsMax) : StepCosts.assumed(),
+				kernels.uniform,
+				(row) => likely.read(row),
+			)
 		}
 		this.#scheduler = new Scheduler(this.#cache, limits, this.#guesser)
 		this.#sampler = new Sampler(kernels, this.#gpt.logits, { tokenCount, ...limits })
@@ -212,8 +213,8 @@ export class ModelRunner {
 	/** Steps that decode, and read nothing else, show what rows cost. */
 	#noteCost(spans: readonly Span[], seconds: number): void {
 		const decodes = spans.every(({ count, draws }) => count === draws)
-		if (decodes) this.#costs?.took(spans.length, this.#gpt.batch.rowCount, seconds)
-		else this.#costs?.tookOther()
+		if (decodes) this.#guesser?.costs.took(spans.length, this.#gpt.batch.rowCount, seconds)
+		else this.#guesser?.costs.tookOther()
 	}
 
 	/** Reads the wanted logits; of each span, the tokens that are drawn from it. */

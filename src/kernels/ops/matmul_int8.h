@@ -188,7 +188,7 @@ static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_
     const float *bias = panel_bias(job, index, padded_bias);
     const int32_t n_vecs = panel_vecs(job, index);
     /* Each tile of many rows fetches its part of the panel that comes next. */
-    const int64_t tile_fetches = bytes / ((job->m + TILE_ROWS - 1) / TILE_ROWS);
+    const int64_t tile_fetches = bytes / tiles_of(job->m);
     for (int32_t r = 0, rows; r < n_rows; r += rows) {
         rows = next_tile_rows(n_rows - r);
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;

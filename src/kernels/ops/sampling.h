@@ -383,10 +383,13 @@ static int32_t draw(const candidates *kept, double u) {
     for (int32_t i = 0; i < n; stretches++) {
         const int32_t end = n - i < stretch ? n : i + stretch;
         before[stretches] = sum;
-        sum += is_exact ? sum_in_lanes(kept->p + i, end - i) : 0;
-        for (; !is_exact && i < end; i++)
-            sum += (double)kept->p[i];
-        i = end;
+        if (is_exact) {
+            sum += sum_in_lanes(kept->p + i, end - i);
+            i = end;
+        } else {
+            for (; i < end; i++)
+                sum += (double)kept->p[i];
+        }
     }
     const double target = u * sum;
     while (stretches > 1 && before[stretches - 1] > target)

@@ -518,6 +518,17 @@ describe('what cannot be read at the moment', () => {
 	})
 })
 
+/** Resolves when the store has looked at each of these runs four times: looks at what changes are a second apart. */
+function fourLooksAt(store: CheckpointStore, runs: readonly string[]): Promise<void> {
+	const looks = new Map(runs.map((name) => [name, 0]))
+	const { promise, resolve } = Promise.withResolvers<void>()
+	store.onLook((names) => {
+		for (const name of names) looks.set(name, (looks.get(name) ?? 0) + 1)
+		if ([...looks.values()].every((count) => count >= 4)) resolve()
+	})
+	return promise
+}
+
 describe('a file that somebody has open for writing', () => {
 	test('is no version yet, however long its writer pauses and whatever its length', async () => {
 		using directory = new TestDirectory()
@@ -526,16 +537,10 @@ describe('a file that somebody has open for writing', () => {
 		await store.inspected()
 		const before = store.find('run')?.served
 		const path = join(directory.path, 'run/checkpoint-1.json')
-		const { promise: isLooked, resolve: looked } = Promise.withResolvers<void>()
 		{
 			await using file = await open(path, 'r+')
 			await file.write(binary.subarray(0, 900), 0, 900, 0)
-			// The looks at a file that changes are a second apart: three of them.
-			let looks = 0
-			store.onLook((names) => {
-				if (names.includes('run') && ++looks === 4) looked()
-			})
-			await isLooked
+			await fourLooksAt(store, ['run'])
 			expect(store.find('run')?.served).toBe(before as never)
 			expect(store.find('run')?.fault?.reason).toContain('somebody has it open for writing')
 		}
@@ -569,8 +574,6 @@ describe('a file that somebody has open for writing', () => {
 		const store = await directory.open({ inspects: false, overwriteMsMax: 100 })
 		const before = runs.map(({ name }) => store.find(name)?.served)
 		expect(before).not.toContain(undefined)
-		const looks = new Map(runs.map(({ name }) => [name, 0]))
-		const { promise: areLooked, resolve: looked } = Promise.withResolvers<void>()
 		{
 			await using stack = new AsyncDisposableStack()
 			for (const { path } of runs) {
@@ -578,11 +581,10 @@ describe('a file that somebody has open for writing', () => {
 				const half = readFileSync(path).subarray(0, 900)
 				await file.write(half, 0, half.length, 0)
 			}
-			store.onLook((names) => {
-				for (const name of names) looks.set(name, (looks.get(name) ?? 0) + 1)
-				if ([...looks.values()].every((count) => count >= 4)) looked()
-			})
-			await areLooked
+			await fourLooksAt(
+				store,
+				runs.map(({ name }) => name),
+			)
 			for (const [i, { name }] of runs.entries()) {
 				expect([name, store.find(name)?.served]).toEqual([name, before[i]])
 				expect(store.find(name)?.fault?.reason).toContain('somebody has it open for writing')
@@ -624,8 +626,6 @@ describe('a file that somebody has open for writing', () => {
 		const store = await directory.open({ inspects: false, overwriteMsMax: 100 })
 		const before = runs.map(({ name }) => store.find(name)?.served)
 		expect(before).not.toContain(undefined)
-		const looks = new Map(runs.map(({ name }) => [name, 0]))
-		const { promise: areLooked, resolve: looked } = Promise.withResolvers<void>()
 		{
 			await using stack = new AsyncDisposableStack()
 			for (const { first, temporary } of runs) {
@@ -633,11 +633,10 @@ describe('a file that somebody has open for writing', () => {
 				cpSync(first, `${first}.new`)
 				renameSync(`${first}.new`, first)
 			}
-			store.onLook((names) => {
-				for (const name of names) looks.set(name, (looks.get(name) ?? 0) + 1)
-				if ([...looks.values()].every((count) => count >= 4)) looked()
-			})
-			await areLooked
+			await fourLooksAt(
+				store,
+				runs.map(({ name }) => name),
+			)
 			for (const [i, { name, temporary }] of runs.entries()) {
 				expect([name, store.find(name)?.served]).toEqual([name, before[i]])
 				expect(store.find(name)?.fault?.reason).toContain(`somebody writes ${basename(temporary)}`)
