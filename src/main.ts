@@ -7,6 +7,7 @@ import { version } from '../package.json'
 import { exitStatus } from './commands/command.ts'
 import { Output, outputComplaint, outputStatus } from './commands/output.ts'
 import { runCommand } from './commands/run-command.ts'
+import { restartProcess } from './kernels/binding.ts'
 import { LibraryUnavailableError } from './kernels/library-path.ts'
 import { messageOf } from './lib/errors.ts'
 
@@ -50,6 +51,7 @@ const status = await runCommand({
 	isErrorTerminal: process.stderr.isTTY === true,
 	print: (text) => output.write(text),
 	warn: (text, written) => process.stderr.write(text, written),
+	restart: (variables) => restartProcess({ ...process.env, ...variables }),
 	stopRequested,
 }).catch((error: unknown) => {
 	process.stderr.write(`alpha: ${messageOf(error)}\n`)

@@ -29,6 +29,7 @@ import { Listener, type ListenerOptions } from './serving/listener.ts'
 import { boundSendBuffers, findAcceptance } from './serving/listening-sockets.ts'
 import { LogOutput } from './serving/log-output.ts'
 import { memoryBudgets } from './serving/memory-budgets.ts'
+import { smallHeap } from './serving/small-heap.ts'
 import { SpanExporter } from './serving/span-exporter.ts'
 import { inheritedSocket, Supervisor } from './serving/supervisor.ts'
 import {
@@ -71,6 +72,8 @@ export const serveCommand: Command = {
 			context.print(formatSettings(serveOptions(readMachine()), config, origins))
 			return 0
 		}
+		const variables = smallHeap(readMachine().memoryBytes, context.env)
+		if (variables !== null) context.restart(variables)
 		const format = logFormat(config, context)
 		using output = new LogOutput({
 			write: context.warn,

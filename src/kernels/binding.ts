@@ -5,7 +5,7 @@
  */
 
 import { dlopen, type FFIFunction, FFIType, type Pointer, ptr, read } from 'bun:ffi'
-import { closeSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 
 const { ptr: pointer, cstring, i32, i64_fast: i64, f32, f64, void: none } = FFIType
 
@@ -416,6 +416,7 @@ interface Libc {
 	dup3(source: number, target: number, flags: number): number
 	getsockname(fd: number, address: Uint8Array, size: Uint32Array): number
 	socket(domain: number, type: number, protocol: number): number
+	execve(path: Uint8Array, argv: BigUint64Array, env: BigUint64Array): number
 	sendto(
 		fd: number,
 		bytes: Uint8Array,
@@ -445,6 +446,7 @@ function openLibc(): Libc {
 		dup3: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
 		getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
 		socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+		execve: { args: ['ptr', 'ptr', 'ptr'], returns: 'i32' },
 		sendto: { args: ['i32', 'ptr', 'u64', 'i32', 'ptr', 'u32'], returns: 'i64' },
 		__errno_location: { args: [], returns: 'ptr' },
 	}).symbols as unknown as Libc
@@ -583,6 +585,24 @@ export function sendDatagram(path: string, text: string): boolean {
 	const sent = sendto(fd, bytes, bytes.length, noSignal | withoutWaiting, address, address.length)
 	closeSync(fd)
 	return Number(sent) === bytes.length
+}
+
+/**
+ * Starts this program anew in its process, with the same arguments and open descriptors but those that are closed on
+ * exec. Returns only where the system refuses.
+ */
+export function restartProcess(env: Readonly<Record<string, string | undefined>>): void {
+	if (!isLinux) return
+	// Not process.argv, which has paths of Bun's own.
+	const argv = readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1)
+	const variables = Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`)
+	const lists = [argv, variables].map((texts) => texts.map(cString))
+	const [arguments_, environment] = lists.map((list) =>
+		BigUint64Array.from([...list.map((text) => BigInt(pointerOf(text))), 0n]),
+	)
+	openLibc().execve(cString(process.execPath), arguments_!, environment!)
+	// Until here what the addresses point to must not be collected.
+	lists.length = 0
 }
 
 /**

@@ -1,7 +1,8 @@
 /** A slice of what `bun run test:faults` measures: what does not depend on the machine's speed. */
 import { expect, test } from 'bun:test'
+import { canLimitMemory } from '../helpers/memory-group.ts'
 import { isolation, leaks } from './goals/load-goals.ts'
-import { canLimitMemory, memoryLimits } from './goals/memory-limit.ts'
+import { memoryLimits } from './goals/memory-limit.ts'
 
 for (const goal of [leaks, isolation]) {
 	test(`${goal.id}: ${goal.goal}`, async () => {

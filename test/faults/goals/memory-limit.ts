@@ -1,12 +1,11 @@
 /** The server inside a container's memory limit, under the heaviest requests that are allowed, all at once. */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import {
 	type AlphaServer,
 	executablePath,
 	startAlpha,
 	uploadSecret,
 } from '../../helpers/alpha-server.ts'
+import { createMemoryGroup } from '../../helpers/memory-group.ts'
 import { bodiesOf } from '../costs/costs.ts'
 import { heaviest } from '../costs/heaviest.ts'
 import type { Goal } from './goal.ts'
@@ -16,40 +15,6 @@ const MIB = 2 ** 20
 const PARALLEL = 24
 /** Requests wait no longer than that for an answer: what counts is that the server lives. */
 const PATIENCE_MS = 20_000
-
-/** A control group of version 1 or 2 with this limit; null where none can be made. */
-function createGroup(bytes: number) {
-	const hierarchies = [
-		{
-			root: '/sys/fs/cgroup/memory',
-			limit: 'memory.limit_in_bytes',
-			most: 'memory.max_usage_in_bytes',
-		},
-		{ root: '/sys/fs/cgroup', limit: 'memory.max', most: 'memory.peak' },
-	]
-	for (const { root, limit, most } of hierarchies) {
-		const path = join(root, `alpha-test-${process.pid}-${bytes}`)
-		try {
-			mkdirSync(path)
-			writeFileSync(join(path, limit), `${bytes}`)
-			return {
-				/** Most memory of the group so far, files that were read included. */
-				most: () => Number(readFileSync(join(path, most), 'utf8')),
-				procs: join(path, 'cgroup.procs'),
-				[Symbol.dispose]: () => rmdirSync(path),
-			}
-		} catch {
-			// Not this version, or not ours to make.
-		}
-	}
-	return null
-}
-
-/** True where this process may limit the memory of others. */
-export function canLimitMemory(): boolean {
-	using group = createGroup(MIB)
-	return group !== null
-}
 
 /** The heaviest bodies, so many at a time, in an order that mixes endpoints. */
 async function sendFor(server: AlphaServer, ms: number): Promise<Map<number, number>> {
@@ -102,9 +67,9 @@ async function upload(server: AlphaServer, isOver: () => boolean): Promise<void>
 }
 
 async function survives(bytes: number, ms: number) {
-	using group = createGroup(bytes)
+	using group = createMemoryGroup(bytes)
 	if (group === null) return null
-	const command = ['sh', '-c', `echo $$ > ${group.procs} && exec "$0" "$@"`, executablePath]
+	const command = group.within(executablePath)
 	await using server = await startAlpha({ command, runs: ['v2-bpe-chat'], args: ['--threads=1'] })
 	let isOver = false
 	const uploading = upload(server, () => isOver)
