@@ -56,12 +56,17 @@ export async function write(page: Page, prompt: string): Promise<void> {
 /** Resolves when what runs in Write has ended and all of its tokens are elements. */
 export async function written(page: Page): Promise<void> {
 	await page.locator('.token').first().waitFor({ state: 'attached' })
-	await page.locator('#continue').waitFor()
+	await rested(page)
 	await page.waitForFunction(() =>
 		[...document.querySelectorAll('#output .block')].every(
 			(block) => block.childElementCount === block.childNodes.length,
 		),
 	)
+}
+
+/** Resolves when nothing runs in Write. */
+export function rested(page: Page): Promise<void> {
+	return page.locator('#view-write:has(#output:not([aria-busy="true"])) #continue').waitFor()
 }
 
 /** The text of the sheet, once it is this. */

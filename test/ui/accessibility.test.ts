@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import type { Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
-import { PageBrowser, write } from '../helpers/web-page.ts'
+import { PageBrowser, rested, write } from '../helpers/web-page.ts'
 
 setDefaultTimeout(60_000)
 
@@ -118,7 +118,7 @@ describe.skipIf(chromiumPath === null)(`accessibility of the page${chromiumNote}
 		await page.keyboard.press('Enter')
 		await page.locator('.token').first().waitFor({ state: 'attached' })
 		expect(await focused()).not.toBe('BODY')
-		await page.locator('#continue').waitFor()
+		await rested(page)
 		expect(await focused()).not.toBe('BODY')
 		await page.focus('#edit')
 		await page.keyboard.press('Enter')

@@ -1,8 +1,9 @@
 /** How the page takes an event of a completion apart. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseCompletionChunk } from '../../src/ui/page/completion-events.js'
+import { addCompletionPieces } from '../../src/ui/page/completion-events.js'
 
+type Piece = Parameters<typeof addCompletionPieces>[1][number]
 type Top = [token: string, logprob: number][]
 
 interface Token {
@@ -38,17 +39,23 @@ function choiceJson(tokens: readonly Token[], index: number): string {
 const eventJson = (choices: readonly (readonly Token[])[]) =>
 	`{"id":"cmpl-1","choices":[${choices.map(choiceJson).join(',')}]}`
 
+/** What an event tells. */
+function piecesOf(json: string): Piece[] {
+	const pieces: Piece[] = []
+	expect(addCompletionPieces(json, pieces, 0)).toBeNull()
+	return pieces
+}
+
 /** The tokens of each choice, as they are stored. */
-function storedDetails(json: string): Token[][] {
-	const { choices } = parseCompletionChunk(json)
-	return choices.map(({ details }: { details: Token[] }) => JSON.parse(JSON.stringify(details)))
+function storedTokens(json: string): Token[][] {
+	return piecesOf(json).map(({ tokens }) => JSON.parse(JSON.stringify(tokens)))
 }
 
 describe('an event of a completion', () => {
 	test('tells the tokens and alternatives that the server has sent, whatever is in their texts', () => {
-		const choices = fc.array(fc.array(token, { maxLength: 3 }), { maxLength: 3 })
+		const choices = fc.array(fc.array(token, { maxLength: 3 }), { minLength: 1, maxLength: 3 })
 		const property = fc.property(choices, (sent) => {
-			expect(storedDetails(eventJson(sent))).toEqual(sent.map((tokens) => [...tokens]))
+			expect(storedTokens(eventJson(sent))).toEqual(sent.map((tokens) => [...tokens]))
 		})
 		fc.assert(property, { numRuns: 500, seed: 1 })
 	})
@@ -60,14 +67,14 @@ describe('an event of a completion', () => {
 			[' b', -2],
 		]
 		const json = eventJson([[{ token: '1', logprob: -1, top }]])
-		expect(parseCompletionChunk(json).choices[0].details[0].top).toEqual(top)
+		expect(piecesOf(json)[0]?.tokens?.[0]?.top).toEqual(top)
 	})
 
 	test('tells its text, whose it is and how it ended, with one token or with several', () => {
 		const a: Token = { token: ' a"\n', logprob: -1, top: [[' b', -2]] }
 		const said = (json: string) => {
-			const { text, index, finish_reason: reason } = parseCompletionChunk(json).choices[0]
-			return { text, index, reason }
+			const [piece] = piecesOf(json)
+			return { text: piece?.text, index: piece?.index, reason: piece?.finishReason }
 		}
 		expect(said(eventJson([[a]]))).toEqual({ text: ' a"\n', index: 0, reason: null })
 		expect(said(eventJson([[a, a]]))).toEqual({ text: ' a"\n a"\n', index: 0, reason: null })
@@ -76,9 +83,23 @@ describe('an event of a completion', () => {
 	})
 
 	test('has no tokens where the server tells none', () => {
-		const { choices } = parseCompletionChunk('{"choices":[{"text":"a","logprobs":null}]}')
-		expect(choices[0].details).toBeUndefined()
-		expect(parseCompletionChunk('{"choices":[],"usage":{}}').choices).toEqual([])
-		expect(parseCompletionChunk('{"error":{"message":"no"}}').error.message).toBe('no')
+		const [piece] = piecesOf('{"choices":[{"text":"a","logprobs":null}]}')
+		expect(piece).toMatchObject({ text: 'a', tokens: null })
+	})
+
+	test('tells how many tokens there were, and how many of the prompt were not read', () => {
+		const pieces: Piece[] = []
+		const [a, b] = ['{"choices":[],"usage":{"completion_tokens":7}}', '{"choices":[{"text":"a"}]}']
+		for (const json of [a, b]) addCompletionPieces(json, pieces, 3)
+		expect(pieces).toMatchObject([
+			{ text: '', completionTokens: 7, truncatedTokens: 3 },
+			{ text: 'a', completionTokens: null, truncatedTokens: 3 },
+		])
+	})
+
+	test('that tells of a failure says what has failed', () => {
+		const pieces: Piece[] = []
+		expect(addCompletionPieces('{"error":{"message":"no"}}', pieces, 0)).toBe('no')
+		expect(pieces).toEqual([])
 	})
 })

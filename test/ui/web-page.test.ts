@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
-import { write, written } from '../helpers/web-page.ts'
+import { rested, write, written } from '../helpers/web-page.ts'
 
 // A browser on a busy machine takes its time.
 setDefaultTimeout(60_000)
@@ -59,7 +59,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await write(page, 'She had always')
 		const first = await page.textContent('#output')
 		await page.click('#again')
-		await page.locator('#continue').waitFor()
+		await rested(page)
 		await page.waitForFunction(
 			(text) => document.querySelector('#output')?.textContent === text,
 			first,
@@ -77,7 +77,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		const other = page.locator('#alternatives button:not([aria-current]) span').first()
 		const token = ((await other.textContent()) ?? '').replaceAll('␣', ' ').replaceAll('⏎', '\n')
 		await other.click()
-		await page.locator('#continue').waitFor()
+		await rested(page)
 		expect(await page.locator('.token').nth(3).textContent()).toBe(token)
 		await page.click('#write-bar [aria-label^="Undo"]')
 		expect(await page.locator('.token').nth(3).textContent()).not.toBe(token)
@@ -99,7 +99,7 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		const chosen = ((await other.textContent()) ?? '').replaceAll('␣', ' ').replaceAll('⏎', '\n')
 		expect(chosen).toMatch(/^( \S+|\n)$/)
 		await other.click()
-		await page.locator('#continue').waitFor()
+		await rested(page)
 		expect(await page.textContent('#output')).toStartWith(`Am F C${chosen}`)
 		expect(complaints).toEqual([])
 		await page.close()
@@ -178,6 +178,19 @@ describe.skipIf(chromiumPath === null)(`the web page in Chromium${chromiumNote}`
 		await written(page)
 		expect(await page.locator('.token').count()).toBeLessThan(2048)
 		expect(await page.locator('#error').isHidden()).toBe(true)
+		await page.close()
+	})
+
+	test('shows that it waits where no words come, and can be stopped', async () => {
+		const page = await open()
+		await write(page, 'She had always')
+		await page.route('**/v1/completions', () => {})
+		await page.click('#continue')
+		await page.locator('#stop').waitFor()
+		expect(await page.locator('#again').isDisabled()).toBe(true)
+		await page.click('#stop')
+		await rested(page)
+		expect(await page.locator('.token').count()).toBe(200)
 		await page.close()
 	})
 

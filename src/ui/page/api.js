@@ -1,5 +1,5 @@
 /** The server as functions. Every failure is an ApiError whose message can be shown. */
-import { parseCompletionChunk } from './completion-events.js'
+import { addChatPieces, addCompletionPieces } from './completion-events.js'
 import { eventBatches } from './event-batches.js'
 
 /**
@@ -17,10 +17,7 @@ import { eventBatches } from './event-batches.js'
  *   memoryBytes?: number | null, metrics?: { badLineCount: number, points: MetricsPoint[] } | null }} Card what GET /api/models/{id} says
  *
  * @typedef {import('./completion-events.js').TokenDetail} TokenDetail
- *
- * @typedef {{ index: number, text: string, tokens: TokenDetail[] | null, finishReason: string | null,
- *   completionTokens: number | null, truncatedTokens: number }} Piece a part of a streamed answer;
- *   `truncatedTokens` of the prompt were too old to be read
+ * @typedef {import('./completion-events.js').Piece} Piece
  */
 
 /** An answer that is not a success, or none at all. */
@@ -113,10 +110,7 @@ export async function* readEvents(response, heard) {
  * @param {AbortSignal} signal
  */
 export function streamCompletion(body, signal) {
-	return streamPieces('v1/completions', body, signal, parseCompletionChunk, (choice) => ({
-		text: choice?.text ?? '',
-		tokens: choice?.details ?? null,
-	}))
+	return streamPieces('v1/completions', body, signal, addCompletionPieces)
 }
 
 /**
@@ -125,20 +119,16 @@ export function streamCompletion(body, signal) {
  * @param {AbortSignal} signal
  */
 export function streamChat(body, signal) {
-	return streamPieces('v1/chat/completions', body, signal, JSON.parse, (choice) => ({
-		text: choice?.delta?.content ?? '',
-		tokens: null,
-	}))
+	return streamPieces('v1/chat/completions', body, signal, addChatPieces)
 }
 
 /**
  * @param {string} path
  * @param {Record<string, unknown>} body
  * @param {AbortSignal} signal
- * @param {(json: string) => any} parse an event into a chunk
- * @param {(choice: any) => Pick<Piece, 'text' | 'tokens'>} contentOf
+ * @param {typeof addChatPieces} addPieces
  */
-function streamPieces(path, body, signal, parse, contentOf) {
+function streamPieces(path, body, signal, addPieces) {
 	const asked = request(path, {
 		method: 'POST',
 		headers: { 'content-type': 'application/json' },
@@ -147,54 +137,45 @@ function streamPieces(path, body, signal, parse, contentOf) {
 	})
 	// Whoever reads the pieces is told.
 	asked.catch(() => {})
-	return piecesOf(asked, signal, parse, contentOf)
+	return piecesOf(asked, signal, addPieces)
 }
 
 /**
  * The pieces of an answer until `[DONE]`; those that have come together are yielded together.
  * @param {Promise<Response>} asked
  * @param {AbortSignal} signal
- * @param {(json: string) => any} parse
- * @param {(choice: any) => Pick<Piece, 'text' | 'tokens'>} contentOf
+ * @param {typeof addChatPieces} addPieces
  * @returns {AsyncGenerator<Piece[]>}
  */
-async function* piecesOf(asked, signal, parse, contentOf) {
+async function* piecesOf(asked, signal, addPieces) {
 	const response = await asked
 	const truncatedTokens = Number(response.headers.get('x-alpha-truncated-prompt-tokens') ?? 0)
 	for await (const events of eventBatches(response, signal)) {
 		const isDone = events.at(-1) === '[DONE]'
 		if (isDone) events.pop()
-		const chunks = events.map((event) => parse(event))
-		const failed = chunks.findIndex(({ error }) => error)
-		const told = failed < 0 ? chunks : chunks.slice(0, failed)
-		if (told.length > 0) {
-			yield told.flatMap((chunk) =>
-				choicesOf(chunk).map((choice) => {
-					const { text, tokens } = contentOf(choice)
-					return {
-						index: Number(choice?.index ?? 0),
-						text,
-						tokens,
-						finishReason: choice?.finish_reason ?? null,
-						completionTokens: chunk.usage?.completion_tokens ?? null,
-						truncatedTokens,
-					}
-				}),
-			)
-		}
-		if (failed >= 0) throw new ApiError(String(chunks[failed].error.message), response.status)
+		/** @type {Piece[]} */
+		const pieces = []
+		const failure = addAll(events, pieces, truncatedTokens, addPieces)
+		if (pieces.length > 0) yield pieces
+		if (failure !== null) throw new ApiError(failure, response.status)
 		if (isDone) return
 	}
 	throw new ApiError('The server went away before the answer was complete. What came is here.', 0)
 }
 
 /**
- * The choices of a chunk; one that tells the usage may have none.
- * @param {any} chunk
- * @returns {any[]}
+ * Adds the pieces of events, up to one that tells of a failure, which is returned.
+ * @param {string[]} events
+ * @param {Piece[]} pieces
+ * @param {number} truncatedTokens
+ * @param {typeof addChatPieces} addPieces
  */
-function choicesOf(chunk) {
-	return chunk.choices?.length > 0 ? chunk.choices : [undefined]
+function addAll(events, pieces, truncatedTokens, addPieces) {
+	for (const event of events) {
+		const failure = addPieces(event, pieces, truncatedTokens)
+		if (failure !== null) return failure
+	}
+	return null
 }
 
 /**

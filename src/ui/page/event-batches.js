@@ -44,11 +44,9 @@ export async function* eventBatches(response, signal) {
 			nextMs = performance.now() + PACE_MS
 			comes = Promise.withResolvers()
 			const wasEnded = isEnded
-			const lines = text.split('\n')
-			text = lines.pop() ?? ''
-			const events = lines
-				.filter((line) => line.startsWith('data:'))
-				.map((line) => line.slice('data:'.length).trim())
+			const whole = text.lastIndexOf('\n') + 1
+			const events = eventsOf(text.slice(0, whole))
+			text = text.slice(whole)
 			if (events.length > 0) yield events
 			if (wasEnded) break
 		}
@@ -56,6 +54,20 @@ export async function* eventBatches(response, signal) {
 		reader.cancel().catch(() => {})
 	}
 	signal.throwIfAborted()
+}
+
+/**
+ * What the events of some lines carry.
+ * @param {string} lines each with its end
+ */
+function eventsOf(lines) {
+	const events = []
+	for (let at = 0; at < lines.length; ) {
+		const end = lines.indexOf('\n', at)
+		if (lines.startsWith('data:', at)) events.push(lines.slice(at + 'data:'.length, end).trim())
+		at = end + 1
+	}
+	return events
 }
 
 /** @param {number} ms */

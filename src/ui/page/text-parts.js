@@ -41,16 +41,29 @@ export function typedParts(text) {
 }
 
 /**
- * Parts of a piece of a stream: its tokens where they spell its text, else the text as a whole.
- * @param {import('./api.js').Piece} piece
- * @returns {Part[]}
+ * Parts of pieces of a stream: their tokens where they spell their text, else the text as a whole.
+ * @param {readonly import('./api.js').Piece[]} pieces
  */
-export function generatedParts({ text, tokens }) {
-	if (text === '') return []
-	if (tokens === null || tokens.map(({ token }) => token).join('') !== text) {
-		return [{ text, detail: null, isTyped: false }]
+export function generatedParts(pieces) {
+	/** @type {Part[]} */
+	const parts = []
+	for (const { text, tokens } of pieces) {
+		if (text === '') continue
+		if (tokens !== null && spell(tokens, text)) {
+			for (const detail of tokens) parts.push({ text: detail.token, detail, isTyped: false })
+		} else parts.push({ text, detail: null, isTyped: false })
 	}
-	return tokens.map((detail) => ({ text: detail.token, detail, isTyped: false }))
+	return parts
+}
+
+/**
+ * @param {readonly import('./api.js').TokenDetail[]} tokens
+ * @param {string} text
+ */
+function spell(tokens, text) {
+	return tokens.length === 1
+		? tokens[0]?.token === text
+		: tokens.map(({ token }) => token).join('') === text
 }
 
 /**

@@ -80,15 +80,20 @@ export class TokenText {
 	}
 
 	/** Draws what has come behind what is drawn, soon and in one batch. */
-	grow = paced(
+	grow() {
+		if (this.#end < this.#parts().length) this.#drawSoon()
+	}
+
+	#drawSoon = paced(
 		() => {
 			const drawn = this.#draw(FRAME_PARTS)
+			if (drawn === 0) return
 			const nowMs = performance.now()
 			if (nowMs - this.#drawnMs < REST_MS) this.#isFast = drawn >= FAST_PARTS
 			this.#drawnMs = nowMs
 			this.onDrawn()
-			if (drawn > 0) this.#scroll()
-			if (this.#end < this.#parts().length) this.grow()
+			this.#scroll()
+			this.grow()
 		},
 		() => (this.#isFast ? FAST_PACE_MS : PACE_MS),
 	)

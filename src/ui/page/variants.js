@@ -205,7 +205,7 @@ class Column {
 	/** @param {import('./api.js').Piece[]} pieces */
 	add(pieces) {
 		this.#speed.add(pieces)
-		this.#parts.push(...pieces.flatMap(generatedParts))
+		this.#parts.push(...generatedParts(pieces))
 		this.#drawn.grow()
 	}
 

@@ -24,6 +24,9 @@ const whole = new Intl.NumberFormat('en')
 /** The speed of what runs changes no more often than so. */
 const STATS_PACE_MS = 150
 
+/** What has begun is shown with its first words, or after so long: none of them wait for a drawing of its own. */
+const BEGIN_MS = 100
+
 /** A pause in typing so long ends what is undone at once. */
 const TYPING_MS = 600
 
@@ -276,14 +279,27 @@ export class Writer {
 		const { parameters, showError } = this.#session
 		const running = new AbortController()
 		this.#running = running
+		this.#output.ariaBusy = 'true'
 		text.isBusy = true
 		const seed = parameters.drawSeed()
 		const prompt = textOf(text.items.slice(0, at)) + textOf(first)
 		const speed = new SpeedMeter()
+		let isBegun = false
+		const begin = () => {
+			if (isBegun) return
+			isBegun = true
+			this.#read()
+			this.#stats.replaceChildren()
+			showError(null)
+		}
+		const beginning = setTimeout(begin, BEGIN_MS)
 		let shownMs = Number.NEGATIVE_INFINITY
+		this.#text.drawsTokens = this.#heat.checked
 		this.#text.onDrawn = () => {
 			const nowMs = performance.now()
-			if (this.#running !== running || nowMs - shownMs < STATS_PACE_MS) return
+			if (this.#running !== running) return
+			begin()
+			if (nowMs - shownMs < STATS_PACE_MS) return
 			shownMs = nowMs
 			this.#stats.textContent = speed.summary()
 		}
@@ -302,9 +318,8 @@ export class Writer {
 			// The model works while the page makes ready for what it writes.
 			const answer = streamCompletion(body, running.signal)
 			this.#text.follow()
-			this.#read()
-			this.#stats.replaceChildren()
-			showError(null)
+			// What is typed from here on would be lost, and what is replaced is gone already.
+			if (this.#isEditing || group !== null) begin()
 			for await (const pieces of answer) {
 				speed.add(pieces)
 				speed.correct(pieces.at(-1)?.completionTokens)
@@ -312,7 +327,7 @@ export class Writer {
 					if (finishReason === 'stop') ending = 'the model ended here'
 					if (truncatedTokens > 0) unread = `${whole.format(truncatedTokens)} older tokens not read`
 				}
-				const parts = pieces.flatMap(generatedParts)
+				const parts = generatedParts(pieces)
 				if (parts.length === 0) continue
 				if (group === null) group = text.edit(at, text.items.length - at, parts)
 				else text.extend(parts, group)
@@ -320,7 +335,9 @@ export class Writer {
 		} catch (error) {
 			if (!running.signal.aborted) showError(error, () => this.go())
 		} finally {
+			clearTimeout(beginning)
 			this.#running = null
+			this.#output.ariaBusy = 'false'
 			text.isBusy = false
 			afterFrame(() => text.save())
 			this.#text.finish()
