@@ -10,8 +10,9 @@ import { type Ask, requestText } from './traffic.ts'
 export interface ClientTask {
 	readonly port: number
 	readonly clients: number
-	/** Addresses that they come from, 127.0.1.1 and following. */
+	/** Addresses that they come from, 127.0.1.`from` (default: 1) and following. */
 	readonly addresses: number
+	readonly from?: number
 	readonly ms: number
 	/** How long who is refused waits before it asks again; 'told' = as Retry-After says. */
 	readonly retryMs: number | 'told'
@@ -81,7 +82,7 @@ class Client {
 }
 
 async function run(task: ClientTask): Promise<ClientResult> {
-	const { port, clients, addresses, ms, retryMs } = task
+	const { port, clients, addresses, from = 1, ms, retryMs } = task
 	const result = { accepted: [] as number[], refused: [] as number[], silent: 0, broken: 0 }
 	let cause: string | null = null
 	const texts = task.requests.map(requestText)
@@ -89,7 +90,7 @@ async function run(task: ClientTask): Promise<ClientResult> {
 	const end = startedAt + ms
 	const before = process.cpuUsage()
 	const life = async (index: number) => {
-		const client = new Client(port, `127.0.1.${1 + (index % addresses)}`)
+		const client = new Client(port, `127.0.1.${from + (index % addresses)}`)
 		// They do not come all at once.
 		await Bun.sleep(Math.random() * Math.min(ms / 10, 500))
 		for (let i = index; performance.now() < end; i++) {

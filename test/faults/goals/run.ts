@@ -6,7 +6,14 @@ import { type Goal, heldBy } from './goal.ts'
 import { bombs, ioErrors, kills, startTime } from './life-goals.ts'
 import { isolation, leaks, slowReaders, soak, streamMemory, unreadScores } from './load-goals.ts'
 import { memoryLimits } from './memory-limit.ts'
-import { eventLoop, fairness, floods, overload } from './overload-goals.ts'
+import {
+	eventLoop,
+	fairness,
+	floods,
+	overload,
+	overloadOfTinyModel,
+	shares,
+} from './overload-goals.ts'
 import { printTable } from './table.ts'
 
 export const goals: readonly Goal[] = [
@@ -25,7 +32,9 @@ export const goals: readonly Goal[] = [
 	slowReaders,
 	unreadScores,
 	overload,
+	overloadOfTinyModel,
 	fairness,
+	shares,
 	heldBy('G12', 'rolling restarts behind a proxy', 'bun test/scale/run.ts'),
 	startTime,
 	bombs,
