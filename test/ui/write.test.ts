@@ -53,6 +53,25 @@ describe.skipIf(chromiumPath === null)(`the Write view in Chromium${chromiumNote
 		await page.context().close()
 	})
 
+	test.each([320, 390, 1440])(
+		'has its starters below what an empty sheet says, %i pixels wide',
+		async (width) => {
+			const page = await browser.open(server.url, { viewport: { width, height: 800 } })
+			await page.selectOption('#model', 'novels-austen')
+			await page.locator('#starters button').first().waitFor()
+			const distance = await page.evaluate(() => {
+				const prompt = document.querySelector<HTMLTextAreaElement>('#prompt')!
+				const starters = document.querySelector('#starters')!.getBoundingClientRect()
+				const { top } = prompt.getBoundingClientRect()
+				prompt.value = prompt.placeholder
+				prompt.style.cssText = 'align-self: start; block-size: 0; padding-block-end: 0'
+				return starters.top - (top + prompt.scrollHeight)
+			})
+			expect(distance).toBeGreaterThanOrEqual(0)
+			await page.context().close()
+		},
+	)
+
 	test('counts the tokens and marks what is too old to be read', async () => {
 		const page = await browser.open(server.url)
 		await page.selectOption('#model', 'novels-austen')
