@@ -95,6 +95,17 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     return vf32_of(_mm256_blendv_ps(no.lo, yes.lo, mask.lo),
                    _mm256_blendv_ps(no.hi, yes.hi, mask.hi));
 }
+static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
+    float lanes[16];
+    uint32_t bits = vmask_bits(mask);
+    vf32_store(lanes, v);
+    if (bits == 0xffff) {
+        vf32_store(p, v);
+        return;
+    }
+    for (; bits != 0; bits &= bits - 1)
+        *p++ = lanes[__builtin_ctz(bits)];
+}
 static inline float vf32_sum(vf32 v) {
     __m256 eight = _mm256_add_ps(v.lo, v.hi);
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -120,6 +131,13 @@ static inline vi32 vi32_set1(int32_t x) {
 static inline vi32 vi32_load(const void *p) {
     const __m256i *words = (const __m256i *)p;
     return vi32_of(_mm256_loadu_si256(words), _mm256_loadu_si256(words + 1));
+}
+static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
+    int32_t lanes[16];
+    _mm256_storeu_si256((__m256i *)lanes, v.lo);
+    _mm256_storeu_si256((__m256i *)(lanes + 8), v.hi);
+    for (uint32_t bits = vmask_bits(mask); bits != 0; bits &= bits - 1)
+        *p++ = lanes[__builtin_ctz(bits)];
 }
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     return vi32_of(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));

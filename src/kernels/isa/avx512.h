@@ -48,6 +48,10 @@ static inline vmask vf32_ge(vf32 a, vf32 b) { return _mm512_cmp_ps_mask(a, b, _C
 static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     return _mm512_mask_blend_ps(mask, no, yes);
 }
+/* Packed in the register: packing into memory is slow on some processors. */
+static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
+    _mm512_storeu_ps(p, _mm512_maskz_compress_ps(mask, v));
+}
 static inline float vf32_sum(vf32 v) {
     __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -65,6 +69,9 @@ static inline vi32 vf32_as_bits(vf32 v) { return (vi32)_mm512_castps_si512(v); }
 static inline vf32 vf32_from_bits(vi32 v) { return _mm512_castsi512_ps((__m512i)v); }
 static inline vi32 vi32_set1(int32_t x) { return (vi32)_mm512_set1_epi32(x); }
 static inline vi32 vi32_load(const void *p) { return (vi32)_mm512_loadu_si512(p); }
+static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(mask, (__m512i)v));
+}
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     return (vi32)_mm512_add_epi32((__m512i)a, (__m512i)b);
 }

@@ -117,6 +117,17 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     EACH_PART no.part[i] = vbslq_f32(mask.part[i], yes.part[i], no.part[i]);
     return no;
 }
+static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
+    float lanes[16];
+    uint32_t bits = vmask_bits(mask);
+    vf32_store(lanes, v);
+    if (bits == 0xffff) {
+        vf32_store(p, v);
+        return;
+    }
+    for (; bits != 0; bits &= bits - 1)
+        *p++ = lanes[__builtin_ctz(bits)];
+}
 static inline float vf32_sum(vf32 v) {
     float32x4_t four = vaddq_f32(vaddq_f32(v.part[0], v.part[2]), vaddq_f32(v.part[1], v.part[3]));
     float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
@@ -146,6 +157,12 @@ static inline vi32 vi32_load(const void *p) {
     vi32 v;
     EACH_PART v.part[i] = vld1q_s32((const int32_t *)p + 4 * i);
     return v;
+}
+static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
+    int32_t lanes[16];
+    EACH_PART vst1q_s32(lanes + 4 * i, v.part[i]);
+    for (uint32_t bits = vmask_bits(mask); bits != 0; bits &= bits - 1)
+        *p++ = lanes[__builtin_ctz(bits)];
 }
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     EACH_PART a.part[i] = vaddq_s32(a.part[i], b.part[i]);

@@ -121,6 +121,10 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     EACH_LANE no.lane[i] = (mask >> i & 1) != 0 ? yes.lane[i] : no.lane[i];
     return no;
 }
+/* The lanes of the mask side by side; what p has of 16 numbers behind them is lost. */
+static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
+    EACH_LANE if ((mask >> i & 1) != 0) *p++ = v.lane[i];
+}
 /* Lanes i and i + 8, then i + 4, i + 2, i + 1: the tree of every reduction. */
 static inline float vf32_sum(vf32 v) {
     for (int32_t width = 8; width > 0; width /= 2)
@@ -155,6 +159,9 @@ static inline vi32 vi32_load(const void *p) {
     vi32 v;
     memcpy(&v, p, sizeof v);
     return v;
+}
+static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
+    EACH_LANE if ((mask >> i & 1) != 0) *p++ = v.lane[i];
 }
 /* Integers wrap around, as registers do. */
 static inline vi32 vi32_add(vi32 a, vi32 b) {

@@ -9,6 +9,8 @@
 #include "../philox.h"
 #include "top_k.h"
 
+#include <float.h>
+
 typedef struct {
     int32_t *out_ids;
     const float *logits;
@@ -28,8 +30,8 @@ typedef struct {
     float *p;
     int32_t *ids;
     int32_t count;
-    /* No p is smaller, but for 0. */
-    float lowest;
+    /* The sum of any of them is the same in every order. */
+    bool has_exact_sums;
 } candidates;
 
 /* Scratch of one thread: SAMPLE_ARRAYS arrays of `vocab` words, rounded up to 16. */
@@ -45,7 +47,7 @@ static sample_scratch scratch_of(const sample_job *job, int32_t thread) {
     uint32_t *base = job->scratch + thread * SAMPLE_ARRAYS * stride;
     return (sample_scratch){
         .z = (float *)base,
-        .kept = {(float *)(base + stride), (int32_t *)(base + 2 * stride), 0, 0},
+        .kept = {(float *)(base + stride), (int32_t *)(base + 2 * stride), 0, false},
         .keys = base + 3 * stride,
         .other_keys = base + 4 * stride,
         .order = (int32_t *)(base + 5 * stride),
@@ -88,32 +90,27 @@ static float kth_largest(sample_scratch *scratch, int32_t n, int32_t k, float ma
     return heap[0];
 }
 
-/* Those of the tokens i … i + 15 whose bits are set, with their numbers of x. */
-static inline void keep_lanes(candidates *kept, const float *x, int32_t i, uint32_t bits) {
-    if (bits == 0xffff) {
-        vf32_store(kept->p + kept->count, vf32_load(x + i));
-        for (int32_t lane = 0; lane < 16; lane++)
-            kept->ids[kept->count + lane] = i + lane;
-        kept->count += 16;
+/* Those of the tokens i … i + 15 that the mask has, with their numbers. */
+static inline void keep_lanes(candidates *kept, vf32 numbers, int32_t i, vmask mask) {
+    static const int32_t lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const uint32_t bits = vmask_bits(mask);
+    if (bits == 0)
         return;
-    }
-    for (; bits != 0; bits &= bits - 1) {
-        const int32_t id = i + __builtin_ctz(bits);
-        kept->p[kept->count] = x[id];
-        kept->ids[kept->count++] = id;
-    }
+    vf32_store_packed(kept->p + kept->count, mask, numbers);
+    vi32_store_packed(kept->ids + kept->count, mask, vi32_add(vi32_load(lanes), vi32_set1(i)));
+    kept->count += __builtin_popcount(bits);
 }
 
-/* Everything with z ≥ threshold that can have a probability at all, p = exp(z - max). */
+/* Everything with z ≥ threshold that can have a probability at all, p = exp(z - max). z is padded
+ * to vectors with -infinity. */
 static void keep_from(candidates *kept, const float *z, int32_t vocab, float threshold, float max) {
     kept->count = 0;
-    kept->lowest = 0;
-    const vf32 bound = vf32_set1(threshold), lowest = vf32_set1(-INFINITY);
+    kept->has_exact_sums = false;
+    const float lowest = -FLT_MAX;
+    const vf32 bound = vf32_set1(threshold > lowest ? threshold : lowest);
     for (int32_t i = 0; i < vocab; i += 16) {
         vf32 candidate = vf32_load(z + i);
-        uint32_t bits =
-            vmask_bits(vf32_ge(candidate, bound)) & vmask_bits(vf32_gt(candidate, lowest));
-        keep_lanes(kept, z, i, bits);
+        keep_lanes(kept, candidate, i, vf32_ge(candidate, bound));
     }
     for (int32_t i = 0; i < kept->count; i += 16) {
         vf32 power = vf32_exp(vf32_sub(vf32_load(kept->p + i), vf32_set1(max)));
@@ -155,8 +152,29 @@ static double sum_of(const float *p, int32_t n) {
     return sum;
 }
 
+/* So few keys are inserted one by one. */
+#define INSERTION_MAX 32
+
+static void insertion_sort(sample_scratch *scratch, int32_t n) {
+    for (int32_t i = 1; i < n; i++) {
+        const uint32_t key = scratch->keys[i];
+        const int32_t order = scratch->order[i];
+        int32_t at = i;
+        for (; at > 0 && scratch->keys[at - 1] > key; at--) {
+            scratch->keys[at] = scratch->keys[at - 1];
+            scratch->order[at] = scratch->order[at - 1];
+        }
+        scratch->keys[at] = key;
+        scratch->order[at] = order;
+    }
+}
+
 /* Stable sort by rising key: least significant byte first, bytes that all keys share skipped. */
-static void radix_sort(sample_scratch *scratch, int32_t n) {
+static void sort_by_key(sample_scratch *scratch, int32_t n) {
+    if (n <= INSERTION_MAX) {
+        insertion_sort(scratch, n);
+        return;
+    }
     for (int32_t shift = 0; shift < 32; shift += 8) {
         int32_t starts[256] = {0};
         for (int32_t i = 0; i < n; i++)
@@ -195,7 +213,7 @@ static int32_t sort_candidates(sample_scratch *scratch, float floor) {
         scratch->order[n] = kept->ids[i];
         n += kept->p[i] >= floor;
     }
-    radix_sort(scratch, n);
+    sort_by_key(scratch, n);
     return n;
 }
 
@@ -226,28 +244,78 @@ static float nucleus_floor(const candidates *kept, double target) {
     return 0;
 }
 
-/* Grades of p from 2^-20 to 1, 16 to a power of two, the largest first. */
-#define GRADES (20 * 16 + 1)
-static inline int32_t grade_of(float p) {
-    return p < 1 ? (int32_t)((float_bits(1.0f) - float_bits(p)) >> 19) : 0;
+/* In an order of its own: for where any will do. */
+static double sum_in_lanes(const float *p, int32_t n) {
+    double lanes[8] = {0}, rest = 0;
+    int32_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        UNROLL for (int32_t lane = 0; lane < 8; lane++) lanes[lane] += (double)p[i + lane];
+    for (; i < n; i++)
+        rest += (double)p[i];
+    for (int32_t width = 4; width > 0; width /= 2)
+        UNROLL for (int32_t lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+    return lanes[0] + rest;
 }
 
-/* The candidates of a grade, as they are sorted; returns their number. */
-static int32_t collect_grade(sample_scratch *scratch, int32_t grade) {
-    const candidates *kept = &scratch->kept;
-    const vf32 below = vf32_set1(bits_float(float_bits(1.0f) - ((uint32_t)(grade + 1) << 19)));
-    const float top = bits_float(float_bits(1.0f) - ((uint32_t)grade << 19));
-    const vf32 largest = vf32_set1(grade == 0 ? INFINITY : top);
+/* Where a nucleus ends: all p ≥ high are in it, but not enough; those ≥ low are enough. */
+typedef struct {
+    float low, high;
+} nucleus_end;
+
+/* Where the first look begins: little lies below. */
+#define LOWEST_END 0x1p-20f
+/* Bounds between low and high that one look tries; looks at what the first has left. More of either
+ * cost more than the sorting they spare. */
+#define BOUNDS 8
+#define FURTHER_LOOKS 2
+
+/*
+ * A nearer end of the nucleus of p[n], padded to vectors with zeros, that holds `target`. Sums are
+ * of f32 in 16 lanes, so an end may be wrong by their error.
+ */
+static nucleus_end look_closer(const float *p, int32_t n, nucleus_end end, double target) {
+    const uint32_t low = float_bits(end.low);
+    const uint32_t step = (float_bits(end.high) - low) / (BOUNDS + 1);
+    float bounds[BOUNDS];
+    vf32 masses[BOUNDS];
+    for (uint32_t b = 0; b < BOUNDS; b++) {
+        bounds[b] = bits_float(low + (b + 1) * step);
+        masses[b] = vf32_zero();
+    }
+    for (int32_t i = 0; i < n; i += 16) {
+        const vf32 own = vf32_load(p + i);
+        UNROLL for (int32_t b = 0; b < BOUNDS; b++) {
+            const vmask above = vf32_ge(own, vf32_set1(bounds[b]));
+            masses[b] = vf32_add(masses[b], vf32_select(above, own, vf32_zero()));
+        }
+    }
+    for (int32_t b = 0; b < BOUNDS; b++) {
+        if ((double)vf32_sum(masses[b]) < target) {
+            end.high = bounds[b];
+            break;
+        }
+        end.low = bounds[b];
+    }
+    return end;
+}
+
+/* Zeros for what is below the end's high; what of it is not below low is left in keys and order,
+ * as it is sorted. Returns its number. */
+static int32_t split_at(sample_scratch *scratch, nucleus_end end) {
+    candidates *kept = &scratch->kept;
     int32_t n = 0;
     for (int32_t i = 0; i < kept->count; i += 16) {
-        const vf32 p = vf32_load_n(kept->p + i, kept->count - i < 16 ? kept->count - i : 16);
-        uint32_t bits = vmask_bits(vf32_gt(p, below)) & vmask_bits(vf32_ge(largest, p));
+        const vf32 own = vf32_load(kept->p + i);
+        const vmask is_sure = vf32_ge(own, vf32_set1(end.high));
+        uint32_t bits = vmask_bits(vf32_ge(own, vf32_set1(end.low))) & ~vmask_bits(is_sure);
         for (; bits != 0; bits &= bits - 1) {
             const int32_t at = i + __builtin_ctz(bits);
             scratch->keys[n] = ~float_bits(kept->p[at]);
-            scratch->order[n++] = kept->ids[at];
+            scratch->order[n++] = at;
         }
+        vf32_store(kept->p + i, vf32_select(is_sure, own, vf32_zero()));
     }
+    sort_by_key(scratch, n);
     return n;
 }
 
@@ -255,78 +323,60 @@ static int32_t collect_grade(sample_scratch *scratch, int32_t grade) {
 #define ORDER_ERROR 1e-10
 
 /*
- * Drops the candidates behind the first whose sum, from the largest on, reaches a target: between
- * `too_little` and `enough`, or top_p of all of scratch->z where it matters. Only the grade in
- * which that happens is sorted, so sums are made in another order than they are defined in. False
- * if that leaves the place open.
+ * An f32 from 2^-e on is a multiple of 2^-(e + 23), and so is a sum of them, which an f64 holds
+ * exactly up to 2^(30 - e); 2^-e is more than half of the lowest.
  */
-static bool cut_nucleus(sample_scratch *scratch, double too_little, double enough, float top_p,
-                        int32_t vocab) {
+static bool has_exact_sums(float lowest, double sum) { return sum <= (double)lowest * 0x1p29; }
+
+/*
+ * Of the candidates, which are padded to vectors with zeros, those stay whose sum, from the largest
+ * on, reaches a target. Only those near the end of the nucleus are sorted, so sums are made in
+ * another order than they are defined in. False if that leaves the end open.
+ */
+static bool cut_nucleus(sample_scratch *scratch, nucleus_end end, double target) {
     candidates *kept = &scratch->kept;
-    double mass[GRADES] = {0}, sum = 0;
-    for (int32_t i = 0; i < kept->count; i++)
-        mass[grade_of(kept->p[i])] += (double)kept->p[i];
-    for (int32_t grade = 0; grade < GRADES; sum += mass[grade++]) {
-        if (sum + mass[grade] < too_little * (1 - ORDER_ERROR))
-            continue;
-        const int32_t n = collect_grade(scratch, grade);
-        if (n == 0)
-            continue;
-        radix_sort(scratch, n);
-        double reached = sum;
-        for (int32_t i = 0; i < n; i++) {
-            reached += (double)sorted_p(scratch, i);
-            if (reached >= too_little && reached < enough) {
-                const double target = (double)top_p * sum_of(scratch->z, vocab);
-                too_little = target * (1 - ORDER_ERROR);
-                enough = target * (1 + ORDER_ERROR);
-                if (reached >= too_little && reached < enough)
-                    return false;
-            }
-            if (reached >= enough) {
-                drop_below(kept, sorted_p(scratch, i), scratch->order[i]);
-                return true;
-            }
-        }
-    }
-    return false;
+    for (int32_t look = 0; look < FURTHER_LOOKS; look++)
+        end = look_closer(kept->p, kept->count, end, target);
+    const int32_t n = split_at(scratch, end);
+    double reached = sum_in_lanes(kept->p, kept->count);
+    int32_t stays = 0;
+    if (reached >= target * (1 - ORDER_ERROR))
+        return false;
+    while (stays < n && reached < target * (1 - ORDER_ERROR))
+        reached += (double)sorted_p(scratch, stays++);
+    if (reached < target * (1 + ORDER_ERROR))
+        return false;
+    for (int32_t i = 0; i < stays; i++)
+        kept->p[scratch->order[i]] = sorted_p(scratch, i);
+    while (kept->p[kept->count - 1] == 0)
+        kept->count--;
+    kept->has_exact_sums = has_exact_sums(sorted_p(scratch, stays - 1), reached);
+    return true;
 }
 
 /*
- * The nucleus of a whole row, z[vocab], without collecting what is too small to be in it, and with
- * the sum of all p only estimated, from f32 sums in 16 lanes. p takes the place of z. False if
- * nothing was decided.
+ * The nucleus of a whole row, z[vocab], which is padded to vectors with -infinity, without
+ * collecting what is too small to be in it. p takes the place of z. False if nothing was decided.
  */
 static bool keep_nucleus_of_row(sample_scratch *scratch, int32_t vocab, float max, float top_p) {
     candidates *kept = &scratch->kept;
     float *p = scratch->z;
     const vf32 lowest = vf32_set1(-INFINITY);
-    vf32 total = vf32_zero(), mass[FLOORS] = {vf32_zero(), vf32_zero(), vf32_zero()};
     for (int32_t i = 0; i < vocab; i += 16) {
         const vf32 z = vf32_load(p + i), power = vf32_exp(vf32_sub(z, vf32_set1(max)));
-        const vf32 own = vf32_select(vf32_gt(z, lowest), power, vf32_zero());
-        vf32_store(p + i, own);
-        total = vf32_add(total, own);
-        UNROLL for (int32_t f = 0; f < FLOORS; f++) {
-            const vmask above = vf32_ge(own, vf32_set1(floors[f]));
-            mass[f] = vf32_add(mass[f], vf32_select(above, own, vf32_zero()));
-        }
+        vf32_store(p + i, vf32_select(vf32_gt(z, lowest), power, vf32_zero()));
     }
-    const double estimate = (double)top_p * (double)vf32_sum(total);
-    int32_t f = 0;
-    while (f < FLOORS && (double)vf32_sum(mass[f]) < estimate * FLOOR_MARGIN)
-        f++;
-    if (f == FLOORS)
-        return false;
+    const double target = (double)top_p * sum_in_lanes(p, vocab);
+    nucleus_end end = {LOWEST_END, bits_float(float_bits(1.0f) + 1)};
+    end = look_closer(p, vocab, end, target);
     kept->count = 0;
-    kept->lowest = floors[f];
-    const vf32 floor = vf32_set1(floors[f]);
     for (int32_t i = 0; i < vocab; i += 16) {
-        keep_lanes(kept, p, i, vmask_bits(vf32_ge(vf32_load(p + i), floor)));
+        const vf32 own = vf32_load(p + i);
+        keep_lanes(kept, own, i, vf32_ge(own, vf32_set1(end.low)));
     }
-    /* Each lane adds vocab / 16 numbers, each time with an error of at most 2^-24. */
-    const double error = (vocab / 16.0 + 16) * 0x1p-24;
-    return cut_nucleus(scratch, estimate * (1 - error), estimate * (1 + error), top_p, vocab);
+    for (int32_t i = kept->count; i % 16 != 0; i++)
+        kept->p[i] = 0;
+    return cut_nucleus(scratch, end, target);
 }
 
 /*
@@ -351,39 +401,18 @@ static void keep_nucleus(candidates *kept, sample_scratch *scratch, float top_p)
     }
 }
 
-/* Running sums that are remembered, so that the place of a draw is not looked for from the start.
- */
+/* Running sums that are remembered, so that the place of a draw is not looked for from the start:
+ * one for each stretch of some vectors. */
 #define STRETCHES 64
-#define STRETCH_MIN 16
-
-/*
- * An f32 from 2^-13 on is a multiple of 2^-36, and so is a sum of them, which an f64 holds exactly
- * up to 2^17: so many numbers up to 1 have the same sum in every order.
- */
-#define EXACT_P_MIN 0x1p-13f
-#define EXACT_COUNT_MAX (1 << 17)
-
-static double sum_in_lanes(const float *p, int32_t n) {
-    double lanes[8] = {0}, sum = 0;
-    int32_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        UNROLL for (int32_t lane = 0; lane < 8; lane++) lanes[lane] += (double)p[i + lane];
-    for (; i < n; i++)
-        sum += (double)p[i];
-    for (int32_t lane = 0; lane < 8; lane++)
-        sum += lanes[lane];
-    return sum;
-}
 
 static int32_t draw(const candidates *kept, double u) {
-    const int32_t n = kept->count, stretch = n / STRETCHES + STRETCH_MIN;
-    const bool is_exact = kept->lowest >= EXACT_P_MIN && n <= EXACT_COUNT_MAX;
+    const int32_t n = kept->count, stretch = (n / STRETCHES / 16 + 1) * 16;
     double before[STRETCHES] = {0}, sum = 0;
     int32_t stretches = 0;
     for (int32_t i = 0; i < n; stretches++) {
         const int32_t end = n - i < stretch ? n : i + stretch;
         before[stretches] = sum;
-        if (is_exact) {
+        if (kept->has_exact_sums) {
             sum += sum_in_lanes(kept->p + i, end - i);
             i = end;
         } else {
