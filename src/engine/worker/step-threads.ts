@@ -11,8 +11,12 @@ const ROUNDS = 4
 const STEP_SECONDS_MAX = 0.001
 /** What fewer threads may take longer: the others are left to sockets and the main thread. */
 const SLOWER_MAX = 1.05
-/** So often a step of real work tries another number; two steps of so many, for a thread that was asleep misses the first. */
+/**
+ * So often a step of real work tries another number; two steps of so many, for a thread that was asleep misses the
+ * first. Each decision that changes nothing doubles it up to the most: such a step may take twice as long.
+ */
 const STEPS_BETWEEN_TRIES = 128
+const STEPS_BETWEEN_TRIES_MAX = 1024
 /** Tries by whose middle one is decided. */
 const TRIES = 5
 
@@ -81,6 +85,7 @@ export class ThreadChoice {
 	/** Of the number that is tried. */
 	#tried: number
 	#steps = 0
+	#stepsBetweenTries = STEPS_BETWEEN_TRIES
 	/** Of the last step before a try. */
 	#usualSeconds = 0
 	/** How much longer steps took with the number that is tried. */
@@ -95,21 +100,26 @@ export class ThreadChoice {
 
 	/** Threads for the next step. */
 	next(): number {
-		this.#steps = (this.#steps + 1) % STEPS_BETWEEN_TRIES
-		return this.#counts[this.#steps >= STEPS_BETWEEN_TRIES - 2 ? this.#tried : this.#at]!
+		this.#steps = (this.#steps + 1) % this.#stepsBetweenTries
+		return this.#counts[this.#steps >= this.#stepsBetweenTries - 2 ? this.#tried : this.#at]!
 	}
 
 	/** How long it took. */
 	took(seconds: number): void {
-		if (this.#steps === STEPS_BETWEEN_TRIES - 3) this.#usualSeconds = seconds
-		if (this.#steps !== STEPS_BETWEEN_TRIES - 1) return
+		if (this.#steps === this.#stepsBetweenTries - 3) this.#usualSeconds = seconds
+		if (this.#steps !== this.#stepsBetweenTries - 1) return
 		this.#ratios.push(seconds / this.#usualSeconds)
 		if (this.#ratios.length < TRIES) return
 		const middle = this.#ratios.sort((a, b) => a - b)[Math.floor(TRIES / 2)]!
 		const isFewer = this.#tried < this.#at
 		const before = this.#at
 		if (isFewer ? middle <= SLOWER_MAX : middle < 1 / SLOWER_MAX) this.#at = this.#tried
-		this.#tried = this.#neighbour(before === this.#at && !isFewer ? -1 : 1)
+		const hasStayed = before === this.#at
+		this.#tried = this.#neighbour(hasStayed && !isFewer ? -1 : 1)
+		this.#stepsBetweenTries = hasStayed
+			? Math.min(2 * this.#stepsBetweenTries, STEPS_BETWEEN_TRIES_MAX)
+			: STEPS_BETWEEN_TRIES
+		this.#steps = 0
 		this.#ratios = []
 	}
 

@@ -101,6 +101,26 @@ describe('while a model works', () => {
 		expect(counts.filter((count) => count === 1).length).toBeLessThan(counts.length / 50)
 	})
 
+	test('a number that has stood for long is tried against others seldom', () => {
+		const counts = chosen(2, 2, (threads) => 1 / threads)
+		expect(counts.filter((count) => count === 1).length).toBeLessThan(counts.length / 400)
+	})
+
+	test('a number that has stood for long changes when the machine does', () => {
+		let isShared = false
+		const choice = new ThreadChoice(2, 2)
+		const run = (steps: number) =>
+			Array.from({ length: steps }, () => {
+				const threads = choice.next()
+				choice.took(isShared ? threads : 1 / threads)
+				return threads
+			})
+		run(20_000)
+		isShared = true
+		run(10_000)
+		expect(mostUsed(run(1_000))).toBe(1)
+	})
+
 	test('the middle of some tries decides: a few disturbed steps do not', () => {
 		const next = uniform(5)
 		const disturbed = (threads: number) => (next() < 0.1 ? 100 : 1 / threads)
