@@ -57,8 +57,8 @@ export async function measureEngine(bench: Bench): Promise<void> {
 		}
 		for (const subject of subjects.filter(({ dtype }) => plan.wideDtypes.includes(dtype))) {
 			await measurePrefill(bench, subject, PREFILL_TOKENS)
-			if (!plan.hasBatches) continue
 			await measurePrefill(bench, subject, subject.runner.config.contextLength - 1)
+			if (!plan.hasBatches) continue
 			for (const streams of BATCHES) await measureBatch(bench, subject, streams)
 		}
 		// What this model took is not needed for the next one.
