@@ -1,4 +1,4 @@
-/** Compressed answers for clients that take them. Whole answers only: a stream has to arrive as it is made. */
+/** Compressed answers for clients that take them. Whole answers only: a stream of events has to arrive as it is made. */
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 
@@ -35,7 +35,7 @@ export async function compressed(request: Request, answer: Response): Promise<Re
 }
 
 /** By the header `Accept-Encoding`; a weight of zero refuses. */
-function takesGzip(request: Request): boolean {
+export function takesGzip(request: Request): boolean {
 	const accepted = request.headers.get('accept-encoding') ?? ''
 	return accepted.split(',').some((each) => {
 		const [name = '', ...parameters] = each.split(';').map((part) => part.trim().toLowerCase())

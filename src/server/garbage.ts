@@ -17,12 +17,12 @@ export class Garbage {
 		this.#collect = collect
 	}
 
-	/** A body or an answer of so many bytes is needed no more. */
+	/** So many bytes of a body or an answer, or of values made of one, are needed no more. */
 	add(bytes: number): void {
 		if (bytes > SHORT_BYTES_MAX) this.#bytes += bytes
 	}
 
-	/** Before something is made of a body of so many bytes, or an answer of as many. */
+	/** Before something of so many bytes is made: of a body, of values, of an answer. */
 	makeRoom(bytes: number): void {
 		if (bytes <= SHORT_BYTES_MAX || this.#bytes <= this.#bytesMax) return
 		this.#bytes = 0

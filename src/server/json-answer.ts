@@ -1,6 +1,7 @@
 /** JSON answers of any length: a long one leaves while it is made, and others have their turns meanwhile. */
 import { jsonPieces } from '../lib/json-text.ts'
 import { nextTurn } from '../lib/steps.ts'
+import { takesGzip } from './compression.ts'
 import type { ServerContext } from './deps.ts'
 import { toApiError } from './error-handler.ts'
 import { plainStream } from './sse.ts'
@@ -21,7 +22,7 @@ export function answerJson(
 	value: unknown,
 	{ headers: moreHeaders = {}, held }: JsonAnswerOptions = {},
 ): Response {
-	const headers = { 'content-type': 'application/json;charset=utf-8', ...moreHeaders }
+	const headers = new Headers({ 'content-type': 'application/json;charset=utf-8', ...moreHeaders })
 	using open = held
 	const pieces = jsonPieces(value, PIECE_LENGTH)
 	const first = pieces.next().value ?? ''
@@ -44,7 +45,16 @@ export function answerJson(
 			record.over(end)
 		},
 	})
-	return new Response(stream, { headers })
+	return packed(request, stream, headers)
+}
+
+/** A long answer is packed as it leaves: whole, it would be there several times. */
+function packed(request: Request, stream: ReadableStream<Uint8Array>, headers: Headers): Response {
+	if (!takesGzip(request)) return new Response(stream, { headers })
+	headers.append('vary', 'accept-encoding')
+	headers.set('content-encoding', 'gzip')
+	const gzip = new CompressionStream('gzip') as ReadableWritablePair<Uint8Array, Uint8Array>
+	return new Response(stream.pipeThrough(gzip), { headers })
 }
 
 /** What is there, and what others leave time for. */

@@ -11,6 +11,7 @@ import {
 	type ValuePiece,
 } from '../upload/json-object-splitter.ts'
 import { invalidJson } from '../wire/errors.ts'
+import type { Garbage } from './garbage.ts'
 import { bodyPieces, readText } from './json-body.ts'
 
 /** What is parsed at once, in some milliseconds. */
@@ -22,6 +23,9 @@ const PIECE_BYTES = 2 ** 16
 
 /** Text of a list that is checked at once, characters. */
 const CHUNK_LENGTH = 2 ** 16
+/** What is left of an item that was checked or stored: a multiple of its text, and what the shortest one takes. */
+const TEXT_FACTOR = 4
+const ITEM_BYTES = 1024
 /** Lists whose items can come in several reports, and how many of them stand in one. */
 const SPLITTABLE: ReadonlySet<string> = new Set(['metrics', 'events', 'event'])
 const PART_ITEMS = 2000
@@ -40,13 +44,17 @@ export interface ReportBody {
  * The body of a report, all of which has been checked when this resolves. In a long one, values and items of more
  * than 1 MiB are null. Throws ApiError.
  */
-export async function readReport(request: Request, bytesMax: number): Promise<ReportBody> {
+export async function readReport(
+	request: Request,
+	bytesMax: number,
+	garbage: Garbage,
+): Promise<ReportBody> {
 	const declared = request.headers.get('content-length')
 	if (declared !== null && Number(declared) <= AT_ONCE_BYTES_MAX) {
 		const text = await readText(request, bytesMax)
 		return reportOf(Object.entries(parseReport(text)), Buffer.byteLength(text))
 	}
-	const report = new ReportReader()
+	const report = new ReportReader(garbage)
 	let sizeBytes = 0
 	for await (const bytes of bodyPieces(request, bytesMax)) {
 		sizeBytes += bytes.length
@@ -94,10 +102,15 @@ function* slices(list: readonly unknown[], length: number): Generator<readonly u
 }
 
 class ReportReader {
+	readonly #garbage: Garbage
 	readonly #splitter = new JsonObjectSplitter()
 	readonly #fields = new Map<string, unknown>()
 	/** The value that is arriving. */
 	#value: ListReader | PlainReader | null = null
+
+	constructor(garbage: Garbage) {
+		this.#garbage = garbage
+	}
 
 	push(bytes: Uint8Array): void {
 		this.#parsing(() => {
@@ -112,7 +125,7 @@ class ReportReader {
 	}
 
 	#take({ key, bytes, isLast }: ValuePiece): void {
-		this.#value ??= bytes[0] === OPEN_BRACKET ? new ListReader() : new PlainReader()
+		this.#value ??= bytes[0] === OPEN_BRACKET ? new ListReader(this.#garbage) : new PlainReader()
 		this.#value.push(bytes)
 		if (!isLast) return
 		this.#fields.set(key, this.#value.end())
@@ -130,7 +143,11 @@ class ReportReader {
 
 class ListReader {
 	readonly #splitter = new JsonListSplitter(VALUE_BYTES_MAX)
-	readonly #list = new LongList()
+	readonly #list: LongList
+
+	constructor(garbage: Garbage) {
+		this.#list = new LongList(garbage)
+	}
 
 	push(bytes: Uint8Array): void {
 		for (const run of this.#splitter.push(bytes)) this.#list.add(run)
@@ -143,13 +160,18 @@ class ListReader {
 	}
 }
 
-/** A list as checked text: as values many short items take ten times that. */
+/** A list as checked text, of which little is there as values at a time. */
 class LongList {
+	readonly #garbage: Garbage
 	/** JSON arrays. */
 	readonly #chunks: string[] = []
 	#runs: string[] = []
 	#runsLength = 0
 	#length = 0
+
+	constructor(garbage: Garbage) {
+		this.#garbage = garbage
+	}
 
 	get length(): number {
 		return this.#length
@@ -167,7 +189,7 @@ class LongList {
 	/** Checks what has been added. */
 	end(): void {
 		const chunk = `[${this.#runs.join(',')}]`
-		parseReportValue(chunk)
+		this.#parse(chunk)
 		this.#chunks.push(chunk)
 		this.#runs = []
 		this.#runsLength = 0
@@ -183,13 +205,21 @@ class LongList {
 		let items: unknown[] = []
 		for (const chunk of this.#chunks) {
 			await nextTurn()
-			items = items.concat(parseReportValue(chunk))
+			items = items.concat(this.#parse(chunk))
 			while (items.length >= itemsMax) {
 				yield items.slice(0, itemsMax)
 				items = items.slice(itemsMax)
 			}
 		}
 		if (items.length > 0) yield items
+	}
+
+	#parse(chunk: string): unknown[] {
+		const items = parseReportValue(chunk) as unknown[]
+		const bytes = chunk.length * TEXT_FACTOR + items.length * ITEM_BYTES
+		this.#garbage.add(bytes)
+		this.#garbage.makeRoom(bytes)
+		return items
 	}
 }
 

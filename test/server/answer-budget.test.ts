@@ -1,5 +1,7 @@
 /** Long answers are bounded together: from before anything is made of them until they have left. */
+
 import { describe, expect, test } from 'bun:test'
+import { gunzipSync } from 'node:zlib'
 import { AnswerBudget } from '../../src/server/answer-budget.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
 import { countedGarbage } from '../helpers/counted-garbage.ts'
@@ -69,11 +71,12 @@ function openApp() {
 		deps: { limits: { ...defaultLimits, answersBytesMax: 150 * KIB, answerWaitMsMax: 20 } },
 	})
 	const body = { prompt: 'a'.repeat(50 * KIB), n: 2, max_tokens: 1, echo: true }
-	const ask = (more = {}) => app.post('/v1/completions', { ...body, ...more })
+	const ask = (more = {}, headers = {}) =>
+		app.post('/v1/completions', { ...body, ...more }, headers)
 	/** The answer to one more request, which is to run. */
-	const answer = async () => {
+	const answer = async (headers = {}) => {
 		const next = runs.length
-		const answering = ask()
+		const answering = ask({}, headers)
 		await eventually(() => runs.length === next + 1)
 		saying('hi')(runs[next]!)
 		return await answering
@@ -100,6 +103,21 @@ describe('a request with a long answer', () => {
 		expect((await ask()).status).toBe(503)
 		await unread.body!.cancel()
 		expect((await answer()).status).toBe(200)
+	})
+
+	test('is packed while it leaves for clients that take gzip, and takes room until then', async () => {
+		const { ask, answer } = openApp()
+		const unread = await answer({ 'accept-encoding': 'gzip' })
+		expect((await ask()).status).toBe(503)
+		await unread.body!.cancel()
+		const packed = await answer({ 'accept-encoding': 'gzip' })
+		expect(packed.headers.get('content-encoding')).toBe('gzip')
+		expect(packed.headers.get('vary')).toBe('accept-encoding')
+		const plain = gunzipSync(await packed.arrayBuffer())
+		expect(plain.length).toBeGreaterThan(100 * KIB)
+		const { choices } = JSON.parse(plain.toString())
+		const [text] = choices.map((choice: { text: string }) => choice.text)
+		expect(text).toBe(`${'a'.repeat(50 * KIB)}h`)
 	})
 
 	test('gives its room back when it fails, as a stream, too', async () => {

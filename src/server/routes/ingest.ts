@@ -78,7 +78,7 @@ async function take(
 		using _room = await budget.take(bytesMax)
 		connections.timeReader(request)
 		garbage.makeRoom(bytesMax)
-		const { bytes, parts, size } = await readReport(request, limits.reportBytesMax)
+		const { bytes, parts, size } = await readReport(request, limits.reportBytesMax, garbage)
 		connections.suspendTimeout(request)
 		const repeats = new Repeats(size)
 		for await (const part of parts) await trainings.report(toReport(part), repeats)
