@@ -62,7 +62,9 @@ class ObjectStager {
 	readonly #files: AsyncDisposableStack
 	readonly #shape: ObjectShape
 	readonly #seen = new Set<string>()
-	readonly #raw = new Map<string, Buffer>()
+	/** What has come of the value that is arriving. */
+	#raw: Uint8Array[] = []
+	#rawBytes = 0
 	readonly #values = new Map<string, unknown>()
 	readonly #texts = new Map<string, TextFile>()
 	readonly #objects = new Map<string, StagedFile>()
@@ -100,11 +102,15 @@ class ObjectStager {
 	}
 
 	#takeValue({ key, bytes, isLast }: ValuePiece): void {
-		const raw = Buffer.concat([this.#raw.get(key) ?? Buffer.alloc(0), bytes])
 		const bytesMax = this.#shape.values[key]!
-		if (raw.length > bytesMax) throw moreThan(key, `${bytesMax} bytes of JSON`)
-		this.#raw.set(key, raw)
+		this.#rawBytes += bytes.length
+		if (this.#rawBytes > bytesMax) throw moreThan(key, `${bytesMax} bytes of JSON`)
+		// The piece is valid until the next one comes.
+		this.#raw.push(Buffer.from(bytes))
 		if (!isLast) return
+		const raw = Buffer.concat(this.#raw)
+		this.#raw = []
+		this.#rawBytes = 0
 		const value = parsing(() => parseBounded(key, raw.toString('utf8')))
 		this.#values.set(key, value)
 		this.#shape.onValue?.(key, value)
