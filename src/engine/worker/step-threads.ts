@@ -12,8 +12,13 @@ const STEP_SECONDS_MAX = 0.001
 /** What fewer threads may take longer: the others are left to sockets and the main thread. */
 const SLOWER_MAX = 1.05
 /**
- * So often a step of real work tries another number; two steps of so many, for a thread that was asleep misses the
- * first. Each decision that changes nothing doubles it up to the most: such a step may take twice as long.
+ * Steps of a try, of which the last counts: a thread that was asleep, on a virtual processor that was, too, misses
+ * the first ones.
+ */
+const TRY_STEPS = 4
+/**
+ * A try comes once in so many steps of real work. Each decision that changes nothing doubles that up to the most:
+ * steps with another number may take twice as long.
  */
 const STEPS_BETWEEN_TRIES = 128
 const STEPS_BETWEEN_TRIES_MAX = 1024
@@ -54,8 +59,7 @@ export class StepThreads {
 			if (all === 1 || secondsOfStep(gpt, rows) > STEP_SECONDS_MAX) break
 			const fewest = fewestThreads(all, (threads) => {
 				kernels.threadsUse(threads)
-				// A thread that was asleep misses the first step.
-				secondsOfStep(gpt, rows)
+				for (let step = 1; step < TRY_STEPS; step++) secondsOfStep(gpt, rows)
 				return secondsOfStep(gpt, rows)
 			})
 			const choice = new ThreadChoice(all, fewest)
@@ -101,12 +105,14 @@ export class ThreadChoice {
 	/** Threads for the next step. */
 	next(): number {
 		this.#steps = (this.#steps + 1) % this.#stepsBetweenTries
-		return this.#counts[this.#steps >= this.#stepsBetweenTries - 2 ? this.#tried : this.#at]!
+		return this.#counts[
+			this.#steps >= this.#stepsBetweenTries - TRY_STEPS ? this.#tried : this.#at
+		]!
 	}
 
 	/** How long it took. */
 	took(seconds: number): void {
-		if (this.#steps === this.#stepsBetweenTries - 3) this.#usualSeconds = seconds
+		if (this.#steps === this.#stepsBetweenTries - TRY_STEPS - 1) this.#usualSeconds = seconds
 		if (this.#steps !== this.#stepsBetweenTries - 1) return
 		this.#ratios.push(seconds / this.#usualSeconds)
 		if (this.#ratios.length < TRIES) return
