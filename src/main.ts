@@ -3,11 +3,13 @@
  * that spawns workers. What happens is in commands/.
  */
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { version } from '../package.json'
 import { exitStatus } from './commands/command.ts'
 import { Output, outputComplaint, outputStatus } from './commands/output.ts'
 import { runCommand } from './commands/run-command.ts'
-import { restartProcess } from './kernels/binding.ts'
+import { endOnSignal, restartProcess } from './kernels/binding.ts'
 import { LibraryUnavailableError } from './kernels/library-path.ts'
 import { messageOf } from './lib/errors.ts'
 
@@ -18,24 +20,33 @@ const output = new Output(process.stdout)
 // Who reads the log may go away; the work goes on.
 process.stderr.on('error', () => {})
 
-const stopRequested = new Promise<number>((resolve) => {
-	let signals = 0
-	// A terminal that goes away stops the server as a supervisor does.
-	const statuses = {
-		SIGINT: exitStatus.interrupted,
-		SIGTERM: exitStatus.terminated,
-		SIGHUP: exitStatus.terminated,
-	} as const
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-		process.on(signal, () => {
-			if (++signals > 1) process.exit(statuses[signal])
-			resolve(statuses[signal])
-		})
-	}
-	// Sent by tools that take us for another program; by default they would end us.
-	for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {})
-	void output.failed.then((error) => resolve(outputStatus(error)))
-})
+// A terminal that goes away stops the server as a supervisor does.
+const stopStatuses = {
+	SIGINT: exitStatus.interrupted,
+	SIGTERM: exitStatus.terminated,
+	SIGHUP: exitStatus.terminated,
+} as const
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<number>()
+let stopSignalCount = 0
+const onStopSignal = (signal: (typeof stopSignals)[number]) => {
+	if (++stopSignalCount > 1) process.exit(stopStatuses[signal])
+	requestStop(stopStatuses[signal])
+}
+for (const signal of stopSignals) process.on(signal, onStopSignal)
+// Sent by tools that take us for another program; by default they would end us.
+for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {})
+void output.failed.then((error) => requestStop(outputStatus(error)))
+
+/** Returns where the system refuses, or where we are to stop. */
+async function restart(variables: Readonly<Record<string, string>>): Promise<void> {
+	// The next program hears of no signal that this one was told of: those that came are awaited, others end it.
+	for (const signal of stopSignals) endOnSignal(constants.signals[signal])
+	await setImmediate()
+	if (stopSignalCount === 0) restartProcess({ ...process.env, ...variables })
+	for (const signal of stopSignals) process.off(signal, onStopSignal).on(signal, onStopSignal)
+}
 
 const status = await runCommand({
 	argv: process.argv.slice(2),
@@ -51,7 +62,7 @@ const status = await runCommand({
 	isErrorTerminal: process.stderr.isTTY === true,
 	print: (text) => output.write(text),
 	warn: (text, written) => process.stderr.write(text, written),
-	restart: (variables) => restartProcess({ ...process.env, ...variables }),
+	restart,
 	stopRequested,
 }).catch((error: unknown) => {
 	process.stderr.write(`alpha: ${messageOf(error)}\n`)

@@ -39,8 +39,8 @@ export interface CommandContext extends OptionSources {
 	readonly print: (text: string) => void
 	/** Writes to standard error: what people read. `written` is called when it has left the process. */
 	readonly warn: (text: string, written?: () => void) => void
-	/** Starts the program anew in its process, with more variables. Returns only where the system refuses. */
-	readonly restart: (variables: Readonly<Record<string, string>>) => void
+	/** Starts the program anew in its process, with more variables. Returns only where the system refuses, or where the program is to stop. */
+	readonly restart: (variables: Readonly<Record<string, string>>) => Promise<void>
 	/**
 	 * Resolves at the first SIGTERM or Ctrl-C, or when the output is lost, with the exit status of a
 	 * command that ends therefore. A second signal ends the process at once.

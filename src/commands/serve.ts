@@ -60,6 +60,9 @@ export const serveCommand: Command = {
 	summary: 'serve the models over HTTP',
 	options: serveCommandOptions,
 	async run(context) {
+		const variables = smallHeap(readMachine().memoryBytes, context.env)
+		// Before settings are read: those in a pipe can be read once.
+		if (variables !== null) await context.restart(variables)
 		const {
 			values: config,
 			origins,
@@ -72,8 +75,6 @@ export const serveCommand: Command = {
 			context.print(formatSettings(serveOptions(readMachine()), config, origins))
 			return 0
 		}
-		const variables = smallHeap(readMachine().memoryBytes, context.env)
-		if (variables !== null) context.restart(variables)
 		const format = logFormat(config, context)
 		using output = new LogOutput({
 			write: context.warn,

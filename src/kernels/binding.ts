@@ -5,7 +5,7 @@
  */
 
 import { dlopen, type FFIFunction, FFIType, type Pointer, ptr, read } from 'bun:ffi'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 const { ptr: pointer, cstring, i32, i64_fast: i64, f32, f64, void: none } = FFIType
 
@@ -587,12 +587,19 @@ export function sendDatagram(path: string, text: string): boolean {
 	return Number(sent) === bytes.length
 }
 
+/** Has the signal end the process, whoever listens for it. Those who do have to listen anew to hear of it again. */
+export function endOnSignal(signal: number): void {
+	const defaultAction = 0
+	openLibc().signal(signal, defaultAction)
+}
+
 /**
- * Starts this program anew in its process, with the same arguments and open descriptors but those that are closed on
- * exec. Returns only where the system refuses.
+ * Starts this program anew in its process, with the same arguments, and with open files, pipes and sockets. Returns
+ * only where the system refuses.
  */
 export function restartProcess(env: Readonly<Record<string, string | undefined>>): void {
 	if (!isLinux) return
+	keepDescriptors()
 	// Not process.argv, which has paths of Bun's own.
 	const argv = readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1)
 	const variables = Object.entries(env).map(([name, value]) => `${name}=${value ?? ''}`)
@@ -603,6 +610,25 @@ export function restartProcess(env: Readonly<Record<string, string | undefined>>
 	openLibc().execve(cString(process.execPath), arguments_!, environment!)
 	// Until here what the addresses point to must not be collected.
 	lists.length = 0
+}
+
+/** Bun has all of them closed on exec, what we were started with too: a socket to listen on, a pipe with settings. */
+function keepDescriptors(): void {
+	const setDescriptorFlags = 2
+	for (const name of readdirSync('/proc/self/fd')) {
+		// Queues and timers of the runtime are of no use to the next one.
+		if (!descriptorTarget(name).startsWith('anon_inode:'))
+			openLibc().fcntl(Number(name), setDescriptorFlags, 0)
+	}
+}
+
+function descriptorTarget(name: string): string {
+	try {
+		return readlinkSync(`/proc/self/fd/${name}`)
+	} catch {
+		// The one that listed them.
+		return ''
+	}
 }
 
 /**
