@@ -91,6 +91,31 @@ describe.skipIf(chromiumPath === null)(`the Models view in Chromium${chromiumNot
 		await page.context().close()
 	})
 
+	test('keeps the longest names of runs inside its frame', async () => {
+		await using other = await startAlpha({ runs: ['v1-bpe', 'v1-word'] })
+		const name = 'a-run-of-many-words-'.repeat(6)
+		cpSync(join(other.checkpoints, 'v1-word'), join(other.checkpoints, name), { recursive: true })
+		const viewport = { width: 320, height: 640 }
+		const page = await browser.open(`${other.url}/#/model`, { viewport })
+		await row(page, name).filter({ hasText: 'on disk' }).waitFor()
+		await row(page, 'v1-word').click()
+		await page.locator('[aria-label="Lay another run over it"]').selectOption(name)
+		await page.locator('.overlays button', { hasText: name }).waitFor()
+		expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320)
+		await page.context().close()
+	})
+
+	test('does not say that it writes a model before the secret is given', async () => {
+		const page = await open()
+		await row(page, 'v1-bpe').click()
+		const header = page.locator('.model-card header', { hasText: 'v1-bpe' })
+		await header.getByRole('button', { name: 'Export' }).click()
+		await page.locator('dialog.ask button', { hasText: 'Cancel' }).click()
+		await page.locator('dialog.ask').waitFor({ state: 'detached' })
+		expect(await page.locator('#notice').isHidden()).toBe(true)
+		await page.context().close()
+	})
+
 	test('shows the chosen checkpoint with its own loss, and what a composed run became', async () => {
 		const page = await open()
 		await row(page, 'v2-composed').click()

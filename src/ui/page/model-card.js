@@ -208,15 +208,12 @@ export class ModelCard {
 
 	async #export() {
 		const name = this.#name
-		this.#context.notify(`${name} is written for other tools.`)
 		try {
-			const file = await withSecret(async (authorization) =>
-				(
-					await request(`api/models/${encodeURIComponent(name)}/export`, {
-						headers: { authorization },
-					})
-				).blob(),
-			)
+			const file = await withSecret(async (authorization) => {
+				const path = `api/models/${encodeURIComponent(name)}/export`
+				this.#context.notify(`${name} is being written for other tools.`)
+				return (await request(path, { headers: { authorization } })).blob()
+			})
 			if (file !== null) saveBlob(fileName(name.replace('@', '-'), 'tar'), file)
 		} catch (error) {
 			this.#context.showError(error)
