@@ -122,10 +122,11 @@ async function measureDecode(
 	}
 }
 
-/** Reading a prompt. Only its last row needs logits; attention is not counted as work. */
+/** Reading a prompt. Only its last row needs logits. */
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
-	const flopsPerToken = 2 * (layers + head / tokens)
+	const attention = attentionPerToken(subject.runner, (tokens + 1) / 2)
+	const flopsPerToken = 2 * (layers + attention + head / tokens)
 	subject.reader.prefill(subject.reader.config.contextLength - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
 	await measureFlops(bench, subject, name, flopsPerToken, () => {
@@ -138,10 +139,16 @@ async function measurePrefill(bench: Bench, subject: Subject, tokens: number): P
 async function measureBatch(bench: Bench, subject: Subject, streams: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
 	const steps = stepsFor(bench, subject.runner, streams, BATCH_STEPS_MAX)
+	const attention = attentionPerToken(subject.runner, (steps + 1) / 2)
 	const name = `decode, ${streams} streams, ${subject.dtype}`
-	await measureFlops(bench, subject, name, 2 * (layers + head), () => {
+	await measureFlops(bench, subject, name, 2 * (layers + attention + head), () => {
 		return (streams * steps) / subject.runner.decode(streams, steps)
 	})
+}
+
+/** Multiply-adds of a token's attention over so many tokens: of queries with keys, and of weights with values. */
+function attentionPerToken({ config }: BenchRunner, tokens: number): number {
+	return 2 * config.nLayer * config.nEmbd * tokens
 }
 
 /** Samples a speed in tokens per second, each beside the peak of f32 multiply-adds. */
