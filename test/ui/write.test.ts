@@ -72,6 +72,30 @@ describe.skipIf(chromiumPath === null)(`the Write view in Chromium${chromiumNote
 		},
 	)
 
+	test('an error goes with the next answer, however short it is', async () => {
+		const page = await browser.open(server.url)
+		await write(page, 'She had always')
+		await written(page)
+		const body = JSON.stringify({ error: { message: 'Ask again.' } })
+		await page.route('**/v1/completions', (route) => route.fulfill({ status: 400, body }), {
+			times: 1,
+		})
+		await page.click('#again')
+		const error = page.locator('[role="alert"]', { hasText: 'Ask again.' })
+		await error.waitFor()
+		const event = JSON.stringify({ choices: [{ index: 0, text: ' so', finish_reason: 'stop' }] })
+		await page.route('**/v1/completions', (route) =>
+			route.fulfill({
+				contentType: 'text/event-stream',
+				body: `data: ${event}\n\ndata: [DONE]\n\n`,
+			}),
+		)
+		await page.click('#again')
+		await page.locator('#output', { hasText: 'She had always so' }).waitFor()
+		await error.waitFor({ state: 'hidden' })
+		await page.context().close()
+	})
+
 	test('counts the tokens and marks what is too old to be read', async () => {
 		const page = await browser.open(server.url)
 		await page.selectOption('#model', 'novels-austen')

@@ -333,9 +333,12 @@ export class Writer {
 				else text.extend(parts, group)
 			}
 		} catch (error) {
+			begin()
 			if (!running.signal.aborted) showError(error, () => this.go())
 		} finally {
 			clearTimeout(beginning)
+			// A short answer ends before it is drawn.
+			begin()
 			this.#running = null
 			this.#output.ariaBusy = 'false'
 			text.isBusy = false
