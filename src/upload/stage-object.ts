@@ -62,8 +62,8 @@ class ObjectStager {
 	readonly #files: AsyncDisposableStack
 	readonly #shape: ObjectShape
 	readonly #seen = new Set<string>()
-	/** What has come of the value that is arriving. */
-	#raw: Uint8Array[] = []
+	/** What has come of the value that is arriving, and room for more of it. */
+	#raw = Buffer.alloc(0)
 	#rawBytes = 0
 	readonly #values = new Map<string, unknown>()
 	readonly #texts = new Map<string, TextFile>()
@@ -103,15 +103,22 @@ class ObjectStager {
 
 	#takeValue({ key, bytes, isLast }: ValuePiece): void {
 		const bytesMax = this.#shape.values[key]!
-		this.#rawBytes += bytes.length
-		if (this.#rawBytes > bytesMax) throw moreThan(key, `${bytesMax} bytes of JSON`)
-		// The piece is valid until the next one comes.
-		this.#raw.push(Buffer.from(bytes))
+		const end = this.#rawBytes + bytes.length
+		if (end > bytesMax) throw moreThan(key, `${bytesMax} bytes of JSON`)
+		// Pieces may be as short as a byte: each as an object of its own would take a hundred times that.
+		if (end > this.#raw.length) {
+			this.#raw = Buffer.concat(
+				[this.#raw.subarray(0, this.#rawBytes)],
+				Math.min(2 * end, bytesMax),
+			)
+		}
+		this.#raw.set(bytes, this.#rawBytes)
+		this.#rawBytes = end
 		if (!isLast) return
-		const raw = Buffer.concat(this.#raw)
-		this.#raw = []
+		const text = this.#raw.toString('utf8', 0, end)
+		this.#raw = Buffer.alloc(0)
 		this.#rawBytes = 0
-		const value = parsing(() => parseBounded(key, raw.toString('utf8')))
+		const value = parsing(() => parseBounded(key, text))
 		this.#values.set(key, value)
 		this.#shape.onValue?.(key, value)
 	}
