@@ -135,7 +135,7 @@ export interface StepReport {
 	readonly embeddings: readonly { readonly requestId: number; readonly mean: Float32Array }[]
 	/** Somebody waits for this: a first token, an end, or a constrained choice for a row. */
 	readonly isUrgent: boolean
-	/** It is of nobody but who goes first: may be told before what others have from earlier steps. */
+	/** It has nothing but first tokens of who goes first: may be told before what others have from earlier steps. */
 	readonly goesFirst: boolean
 }
 

@@ -261,12 +261,15 @@ export class ModelRunner {
 		const finishes: StepReport['finishes'][number][] = []
 		const decoding = drawn.filter((tokens) => tokens.length > 0).length
 		let isUrgent = embeddings.length > 0
+		let goesFirst = true
 		for (const [i, span] of spans.entries()) {
 			const { sequence } = span
 			const { requestId, choice, purpose } = sequence
 			const draws = drawn[i]!
 			const tokenIds = draws.map(({ tokenId }) => tokenId)
 			const { hasReadPrompt, tokenCount, finishReason } = this.#scheduler.commit(span, tokenIds)
+			// Of who decodes, tokens of earlier steps may still wait to be told.
+			goesFirst &&= sequence.goesFirst && hasReadPrompt
 			if (purpose === 'embed') continue
 			if (hasReadPrompt && choice === 0) {
 				prompts.push(this.#readPrompt(sequence))
@@ -284,7 +287,6 @@ export class ModelRunner {
 		}
 		this.#totals.generatedTokens += tokens.length
 		isUrgent ||= prompts.length + finishes.length > 0
-		const goesFirst = spans.every(({ sequence }) => sequence.goesFirst) && prompts.length > 0
 		return { prompts, tokens, finishes, embeddings, isUrgent, goesFirst }
 	}
 
