@@ -44,6 +44,20 @@ describe('openai: completions', () => {
 		expect(completion.usage?.completion_tokens).toBe(24)
 	})
 
+	test('gives each of several prompts what it gets alone, however often they come together', async () => {
+		const prompts = [prompt, 'Blessed is the man', 'a', 'The old mill']
+		const body = { ...greedy, max_tokens: 24 }
+		const alone = []
+		for (const each of prompts) {
+			const { choices } = await client.completions.create({ ...body, prompt: each })
+			alone.push(choices[0]?.text ?? '')
+		}
+		for (let i = 0; i < 300; i++) {
+			const { choices } = await client.completions.create({ ...body, prompt: prompts })
+			expect(choices.map(({ text }) => text)).toEqual(alone)
+		}
+	})
+
 	test('gives equal prompts different texts, unless the request names a seed', async () => {
 		const body = { model: 'v1-bpe', prompt: ['Blessed', 'Blessed'], max_tokens: 40 }
 		const drawn = await client.completions.create({ ...body, temperature: 1 })
