@@ -8,7 +8,7 @@ import { type Answer, wrapper } from './wrapper.ts'
 const CHEAP_RATE = { perSecond: 500, atOnce: 500 }
 
 /** Refusals for want of room that all addresses together get: a crowd that asks again costs no more than that. */
-const OVERLOAD_RATE = { perSecond: 250, atOnce: 300 }
+const OVERLOAD_RATE = { perSecond: 400, atOnce: 300 }
 
 /** Longest that an answer waits, however many were asked for, in milliseconds. */
 const DELAY_MS_MAX = 5000

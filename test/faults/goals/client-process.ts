@@ -16,6 +16,8 @@ export interface ClientTask {
 	readonly ms: number
 	/** How long who is refused waits before it asks again; 'told' = as Retry-After says. */
 	readonly retryMs: number | 'told'
+	/** How long who is answered waits; default: not at all. */
+	readonly restMs?: number
 	/** What each of them asks, in turn. */
 	readonly requests: readonly Ask[]
 }
@@ -82,7 +84,7 @@ class Client {
 }
 
 async function run(task: ClientTask): Promise<ClientResult> {
-	const { port, clients, addresses, from = 1, ms, retryMs } = task
+	const { port, clients, addresses, from = 1, ms, retryMs, restMs = 0 } = task
 	const result = { accepted: [] as number[], refused: [] as number[], silent: 0, broken: 0 }
 	let cause: string | null = null
 	const texts = task.requests.map(requestText)
@@ -102,6 +104,7 @@ async function run(task: ClientTask): Promise<ClientResult> {
 				const isInTime = performance.now() <= end
 				if (answer.status === 200) {
 					if (isInTime) result.accepted.push(took)
+					if (restMs > 0) await Bun.sleep(Math.min(restMs, end - performance.now()))
 					continue
 				}
 				if (isInTime) result.refused.push(took)

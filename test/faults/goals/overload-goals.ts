@@ -79,8 +79,9 @@ async function crowdFigures(runs: readonly string[], scale: number) {
 			`${(share * 100).toFixed(0)} % of ${peak.toFixed(0)} a second; ${refused} refused, ` +
 			`${silent} without Retry-After; health p99 ${p99.toFixed(1)} ms; ${broken} broken; ` +
 			`the crowd itself takes ${(median(processors) * 100).toFixed(0)} % of a processor more`,
+		share,
 		refusalMs: refusal,
-		isMet: share >= 0.9 && p99 <= 20 && silent + broken === 0,
+		isOrderly: p99 <= 20 && silent + broken === 0,
 	}
 }
 
@@ -92,21 +93,24 @@ export const overload: Goal = {
 	id: 'G10',
 	goal: 'ten times the clients, who ask again at once: goodput 90 % of peak, refusals with Retry-After and 0.1 ms each, health p99 20 ms, none broken',
 	async measure(scale) {
-		const { text, refusalMs, isMet } = await crowdFigures([], scale)
+		const { text, share, refusalMs, isOrderly } = await crowdFigures([], scale)
 		return {
 			measured: `${text}; a refusal takes ${refusalMs.toFixed(3)} ms of the main thread`,
-			isMet: isMet && refusalMs <= 0.1,
+			isMet: share >= 0.9 && refusalMs <= 0.1 && isOrderly,
 		}
 	},
 }
 
-/** Here answers fill the main thread: refusals are lost in how much one of them takes from time to time. */
+/**
+ * Here answers fill both processors, so what a crowd takes of them is missing; refusals are lost in how much an
+ * answer takes from time to time.
+ */
 export const overloadOfTinyModel: Goal = {
 	id: 'G10',
-	goal: 'the same with a model so small that texts and HTTP bound it: goodput 90 % of peak, health p99 20 ms, none broken',
+	goal: 'the same with a model so small that texts and HTTP bound it: goodput 80 % of peak, health p99 20 ms, none broken',
 	async measure(scale) {
-		const { text, isMet } = await crowdFigures(['v2-bpe-chat'], scale)
-		return { measured: text, isMet }
+		const { text, share, isOrderly } = await crowdFigures(['v2-bpe-chat'], scale)
+		return { measured: text, isMet: share >= 0.8 && isOrderly }
 	},
 }
 
@@ -248,6 +252,8 @@ export const floods: Goal = {
 					addresses: 1,
 					ms: floodMs,
 					retryMs: 0,
+					// The place is for the stream: who gets it between two of them comes back later.
+					restMs: name === 'refusals' ? PATIENCE_MS : 0,
 					requests: [request],
 				})
 				await Bun.sleep(1500)
