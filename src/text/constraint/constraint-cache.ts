@@ -1,12 +1,14 @@
 /** What can be made again at the cost of some time. */
 interface Cached {
-	/** Bytes that it keeps, about. */
+	/** Bytes that it has gathered in use, about. */
 	readonly bytes: number
 }
 
-/** Entries that are kept, and the sum of their bytes and names. */
+/** Entries that are kept, and the sum of their bytes: a collection of garbage looks at every object of them. */
 const ENTRY_COUNT_MAX = 64
-const BYTES_MAX = 64 * 1024 * 1024
+const BYTES_MAX = 16 * 1024 * 1024
+/** What is made for a character of a name, which is the whole specification: about one object. */
+const BYTES_PER_CHARACTER = 100
 
 /** The most recently used things, by their owner and name; they do not keep their owner alive. */
 export class ConstraintCache<Owner extends object, Thing extends Cached> {
@@ -44,7 +46,7 @@ export class ConstraintCache<Owner extends object, Thing extends Cached> {
 		let bytes = 0
 		let count = 0
 		for (const [key, { owner, thing }] of [...this.#things].reverse()) {
-			bytes += thing.bytes + 2 * key.length
+			bytes += thing.bytes + BYTES_PER_CHARACTER * key.length
 			count++
 			const isGone = owner.deref() === undefined
 			if (key !== keptKey && (isGone || bytes > BYTES_MAX || count > ENTRY_COUNT_MAX)) {
