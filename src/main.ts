@@ -26,11 +26,11 @@ const stopStatuses = {
 	SIGTERM: exitStatus.terminated,
 	SIGHUP: exitStatus.terminated,
 } as const
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const stopSignals = Object.keys(stopStatuses) as (keyof typeof stopStatuses)[]
 
 const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<number>()
 let stopSignalCount = 0
-const onStopSignal = (signal: (typeof stopSignals)[number]) => {
+const onStopSignal = (signal: keyof typeof stopStatuses) => {
 	if (++stopSignalCount > 1) process.exit(stopStatuses[signal])
 	requestStop(stopStatuses[signal])
 }

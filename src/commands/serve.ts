@@ -60,7 +60,8 @@ export const serveCommand: Command = {
 	summary: 'serve the models over HTTP',
 	options: serveCommandOptions,
 	async run(context) {
-		const variables = smallHeap(readMachine().memoryBytes, context.env)
+		const machine = readMachine()
+		const variables = smallHeap(machine.memoryBytes, context.env)
 		// Before settings are read: those in a pipe can be read once.
 		if (variables !== null) await context.restart(variables)
 		const {
@@ -68,11 +69,11 @@ export const serveCommand: Command = {
 			origins,
 			positionals,
 			warnings,
-		} = parseConfig(context, readMachine(), ownHosts())
+		} = parseConfig(context, machine, ownHosts())
 		if (positionals.length > 0) throw new UsageError(`unexpected argument "${positionals[0]}"`)
 		if (config.printConfig) {
 			for (const warning of warnings) context.warn(`alpha: ${warning}\n`)
-			context.print(formatSettings(serveOptions(readMachine()), config, origins))
+			context.print(formatSettings(serveOptions(machine), config, origins))
 			return 0
 		}
 		const format = logFormat(config, context)
