@@ -35,7 +35,7 @@ export class AnswerBudget {
 		const held = new DisposableStack()
 		held.use(await this.#budget.take(bytes))
 		held.defer(() => this.#garbage.add(bytes))
-		this.#garbage.makeRoom(bytes)
+		await this.#garbage.makeRoom(bytes)
 		return held
 	}
 }

@@ -1,4 +1,4 @@
-import { fullGC } from 'bun:jsc'
+import { edenGC, fullGC } from 'bun:jsc'
 import { Elysia } from 'elysia'
 import { admission } from './admission.ts'
 import { AnswerBudget } from './answer-budget.ts'
@@ -41,7 +41,10 @@ const GARBAGE_SHARE = 0.25
 export function createApp(deps: ServerDeps) {
 	const { apiKeys, limits } = deps
 	const keyLimit = apiKeys.length === 0 ? null : new KeyLimit(limits.generationsPerKeyMax)
-	const garbage = new Garbage(limits.bodiesBytesMax * GARBAGE_SHARE, fullGC)
+	const garbage = new Garbage(limits.bodiesBytesMax * GARBAGE_SHARE, {
+		recent: edenGC,
+		all: fullGC,
+	})
 	const context: ServerContext = {
 		...deps,
 		metrics: new ServerMetrics(),

@@ -68,7 +68,7 @@ export class BodyBudget {
 	async turn(client: string, bytes: number): Promise<Disposable | null> {
 		if (bytes <= SHORT_BYTES_MAX) return null
 		const turn = await this.#turns.take(client)
-		this.#garbage.makeRoom(bytes)
+		await this.#garbage.makeRoom(bytes)
 		return turn
 	}
 }

@@ -1,20 +1,32 @@
+import { nextTurn } from '../lib/steps.ts'
+
 /** Longer bodies and answers count; what shorter ones leave behind the engine finds by itself. */
 export const SHORT_BYTES_MAX = 64 * 1024
+
+/** Collects garbage at once; both return the bytes in use afterwards. */
+export interface Collector {
+	/** Of what was made since the last collection, in about a millisecond. */
+	recent(): number
+	/** Of all objects, at which it looks one by one: some ten milliseconds. */
+	all(): number
+}
 
 /**
  * Bytes of long bodies and answers that were let go and take memory until they are collected. The engine collects by
  * the machine's memory and the number of its objects: it knows no limit of the process, and a text of
- * megabytes is one object.
+ * megabytes is one object. Most of it is recent; what lived through a collection and is garbage now waits until as much
+ * again has gathered.
  */
 export class Garbage {
 	readonly #bytesMax: number
-	readonly #collect: () => void
+	readonly #collector: Collector
 	#bytes = 0
+	#bytesInUse = 0
 
-	/** `collect` holds the thread for some milliseconds. */
-	constructor(bytesMax: number, collect: () => void) {
+	/** `collector` holds the thread. */
+	constructor(bytesMax: number, collector: Collector) {
 		this.#bytesMax = bytesMax
-		this.#collect = collect
+		this.#collector = collector
 	}
 
 	/** So many bytes of a body or an answer, or of values made of one, are needed no more. */
@@ -22,11 +34,15 @@ export class Garbage {
 		if (bytes > SHORT_BYTES_MAX) this.#bytes += bytes
 	}
 
-	/** Before something of so many bytes is made: of a body, of values, of an answer. */
-	makeRoom(bytes: number): void {
+	/** Before something of so many bytes is made: of a body, of values, of an answer. A long collection has its own turn. */
+	async makeRoom(bytes: number): Promise<void> {
 		if (bytes <= SHORT_BYTES_MAX || this.#bytes <= this.#bytesMax) return
 		this.#bytes = 0
-		this.#collect()
+		const grown = this.#collector.recent() - this.#bytesInUse
+		if (grown <= this.#bytesMax) return
+		await nextTurn()
+		this.#bytesInUse = this.#collector.all()
+		await nextTurn()
 	}
 }
 

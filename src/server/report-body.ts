@@ -61,6 +61,7 @@ export async function readReport(
 		for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
 			report.push(bytes.subarray(from, from + PIECE_BYTES))
 			await nextTurn()
+			await garbage.makeRoom(sizeBytes)
 		}
 	}
 	return reportOf([...report.end()], sizeBytes)
@@ -205,6 +206,7 @@ class LongList {
 		let items: unknown[] = []
 		for (const chunk of this.#chunks) {
 			await nextTurn()
+			await this.#garbage.makeRoom(chunk.length * TEXT_FACTOR)
 			items = items.concat(this.#parse(chunk))
 			while (items.length >= itemsMax) {
 				yield items.slice(0, itemsMax)
@@ -218,7 +220,6 @@ class LongList {
 		const items = parseReportValue(chunk) as unknown[]
 		const bytes = chunk.length * TEXT_FACTOR + items.length * ITEM_BYTES
 		this.#garbage.add(bytes)
-		this.#garbage.makeRoom(bytes)
 		return items
 	}
 }

@@ -2,14 +2,13 @@
 import { expect, test } from 'bun:test'
 import { BodyBudget } from '../../src/server/body-budget.ts'
 import { defaultLimits } from '../../src/server/deps.ts'
-import { Garbage } from '../../src/server/garbage.ts'
 import { countedGarbage } from '../helpers/counted-garbage.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type FakeRun, saying } from '../helpers/fake-catalog.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const KIB = 1024
-const noGarbage = new Garbage(Number.POSITIVE_INFINITY, () => {})
+const { garbage: noGarbage } = countedGarbage(Number.POSITIVE_INFINITY)
 
 test('bytes are held until their request has ended', () => {
 	const budget = new BodyBudget(100, noGarbage)

@@ -77,7 +77,7 @@ async function take(
 	return await connections.withoutIdleTimeout(request, async () => {
 		using _room = await budget.take(bytesMax)
 		connections.timeReader(request)
-		garbage.makeRoom(bytesMax)
+		await garbage.makeRoom(bytesMax)
 		const { bytes, parts, size } = await readReport(request, limits.reportBytesMax, garbage)
 		connections.suspendTimeout(request)
 		const repeats = new Repeats(size)

@@ -4,11 +4,14 @@ interface Cached {
 	readonly bytes: number
 }
 
-/** Entries that are kept, and the sum of their bytes: a collection of garbage looks at every object of them. */
+/** Entries that are kept, and the sum of their bytes. */
 const ENTRY_COUNT_MAX = 64
 const BYTES_MAX = 16 * 1024 * 1024
-/** What is made for a character of a name, which is the whole specification: about one object. */
-const BYTES_PER_CHARACTER = 100
+/**
+ * For a character of a name, which is the whole specification, about one object of 100 bytes is made. It counts four
+ * times, since a collection of garbage looks at every object.
+ */
+const BYTES_PER_CHARACTER = 400
 
 /** The most recently used things, by their owner and name; they do not keep their owner alive. */
 export class ConstraintCache<Owner extends object, Thing extends Cached> {
