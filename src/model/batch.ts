@@ -32,6 +32,11 @@ export class Batch {
 	logitRowCount = 0
 	/** Rows whose logits are wanted, in order. */
 	readonly logitRows: Int32Array
+	logitSpanCount = 0
+	/** As `spans`, of these rows alone, one after another. */
+	readonly logitSpans: Int32Array
+	/** Final hidden states of all rows are wanted, not only of those with logits. */
+	wantsAllRows = false
 
 	constructor(limits: BatchLimits) {
 		this.tokenIds = new Int32Array(limits.rowsMax)
@@ -41,6 +46,7 @@ export class Batch {
 		this.spans = new Int32Array(limits.spansMax * 4)
 		this.tables = new Int32Array(limits.spansMax * limits.blocksPerSequence)
 		this.logitRows = new Int32Array(limits.rowsMax)
+		this.logitSpans = new Int32Array(limits.rowsMax * 4)
 	}
 
 	#tableLength = 0
@@ -50,6 +56,8 @@ export class Batch {
 		this.lastPosition = 0
 		this.spanCount = 0
 		this.logitRowCount = 0
+		this.logitSpanCount = 0
+		this.wantsAllRows = false
 		this.#tableLength = 0
 	}
 
@@ -77,7 +85,21 @@ export class Batch {
 
 	/** Asks for the logits of the row added last; returns the index of its logits. */
 	wantLogits(): number {
-		this.logitRows[this.logitRowCount] = this.rowCount - 1
-		return this.logitRowCount++
+		const row = this.rowCount - 1
+		const index = this.logitRowCount++
+		this.logitRows[index] = row
+		const span = (this.spanCount - 1) * 4
+		const follows = row > this.spans[span]! && this.logitRows[index - 1] === row - 1
+		if (follows) this.logitSpans[(this.logitSpanCount - 1) * 4 + 1]!++
+		else this.#beginLogitSpan(index, this.positions[row]!, this.spans[span + 3]!)
+		return index
+	}
+
+	#beginLogitSpan(row: number, position: number, table: number): void {
+		const at = this.logitSpanCount++ * 4
+		this.logitSpans[at] = row
+		this.logitSpans[at + 1] = 1
+		this.logitSpans[at + 2] = position
+		this.logitSpans[at + 3] = table
 	}
 }

@@ -4,6 +4,7 @@
  */
 import type { Kernels } from '../kernels/binding.ts'
 import type { Matrix } from '../kernels/buffer.ts'
+import { assert } from '../lib/assert.ts'
 import { Batch, type BatchLimits } from './batch.ts'
 import type { Network } from './families/family.ts'
 import type { ModelConfig } from './model-config.ts'
@@ -55,6 +56,7 @@ export class Gpt {
 	/** Runs the batch through the network: keys and values into their blocks, wanted logits out. */
 	forward(): void {
 		const { x, hidden, logits, finalNorm, head, logitCap } = this.#network
+		this.#ops.begin()
 		this.#network.forward(this.#ops)
 		if (this.batch.logitRowCount === 0) return
 		this.#ops.normLogitRows(hidden, x, finalNorm)
@@ -62,8 +64,9 @@ export class Gpt {
 		if (logitCap !== undefined) this.#ops.capLogitRows(logits, logitCap)
 	}
 
-	/** Final norm of every row of the last `forward`, into `hidden`: for embeddings. */
+	/** Final norm of every row of the last `forward`, into `hidden`: for embeddings, whose batch wants all rows. */
 	normalizeAllRows(): void {
+		assert(this.batch.wantsAllRows, 'all rows went through the last layer')
 		const { x, hidden, finalNorm } = this.#network
 		this.#ops.norm(hidden, x, finalNorm)
 	}

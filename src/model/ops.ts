@@ -56,7 +56,14 @@ export class Ops {
 	/** Addresses of the batch's arrays. */
 	readonly #rows: Readonly<
 		Record<
-			'tokenIds' | 'previousIds' | 'positions' | 'slots' | 'spans' | 'tables' | 'logitRows',
+			| 'tokenIds'
+			| 'previousIds'
+			| 'positions'
+			| 'slots'
+			| 'spans'
+			| 'tables'
+			| 'logitRows'
+			| 'logitSpans',
 			Address
 		>
 	>
@@ -71,6 +78,10 @@ export class Ops {
 	/** Bytes from one KV block to the next. */
 	readonly #kvBlockStride: number
 	readonly #scratch: Pinned<Float32Array>
+	/** The operations work on rows with wanted logits alone, which lie at the front of the buffers. */
+	#hasLogitRowsOnly = false
+	/** Rows that they work on. */
+	#rowCount = 0
 
 	constructor(kernels: Kernels, network: NetworkMemory, batch: Batch, memory: OpsMemory) {
 		const { dtype, weights, rowsMax, contextLength, kvBlocks } = memory
@@ -85,6 +96,7 @@ export class Ops {
 			spans: pinned(batch.spans).address,
 			tables: pinned(batch.tables).address,
 			logitRows: pinned(batch.logitRows).address,
+			logitSpans: pinned(batch.logitSpans).address,
 		}
 		this.#weights = Float64Array.from(network.slots, weights)
 		this.#buffers = network.buffers.map(({ columns }) => new Matrix(rowsMax, columns))
@@ -123,6 +135,31 @@ export class Ops {
 		return this.#buffers[buffer.index]!
 	}
 
+	/** Begins a forward pass over all rows of the batch. */
+	begin(): void {
+		this.#hasLogitRowsOnly = false
+		this.#rowCount = this.#batch.rowCount
+	}
+
+	/**
+	 * Goes on with the rows whose final state is wanted, false if there are none: in the last layer, once keys and
+	 * values are stored, the others are of no use. Their rows of these buffers move to the front.
+	 */
+	keepWantedRows(...buffers: readonly RowBuffer[]): boolean {
+		const { wantsAllRows, logitRowCount, logitRows } = this.#batch
+		if (wantsAllRows || logitRowCount === this.#rowCount) return true
+		for (const buffer of new Set(buffers)) {
+			const { array, stride } = this.matrix(buffer)
+			for (let i = 0; i < logitRowCount; i++) {
+				const start = logitRows[i]! * stride
+				array.copyWithin(i * stride, start, start + stride)
+			}
+		}
+		this.#hasLogitRowsOnly = true
+		this.#rowCount = logitRowCount
+		return logitRowCount > 0
+	}
+
 	/** x = tokens[token id] + positions[position], or the token's row alone. */
 	embed(x: RowBuffer, tokens: Table, positions: Table | null = null): void {
 		this.#embed(x, this.#rows.tokenIds, tokens, positions)
@@ -156,7 +193,7 @@ export class Ops {
 			this.#factor(own),
 			this.#factor(other),
 			sign,
-			this.#batch.rowCount,
+			this.#rowCount,
 			out.columns,
 		)
 	}
@@ -180,22 +217,23 @@ export class Ops {
 
 	/** out = norm(x) */
 	norm(out: RowBuffer, x: RowBuffer, norm: Norm): void {
-		this.#norm(out, x, norm, 0, this.#batch.rowCount)
+		this.#norm(out, x, norm, 0, this.#rowCount)
 	}
 
 	/** out = norm(x) of the rows whose logits are wanted, one after another. */
 	normLogitRows(out: RowBuffer, x: RowBuffer, norm: Norm): void {
-		this.#norm(out, x, norm, this.#rows.logitRows, this.#batch.logitRowCount)
+		const picked = this.#hasLogitRowsOnly ? 0 : this.#rows.logitRows
+		this.#norm(out, x, norm, picked, this.#batch.logitRowCount)
 	}
 
 	/** out = x · weight */
 	linear(out: RowBuffer, x: RowBuffer, linear: Linear): void {
-		this.#linear(out, x, linear, this.#batch.rowCount, 0)
+		this.#linear(out, x, linear, this.#rowCount, 0)
 	}
 
 	/** out += x · weight */
 	addLinear(out: RowBuffer, x: RowBuffer, linear: Linear): void {
-		this.#linear(out, x, linear, this.#batch.rowCount, 1)
+		this.#linear(out, x, linear, this.#rowCount, 1)
 	}
 
 	/** out = x · weight for as many rows as have wanted logits. */
@@ -227,7 +265,7 @@ export class Ops {
 			rows.stride,
 			this.#rows.positions,
 			rotary.tableUpTo(this.#batch.lastPosition),
-			this.#batch.rowCount,
+			this.#rowCount,
 			heads + kvHeads,
 			headDim,
 			rotary.channels,
@@ -247,7 +285,7 @@ export class Ops {
 			keys + kvHeads * headDim * 4,
 			rows.stride,
 			this.#rows.slots,
-			this.#batch.rowCount,
+			this.#rowCount,
 			kvHeads,
 			headDim,
 		)
@@ -266,8 +304,8 @@ export class Ops {
 			this.#kvDtype,
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
-			this.#rows.spans,
-			this.#batch.spanCount,
+			this.#hasLogitRowsOnly ? this.#rows.logitSpans : this.#rows.spans,
+			this.#hasLogitRowsOnly ? this.#batch.logitSpanCount : this.#batch.spanCount,
 			this.#rows.tables,
 			heads,
 			kvHeads,
@@ -286,7 +324,7 @@ export class Ops {
 			kernelActivations[kind],
 			rows.address,
 			rows.stride,
-			this.#batch.rowCount,
+			this.#rowCount,
 			width,
 			this.#weight(parameters) || (program?.factors.address ?? 0),
 			program?.ops.address ?? 0,
@@ -303,7 +341,7 @@ export class Ops {
 			this.#weight(positions?.weight ?? null),
 			ids,
 			this.#rows.positions,
-			this.#batch.rowCount,
+			this.#rowCount,
 			tokens.columns,
 		)
 	}
@@ -328,7 +366,7 @@ export class Ops {
 			this.#weight(gate.weight),
 			this.#factor(factor),
 			scale,
-			this.#batch.rowCount,
+			this.#rowCount,
 			gate.columns,
 			gate.rows,
 			channels,
@@ -380,7 +418,7 @@ export class Ops {
 			rows.stride,
 			0,
 			this.#weight(norm.weight),
-			this.#batch.rowCount,
+			this.#rowCount,
 			heads,
 			norm.width,
 			norm.epsilon,

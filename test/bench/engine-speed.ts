@@ -122,11 +122,14 @@ async function measureDecode(
 	}
 }
 
-/** Reading a prompt. Only its last row needs logits. */
+/** Reading a prompt. Only its last row needs logits, and what is behind the keys and values of the last layer. */
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
-	const { layers, head } = multipliedParameters(subject.runner)
+	const { layers, lastLayerRest, head } = multipliedParameters(subject.runner)
+	const { nLayer } = subject.runner.config
 	const attention = attentionPerToken(subject.runner, (tokens + 1) / 2)
-	const flopsPerToken = 2 * (layers + attention + head / tokens)
+	const everyToken = layers - lastLayerRest + (attention * (nLayer - 1)) / nLayer
+	const lastToken = lastLayerRest + attentionPerToken(subject.runner, tokens) / nLayer + head
+	const flopsPerToken = 2 * (everyToken + lastToken / tokens)
 	subject.reader.prefill(subject.reader.config.contextLength - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
 	await measureFlops(bench, subject, name, flopsPerToken, () => {

@@ -57,15 +57,21 @@ export function* randomTensors(config: ModelConfig): Generator<RandomTensor> {
 /** Numbers of a model that take part in each token: all but the embedding tables. */
 export function multipliedParameters({ config }: { readonly config: ModelConfig }): {
 	readonly layers: number
+	/** Of these, in the last layer behind its keys and values: a token whose logits nobody wants does without. */
+	readonly lastLayerRest: number
 	readonly head: number
 } {
 	const { slots, head } = networkOf(config)
-	const count = (isHead: boolean) =>
-		slots.reduce((sum, slot) => {
-			const isCounted = slot.kind === 'packed' && (slot === head.weight) === isHead
-			return sum + (isCounted ? slot.inputs * slot.outputs : 0)
-		}, 0)
-	return { layers: count(false), head: count(true) }
+	const matrices = slots.flatMap((slot) =>
+		slot.kind === 'packed' && slot !== head.weight ? [slot.inputs * slot.outputs] : [],
+	)
+	const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0)
+	return {
+		layers: sum(matrices),
+		// All families have four in a layer, of which the first makes queries, keys and values.
+		lastLayerRest: sum(matrices.slice(-3)),
+		head: head.weight.inputs * head.weight.outputs,
+	}
 }
 
 /** A vocabulary of words as long as a tokenizer's usual tokens; "\n" is id 0. */

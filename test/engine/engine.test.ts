@@ -410,7 +410,7 @@ describe('engine', () => {
 
 	test('embeds a text as the mean of its final hidden states', async () => {
 		const mean = await engine.embed(model.key, generationRequest(prompt))
-		const gpt = forwardPass(kernels, network)(prompt)
+		const gpt = forwardPass(kernels, network)(prompt, true)
 		gpt.normalizeAllRows()
 		for (let i = 0; i < config.nEmbd; i++) {
 			const sum = prompt.reduce((sum, _, row) => sum + gpt.hidden.row(row)[i]!, 0)

@@ -11,14 +11,15 @@ export function forwardPass(
 		readonly dtype: Dtype
 		readonly arena: SharedArrayBuffer
 	},
-): (ids: readonly number[]) => Gpt {
+): (ids: readonly number[], wantsAllRows?: boolean) => Gpt {
 	const { config, dtype, arena } = model
 	const blockCount = Math.ceil(config.contextLength / kvBlockTokens)
 	const limits = { rowsMax: config.contextLength, spansMax: 1, blocksPerSequence: blockCount }
 	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, blockCount)
 	const blocks = Int32Array.from({ length: blockCount }, (_, i) => blockCount - 1 - i)
-	return (ids) => {
+	return (ids, wantsAllRows = false) => {
 		gpt.batch.clear()
+		gpt.batch.wantsAllRows = wantsAllRows
 		gpt.batch.addSpan(ids.length, 0, blocks, blockCount)
 		for (const [position, id] of ids.entries()) {
 			const block = blocks[Math.floor(position / kvBlockTokens)]!

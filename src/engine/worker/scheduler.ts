@@ -359,6 +359,7 @@ function addSpan(
 	const draws = isDrawn ? 1 + guesses : 0
 	const wanted = sequence.scoresPrompt ? count : draws
 	const logits = wanted > 0 ? { first: batch.logitRowCount, count: wanted } : null
+	if (sequence.purpose === 'embed') batch.wantsAllRows = true
 	for (let i = 0; i < count; i++) {
 		const position = computed + i
 		const block = blocks[Math.floor(position / kvBlockTokens)]!

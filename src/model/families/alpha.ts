@@ -75,6 +75,7 @@ function alphaNetwork(config: AlphaConfig): Network {
 				ops.norm(h, x, layer.ln1)
 				ops.linear(wide, h, layer.qkv)
 				ops.storeKeysValues(wide, layer.attention)
+				if (layer === layers.at(-1) && !ops.keepWantedRows(x, wide)) return
 				ops.attention(attended, wide, layer.attention)
 				ops.addLinear(x, attended, layer.attentionOut)
 

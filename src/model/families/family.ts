@@ -16,7 +16,10 @@ export interface Network extends NetworkMemory {
 	readonly head: Linear
 	/** Logits pass through cap · tanh(logit / cap); without it they stay. */
 	readonly logitCap?: number
-	/** Runs the batch through all layers: keys and values into their blocks, the last state into `x`. */
+	/**
+	 * Runs the batch through all layers: keys and values into their blocks, the last state of the rows that are
+	 * wanted into `x`.
+	 */
 	forward(ops: Ops): void
 }
 

@@ -182,6 +182,7 @@ function llamaNetwork(config: LlamaConfig): Network {
 				if (layer.kNorm) ops.normKeys(wide, layer.attention, layer.kNorm)
 				ops.rotate(wide, layer.attention, rotary)
 				ops.storeKeysValues(wide, layer.attention)
+				if (layer === layers.at(-1) && !ops.keepWantedRows(x, wide)) return
 				ops.attention(attended, wide, layer.attention)
 				ops.addLinear(x, attended, layer.attentionOut)
 

@@ -107,6 +107,7 @@ function neoxNetwork(config: NeoxConfig): Network {
 				ops.linear(wide, h, layer.qkv)
 				ops.rotate(wide, layer.attention, rotary)
 				ops.storeKeysValues(wide, layer.attention)
+				if (layer === layers.at(-1) && !ops.keepWantedRows(x, wide)) return
 				ops.attention(attended, wide, layer.attention)
 				// In parallel, the MLP reads the stream as it was before the attention is added.
 				if (isParallel) ops.norm(h, x, layer.ln2)
