@@ -6,6 +6,7 @@ import { type ComparedModel, ggufPath, loadCompared } from './compared-models.ts
 import { runLlamaBench } from './llama-bench.ts'
 import { addRatio } from './peer.ts'
 import { type PythonPeer, startPythonPeer } from './python-peer.ts'
+import { meanUntil } from './statistics.ts'
 
 const PROMPT_TOKENS = 128
 const DECODE_TOKENS = 64
@@ -94,7 +95,7 @@ async function byTurns(
 	for await (const _ of roundsOf(bench)) {
 		theirs.push(await theirSpeeds())
 		await Bun.sleep(SPIN_MS)
-		ours.push(ourSpeeds(side))
+		ours.push(ourSpeeds(side, bench.sampleSeconds))
 	}
 	const add = (work: string, key: keyof Speeds) => {
 		if (theirs.some((speeds) => speeds[key] === null)) return
@@ -107,15 +108,17 @@ async function byTurns(
 	add(`${STREAMS} streams`, 'streams')
 }
 
-/** Each once before, to warm up, as the others do. */
-function ourSpeeds({ runner, reader }: Ours): Speeds {
-	reader.prefill(PROMPT_TOKENS)
-	const prompt = PROMPT_TOKENS / reader.prefill(PROMPT_TOKENS)
-	runner.decode(1, 1)
-	const decode = DECODE_TOKENS / runner.decode(1, DECODE_TOKENS)
-	runner.decode(STREAMS, 1)
-	const streams = (STREAMS * STREAM_TOKENS) / runner.decode(STREAMS, STREAM_TOKENS)
-	return { decode, prompt, streams }
+/** Each once before, to warm up, then for a while, as the others do. */
+function ourSpeeds({ runner, reader }: Ours, sampleSeconds: number): Speeds {
+	const speed = (tokens: number, seconds: () => number) => {
+		seconds()
+		return tokens / meanUntil(sampleSeconds, seconds)
+	}
+	return {
+		decode: speed(DECODE_TOKENS, () => runner.decode(1, DECODE_TOKENS)),
+		prompt: speed(PROMPT_TOKENS, () => reader.prefill(PROMPT_TOKENS)),
+		streams: speed(STREAMS * STREAM_TOKENS, () => runner.decode(STREAMS, STREAM_TOKENS)),
+	}
 }
 
 /** Whoever computes another network would be compared for nothing. */

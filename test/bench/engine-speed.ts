@@ -11,6 +11,7 @@ import {
 } from './machine-limits.ts'
 import { multipliedParameters } from './reference-models.ts'
 import type { Goal } from './report.ts'
+import { meanUntil } from './statistics.ts'
 
 /** Goals: shares of the limit, and speeds on S against f32. */
 const DECODE_GOALS = { f32: 0.85, bf16: 0.8, int8: 0.65 } as const
@@ -122,20 +123,37 @@ async function measureDecode(
 	}
 }
 
-/** Reading a prompt. Only its last row needs logits, and what is behind the keys and values of the last layer. */
+/** Reading a prompt. Its limit is that of all tokens in all layers, attention aside; only the last one needs logits. */
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
-	const { layers, lastLayerRest, head } = multipliedParameters(subject.runner)
-	const { nLayer } = subject.runner.config
-	const attention = attentionPerToken(subject.runner, (tokens + 1) / 2)
-	const everyToken = layers - lastLayerRest + (attention * (nLayer - 1)) / nLayer
-	const lastToken = lastLayerRest + attentionPerToken(subject.runner, tokens) / nLayer + head
-	const flopsPerToken = 2 * (everyToken + lastToken / tokens)
+	const { layers, head } = multipliedParameters(subject.runner)
 	subject.reader.prefill(subject.reader.config.contextLength - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
-	await measureFlops(bench, subject, name, flopsPerToken, () => {
-		const seconds = meanUntil(bench.sampleSeconds, () => subject.reader.prefill(tokens))
-		return tokens / seconds
+	const hasGoal = subject.dtype === 'f32' && subject.name !== 'embedded'
+	const shares = await measureFlops(
+		bench,
+		subject,
+		name,
+		2 * (layers + head / tokens),
+		() => tokens / meanUntil(bench.sampleSeconds, () => subject.reader.prefill(tokens)),
+		hasGoal ? PREFILL_GOAL : null,
+	)
+	const done = prefillMultiplyAdds(subject.runner, tokens) / (layers + head / tokens)
+	bench.report.add({
+		subject: subject.name,
+		name: `${name}, multiply-adds that are done, of peak`,
+		unit: '×',
+		samples: shares.map((share) => share * done),
 	})
+}
+
+/** Multiply-adds a token: behind the keys and values of the last layer only the last token goes on. */
+function prefillMultiplyAdds(runner: BenchRunner, tokens: number): number {
+	const { layers, lastLayerRest, head } = multipliedParameters(runner)
+	const { nLayer } = runner.config
+	const attention = attentionPerToken(runner, (tokens + 1) / 2)
+	const everyToken = layers - lastLayerRest + (attention * (nLayer - 1)) / nLayer
+	const lastToken = lastLayerRest + attentionPerToken(runner, tokens) / nLayer + head
+	return everyToken + lastToken / tokens
 }
 
 /** Streams that decode together, every row with logits. */
@@ -154,14 +172,15 @@ function attentionPerToken({ config }: BenchRunner, tokens: number): number {
 	return 2 * config.nLayer * config.nEmbd * tokens
 }
 
-/** Samples a speed in tokens per second, each beside the peak of f32 multiply-adds. */
+/** Samples a speed in tokens per second, each beside the peak of f32 multiply-adds, of which it returns the shares. */
 async function measureFlops(
 	bench: Bench,
-	{ name: model, dtype }: Subject,
+	{ name: model }: Subject,
 	name: string,
 	flopsPerToken: number,
 	tokensPerSecond: () => number,
-): Promise<void> {
+	goal: Goal | null = null,
+): Promise<readonly number[]> {
 	const samples: number[] = []
 	const shares: number[] = []
 	for await (const _ of roundsOf(bench)) {
@@ -170,9 +189,8 @@ async function measureFlops(
 		samples.push(speed)
 		shares.push((speed * flopsPerToken) / peak)
 	}
-	const hasGoal = name.startsWith('prefill') && dtype === 'f32' && model !== 'embedded'
-	const goal = hasGoal ? PREFILL_GOAL : null
 	bench.report.add({ subject: model, name, unit: 'tok/s', samples, shares, limit: 'peak', goal })
+	return shares
 }
 
 /** How many steps make a sample long enough. */
@@ -181,15 +199,4 @@ function stepsFor(bench: Bench, runner: BenchRunner, streams: number, max: numbe
 	runner.decode(streams, probe)
 	const stepSeconds = runner.decode(streams, probe) / probe
 	return Math.max(probe, Math.min(max, Math.round(bench.sampleSeconds / stepSeconds)))
-}
-
-/** Mean of what `measure` returns, over as many calls as make up `seconds`. */
-function meanUntil(seconds: number, measure: () => number): number {
-	let sum = 0
-	let calls = 0
-	while (sum < seconds) {
-		sum += measure()
-		calls++
-	}
-	return sum / calls
 }

@@ -23,7 +23,7 @@ const CACHE = join(import.meta.dir, '../../node_modules/.cache')
 export interface PythonProcess extends Disposable {
 	/** Why this engine does not compute such a model here; null when it does. */
 	readonly reason: string | null
-	/** Tokens per second of one stream. */
+	/** Tokens per second of one stream, here and below over as much work as takes `sampleSeconds`. */
 	decode(tokens: number): Promise<number>
 	/** Tokens per second from a prompt to its first token. */
 	prompt(tokens: number): Promise<number>
@@ -65,9 +65,9 @@ export async function startPythonPeer(
 	}
 	return {
 		reason: (await answer()).reason ?? null,
-		decode: (tokens) => ask('decode', tokens),
-		prompt: (tokens) => ask('prompt', tokens),
-		streams: (streams, tokens) => ask('streams', streams, tokens),
+		decode: (tokens) => ask('decode', tokens, bench.sampleSeconds),
+		prompt: (tokens) => ask('prompt', tokens, bench.sampleSeconds),
+		streams: (streams, tokens) => ask('streams', streams, tokens, bench.sampleSeconds),
 		logprobs: (tokenIds) => ask('logprobs', tokenIds),
 		[Symbol.dispose]: () => child.kill(),
 	}

@@ -36,3 +36,14 @@ export function meanSeconds(secondsMin: number, work: () => void): number {
 	})
 	return seconds / calls
 }
+
+/** Mean of what `measure` returns, over as many calls as make up `seconds`. */
+export function meanUntil(seconds: number, measure: () => number): number {
+	let sum = 0
+	let calls = 0
+	while (sum < seconds) {
+		sum += measure()
+		calls++
+	}
+	return sum / calls
+}

@@ -147,27 +147,32 @@ def tell(answer):
 
 
 def serve(engine):
-    """Answers one task a line: speeds in tokens per second, each after a run to warm up."""
+    """Answers one task a line: speeds in tokens per second, after a run to warm up, over some seconds."""
 
-    def speed(tokens, work):
+    def speed(tokens, seconds_min, work):
         work()
+        runs = 0
         start = time.perf_counter()
-        work()
-        return tokens / (time.perf_counter() - start)
+        while True:
+            work()
+            runs += 1
+            seconds = time.perf_counter() - start
+            if seconds >= seconds_min:
+                return runs * tokens / seconds
 
     tell({})
     for line in sys.stdin:
         task, *numbers = json.loads(line)
         if task == "decode":
-            (tokens,) = numbers
+            tokens, seconds_min = numbers
             # The first token comes with the prompt.
-            result = speed(tokens, lambda: engine.generate(1, tokens))
+            result = speed(tokens, seconds_min, lambda: engine.generate(1, tokens))
         elif task == "prompt":
-            (tokens,) = numbers
-            result = speed(tokens, lambda: engine.read(tokens))
+            tokens, seconds_min = numbers
+            result = speed(tokens, seconds_min, lambda: engine.read(tokens))
         elif task == "streams":
-            streams, tokens = numbers
-            result = speed(streams * tokens, lambda: engine.generate(streams, tokens))
+            streams, tokens, seconds_min = numbers
+            result = speed(streams * tokens, seconds_min, lambda: engine.generate(streams, tokens))
         else:
             result = [float(x) for x in engine.logprobs(numbers[0])]
         tell({"result": result})
