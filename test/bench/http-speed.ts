@@ -15,12 +15,14 @@ import { peakFlops, readBandwidth, type WeightRegion, weightRegion } from './mac
 import { multipliedParameters } from './reference-models.ts'
 import type { Goal } from './report.ts'
 import { startServer } from './server-process.ts'
-import { quantile } from './statistics.ts'
+import { meanUntil, quantile } from './statistics.ts'
 import { TaskProcess } from './task-process.ts'
 
 const STREAM_COUNTS = [1, 8, 32, 128] as const
 /** Tokens of a stream: as many as make a sample of this length, in these bounds. */
 const SAMPLE_SECONDS = 0.8
+/** Of texts of one stream, one after another. */
+const SINGLE_SECONDS = 0.4
 const STREAM_TOKENS_MIN = 16
 const STREAM_TOKENS_MAX = DECODE_TOKENS
 /** Streams before those that count. */
@@ -109,9 +111,15 @@ async function measureStreams(bench: Bench, subject: Subject, streams: number): 
 	const limits: number[] = []
 	const results: ClientResult[] = []
 	for (let round = 0; round < bench.rounds; round++) {
-		if (isSingle) engineSpeeds.push(maxTokens / runner.decode(1, maxTokens))
 		limits.push(isSingle ? bandwidthLimit(bench, subject) : peakLimit(bench, subject))
-		results.push(await ask({ streams, maxTokens, probes: [] }))
+		if (!isSingle) {
+			results.push(await ask({ streams, maxTokens, probes: [] }))
+			continue
+		}
+		// One text of a small model takes some ten milliseconds.
+		const decode = () => runner.decode(1, maxTokens)
+		engineSpeeds.push(maxTokens / meanUntil(SINGLE_SECONDS, decode))
+		results.push(await ask({ streams, maxTokens, probes: [], seconds: SINGLE_SECONDS }))
 	}
 	const samples = results.map(({ tokens, seconds }) => tokens / seconds)
 	const streamsText = isSingle ? '1 stream' : `${streams} streams`
