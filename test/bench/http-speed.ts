@@ -18,16 +18,16 @@ import { startServer } from './server-process.ts'
 import { meanUntil, quantile } from './statistics.ts'
 import { TaskProcess } from './task-process.ts'
 
-const STREAM_COUNTS = [1, 8, 32, 128] as const
+const STREAM_COUNTS = [8, 32, 128] as const
 /** Tokens of a stream: as many as make a sample of this length, in these bounds. */
 const SAMPLE_SECONDS = 0.8
 /** Of texts of one stream, one after another. */
 const SINGLE_SECONDS = 0.4
 const STREAM_TOKENS_MIN = 16
 const STREAM_TOKENS_MAX = DECODE_TOKENS
-/** Streams before those that count. */
-const WARM_UP = { streams: 8, maxTokens: STREAM_TOKENS_MAX, probes: [] }
-const WARM_UP_RUNS = 8
+/** Streams before those that count: until the server's code, and the clients', has been compiled. */
+const WARM_UP_STREAMS = [8, 1] as const
+const WARM_UP_SECONDS = 3
 /** Requests per round for a time to first token. */
 const PROBES = { S: 25, embedded: 25, M: 10, L: 4 } as const
 const PROBES_QUICK = 10
@@ -72,8 +72,11 @@ export async function measureHttp(bench: Bench): Promise<void> {
 		}
 		// The first request loads the model; then the server's code is compiled, while it runs.
 		await subject.ask({ streams: 1, maxTokens: 1, probes: [] })
-		const warmUpRuns = name === 'S' ? WARM_UP_RUNS : 0
-		for (let run = 0; run < warmUpRuns; run++) await subject.ask(WARM_UP)
+		for (const streams of name === names[0] ? WARM_UP_STREAMS : []) {
+			const task = { streams, maxTokens: STREAM_TOKENS_MAX, probes: [], seconds: WARM_UP_SECONDS }
+			await subject.ask(task)
+		}
+		await measureSingle(bench, subject)
 		for (const streams of STREAM_COUNTS) await measureStreams(bench, subject, streams)
 		await measureFirstToken(bench, subject)
 		if (QUICK_MODELS.includes(name)) await measureTopP(bench, subject)
@@ -102,57 +105,85 @@ async function measureTopP(bench: Bench, subject: Subject): Promise<void> {
 	})
 }
 
-async function measureStreams(bench: Bench, subject: Subject, streams: number): Promise<void> {
+/** One text after another, as long as the engine alone, by turns: a text of a small model takes some ten milliseconds. */
+async function measureSingle(bench: Bench, subject: Subject): Promise<void> {
 	const { name, runner, ask } = subject
-	const isSingle = streams === 1
-	const isQuick = QUICK_MODELS.includes(name)
-	const maxTokens = await streamTokens(bench, subject, streams)
-	const engineSpeeds: number[] = []
+	const maxTokens = await streamTokens(bench, subject, 1)
+	const ratios: number[] = []
 	const limits: number[] = []
 	const results: ClientResult[] = []
 	for (let round = 0; round < bench.rounds; round++) {
-		limits.push(isSingle ? bandwidthLimit(bench, subject) : peakLimit(bench, subject))
-		if (!isSingle) {
-			results.push(await ask({ streams, maxTokens, probes: [] }))
-			continue
-		}
-		// One text of a small model takes some ten milliseconds.
-		const decode = () => runner.decode(1, maxTokens)
-		engineSpeeds.push(maxTokens / meanUntil(SINGLE_SECONDS, decode))
-		results.push(await ask({ streams, maxTokens, probes: [], seconds: SINGLE_SECONDS }))
+		const engineSeconds = meanUntil(SINGLE_SECONDS, () => runner.decode(1, maxTokens))
+		limits.push(bandwidthLimit(bench, subject))
+		const result = await ask({ streams: 1, maxTokens, probes: [], seconds: SINGLE_SECONDS })
+		results.push(result)
+		ratios.push((engineSeconds * result.tokens) / maxTokens / result.seconds)
 	}
-	const samples = results.map(({ tokens, seconds }) => tokens / seconds)
-	const streamsText = isSingle ? '1 stream' : `${streams} streams`
+	addSpeeds(bench, subject, 1, results, limits)
 	bench.report.add({
 		subject: name,
-		name: `HTTP, ${streamsText}`,
+		name: 'HTTP, 1 stream, against the engine alone',
+		unit: '×',
+		samples: ratios,
+		goal: ENGINE_RATIO_GOAL,
+	})
+	addGaps(bench, subject, 1, results)
+}
+
+async function measureStreams(bench: Bench, subject: Subject, streams: number): Promise<void> {
+	const maxTokens = await streamTokens(bench, subject, streams)
+	const limits: number[] = []
+	const results: ClientResult[] = []
+	for (let round = 0; round < bench.rounds; round++) {
+		limits.push(peakLimit(bench, subject))
+		results.push(await subject.ask({ streams, maxTokens, probes: [] }))
+	}
+	addSpeeds(bench, subject, streams, results, limits)
+	addGaps(bench, subject, streams, results)
+}
+
+function addSpeeds(
+	bench: Bench,
+	{ name }: Subject,
+	streams: number,
+	results: readonly ClientResult[],
+	limits: readonly number[],
+): void {
+	const samples = results.map(({ tokens, seconds }) => tokens / seconds)
+	bench.report.add({
+		subject: name,
+		name: `HTTP, ${streamsText(streams)}`,
 		unit: 'tok/s',
 		samples,
 		shares: samples.map((speed, round) => speed / limits[round]!),
-		limit: isSingle ? 'bandwidth' : 'peak',
+		limit: streams === 1 ? 'bandwidth' : 'peak',
 		goal: name === 'S' && streams === 32 ? PEAK_SHARE_GOAL : null,
 	})
-	if (isSingle) {
-		bench.report.add({
-			subject: name,
-			name: 'HTTP, 1 stream, against the engine alone',
-			unit: '×',
-			samples: samples.map((speed, round) => speed / engineSpeeds[round]!),
-			goal: ENGINE_RATIO_GOAL,
-		})
-	}
+}
+
+function addGaps(
+	bench: Bench,
+	{ name }: Subject,
+	streams: number,
+	results: readonly ClientResult[],
+): void {
+	const hasGoal = streams === LOAD_STREAMS && QUICK_MODELS.includes(name)
 	for (const [percentile, key] of [
 		['p50', 'gapP50'],
 		['p99', 'gapP99'],
 	] as const) {
 		bench.report.add({
 			subject: name,
-			name: `gap between tokens, ${streamsText}, ${percentile}`,
+			name: `gap between tokens, ${streamsText(streams)}, ${percentile}`,
 			unit: 'ms',
 			samples: results.map((result) => result[key]),
-			goal: key === 'gapP99' && streams === LOAD_STREAMS && isQuick ? GAP_GOAL : null,
+			goal: key === 'gapP99' && hasGoal ? GAP_GOAL : null,
 		})
 	}
+}
+
+function streamsText(streams: number): string {
+	return streams === 1 ? '1 stream' : `${streams} streams`
 }
 
 /** Tokens per second of one stream if reading the weights were all. */
