@@ -41,4 +41,5 @@ const kernel_table GLUE(kernel_table, ISA) = {
     .sample = FN(sample),
     .measure_read = FN(measure_read),
     .measure_fma = FN(measure_fma),
+    .measure_dot = FN(measure_dot),
 };

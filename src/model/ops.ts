@@ -152,7 +152,7 @@ export class Ops {
 			const { array, stride } = this.matrix(buffer)
 			for (let i = 0; i < logitRowCount; i++) {
 				const start = logitRows[i]! * stride
-				array.copyWithin(i * stride, start, start + stride)
+				if (start !== i * stride) array.copyWithin(i * stride, start, start + stride)
 			}
 		}
 		this.#hasLogitRowsOnly = true

@@ -21,6 +21,7 @@ export interface WeightRegion {
 const PAGE_BYTES = 4096
 /** Some milliseconds of multiply-adds. */
 const FMA_ITERATIONS = 2 ** 18
+const DOT_ITERATIONS = 2 ** 14
 
 /** The part of an arena that decoding reads front to back for each token. */
 export function weightRegion(
@@ -56,6 +57,16 @@ export function peakFlops(kernels: Kernels, seconds: number): number {
 	return operations / duration
 }
 
+/** 8-bit multiply-adds per second of all threads, with a scale for each 64 inputs or none. */
+function peakDots(kernels: Kernels, seconds: number, hasScales: 0 | 1): number {
+	takeAllThreads(kernels)
+	let count = 0
+	const duration = meanSeconds(seconds, () => {
+		count = kernels.measureDot(DOT_ITERATIONS, hasScales)
+	})
+	return count / duration
+}
+
 /** A runner that computed before may have left some out. */
 function takeAllThreads(kernels: Kernels): void {
 	kernels.threadsUse(kernels.threads())
@@ -78,6 +89,14 @@ export async function measureLimits(bench: Bench): Promise<void> {
 			unit: 'GFLOP/s',
 			samples: await sample(() => peakFlops(kernels, sampleSeconds) / 1e9),
 		})
+		for (const hasScales of [0, 1] as const) {
+			report.add({
+				subject: 'machine',
+				name: `peak 8-bit multiply-adds${hasScales ? ', 64 to a scale' : ''}, ${threadsText(count)}`,
+				unit: 'G/s',
+				samples: await sample(() => peakDots(kernels, sampleSeconds, hasScales) / 1e9),
+			})
+		}
 	}
 	const names: readonly ModelName[] = bench.isQuick
 		? ['S', 'embedded']
