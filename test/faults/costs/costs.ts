@@ -77,16 +77,9 @@ export function* bodiesOf(path: string, field: string): Generator<object> {
 
 /** The costliest body of a field, each figure by itself. */
 export async function costOfField(server: AlphaServer, path: string, field: string) {
-	let [extraBytes, heldMs, count] = [0, 0, 0]
-	const statuses = new Set<number>()
-	for (const body of bodiesOf(path, field)) {
-		const cost = await costOf(server, path, body)
-		extraBytes = Math.max(extraBytes, cost.extraBytes)
-		heldMs = Math.max(heldMs, cost.heldMs)
-		statuses.add(cost.status)
-		count++
-	}
-	return { extraBytes, heldMs, count, statuses: [...statuses].sort() }
+	const costs: Cost[] = []
+	for (const body of bodiesOf(path, field)) costs.push(await costOf(server, path, body))
+	return mostOf(costs)
 }
 
 function memory({ pid }: AlphaServer, field: 'VmRSS' | 'VmHWM'): number {
@@ -111,37 +104,53 @@ export function queryParameters(document: {
 	)
 }
 
-if (import.meta.main) {
-	const [wanted = ''] = process.argv.slice(2)
-	const server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
+/** What a field or parameter costs at most, each figure by itself. */
+interface FieldCost {
+	readonly name: string
+	readonly count: number
+	readonly statuses: readonly number[]
+	readonly extraBytes: number
+	readonly heldMs: number
+}
+
+/** The costs of all fields and parameters whose names contain a text, one after another on one server. */
+export async function* costsOfAll(wanted = ''): AsyncGenerator<FieldCost> {
+	await using server = await startAlpha({ runs: ['v2-bpe-chat'], args: ['--threads=1'] })
 	for (const path of Object.keys(heaviest)) await costOf(server, path, plain[path] ?? {})
-	console.log(
-		'| field | bodies | answers | memory above the body | main thread |\n|---|---|---|---|---|',
-	)
 	for (const [path, fields] of Object.entries(heaviest)) {
 		for (const field of Object.keys(fields)) {
-			if (!`${path} ${field}`.includes(wanted)) continue
-			const { extraBytes, heldMs, count, statuses } = await costOfField(server, path, field)
-			const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
-			console.log(`| ${path} ${field} | ${count} | ${statuses.join(' ')} | ${figures} |`)
+			const name = `${path} ${field}`
+			if (name.includes(wanted)) yield { name, ...(await costOfField(server, path, field)) }
 		}
 	}
 	const document = await (await fetch(`${server.url}/openapi.json`)).json()
 	for (const parameter of queryParameters(document)) {
 		const name = `${parameter.path} ?${parameter.name}`
 		if (!name.includes(wanted)) continue
-		let [extraBytes, heldMs] = [0, 0]
-		const statuses = new Set<number>()
+		const costs = []
 		for (const values of Object.values(heaviestQueries)) {
-			const cost = await costOfQuery(server, parameter, values)
-			extraBytes = Math.max(extraBytes, cost.extraBytes)
-			heldMs = Math.max(heldMs, cost.heldMs)
-			statuses.add(cost.status)
+			costs.push(await costOfQuery(server, parameter, values))
 		}
-		const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
-		const count = Object.keys(heaviestQueries).length
-		console.log(`| ${name} | ${count} | ${[...statuses].sort().join(' ')} | ${figures} |`)
+		yield { name, ...mostOf(costs) }
 	}
-	await server.stop()
+}
+
+function mostOf(costs: readonly Cost[]): Omit<FieldCost, 'name'> {
+	return {
+		count: costs.length,
+		statuses: [...new Set(costs.map(({ status }) => status))].sort(),
+		extraBytes: Math.max(0, ...costs.map(({ extraBytes }) => extraBytes)),
+		heldMs: Math.max(0, ...costs.map(({ heldMs }) => heldMs)),
+	}
+}
+
+if (import.meta.main) {
+	console.log(
+		'| field | bodies | answers | memory above the body | main thread |\n|---|---|---|---|---|',
+	)
+	for await (const { name, count, statuses, extraBytes, heldMs } of costsOfAll(process.argv[2])) {
+		const figures = `${(extraBytes / MIB).toFixed(0)} MB | ${heldMs.toFixed(0)} ms`
+		console.log(`| ${name} | ${count} | ${statuses.join(' ')} | ${figures} |`)
+	}
 	process.exit(0)
 }

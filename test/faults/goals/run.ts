@@ -2,6 +2,7 @@
  * `bun run test:faults [--quick] [G9 …]` measures what the server promises under faults and load and
  * prints a table: goal, measured, verdict. `--quick` measures a slice of everything.
  */
+import { fieldCosts } from './field-costs.ts'
 import { type Goal, heldBy } from './goal.ts'
 import { bombs, ioErrors, kills, startTime } from './life-goals.ts'
 import { isolation, leaks, slowReaders, soak, streamMemory, unreadScores } from './load-goals.ts'
@@ -39,6 +40,7 @@ export const goals: readonly Goal[] = [
 	startTime,
 	bombs,
 	memoryLimits,
+	fieldCosts,
 	eventLoop,
 	floods,
 	soak,
