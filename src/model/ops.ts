@@ -78,8 +78,8 @@ export class Ops {
 	/** Bytes from one KV block to the next. */
 	readonly #kvBlockStride: number
 	readonly #scratch: Pinned<Float32Array>
-	/** The operations work on rows with wanted logits alone, which lie at the front of the buffers. */
-	#hasLogitRowsOnly = false
+	/** The operations work on wanted rows alone, which lie at the front of the buffers. */
+	#hasWantedRowsOnly = false
 	/** Rows that they work on. */
 	#rowCount = 0
 
@@ -137,13 +137,14 @@ export class Ops {
 
 	/** Begins a forward pass over all rows of the batch. */
 	begin(): void {
-		this.#hasLogitRowsOnly = false
+		this.#hasWantedRowsOnly = false
 		this.#rowCount = this.#batch.rowCount
 	}
 
 	/**
 	 * Goes on with the rows whose final state is wanted, false if there are none: in the last layer, once keys and
-	 * values are stored, the others are of no use. Their rows of these buffers move to the front.
+	 * values are stored, the others are of no use. Their rows of these buffers, all that will be read, move to the
+	 * front. Behind it nothing asks for tokens or positions, nor stores keys and values.
 	 */
 	keepWantedRows(...buffers: readonly RowBuffer[]): boolean {
 		const { wantsAllRows, logitRowCount, logitRows } = this.#batch
@@ -155,7 +156,7 @@ export class Ops {
 				if (start !== i * stride) array.copyWithin(i * stride, start, start + stride)
 			}
 		}
-		this.#hasLogitRowsOnly = true
+		this.#hasWantedRowsOnly = true
 		this.#rowCount = logitRowCount
 		return logitRowCount > 0
 	}
@@ -222,7 +223,7 @@ export class Ops {
 
 	/** out = norm(x) of the rows whose logits are wanted, one after another. */
 	normLogitRows(out: RowBuffer, x: RowBuffer, norm: Norm): void {
-		const picked = this.#hasLogitRowsOnly ? 0 : this.#rows.logitRows
+		const picked = this.#hasWantedRowsOnly ? 0 : this.#rows.logitRows
 		this.#norm(out, x, norm, picked, this.#batch.logitRowCount)
 	}
 
@@ -304,8 +305,8 @@ export class Ops {
 			this.#kvDtype,
 			this.#kvLayers[index]!,
 			this.#kvBlockStride,
-			this.#hasLogitRowsOnly ? this.#rows.logitSpans : this.#rows.spans,
-			this.#hasLogitRowsOnly ? this.#batch.logitSpanCount : this.#batch.spanCount,
+			this.#hasWantedRowsOnly ? this.#rows.logitSpans : this.#rows.spans,
+			this.#hasWantedRowsOnly ? this.#batch.logitSpanCount : this.#batch.spanCount,
 			this.#rows.tables,
 			heads,
 			kvHeads,

@@ -22,6 +22,8 @@ export class Garbage {
 	readonly #collector: Collector
 	#bytes = 0
 	#bytesInUse = 0
+	/** Resolves when all has been collected, while that is under way. */
+	#collecting: Promise<void> | null = null
 
 	/** `collector` holds the thread. */
 	constructor(bytesMax: number, collector: Collector) {
@@ -36,13 +38,27 @@ export class Garbage {
 
 	/** Before something of so many bytes is made: of a body, of values, of an answer. A long collection has its own turn. */
 	async makeRoom(bytes: number): Promise<void> {
-		if (bytes <= SHORT_BYTES_MAX || this.#bytes <= this.#bytesMax) return
+		if (bytes <= SHORT_BYTES_MAX) return
+		if (this.#bytes > this.#bytesMax) this.#collectRecent()
+		// Who comes meanwhile waits as well, so that nobody overtakes.
+		await this.#collecting
+	}
+
+	#collectRecent(): void {
 		this.#bytes = 0
-		const grown = this.#collector.recent() - this.#bytesInUse
-		if (grown <= this.#bytesMax) return
+		const bytesInUse = this.#collector.recent()
+		// The engine collects all by itself as well.
+		this.#bytesInUse = Math.min(this.#bytesInUse, bytesInUse)
+		if (bytesInUse - this.#bytesInUse > this.#bytesMax) this.#collecting ??= this.#collectAll()
+	}
+
+	async #collectAll(): Promise<void> {
+		// The next turn may follow work that an event of a socket began, before other sockets are looked at.
+		await nextTurn()
 		await nextTurn()
 		this.#bytesInUse = this.#collector.all()
 		await nextTurn()
+		this.#collecting = null
 	}
 }
 

@@ -20,7 +20,11 @@ const PROMPTS = [
 const ALL = Array.from({ length: 13 }, (_, row) => row)
 
 /** Logits of the wanted rows, then those of one more token behind each prompt, which reads what was stored. */
-function logitsOf({ config, arena, dtype }: Loaded, wanted: readonly number[]): Uint8Array[] {
+function logitsOf(
+	{ config, arena, dtype }: Loaded,
+	wanted: readonly number[],
+	wantsAllRows = false,
+): Uint8Array[] {
 	const limits = { rowsMax: 16, spansMax: 2, blocksPerSequence: 1 }
 	const gpt = new Gpt(kernels, weightLayout(kernels, config, dtype), arena, limits, 2)
 	const { batch } = gpt
@@ -32,6 +36,7 @@ function logitsOf({ config, arena, dtype }: Loaded, wanted: readonly number[]): 
 		}
 		batch.clear()
 	}
+	batch.wantsAllRows = wantsAllRows
 	for (const [block, ids] of PROMPTS.entries()) {
 		batch.addSpan(ids.length, 0, Int32Array.of(block), 1)
 		for (const [position, id] of ids.entries()) {
@@ -61,14 +66,16 @@ const networks: readonly (readonly [string, (dtype: Dtype) => Loaded])[] = [
 ]
 
 describe.each(networks)('rows of %s', (_, load) => {
-	test.each(['f32', 'int8'] as const)(
+	test.each(['f32', 'bf16', 'int8'] as const)(
 		'have the same logits in %s, whichever others are wanted',
 		(dtype) => {
 			const loaded = load(dtype)
 			const all = logitsOf(loaded, ALL)
 			for (const wanted of [[7, 12], [12], [0, 1, 2, 7], [2, 3, 7, 8, 9, 12], []]) {
 				const rows = [...wanted, ALL.length, ALL.length + 1]
-				expect(logitsOf(loaded, wanted)).toEqual(rows.map((row) => all[row]!))
+				const expected = rows.map((row) => all[row]!)
+				expect(logitsOf(loaded, wanted)).toEqual(expected)
+				expect(logitsOf(loaded, wanted, true)).toEqual(expected)
 			}
 		},
 	)

@@ -60,14 +60,41 @@ test('what is in use then counts no more', async () => {
 	expect(calls).toEqual(['recent'])
 })
 
+test('what the engine collects by itself counts no more either', async () => {
+	const { pass, calls, inUse } = watched()
+	await pass()
+	inUse.recent = inUse.all = 100 * MIB
+	await pass()
+	inUse.recent = 10 * MIB
+	await pass()
+	calls.splice(0)
+	inUse.recent = 11.5 * MIB
+	await pass()
+	expect(calls).toEqual(['recent', 'all'])
+})
+
 test('a collection of all has a turn of the event loop of its own', async () => {
 	const { garbage, pass, calls, inUse } = watched()
 	await pass()
 	inUse.recent = 100 * MIB
-	setImmediate(() => calls.push('somebody else'))
-	const room = garbage.makeRoom(2 * MIB).then(() => calls.push('room'))
-	await new Promise((resolve) => setImmediate(resolve))
-	setImmediate(() => calls.push('somebody else'))
-	await room
-	expect(calls).toEqual(['recent', 'somebody else', 'all', 'somebody else', 'room'])
+	let isOver = false
+	const takeTurns = () => {
+		calls.push('turn')
+		if (!isOver) setImmediate(takeTurns)
+	}
+	takeTurns()
+	await garbage.makeRoom(2 * MIB)
+	isOver = true
+	expect(calls.join(' ')).toMatch(/^turn recent( turn)+ all( turn)+$/)
+})
+
+test('who comes while all is collected waits for it, and overtakes nobody', async () => {
+	const { garbage, pass, calls, inUse } = watched()
+	await pass()
+	inUse.recent = 100 * MIB
+	const first = garbage.makeRoom(2 * MIB).then(() => calls.push('first'))
+	garbage.add(2 * MIB)
+	const second = garbage.makeRoom(2 * MIB).then(() => calls.push('second'))
+	await Promise.all([first, second])
+	expect(calls).toEqual(['recent', 'recent', 'all', 'first', 'second'])
 })

@@ -298,6 +298,7 @@ function nanochatNetwork(config: NanochatConfig): Network {
 				ops.normQueries(wide, layer.attention, headNorm)
 				ops.normKeys(wide, layer.attention, headNorm)
 				ops.storeKeysValues(wide, layer.attention)
+				// The backout reads `lower`.
 				if (layer === layers.at(-1) && !ops.keepWantedRows(stream, lower, wide)) return
 				ops.attention(attended, wide, layer.attention)
 				ops.addLinear(stream, attended, layer.attentionOut)

@@ -8,10 +8,10 @@ interface Cached {
 const ENTRY_COUNT_MAX = 64
 const BYTES_MAX = 16 * 1024 * 1024
 /**
- * For a character of a name, which is the whole specification, about one object of 100 bytes is made. It counts four
- * times, since a collection of garbage looks at every object.
+ * For a character of a name, which is the whole specification, about one object of 100 bytes is made. It counts twice,
+ * since a collection of garbage looks at every object.
  */
-const BYTES_PER_CHARACTER = 400
+const BYTES_PER_CHARACTER = 200
 
 /** The most recently used things, by their owner and name; they do not keep their owner alive. */
 export class ConstraintCache<Owner extends object, Thing extends Cached> {
