@@ -80,8 +80,6 @@ export class Ops {
 	readonly #scratch: Pinned<Float32Array>
 	/** The operations work on wanted rows alone, which lie at the front of the buffers. */
 	#hasWantedRowsOnly = false
-	/** Rows that they work on. */
-	#rowCount = 0
 
 	constructor(kernels: Kernels, network: NetworkMemory, batch: Batch, memory: OpsMemory) {
 		const { dtype, weights, rowsMax, contextLength, kvBlocks } = memory
@@ -138,7 +136,6 @@ export class Ops {
 	/** Begins a forward pass over all rows of the batch. */
 	begin(): void {
 		this.#hasWantedRowsOnly = false
-		this.#rowCount = this.#batch.rowCount
 	}
 
 	/**
@@ -147,8 +144,8 @@ export class Ops {
 	 * front. Behind it nothing asks for tokens or positions, nor stores keys and values.
 	 */
 	keepWantedRows(...buffers: readonly RowBuffer[]): boolean {
-		const { wantsAllRows, logitRowCount, logitRows } = this.#batch
-		if (wantsAllRows || logitRowCount === this.#rowCount) return true
+		const { wantsAllRows, rowCount, logitRowCount, logitRows } = this.#batch
+		if (wantsAllRows || logitRowCount === rowCount) return true
 		for (const buffer of new Set(buffers)) {
 			const { array, stride } = this.matrix(buffer)
 			for (let i = 0; i < logitRowCount; i++) {
@@ -157,7 +154,6 @@ export class Ops {
 			}
 		}
 		this.#hasWantedRowsOnly = true
-		this.#rowCount = logitRowCount
 		return logitRowCount > 0
 	}
 
@@ -331,6 +327,11 @@ export class Ops {
 			program?.ops.address ?? 0,
 			program?.ops.array.length ?? 0,
 		)
+	}
+
+	/** Rows that the operations work on. */
+	get #rowCount(): number {
+		return this.#hasWantedRowsOnly ? this.#batch.logitRowCount : this.#batch.rowCount
 	}
 
 	#embed(x: RowBuffer, ids: Address, tokens: Table, positions: Table | null): void {

@@ -126,6 +126,7 @@ async function measureDecode(
 /** Reading a prompt. Its limit is that of all tokens in all layers, attention aside; only the last one needs logits. */
 async function measurePrefill(bench: Bench, subject: Subject, tokens: number): Promise<void> {
 	const { layers, head } = multipliedParameters(subject.runner)
+	const counted = layers + head / tokens
 	subject.reader.prefill(subject.reader.config.contextLength - 1)
 	const name = `prefill, ${tokens} tokens, ${subject.dtype}`
 	const hasGoal = subject.dtype === 'f32' && subject.name !== 'embedded'
@@ -133,11 +134,11 @@ async function measurePrefill(bench: Bench, subject: Subject, tokens: number): P
 		bench,
 		subject,
 		name,
-		2 * (layers + head / tokens),
+		2 * counted,
 		() => tokens / meanUntil(bench.sampleSeconds, () => subject.reader.prefill(tokens)),
 		hasGoal ? PREFILL_GOAL : null,
 	)
-	const done = prefillMultiplyAdds(subject.runner, tokens) / (layers + head / tokens)
+	const done = prefillMultiplyAdds(subject.runner, tokens) / counted
 	bench.report.add({
 		subject: subject.name,
 		name: `${name}, multiply-adds that are done, of peak`,

@@ -49,22 +49,22 @@ export function readBandwidth(kernels: Kernels, region: WeightRegion, seconds: n
 
 /** Floating point operations per second of all threads of the pool, two per multiply-add. */
 export function peakFlops(kernels: Kernels, seconds: number): number {
-	takeAllThreads(kernels)
-	let operations = 0
-	const duration = meanSeconds(seconds, () => {
-		operations = kernels.measureFma(FMA_ITERATIONS)
-	})
-	return operations / duration
+	return rateOf(kernels, seconds, () => kernels.measureFma(FMA_ITERATIONS))
 }
 
 /** 8-bit multiply-adds per second of all threads, with a scale for each 64 inputs or none. */
 function peakDots(kernels: Kernels, seconds: number, hasScales: 0 | 1): number {
+	return rateOf(kernels, seconds, () => kernels.measureDot(DOT_ITERATIONS, hasScales))
+}
+
+/** Operations per second of what counts them. */
+function rateOf(kernels: Kernels, seconds: number, measure: () => number): number {
 	takeAllThreads(kernels)
-	let count = 0
+	let operations = 0
 	const duration = meanSeconds(seconds, () => {
-		count = kernels.measureDot(DOT_ITERATIONS, hasScales)
+		operations = measure()
 	})
-	return count / duration
+	return operations / duration
 }
 
 /** A runner that computed before may have left some out. */
