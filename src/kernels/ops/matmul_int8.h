@@ -86,6 +86,26 @@ static void quantise_rows(const void *context, int64_t begin, int64_t end, int32
                      job->k);
 }
 
+/* Products of `n_quads` quads of inputs with a panel's weights, added to integer sums. */
+INLINE void int8_quads(vi32 (*dot)[4], const int8_inputs *x, int64_t n_groups, const char *weights,
+                       const int32_t n_quads, const int32_t rows, const int32_t vecs,
+                       const int32_t vec_first) {
+    for (int32_t q = 0; q < n_quads; q++, weights += INT8_QUAD_BYTES) {
+        vq8 w[4];
+        if (READS_AHEAD(rows) && vec_first == 0)
+            read_ahead(weights, INT8_QUAD_BYTES);
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            w[v] = vq8_weights((const int8_t *)weights + 64 * (vec_first + v));
+        }
+        UNROLL for (int32_t r = 0; r < rows; r++) {
+            int32_t quad;
+            memcpy(&quad, x[r * n_groups].bytes + INT8_QUAD * q, sizeof quad);
+            vq8_row xr = vq8_broadcast(quad);
+            UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = vq8_dot(dot[r][v], w[v], xr); }
+        }
+    }
+}
+
 /* One group of inputs, `n_quads` quads of it: their products added to the chains. */
 INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups, const char *panel,
                        const int32_t n_quads, const int32_t rows, const int32_t vecs,
@@ -96,21 +116,7 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups,
         const vi32 first = vi32_set1(x[r * n_groups].start);
         UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
     }
-    panel += INT8_SCALES_BYTES;
-    for (int32_t q = 0; q < n_quads; q++, panel += INT8_QUAD_BYTES) {
-        vq8 w[4];
-        if (READS_AHEAD(rows) && vec_first == 0)
-            read_ahead(panel, INT8_QUAD_BYTES);
-        UNROLL for (int32_t v = 0; v < vecs; v++) {
-            w[v] = vq8_weights((const int8_t *)panel + 64 * (vec_first + v));
-        }
-        UNROLL for (int32_t r = 0; r < rows; r++) {
-            int32_t quad;
-            memcpy(&quad, x[r * n_groups].bytes + INT8_QUAD * q, sizeof quad);
-            vq8_row xr = vq8_broadcast(quad);
-            UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = vq8_dot(dot[r][v], w[v], xr); }
-        }
-    }
+    int8_quads(dot, x, n_groups, panel + INT8_SCALES_BYTES, n_quads, rows, vecs, vec_first);
     UNROLL for (int32_t r = 0; r < rows; r++) {
         vf32 x_scale = vf32_set1(x[r * n_groups].scale);
         UNROLL for (int32_t v = 0; v < vecs; v++) {

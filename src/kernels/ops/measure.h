@@ -91,23 +91,13 @@ typedef struct {
 
 /* Sums that never end. */
 static vf32 dot_alone(const dot_job *job) {
-    const int8_t *weights = (const int8_t *)job->panel + INT8_SCALES_BYTES;
     vi32 dot[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
         UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { dot[r][v] = vi32_set1(r); }
     }
     for (int64_t i = 0; i < job->iterations; i++) {
-        for (int32_t q = 0; q < DOT_QUADS; q++) {
-            UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
-                int32_t quad;
-                memcpy(&quad, job->inputs[r].bytes + INT8_QUAD * q, sizeof quad);
-                const vq8_row x = vq8_broadcast(quad);
-                UNROLL for (int32_t v = 0; v < DOT_VECS; v++) {
-                    const vq8 w = vq8_weights(weights + q * INT8_QUAD_BYTES + 64 * v);
-                    dot[r][v] = vq8_dot(dot[r][v], w, x);
-                }
-            }
-        }
+        int8_quads(dot, job->inputs, 1, job->panel + INT8_SCALES_BYTES, DOT_QUADS, TILE_ROWS,
+                   DOT_VECS, 0);
         /* The next group is another one, for all that the compiler knows. */
         __asm__ volatile("" ::: "memory");
     }
