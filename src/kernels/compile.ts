@@ -42,22 +42,25 @@ export const kernelFlags = [
 	'-pthread',
 ]
 
+const avx512Flags = [
+	'-mavx512f',
+	'-mavx512bw',
+	'-mavx512vl',
+	'-mavx512dq',
+	'-mavx512vnni',
+	'-mavx2',
+	'-mfma',
+	'-mprefer-vector-width=512',
+]
+
 /** Per processor its instruction sets. Flags one by one, not -march: compilers of 2022 do not know every processor's name. */
 export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, readonly string[]>>>> =
 	{
 		x64: {
 			scalar: [],
 			avx2: ['-mavx2', '-mfma'],
-			avx512: [
-				'-mavx512f',
-				'-mavx512bw',
-				'-mavx512vl',
-				'-mavx512dq',
-				'-mavx512vnni',
-				'-mavx2',
-				'-mfma',
-				'-mprefer-vector-width=512',
-			],
+			avx512: avx512Flags,
+			amx: [...avx512Flags, '-mamx-tile', '-mamx-int8'],
 		},
 		arm64: {
 			scalar: [],

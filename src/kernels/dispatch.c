@@ -28,12 +28,12 @@ typedef struct {
 static bool has_baseline(void) { return true; }
 
 #if defined(__x86_64__)
-extern const kernel_table kernel_table_avx2, kernel_table_avx512;
+extern const kernel_table kernel_table_avx2, kernel_table_avx512, kernel_table_amx;
 
 /* What cpuid and the operating system say, read when the library is opened. No compiler's own
  * detection: that of clang is not in every system's libraries. */
 static struct {
-    unsigned leaf1_c, leaf7_b, leaf7_c;
+    unsigned leaf1_c, leaf7_b, leaf7_c, leaf7_d;
     /* State that the system saves for each thread: XCR0. */
     unsigned saved;
 } processor;
@@ -49,6 +49,7 @@ static void read_processor(void) {
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0) {
         processor.leaf7_b = b;
         processor.leaf7_c = c;
+        processor.leaf7_d = d;
     }
 }
 
@@ -65,6 +66,11 @@ static bool has_avx512(void) {
     return has_avx2() && has_bits(processor.leaf7_b, f_dq_bw_vl) &&
            has_bits(processor.leaf7_c, vnni) && has_bits(processor.saved, saves_zmm);
 }
+static bool has_amx(void) {
+    const unsigned tile_int8 = 1u << 24 | 1u << 25, saves_tiles = 0x60000;
+    return has_avx512() && has_bits(processor.leaf7_d, tile_int8) &&
+           has_bits(processor.saved, saves_tiles) && system_allow_matrices();
+}
 #elif defined(__aarch64__)
 extern const kernel_table kernel_table_neon, kernel_table_neon_dotprod;
 static bool has_dotprod(void) {
@@ -80,6 +86,7 @@ extern const kernel_table kernel_table_scalar;
 /* Best first. */
 static const isa_entry isas[] = {
 #if defined(__x86_64__)
+    {"amx", &kernel_table_amx, has_amx},
     {"avx512", &kernel_table_avx512, has_avx512},
     {"avx2", &kernel_table_avx2, has_avx2},
 #elif defined(__aarch64__)

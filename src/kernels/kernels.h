@@ -64,7 +64,7 @@ enum {
 /* Choose the instruction set: a name of kernels_isa_list, or NULL / "" for the best supported one.
  * 0, -1 unknown name, -2 not supported by this processor. Call before any op. */
 KERNELS_API int32_t kernels_select(const char *name);
-/* Name in use: "avx512", "avx2", "neon_dotprod", "neon" or "scalar". */
+/* Name in use: "amx", "avx512", "avx2", "neon_dotprod", "neon" or "scalar". */
 KERNELS_API const char *kernels_isa_name(void);
 /* Names compiled into this library, best first, comma-separated. */
 KERNELS_API const char *kernels_isa_list(void);
@@ -289,7 +289,7 @@ KERNELS_API kernels_measure_read_fn kernels_measure_read;
  * done by all threads together (2 per lane and FMA). */
 typedef double kernels_measure_fma_fn(int64_t iterations);
 KERNELS_API kernels_measure_fma_fn kernels_measure_fma;
-/* 8-bit multiply-adds of iterations × groups of 64 inputs on every pool thread, in registers and
+/* 8-bit multiply-adds of iterations × some groups of 64 inputs on every pool thread, in registers and
  * the first cache; with has_scales != 0 each group ends as in kernels_matmul. Returns how many all
  * threads did together. */
 typedef double kernels_measure_dot_fn(int64_t iterations, int32_t has_scales);

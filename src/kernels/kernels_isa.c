@@ -11,6 +11,7 @@
 #include "ops/logits.h"
 #include "ops/matmul.h"
 #include "ops/measure.h"
+#include "ops/measure_dot.h"
 #include "ops/mix.h"
 #include "ops/norm.h"
 #include "ops/pack.h"

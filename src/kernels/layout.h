@@ -21,6 +21,7 @@ static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) /
 /* An f32 scale per column in front of each group, and a group's bytes for one quad of inputs. */
 #define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
 #define INT8_QUAD_BYTES (KERNELS_PANEL * INT8_QUAD)
+#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP / INT8_QUAD * INT8_QUAD_BYTES)
 
 static inline int64_t int8_groups(int32_t k) { return round_up(k, INT8_GROUP) / INT8_GROUP; }
 
@@ -41,6 +42,15 @@ typedef struct {
 static inline int64_t int8_row_bytes(int32_t k) {
     return int8_groups(k) * (int64_t)sizeof(int8_inputs);
 }
+
+/* The same of 16 rows, as matrix registers take it. */
+#define INT8_BLOCK_ROWS 16
+typedef struct {
+    int8_t bytes[INT8_BLOCK_ROWS][INT8_GROUP];
+    float scales[INT8_BLOCK_ROWS];
+} int8_block;
+_Static_assert(sizeof(int8_block) <= INT8_BLOCK_ROWS * sizeof(int8_inputs),
+               "either form fits in the scratch of whole blocks");
 
 /* ---- KV blocks, attention, sampling ---- */
 

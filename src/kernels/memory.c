@@ -8,7 +8,7 @@ int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n) {
 }
 
 int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k) {
-    return dtype == KERNELS_DTYPE_INT8 ? m * int8_row_bytes(k) : 0;
+    return dtype == KERNELS_DTYPE_INT8 ? round_up(m, INT8_BLOCK_ROWS) * int8_row_bytes(k) : 0;
 }
 
 int64_t kernels_kv_layer_bytes(int32_t kv_dtype, int32_t n_kv_head, int32_t d_head) {

@@ -155,6 +155,22 @@ int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max) {
 
 #endif
 
+#if defined(__linux__) && defined(__x86_64__)
+
+/* As the kernel's documentation of x86 state has them; C libraries do not. */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define STATE_OF_TILES 18
+
+bool system_allow_matrices(void) {
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, STATE_OF_TILES) == 0;
+}
+
+#else
+
+bool system_allow_matrices(void) { return false; }
+
+#endif
+
 #if defined(_WIN32)
 
 int64_t system_clock_ns(void) {

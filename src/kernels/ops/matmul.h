@@ -7,6 +7,7 @@
 
 #include "matmul_float.h"
 #include "matmul_int8.h"
+#include "matmul_int8_matrix.h"
 
 static kernels_matmul_fn FN(matmul);
 
@@ -15,6 +16,24 @@ static kernels_matmul_fn FN(matmul);
 /* Small enough to even out threads of different speed, large enough to cost nothing. */
 #define GRAINS_PER_THREAD 32
 
+/* Of a dtype and a number of rows. */
+typedef struct {
+    pool_task *quantise; /* of rows, before; NULL = none */
+    matmul_panel *panel;
+    int32_t tile_rows;
+} matmul_way;
+
+static matmul_way matmul_way_of(int32_t dtype, int32_t m) {
+    if (dtype != KERNELS_DTYPE_INT8)
+        return (matmul_way){NULL, float_panel, TILE_ROWS};
+#ifdef HAS_MATRIX_DOT
+    if (m >= MATRIX_ROWS_MIN)
+        return (matmul_way){quantise_block_rows, matrix_panel, INT8_BLOCK_ROWS};
+#endif
+    (void)m;
+    return (matmul_way){quantise_rows, int8_panel, TILE_ROWS};
+}
+
 static void matmul_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
     (void)thread;
     const matmul_job *job = context;
@@ -22,10 +41,7 @@ static void matmul_units(const void *context, int64_t begin, int64_t end, int32_
         int64_t panel = unit / job->n_groups;
         int32_t row = (int32_t)(unit % job->n_groups) * job->rows_per_unit;
         int32_t n_rows = job->m - row < job->rows_per_unit ? job->m - row : job->rows_per_unit;
-        if (job->dtype == KERNELS_DTYPE_INT8)
-            int8_panel(job, panel, row, n_rows);
-        else
-            float_panel(job, panel, row, n_rows);
+        job->panel(job, panel, row, n_rows);
     }
 }
 
@@ -48,16 +64,19 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
         .is_added = accumulate != 0,
         .scratch = scratch,
     };
-    if (dtype == KERNELS_DTYPE_INT8)
-        pool_run(quantise_rows, &job, m, grain_of(k));
+    const matmul_way way = matmul_way_of(dtype, m);
+    job.panel = way.panel;
+    if (way.quantise != NULL)
+        pool_run(way.quantise, &job, m, grain_of(k));
     const int64_t n_panels = panels_of(n);
     /* Fewer panels than would feed all threads: smaller groups of rows. */
     int32_t n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
     while (n_groups * n_panels < UNITS_PER_THREAD_MIN * pool_threads() &&
-           m / (n_groups + 1) >= 2 * TILE_ROWS)
+           m / (n_groups + 1) >= 2 * way.tile_rows)
         n_groups++;
     /* Whole tiles; rounding up can leave fewer groups. */
-    job.rows_per_unit = (tiles_of(m) + n_groups - 1) / n_groups * TILE_ROWS;
+    const int32_t n_tiles = (m + way.tile_rows - 1) / way.tile_rows;
+    job.rows_per_unit = (n_tiles + n_groups - 1) / n_groups * way.tile_rows;
     job.n_groups = (m + job.rows_per_unit - 1) / job.rows_per_unit;
     const int64_t n_units = job.n_groups * n_panels;
     const int32_t unit_rows = m < job.rows_per_unit ? m : job.rows_per_unit;

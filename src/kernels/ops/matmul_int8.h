@@ -60,22 +60,24 @@ INLINE void round_group(int8_inputs *to, int8_group_values values, float inverse
  * the processor then has several in work. */
 #define SCALED_TOGETHER 8
 
-static void quantise_row(int8_inputs *to, const float *x, int32_t k) {
+/* The groups of up to SCALED_TOGETHER · 64 numbers. */
+static void quantise_groups(int8_inputs *to, const float *x, int32_t count) {
     float inverse[SCALED_TOGETHER];
-    const int32_t whole = k / INT8_GROUP;
-    for (int32_t first = 0; first < whole; first += SCALED_TOGETHER) {
-        const int32_t left = whole - first, count = left < SCALED_TOGETHER ? left : SCALED_TOGETHER;
-        for (int32_t i = 0; i < count; i++)
-            inverse[i] =
-                scale_group(to + first + i, group_values(x + (first + i) * INT8_GROUP, INT8_GROUP));
-        for (int32_t i = 0; i < count; i++)
-            round_group(to + first + i, group_values(x + (first + i) * INT8_GROUP, INT8_GROUP),
-                        inverse[i]);
-    }
-    if (k % INT8_GROUP > 0) {
-        const int8_group_values values = group_values(x + whole * INT8_GROUP, k % INT8_GROUP);
+    const int32_t whole = count / INT8_GROUP, left = count % INT8_GROUP;
+    for (int32_t i = 0; i < whole; i++)
+        inverse[i] = scale_group(to + i, group_values(x + i * INT8_GROUP, INT8_GROUP));
+    for (int32_t i = 0; i < whole; i++)
+        round_group(to + i, group_values(x + i * INT8_GROUP, INT8_GROUP), inverse[i]);
+    if (left > 0) {
+        const int8_group_values values = group_values(x + whole * INT8_GROUP, left);
         round_group(to + whole, values, scale_group(to + whole, values));
     }
+}
+
+static void quantise_row(int8_inputs *to, const float *x, int32_t k) {
+    const int32_t step = SCALED_TOGETHER * INT8_GROUP;
+    for (int32_t i = 0; i < k; i += step)
+        quantise_groups(to + i / INT8_GROUP, x + i, k - i < step ? k - i : step);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
@@ -146,7 +148,7 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
             }
         }
         int8_group(chain, x, n_groups, panel, INT8_GROUP / INT8_QUAD, rows, vecs, vec_first);
-        panel += INT8_SCALES_BYTES + INT8_GROUP / INT8_QUAD * INT8_QUAD_BYTES;
+        panel += INT8_GROUP_BYTES;
     }
     if (left > 0)
         int8_group(chain, x, n_groups, panel, (left + INT8_QUAD - 1) / INT8_QUAD, rows, vecs,

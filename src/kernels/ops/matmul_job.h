@@ -7,8 +7,13 @@
 /* Rows that meet a panel together. */
 #define ROWS_PER_PASS 96
 
-typedef struct {
+typedef struct matmul_job matmul_job;
+/* A panel for rows row … row + n_rows - 1. */
+typedef void matmul_panel(const matmul_job *job, int64_t panel, int32_t row, int32_t n_rows);
+
+struct matmul_job {
     int32_t dtype;
+    matmul_panel *panel;
     float *out;
     int64_t ldo;
     const float *x;
@@ -19,7 +24,7 @@ typedef struct {
     bool is_added;     /* the result is added to out */
     int32_t n_groups, rows_per_unit;
     void *scratch;
-} matmul_job;
+};
 
 /* Vectors of a panel that hold columns of the matrix: 4, or fewer of the last one. */
 static inline int32_t panel_vecs(const matmul_job *job, int64_t panel) {

@@ -2,7 +2,7 @@
 #ifndef ALPHA_OPS_MEASURE_H
 #define ALPHA_OPS_MEASURE_H
 
-#include "matmul_int8.h"
+#include "common.h"
 
 #define READ_UNIT 65536
 
@@ -76,74 +76,6 @@ static double FN(measure_fma)(int64_t iterations) {
     fma_job job = {iterations, values};
     pool_run(fma_units, &job, pool_threads(), 1);
     return (double)pool_threads() * (double)iterations * 24 * 16 * 2;
-}
-
-#define DOT_VECS TILE_VECS(TILE_ROWS, TILE_BUDGET_INT8)
-#define DOT_QUADS (INT8_GROUP / INT8_QUAD)
-
-typedef struct {
-    int64_t iterations;
-    bool has_scales;
-    const int8_inputs *inputs; /* a group of each row */
-    const char *panel;         /* one group's */
-    float *sums;               /* 16 per unit */
-} dot_job;
-
-/* Sums that never end. */
-static vf32 dot_alone(const dot_job *job) {
-    vi32 dot[TILE_ROWS][4];
-    UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { dot[r][v] = vi32_set1(r); }
-    }
-    for (int64_t i = 0; i < job->iterations; i++) {
-        int8_quads(dot, job->inputs, 1, job->panel + INT8_SCALES_BYTES, DOT_QUADS, TILE_ROWS,
-                   DOT_VECS, 0);
-        /* The next group is another one, for all that the compiler knows. */
-        __asm__ volatile("" ::: "memory");
-    }
-    UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int32_t v = 0; v < DOT_VECS; v++) {
-            dot[0][0] = vi32_add(dot[0][0], dot[r][v]);
-        }
-    }
-    return vi32_to_float(dot[0][0]);
-}
-
-/* As the matrix product does it. */
-static vf32 dot_with_scales(const dot_job *job) {
-    vf32 chain[TILE_ROWS][4];
-    UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { chain[r][v] = vf32_zero(); }
-    }
-    for (int64_t i = 0; i < job->iterations; i++) {
-        int8_group(chain, job->inputs, 1, job->panel, DOT_QUADS, TILE_ROWS, DOT_VECS, 0);
-        __asm__ volatile("" ::: "memory");
-    }
-    UNROLL for (int32_t r = 0; r < TILE_ROWS; r++) {
-        UNROLL for (int32_t v = 0; v < DOT_VECS; v++) {
-            chain[0][0] = vf32_add(chain[0][0], chain[r][v]);
-        }
-    }
-    return chain[0][0];
-}
-
-static void dot_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
-    (void)thread;
-    const dot_job *job = context;
-    for (int64_t unit = begin; unit < end; unit++)
-        vf32_store(job->sums + unit * 16, job->has_scales ? dot_with_scales(job) : dot_alone(job));
-}
-
-/* One unit per thread: a tile of one group of inputs per iteration. */
-static kernels_measure_dot_fn FN(measure_dot);
-static double FN(measure_dot)(int64_t iterations, int32_t has_scales) {
-    int8_inputs inputs[TILE_ROWS];
-    memset(inputs, 0, sizeof inputs);
-    _Alignas(64) char panel[INT8_SCALES_BYTES + DOT_QUADS * INT8_QUAD_BYTES] = {0};
-    float sums[KERNELS_THREADS_MAX * 16];
-    dot_job job = {iterations, has_scales != 0, inputs, panel, sums};
-    pool_run(dot_units, &job, pool_threads(), 1);
-    return (double)pool_threads() * (double)iterations * TILE_ROWS * DOT_VECS * 16 * INT8_GROUP;
 }
 
 #endif

@@ -79,6 +79,7 @@ void add_gated_fuzz(int32_t kind);
 void nonfinite_cases(void);
 void measure_cases(void);
 void ggml_cases(void);
+void int8_blocks_cases(void);
 void ggml_fuzz(int32_t kind);
 
 #endif

@@ -36,6 +36,7 @@ static void (*const cases[])(void) = {
     embed_nothing_cases,
     bf16_attention_cases,
     ggml_cases,
+    int8_blocks_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {

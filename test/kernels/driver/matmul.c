@@ -126,6 +126,20 @@ void matmul_cases(void) {
     }
 }
 
+/* Blocks of 16 rows and what is left of them, of 8 rows and less; whole groups of inputs and others. */
+void int8_blocks_cases(void) {
+    static const int32_t sizes[][3] = {
+        {8, 70, 130}, {9, 64, 16}, {15, 190, 33}, {16, 128, 64}, {17, 6, 65}, {24, 192, 100},
+        {25, 65, 20}, {40, 321, 17}, {64, 3, 129}, {128, 127, 70},
+    };
+    begin_case("matmul_int8_blocks");
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int32_t kind = 0; kind < N_KINDS; kind++)
+            if (kind == NORMAL || sizes[i][0] <= 17)
+                check_matmul(KERNELS_DTYPE_INT8, sizes[i][0], sizes[i][1], sizes[i][2], kind);
+    end_case();
+}
+
 /* The bias is one addition to the finished chain, the accumulation another one. */
 static void check_bias(int32_t dtype, int32_t m, int32_t k, int32_t n, int32_t kind) {
     const int64_t ldx = round_up(k, 64), ldo = round_up(n, 64), size = m * ldo;

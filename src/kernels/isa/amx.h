@@ -1,0 +1,64 @@
+/*
+ * AVX-512 with the matrix registers of AMX. Beside what isa/scalar.h lists: the integer dot products
+ * of vq8_dot for up to 16 rows and 16 columns at once.
+ *
+ * The system keeps these registers for a thread while they hold something: mq8_begin before, mq8_end
+ * after, on the same thread. A slot, 0 or 1, has sums of its own.
+ */
+#ifndef ALPHA_ISA_AMX_H
+#define ALPHA_ISA_AMX_H
+
+#include "avx512.h"
+
+#define HAS_MATRIX_DOT
+
+/* For so many rows, 1 … 16. Groups of inputs are whole but the last, which has so many quads; 0 = it
+ * is whole, too. */
+static inline void mq8_begin(int32_t rows, int32_t last_quads) {
+    /* As the instruction wants it: bytes per line, then lines, of each register. */
+    struct {
+        uint8_t palette, start_line, unused[14];
+        uint16_t line_bytes[16];
+        uint8_t lines[16];
+    } shape = {.palette = 1};
+    for (int32_t i = 0; i < 8; i++) {
+        shape.line_bytes[i] = 64;
+        shape.lines[i] = (uint8_t)rows;
+    }
+    shape.lines[3] = shape.lines[5] = 16;
+    if (last_quads > 0) {
+        shape.line_bytes[6] = (uint16_t)(4 * last_quads);
+        shape.lines[7] = (uint8_t)last_quads;
+    }
+    _tile_loadconfig(&shape);
+}
+static inline void mq8_end(void) { _tile_release(); }
+
+/* Registers have to be constants. */
+#define BY_SLOT(slot, zero, one)                                                                   \
+    if ((slot) == 0) {                                                                             \
+        zero;                                                                                      \
+    } else {                                                                                       \
+        one;                                                                                       \
+    }
+#define MQ8_INLINE static inline __attribute__((always_inline))
+
+MQ8_INLINE void mq8_clear(const int slot) { BY_SLOT(slot, _tile_zero(0), _tile_zero(1)) }
+/* A whole group: x of the rows, weights of 16 columns at a stride of bytes per quad. */
+MQ8_INLINE void mq8_add(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
+    BY_SLOT(slot, _tile_loadd(2, x, 64), _tile_loadd(4, x, 64))
+    BY_SLOT(slot, _tile_loadd(3, w, w_stride), _tile_loadd(5, w, w_stride))
+    BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 4, 5))
+}
+/* The last group. */
+MQ8_INLINE void mq8_add_last(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
+    _tile_loadd(6, x, 64);
+    _tile_loadd(7, w, w_stride);
+    BY_SLOT(slot, _tile_dpbssd(0, 6, 7), _tile_dpbssd(1, 6, 7))
+}
+/* To sums[rows][16]. */
+MQ8_INLINE void mq8_store(const int slot, int32_t *sums) {
+    BY_SLOT(slot, _tile_stored(0, sums, 64), _tile_stored(1, sums, 64))
+}
+
+#endif
