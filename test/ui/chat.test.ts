@@ -72,6 +72,31 @@ describe.skipIf(chromiumPath === null)(`the Chat view in Chromium${chromiumNote}
 		await page.context().close()
 	})
 
+	test('says so when the model ends its answer at once', async () => {
+		const page = await open()
+		const end = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+		await page.route(
+			'**/v1/chat/completions',
+			(route) =>
+				route.fulfill({
+					contentType: 'text/event-stream',
+					body: `data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`,
+				}),
+			{ times: 1 },
+		)
+		await say(page, 'Hello')
+		await answered(page, 1)
+		expect(await contents(page)).toEqual(['Hello', ''])
+		const said = await page
+			.locator('.message.assistant .content')
+			.evaluate((content) => getComputedStyle(content, '::before').content)
+		expect(said).toContain('ended its answer at once')
+		await say(page, 'And now?')
+		await answered(page, 2)
+		expect(browser.complaints).toEqual([])
+		await page.context().close()
+	})
+
 	test('sends a system message first', async () => {
 		const page = await open()
 		await page.click('#system-panel summary')

@@ -221,16 +221,20 @@ export class Chat {
 	 * @param {number} at
 	 * @param {number | null} group of edits that it belongs to; null for one of its own
 	 */
-	#answer(at, group) {
+	async #answer(at, group) {
 		const conversation = this.#document
 		const messages = conversation.items.slice(0, at)
 		/** @type {Message} */
 		const answer = { role: 'assistant', content: '' }
-		this.#stream(messages, (text) => {
+		/** @param {string} text */
+		const take = (text) => {
 			answer.content += text
 			if (conversation.items[at] === answer) conversation.touch(at)
 			else conversation.edit(at, conversation.items.length - at, [answer], group ?? undefined)
-		})
+		}
+		const isWhole = await this.#stream(messages, take)
+		// Else nobody would see that the model has answered.
+		if (isWhole && answer.content === '') take('')
 	}
 
 	/** Lets the model go on with one of its messages. @param {number} at */
@@ -249,6 +253,7 @@ export class Chat {
 	/**
 	 * @param {Message[]} messages
 	 * @param {(text: string) => void} take
+	 * @returns {Promise<boolean>} whether the answer came to its end
 	 */
 	async #stream(messages, take) {
 		const conversation = this.#document
@@ -278,8 +283,10 @@ export class Chat {
 				if (text !== '') take(text)
 				showSpeed()
 			}
+			return !running.signal.aborted
 		} catch (error) {
 			if (!running.signal.aborted) showError(error, () => this.#goOn())
+			return false
 		} finally {
 			this.#running = null
 			conversation.isBusy = false
