@@ -289,9 +289,9 @@ KERNELS_API kernels_measure_read_fn kernels_measure_read;
  * done by all threads together (2 per lane and FMA). */
 typedef double kernels_measure_fma_fn(int64_t iterations);
 KERNELS_API kernels_measure_fma_fn kernels_measure_fma;
-/* 8-bit multiply-adds of iterations × some groups of 64 inputs on every pool thread, in registers and
- * the first cache; with has_scales != 0 each group ends as in kernels_matmul. Returns how many all
- * threads did together. */
+/* 8-bit multiply-adds of iterations × some groups of 64 inputs on every pool thread, in registers
+ * and the first cache; with has_scales != 0 each group ends as in kernels_matmul. Returns how many
+ * all threads did together. */
 typedef double kernels_measure_dot_fn(int64_t iterations, int32_t has_scales);
 KERNELS_API kernels_measure_dot_fn kernels_measure_dot;
 

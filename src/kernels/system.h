@@ -25,7 +25,8 @@ int32_t system_watch_thread(void);
 /* Code addresses of a watched thread, innermost first, taken while it runs or waits: their number,
  * 0 when the thread does not answer. One caller at a time. */
 int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max);
-/* Lets the program's threads use the processor's matrix registers; false where the system does not. */
+/* Lets the program's threads use the processor's matrix registers; false where the system does not.
+ */
 bool system_allow_matrices(void);
 /* Advice about the whole pages inside a range; where the system does not follow it, everything
  * works as before. */

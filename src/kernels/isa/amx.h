@@ -1,9 +1,9 @@
 /*
- * AVX-512 with the matrix registers of AMX. Beside what isa/scalar.h lists: the integer dot products
- * of vq8_dot for up to 16 rows and 16 columns at once.
+ * AVX-512 with the matrix registers of AMX. Beside what isa/scalar.h lists: the integer dot
+ * products of vq8_dot for up to 16 rows and 16 columns at once.
  *
- * The system keeps these registers for a thread while they hold something: mq8_begin before, mq8_end
- * after, on the same thread. A slot, 0 or 1, has sums of its own.
+ * The system keeps these registers for a thread while they hold something: mq8_begin before,
+ * mq8_end after, on the same thread. A slot, 0 or 1, has sums of its own.
  */
 #ifndef ALPHA_ISA_AMX_H
 #define ALPHA_ISA_AMX_H
@@ -12,8 +12,8 @@
 
 #define HAS_MATRIX_DOT
 
-/* For so many rows, 1 … 16. Groups of inputs are whole but the last, which has so many quads; 0 = it
- * is whole, too. */
+/* For so many rows, 1 … 16. Groups of inputs are whole but the last, which has so many quads; 0 =
+ * it is whole, too. */
 static inline void mq8_begin(int32_t rows, int32_t last_quads) {
     /* As the instruction wants it: bytes per line, then lines, of each register. */
     struct {
@@ -43,14 +43,12 @@ static inline void mq8_end(void) { _tile_release(); }
     }
 #define MQ8_INLINE static inline __attribute__((always_inline))
 
-MQ8_INLINE void mq8_clear(const int slot) { BY_SLOT(slot, _tile_zero(0), _tile_zero(1)) }
+MQ8_INLINE void mq8_clear(const int slot){BY_SLOT(slot, _tile_zero(0), _tile_zero(1))}
 /* A whole group: x of the rows, weights of 16 columns at a stride of bytes per quad. */
-MQ8_INLINE void mq8_add(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
+MQ8_INLINE void mq8_add(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride){
     BY_SLOT(slot, _tile_loadd(2, x, 64), _tile_loadd(4, x, 64))
-    BY_SLOT(slot, _tile_loadd(3, w, w_stride), _tile_loadd(5, w, w_stride))
-    BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 4, 5))
-}
-/* The last group. */
+        BY_SLOT(slot, _tile_loadd(3, w, w_stride), _tile_loadd(5, w, w_stride))
+            BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 4, 5))} /* The last group. */
 MQ8_INLINE void mq8_add_last(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
     _tile_loadd(6, x, 64);
     _tile_loadd(7, w, w_stride);

@@ -1,6 +1,6 @@
 /*
- * matmul_int8.h for processors with matrix registers: the integer sums of a group for 16 rows and 16
- * columns at once, combined by the same chains.
+ * matmul_int8.h for processors with matrix registers: the integer sums of a group for 16 rows and
+ * 16 columns at once, combined by the same chains.
  */
 #ifndef ALPHA_OPS_MATMUL_INT8_MATRIX_H
 #define ALPHA_OPS_MATMUL_INT8_MATRIX_H
@@ -38,7 +38,8 @@ static void quantise_block_rows(const void *context, int64_t begin, int64_t end,
                            (int32_t)row % INT8_BLOCK_ROWS, job->x + row * job->ldx, job->k);
     if (end < job->m)
         return;
-    /* What stands behind the last row is multiplied, too: a scale of zero keeps it from being slow. */
+    /* What stands behind the last row is multiplied, too: a scale of zero keeps it from being slow.
+     */
     int8_block *last = int8_block_at(job->scratch, job->m - 1, job->k);
     for (int64_t g = 0; g < int8_groups(job->k); g++) {
         for (int32_t row = (job->m - 1) % INT8_BLOCK_ROWS + 1; row < INT8_BLOCK_ROWS; row++)

@@ -126,11 +126,12 @@ void matmul_cases(void) {
     }
 }
 
-/* Blocks of 16 rows and what is left of them, of 8 rows and less; whole groups of inputs and others. */
+/* Blocks of 16 rows and what is left of them, of 8 rows and less; whole groups of inputs and
+ * others. */
 void int8_blocks_cases(void) {
     static const int32_t sizes[][3] = {
-        {8, 70, 130}, {9, 64, 16}, {15, 190, 33}, {16, 128, 64}, {17, 6, 65}, {24, 192, 100},
-        {25, 65, 20}, {40, 321, 17}, {64, 3, 129}, {128, 127, 70},
+        {8, 70, 130},   {9, 64, 16},  {15, 190, 33}, {16, 128, 64}, {17, 6, 65},
+        {24, 192, 100}, {25, 65, 20}, {40, 321, 17}, {64, 3, 129},  {128, 127, 70},
     };
     begin_case("matmul_int8_blocks");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
