@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { type AlphaServer, startAlpha } from '../helpers/alpha-server.ts'
 import { chromiumNote, chromiumPath } from '../helpers/chromium.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { families } from '../helpers/families.ts'
 import { PageBrowser, untilStored } from '../helpers/web-page.ts'
 
@@ -200,6 +201,11 @@ describe.skipIf(chromiumPath === null)(`a model with a template of its own${chro
 	test('is opened in Chat, and talked to by its template', async () => {
 		await using server = await startAlpha({ runs: [], args: ['--no-embedded-model'] })
 		cpSync(join(families, 'qwen2'), join(server.checkpoints, 'qwen2'), { recursive: true })
+		// The page decides by what it is told first, which may be a copy that is not whole yet.
+		await eventually(async () => {
+			const answer = await fetch(`${server.url}/tokenizer_info?model=qwen2`)
+			return answer.ok && (await answer.json()).chat_template !== null
+		})
 		const browser = await PageBrowser.launch()
 		const page = await browser.open(server.url)
 		await page.locator('#view-chat').waitFor()

@@ -92,7 +92,7 @@ export function serveOptions(machine: Machine) {
 			flag: '--isa',
 			choices: ['auto', ...instructionSets],
 			defaultValue: 'auto',
-			help: 'instruction set',
+			help: 'instructions',
 		}),
 		dtype: choiceOption({
 			flag: '--dtype',
