@@ -36,27 +36,30 @@ static inline void mq8_end(void) { _tile_release(); }
 
 /* Registers have to be constants. */
 #define BY_SLOT(slot, zero, one)                                                                   \
-    if ((slot) == 0) {                                                                             \
-        zero;                                                                                      \
-    } else {                                                                                       \
-        one;                                                                                       \
-    }
+    do {                                                                                           \
+        if ((slot) == 0)                                                                           \
+            zero;                                                                                  \
+        else                                                                                       \
+            one;                                                                                   \
+    } while (0)
 #define MQ8_INLINE static inline __attribute__((always_inline))
 
-MQ8_INLINE void mq8_clear(const int slot){BY_SLOT(slot, _tile_zero(0), _tile_zero(1))}
+MQ8_INLINE void mq8_clear(const int slot) { BY_SLOT(slot, _tile_zero(0), _tile_zero(1)); }
 /* A whole group: x of the rows, weights of 16 columns at a stride of bytes per quad. */
-MQ8_INLINE void mq8_add(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride){
-    BY_SLOT(slot, _tile_loadd(2, x, 64), _tile_loadd(4, x, 64))
-        BY_SLOT(slot, _tile_loadd(3, w, w_stride), _tile_loadd(5, w, w_stride))
-            BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 4, 5))} /* The last group. */
+MQ8_INLINE void mq8_add(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
+    BY_SLOT(slot, _tile_loadd(2, x, 64), _tile_loadd(4, x, 64));
+    BY_SLOT(slot, _tile_loadd(3, w, w_stride), _tile_loadd(5, w, w_stride));
+    BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 4, 5));
+}
+/* The last group. */
 MQ8_INLINE void mq8_add_last(const int slot, const int8_t *x, const int8_t *w, int64_t w_stride) {
     _tile_loadd(6, x, 64);
     _tile_loadd(7, w, w_stride);
-    BY_SLOT(slot, _tile_dpbssd(0, 6, 7), _tile_dpbssd(1, 6, 7))
+    BY_SLOT(slot, _tile_dpbssd(0, 6, 7), _tile_dpbssd(1, 6, 7));
 }
 /* To sums[rows][16]. */
 MQ8_INLINE void mq8_store(const int slot, int32_t *sums) {
-    BY_SLOT(slot, _tile_stored(0, sums, 64), _tile_stored(1, sums, 64))
+    BY_SLOT(slot, _tile_stored(0, sums, 64), _tile_stored(1, sums, 64));
 }
 
 #endif

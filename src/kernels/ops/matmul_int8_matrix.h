@@ -71,7 +71,7 @@ INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const 
     mq8_store(slot, sums);
 }
 
-/* A group's sums added to the chains. */
+/* A group's sums added to the chains; meanwhile its part of the next panel is fetched. */
 INLINE void matrix_chains(vf32 *chain, const matrix_tile *tile, int32_t g, const int32_t *sums,
                           const int32_t rows) {
     const vf32 w_scale = vf32_load((const float *)(tile->panel + (int64_t)g * INT8_GROUP_BYTES));
