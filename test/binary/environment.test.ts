@@ -132,18 +132,24 @@ describe('the executable', () => {
 		expect(readdirSync(directory.path)).toEqual([])
 	})
 
-	test('uses less than 0.5 % of a processor when it has nothing to do', async () => {
+	test('uses less than 0.5 % of a processor, or than a bare timer, when it has nothing to do', async () => {
 		await using server = await startAlpha(embeddedOnly)
 		await continuation(server)
+		// On some machines waking up costs a thread 1 ms: there even this uses more than 0.5 %.
+		await using timer = Bun.spawn([process.execPath, '-e', 'setInterval(() => {}, 50)'])
 		const windowMs = 4000
-		const shareOfWindow = async () => {
-			const before = processorMs(server.pid)
+		const sharesOfWindow = async () => {
+			const used = () => [processorMs(server.pid), processorMs(timer.pid)]
+			const before = used()
 			await Bun.sleep(windowMs)
-			return (processorMs(server.pid) - before) / windowMs
+			return used().map((ms, i) => (ms - before[i]!) / windowMs)
 		}
 		// After a request the runtime still collects garbage for a while.
-		await eventually(async () => (await shareOfWindow()) < 0.005, 40_000)
-	}, 40_000)
+		await eventually(async () => {
+			const [ofServer, ofTimer] = await sharesOfWindow()
+			return ofServer! < Math.max(0.005, ofTimer!)
+		}, 80_000)
+	}, 90_000)
 
 	test('prints its version and its help without starting anything', () => {
 		const version = Bun.spawnSync([executablePath, '--version'])
