@@ -66,6 +66,12 @@ static inline int32_t next_tile_rows(int32_t left) {
     return left < TILE_ROWS + 4 ? (left + 1) / 2 : TILE_ROWS;
 }
 
+/* Tiles among them that have all of their rows. */
+static inline int32_t full_tiles_of(int32_t n_rows) {
+    const int32_t rest = n_rows % TILE_ROWS;
+    return n_rows / TILE_ROWS - (rest > 0 && rest < 4);
+}
+
 static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }
 
 /* Compiles `statement` for every number of rows of a tile; inside of it ROWS is that constant. */

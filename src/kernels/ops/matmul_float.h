@@ -3,7 +3,7 @@
  *
  * Every element is one chain of fused multiply-adds over k; lanes are columns. A register tile is
  * `rows` × `vecs` vectors; with one row it streams the panel at memory speed, with six it is bound
- * by arithmetic: 2·m·k·n operations over k·n weights read once per 96 rows. For many rows, k is cut
+ * by arithmetic: 2·m·k·n operations over k·n weights read once per 132 rows. For many rows, k is cut
  * into pieces that stay in the L2 cache; partial chains are stored and taken up again, which
  * changes nothing in the result.
  */
@@ -34,9 +34,10 @@ typedef struct {
     const float *start; /* partial chains [rows][64], NULL = zeros */
     float *out;
     int64_t ldo;
-    const float *bias; /* of the panel's 64 columns, for finished chains; NULL = none */
-    bool is_added;     /* the result is added to out */
-    const char *ahead; /* k cache lines that will be needed soon; NULL = none */
+    const float *bias;  /* of the panel's 64 columns, for finished chains; NULL = none */
+    bool is_added;      /* the result is added to out */
+    const char *ahead;  /* will be needed soon; NULL = nothing */
+    int64_t ahead_step; /* bytes of it that are fetched with each input */
 } tile_job;
 
 INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t rows,
@@ -60,7 +61,7 @@ INLINE void matmul_tile(const tile_job *job, const int32_t dtype, const int32_t 
         if (READS_AHEAD(rows) && vec_first == 0)
             read_ahead(panel, row_bytes);
         if (looks_ahead)
-            __builtin_prefetch(job->ahead + LINE_BYTES * i, 0, 2);
+            __builtin_prefetch(job->ahead + job->ahead_step * i, 0, 2);
         UNROLL for (int32_t r = 0; r < rows; r++) {
             vf32 xr = vf32_set1(x[r * job->ldx + i]);
             UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_fma(xr, w[v], acc[r][v]); }
@@ -110,35 +111,36 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
     _Alignas(64) float partial[ROWS_PER_PASS * KERNELS_PANEL], padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, panel, padded_bias);
     const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
-    const int32_t k_piece = n_rows == 1 ? job->k : K_PER_PASS;
-    /* The piece behind one is read next: tiles spread over the rows fetch a line each of every
-     * input's weights. Few rows are done with a piece before the next one could arrive. */
+    const int32_t n_pieces = n_rows == 1 ? 1 : (job->k + K_PER_PASS - 1) / K_PER_PASS;
+    const int32_t k_piece = (job->k + n_pieces - 1) / n_pieces;
+    /* The piece behind one is read next. Each full tile fetches its part of it, at an even pace:
+     * few lines can be under way at once. Few rows are done with a piece before the next one could
+     * arrive. */
     const bool looks_ahead = n_rows >= 4 * TILE_ROWS;
-    const int32_t row_lines = (int32_t)(row_bytes / LINE_BYTES);
-    const int32_t tiles_per_line = n_rows / TILE_ROWS / row_lines;
+    const int64_t even_step = looks_ahead ? 1 + (row_bytes - 1) / full_tiles_of(n_rows) : 0;
+    const int64_t ahead_step = even_step < LINE_BYTES ? even_step : LINE_BYTES;
     for (int32_t k = 0; k < job->k; k += k_piece) {
         const bool is_last = k + k_piece >= job->k;
+        const int32_t n_inputs = is_last ? job->k - k : k_piece;
         const char *piece = (const char *)job->w + (panel * job->k + k) * row_bytes;
+        const char *next = piece + n_inputs * row_bytes;
         for (int32_t r = 0, rows; r < n_rows; r += rows) {
             rows = next_tile_rows(n_rows - r);
-            const int32_t tile_index = r / TILE_ROWS;
-            const bool has_line = looks_ahead && tile_index % tiles_per_line == 0;
-            const int32_t line = has_line ? tile_index / tiles_per_line : row_lines;
             float *kept = partial + r * KERNELS_PANEL;
             float *out = job->out + (row + r) * job->ldo + panel * KERNELS_PANEL;
             tile_job tile = {
                 .x = job->x + (row + r) * job->ldx + k,
                 .ldx = job->ldx,
                 .panel = piece,
-                .k = is_last ? job->k - k : k_piece,
+                .k = n_inputs,
                 .n_vecs = panel_vecs(job, panel),
                 .start = k == 0 ? NULL : kept,
                 .out = is_last ? out : kept,
                 .ldo = is_last ? job->ldo : KERNELS_PANEL,
                 .bias = is_last ? bias : NULL,
                 .is_added = is_last && job->is_added,
-                .ahead =
-                    line < row_lines ? piece + k_piece * (row_bytes + line * LINE_BYTES) : NULL,
+                .ahead = looks_ahead ? next + r / TILE_ROWS * n_inputs * ahead_step : NULL,
+                .ahead_step = ahead_step,
             };
             matmul_rows_any(&tile, job->dtype, rows);
         }

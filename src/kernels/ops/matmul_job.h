@@ -5,7 +5,7 @@
 #include "common.h"
 
 /* Rows that meet a panel together. */
-#define ROWS_PER_PASS 96
+#define ROWS_PER_PASS 132
 
 typedef struct matmul_job matmul_job;
 /* A panel for rows row … row + n_rows - 1. */
