@@ -80,6 +80,7 @@ void nonfinite_cases(void);
 void measure_cases(void);
 void ggml_cases(void);
 void int8_blocks_cases(void);
+void many_rows_cases(void);
 void ggml_fuzz(int32_t kind);
 
 #endif

@@ -37,6 +37,7 @@ static void (*const cases[])(void) = {
     bf16_attention_cases,
     ggml_cases,
     int8_blocks_cases,
+    many_rows_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {

@@ -141,6 +141,17 @@ void int8_blocks_cases(void) {
     end_case();
 }
 
+/* More rows than meet a panel together, in several groups; more inputs than one piece of a panel.
+ */
+void many_rows_cases(void) {
+    static const int32_t sizes[][3] = {{133, 300, 70}, {200, 65, 65}, {270, 513, 20}};
+    begin_case("matmul_many_rows");
+    for (int32_t dtype = 0; dtype < 3; dtype++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            check_matmul(dtype, sizes[i][0], sizes[i][1], sizes[i][2], NORMAL);
+    end_case();
+}
+
 /* The bias is one addition to the finished chain, the accumulation another one. */
 static void check_bias(int32_t dtype, int32_t m, int32_t k, int32_t n, int32_t kind) {
     const int64_t ldx = round_up(k, 64), ldo = round_up(n, 64), size = m * ldo;
