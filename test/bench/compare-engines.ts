@@ -4,9 +4,11 @@ import { type Bench, roundsOf } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
 import { type ComparedModel, ggufPath, loadCompared } from './compared-models.ts'
 import { runLlamaBench } from './llama-bench.ts'
+import { peakDots } from './machine-limits.ts'
 import { addRatio } from './peer.ts'
+import { PromptProducts } from './prompt-products.ts'
 import { type PythonPeer, startPythonPeer } from './python-peer.ts'
-import { meanUntil } from './statistics.ts'
+import { meanSeconds, meanUntil } from './statistics.ts'
 
 const PROMPT_TOKENS = 128
 const DECODE_TOKENS = 64
@@ -24,6 +26,8 @@ interface Ours {
 	readonly runner: BenchRunner
 	/** Reads prompts with KV blocks for one context, all of them used before, as the others' are. */
 	readonly reader: BenchRunner
+	/** Of 8-bit prompts; null of others. */
+	readonly products: PromptProducts | null
 }
 
 /** The network that the others are given: GPT-2 has no soft cap. */
@@ -34,7 +38,8 @@ function load(bench: Bench, name: ComparedModel, dtype: Dtype): Ours {
 	const model = { ...loaded, config }
 	const reader = new BenchRunner(bench.kernels, model, { kvBytesMax: 0 })
 	reader.prefill(config.contextLength - 1)
-	return { runner: new BenchRunner(bench.kernels, model), reader }
+	const products = dtype === 'int8' ? new PromptProducts(bench.kernels, model, PROMPT_TOKENS) : null
+	return { runner: new BenchRunner(bench.kernels, model), reader, products }
 }
 
 /** Tokens a second of each kind of work; null where an engine does not do it. */
@@ -92,10 +97,13 @@ async function byTurns(
 ): Promise<void> {
 	const ours: Speeds[] = []
 	const theirs: Speeds[] = []
+	const promptBounds: number[] = []
 	for await (const _ of roundsOf(bench)) {
 		theirs.push(await theirSpeeds())
 		await Bun.sleep(SPIN_MS)
-		ours.push(ourSpeeds(side, bench.sampleSeconds))
+		const speeds = ourSpeeds(side, bench.sampleSeconds)
+		ours.push(speeds)
+		if (side.products) promptBounds.push(promptBound(bench, side.products, speeds.prompt))
 	}
 	const add = (work: string, key: keyof Speeds) => {
 		if (theirs.some((speeds) => speeds[key] === null)) return
@@ -106,6 +114,25 @@ async function byTurns(
 	add('decode', 'decode')
 	add(`prompt of ${PROMPT_TOKENS}`, 'prompt')
 	add(`${STREAMS} streams`, 'streams')
+	if (promptBounds.length === 0) return
+	bench.report.add({
+		subject: `${name} ${dtype}`,
+		name: `prompt of ${PROMPT_TOKENS}, at most, against ${peer}`,
+		unit: '×',
+		samples: promptBounds.map((bound, round) => bound / theirs[round]!.prompt),
+	})
+}
+
+/** Tokens a second of 8-bit prompts if products ran at the machine's limit, and the rest as it does. */
+function promptBound(
+	{ kernels, sampleSeconds }: Bench,
+	products: PromptProducts,
+	speed: number,
+): number {
+	products.run()
+	const seconds = meanSeconds(sampleSeconds, products.run)
+	const limit = products.multiplyAdds / peakDots(kernels, sampleSeconds, 1)
+	return PROMPT_TOKENS / (PROMPT_TOKENS / speed - seconds + limit)
 }
 
 /** Each once before, to warm up, then for a while, as the others do. */

@@ -39,6 +39,8 @@ export interface ClientResult {
 	readonly gapMax: number
 	/** From request to first token of each probe, milliseconds. */
 	readonly firstTokenMs: readonly number[]
+	/** Processor time of the clients. */
+	readonly processorMs: number
 }
 
 /** One token in every vocabulary: streams shall decode, not read. */
@@ -167,6 +169,7 @@ function hasText(bytes: Buffer): boolean {
 async function run(task: ClientTask): Promise<ClientResult> {
 	const clients = Array.from({ length: task.streams }, () => new StreamClient(task))
 	await Promise.all(clients.map((client) => client.connect()))
+	const processorBefore = process.cpuUsage()
 	const start = performance.now()
 	const firstTokenMs: number[] = []
 	if (task.probes.length > 0) firstTokenMs.push(...(await probe(task, clients)))
@@ -174,6 +177,7 @@ async function run(task: ClientTask): Promise<ClientResult> {
 	else
 		await Promise.all(clients.map((client, i) => client.request(STREAM_PROMPT, tokensOf(task, i))))
 	const seconds = (performance.now() - start) / 1000
+	const { user, system } = process.cpuUsage(processorBefore)
 	for (const client of clients) client.close()
 	const gaps = clients.flatMap((client) => client.gaps)
 	return {
@@ -184,6 +188,7 @@ async function run(task: ClientTask): Promise<ClientResult> {
 		gapP99: quantile(gaps, 0.99),
 		gapMax: quantile(gaps, 1),
 		firstTokenMs,
+		processorMs: (user + system) / 1000,
 	}
 }
 

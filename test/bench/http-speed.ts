@@ -1,6 +1,8 @@
 /** The built server over HTTP with SSE: throughput, gaps between tokens, time to the first one. */
+import { availableParallelism } from 'node:os'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
+import { processorMs } from '../helpers/processor-time.ts'
 import {
 	type Bench,
 	checkpointPath,
@@ -51,6 +53,8 @@ interface Subject {
 	readonly runner: BenchRunner
 	readonly tokenizer: Tokenizer
 	readonly region: WeightRegion
+	/** Process of the server. */
+	readonly pid: number
 	/** Runs a task of the clients against the server. */
 	readonly ask: (task: Omit<ClientTask, 'port' | 'model'>) => Promise<ClientResult>
 }
@@ -68,6 +72,7 @@ export async function measureHttp(bench: Bench): Promise<void> {
 			runner: new BenchRunner(bench.kernels, model),
 			tokenizer: createTokenizer(model.tokenizerSpec),
 			region: weightRegion(bench.kernels, model),
+			pid: server.pid,
 			ask: (task) => client.run({ ...target, ...task }),
 		}
 		// The first request loads the model; then the server's code is compiled, while it runs.
@@ -105,19 +110,27 @@ async function measureTopP(bench: Bench, subject: Subject): Promise<void> {
 	})
 }
 
-/** One text after another, as long as the engine alone, by turns: a text of a small model takes some ten milliseconds. */
+/**
+ * One text after another, as long as the engine alone, by turns: a text of a small model takes some ten milliseconds.
+ * What server and client use of all processors bounds it: computing with as many threads leaves them nothing.
+ */
 async function measureSingle(bench: Bench, subject: Subject): Promise<void> {
-	const { name, runner, ask } = subject
+	const { name, runner, pid, ask } = subject
 	const maxTokens = await streamTokens(bench, subject, 1)
 	const ratios: number[] = []
+	const bounds: number[] = []
 	const limits: number[] = []
 	const results: ClientResult[] = []
 	for (let round = 0; round < bench.rounds; round++) {
 		const engineSeconds = meanUntil(SINGLE_SECONDS, () => runner.decode(1, maxTokens))
 		limits.push(bandwidthLimit(bench, subject))
+		const before = processorMs(pid)
 		const result = await ask({ streams: 1, maxTokens, probes: [], seconds: SINGLE_SECONDS })
+		const usedMs = processorMs(pid) - before + result.processorMs
 		results.push(result)
-		ratios.push((engineSeconds * result.tokens) / maxTokens / result.seconds)
+		const engineAlone = (engineSeconds * result.tokens) / maxTokens
+		ratios.push(engineAlone / result.seconds)
+		bounds.push(Math.min(1, (engineAlone * 1000 * availableParallelism()) / usedMs))
 	}
 	addSpeeds(bench, subject, 1, results, limits)
 	bench.report.add({
@@ -126,6 +139,12 @@ async function measureSingle(bench: Bench, subject: Subject): Promise<void> {
 		unit: '×',
 		samples: ratios,
 		goal: ENGINE_RATIO_GOAL,
+	})
+	bench.report.add({
+		subject: name,
+		name: 'the same, were no processor ever idle',
+		unit: '×',
+		samples: bounds,
 	})
 	addGaps(bench, subject, 1, results)
 }

@@ -53,7 +53,7 @@ export function peakFlops(kernels: Kernels, seconds: number): number {
 }
 
 /** 8-bit multiply-adds per second of all threads, with a scale for each 64 inputs or none. */
-function peakDots(kernels: Kernels, seconds: number, hasScales: 0 | 1): number {
+export function peakDots(kernels: Kernels, seconds: number, hasScales: 0 | 1): number {
 	return rateOf(kernels, seconds, () => kernels.measureDot(DOT_ITERATIONS, hasScales))
 }
 

@@ -1,6 +1,7 @@
 /** What thousands of runs in the directory cost: until the newest one answers, and while nobody asks. */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import { processorMs } from '../helpers/processor-time.ts'
 import type { Bench } from './bench-context.ts'
 import { writeRun } from './checkpoint-writer.ts'
 import { referenceModel } from './reference-models.ts'
@@ -15,9 +16,6 @@ const IDLE_MS = 10_000
 const REST_MS_MAX = 120_000
 /** At rest means less than this in a second, milliseconds. */
 const RESTING_MS = 30
-
-/** Of /proc, on every Linux that we run on. */
-const TICK_MS = 10
 
 const INDEX_NAME = '.inspections.json'
 
@@ -129,15 +127,4 @@ async function start(bench: Bench, directory: string, newest: string): Promise<S
 	await Bun.sleep(IDLE_MS)
 	const idleShare = ((processorMs(server.pid) - before) / IDLE_MS) * 100
 	return { listeningMs, firstTokenMs, restMs, idleShare }
-}
-
-/** Processor time of a process so far. */
-function processorMs(pid: number): number {
-	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-	// The name of the program stands in brackets and may hold blanks.
-	const [user, system] = stat
-		.slice(stat.lastIndexOf(')') + 2)
-		.split(' ')
-		.slice(11, 13)
-	return (Number(user) + Number(system)) * TICK_MS
 }
