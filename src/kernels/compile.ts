@@ -69,6 +69,9 @@ export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, rea
 		},
 	}
 
+/** Left out where the compiler does not know them yet: gcc before 11, clang before 12. */
+const youngIsas: readonly string[] = ['amx']
+
 /** Compiled once; kernels_isa.c once per instruction set. */
 export const plainSources = [
 	'dispatch.c',
@@ -93,7 +96,7 @@ interface CompilePlan {
 export async function compileKernels(options: CompileOptions): Promise<boolean> {
 	const target = options.target ?? hostTarget()
 	const compiler = compilerFor(target)
-	const plan = planFor(target, options.extraFlags ?? [])
+	const plan = planFor(target, compiler, options.extraFlags ?? [])
 	const key = keyOf(compiler, plan)
 	const keyPath = `${options.outPath}.key`
 	if (existsSync(options.outPath) && existsSync(keyPath) && readFileSync(keyPath, 'utf8') === key) {
@@ -128,16 +131,25 @@ export function compilerFor(target: KernelTarget): string {
 	)
 }
 
-function planFor(target: KernelTarget, extraFlags: readonly string[]): CompilePlan {
+function planFor(
+	target: KernelTarget,
+	compiler: string,
+	extraFlags: readonly string[],
+): CompilePlan {
 	const { architecture, compileFlags, linkFlags } = toolchainOf(target)
+	const isas = Object.entries(isaFlags[architecture]).filter(
+		([isa, isaFlags]) => !youngIsas.includes(isa) || accepts(compiler, isaFlags),
+	)
+	const young = isas.filter(([isa]) => youngIsas.includes(isa))
+	const has = young.map(([isa]) => `-DHAS_${isa.toUpperCase()}`)
 	const flags = [...kernelFlags, ...compileFlags, ...extraFlags]
 	return {
 		objects: [
 			...plainSources.map((source) => ({
 				name: source.replace(/\.c$/, '.o'),
-				args: [...flags, join(sourceDirectory, source)],
+				args: [...flags, ...has, join(sourceDirectory, source)],
 			})),
-			...Object.entries(isaFlags[architecture]).map(([isa, isaFlags]) => ({
+			...isas.map(([isa, isaFlags]) => ({
 				name: `isa_${isa}.o`,
 				args: [
 					...flags,
@@ -150,6 +162,11 @@ function planFor(target: KernelTarget, extraFlags: readonly string[]): CompilePl
 		],
 		linkArgs: [...extraFlags, ...linkFlags, '-pthread'],
 	}
+}
+
+function accepts(compiler: string, flags: readonly string[]): boolean {
+	const command = [compiler, ...flags, '-fsyntax-only', '-x', 'c', '/dev/null']
+	return Bun.spawnSync(command, { stdout: 'ignore', stderr: 'ignore' }).exitCode === 0
 }
 
 /** Everything that decides what comes out. */

@@ -28,7 +28,10 @@ typedef struct {
 static bool has_baseline(void) { return true; }
 
 #if defined(__x86_64__)
-extern const kernel_table kernel_table_avx2, kernel_table_avx512, kernel_table_amx;
+extern const kernel_table kernel_table_avx2, kernel_table_avx512;
+#if defined(HAS_AMX)
+extern const kernel_table kernel_table_amx;
+#endif
 
 /* What cpuid and the operating system say, read when the library is opened. No compiler's own
  * detection: that of clang is not in every system's libraries. */
@@ -66,11 +69,13 @@ static bool has_avx512(void) {
     return has_avx2() && has_bits(processor.leaf7_b, f_dq_bw_vl) &&
            has_bits(processor.leaf7_c, vnni) && has_bits(processor.saved, saves_zmm);
 }
+#if defined(HAS_AMX)
 static bool has_amx(void) {
     const unsigned tile_int8 = 1u << 24 | 1u << 25, saves_tiles = 0x60000;
     return has_avx512() && has_bits(processor.leaf7_d, tile_int8) &&
            has_bits(processor.saved, saves_tiles) && system_allow_matrices();
 }
+#endif
 #elif defined(__aarch64__)
 extern const kernel_table kernel_table_neon, kernel_table_neon_dotprod;
 static bool has_dotprod(void) {
@@ -86,7 +91,9 @@ extern const kernel_table kernel_table_scalar;
 /* Best first. */
 static const isa_entry isas[] = {
 #if defined(__x86_64__)
+#if defined(HAS_AMX)
     {"amx", &kernel_table_amx, has_amx},
+#endif
     {"avx512", &kernel_table_avx512, has_avx512},
     {"avx2", &kernel_table_avx2, has_avx2},
 #elif defined(__aarch64__)

@@ -12,8 +12,9 @@
  * No function prints, exits or (after kernels_threads_set) allocates.
  *
  * Numerics. Results are a function of the inputs alone: not of the ISA, the number of threads or of
- * rows. Every matmul element is one chain of fused multiply-adds over k = 0 … K-1; every row
- * reduction uses 16 virtual lanes (lane = index mod 16) and one fixed tree.
+ * rows. Every matmul element is one chain of fused multiply-adds over k = 0 … K-1; with int8
+ * weights, over groups of 64 inputs, whose sums are exact integers. Every row reduction uses 16
+ * virtual lanes (lane = index mod 16) and one fixed tree.
  */
 #ifndef ALPHA_KERNELS_H
 #define ALPHA_KERNELS_H

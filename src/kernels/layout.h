@@ -43,7 +43,7 @@ static inline int64_t int8_row_bytes(int32_t k) {
     return int8_groups(k) * (int64_t)sizeof(int8_inputs);
 }
 
-/* The same of 16 rows, as matrix registers take it. */
+/* The same of 16 rows, without where sums start, as matrix registers take it. */
 #define INT8_BLOCK_ROWS 16
 typedef struct {
     int8_t bytes[INT8_BLOCK_ROWS][INT8_GROUP];

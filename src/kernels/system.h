@@ -26,7 +26,7 @@ int32_t system_watch_thread(void);
  * 0 when the thread does not answer. One caller at a time. */
 int32_t system_thread_stack(int32_t thread, uint64_t *addresses, int32_t max);
 /* Lets the program's threads use the processor's matrix registers; false where the system does not.
- */
+ * From then on a stack for signals (sigaltstack) needs room for them: some 12 kB. */
 bool system_allow_matrices(void);
 /* Advice about the whole pages inside a range; where the system does not follow it, everything
  * works as before. */

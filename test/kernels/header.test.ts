@@ -142,7 +142,8 @@ describe('every header', () => {
 	// Those of darwin/ stand in place of this system's.
 	const headers = all.filter((path) => !path.startsWith('darwin/'))
 	const isas = isaFlags[architecture]
-	const foreign = architecture === 'x64' ? ['isa/neon.h'] : ['isa/avx2.h', 'isa/avx512.h']
+	const foreign =
+		architecture === 'x64' ? ['isa/neon.h'] : ['isa/avx2.h', 'isa/avx512.h', 'isa/amx.h']
 
 	test.each(headers.filter((path) => !foreign.includes(path)).sort())(
 		'%s compiles alone',

@@ -3,7 +3,12 @@
  * products of vq8_dot for up to 16 rows and 16 columns at once.
  *
  * The system keeps these registers for a thread while they hold something: mq8_begin before,
- * mq8_end after, on the same thread. A slot, 0 or 1, has sums of its own.
+ * mq8_end after, on the same thread. A slot, 0 or 1, has sums of its own. The registers:
+ *
+ *   0, 1  sums of the slots              4 bytes for each row and column
+ *   2, 4  inputs of a whole group        64 bytes for each row
+ *   3, 5  its weights                    16 lines of a quad for each column
+ *   6, 7  inputs and weights of the last group, for either slot
  */
 #ifndef ALPHA_ISA_AMX_H
 #define ALPHA_ISA_AMX_H
@@ -30,6 +35,9 @@ static inline void mq8_begin(int32_t rows, int32_t last_quads) {
         shape.line_bytes[6] = (uint16_t)(4 * last_quads);
         shape.lines[7] = (uint8_t)last_quads;
     }
+    /* gcc before 12.4 and 13.3 takes the instruction for one that reads 8 bytes, and leaves the
+     * rest of them out. */
+    __asm__ volatile("" ::"m"(shape));
     _tile_loadconfig(&shape);
 }
 static inline void mq8_end(void) { _tile_release(); }

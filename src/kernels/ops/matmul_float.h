@@ -113,9 +113,9 @@ static void float_panel(const matmul_job *job, int64_t panel, int32_t row, int32
     const int64_t row_bytes = KERNELS_PANEL * (job->dtype == KERNELS_DTYPE_F32 ? 4 : 2);
     const int32_t n_pieces = n_rows == 1 ? 1 : (job->k + K_PER_PASS - 1) / K_PER_PASS;
     const int32_t k_piece = (job->k + n_pieces - 1) / n_pieces;
-    /* The piece behind one is read next. Each full tile fetches its part of it, at an even pace:
-     * few lines can be under way at once. Few rows are done with a piece before the next one could
-     * arrive. */
+    /* The piece behind one is read next; behind the last piece of a panel begins the next panel.
+     * Each full tile fetches its part of it, at an even pace: few lines can be under way at once.
+     * Few rows are done with a piece before the next one could arrive. */
     const bool looks_ahead = n_rows >= 4 * TILE_ROWS;
     const int64_t even_step = looks_ahead ? 1 + (row_bytes - 1) / full_tiles_of(n_rows) : 0;
     const int64_t ahead_step = even_step < LINE_BYTES ? even_step : LINE_BYTES;
