@@ -29,6 +29,7 @@ static bool has_baseline(void) { return true; }
 
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2, kernel_table_avx512;
+/* Defined by compile.ts where the compiler knows the instructions. */
 #if defined(HAS_AMX)
 extern const kernel_table kernel_table_amx;
 #endif
