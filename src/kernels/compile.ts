@@ -138,7 +138,8 @@ function planFor(
 ): CompilePlan {
 	const { architecture, compileFlags, linkFlags } = toolchainOf(target)
 	const isas = Object.entries(isaFlags[architecture]).filter(
-		([isa, isaFlags]) => !youngIsas.includes(isa) || accepts(compiler, isaFlags),
+		([isa, isaFlags]) =>
+			!youngIsas.includes(isa) || accepts(compiler, [...compileFlags, ...isaFlags]),
 	)
 	const young = isas.filter(([isa]) => youngIsas.includes(isa))
 	const has = young.map(([isa]) => `-DHAS_${isa.toUpperCase()}`)
