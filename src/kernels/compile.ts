@@ -141,8 +141,7 @@ function planFor(
 		([isa, isaFlags]) =>
 			!youngIsas.includes(isa) || accepts(compiler, [...compileFlags, ...isaFlags]),
 	)
-	const young = isas.filter(([isa]) => youngIsas.includes(isa))
-	const has = young.map(([isa]) => `-DHAS_${isa.toUpperCase()}`)
+	const has = isas.map(([isa]) => `-DHAS_${isa.toUpperCase()}`)
 	const flags = [...kernelFlags, ...compileFlags, ...extraFlags]
 	return {
 		objects: [

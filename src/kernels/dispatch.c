@@ -29,10 +29,6 @@ static bool has_baseline(void) { return true; }
 
 #if defined(__x86_64__)
 extern const kernel_table kernel_table_avx2, kernel_table_avx512;
-/* Defined by compile.ts where the compiler knows the instructions. */
-#if defined(HAS_AMX)
-extern const kernel_table kernel_table_amx;
-#endif
 
 /* What cpuid and the operating system say, read when the library is opened. No compiler's own
  * detection: that of clang is not in every system's libraries. */
@@ -70,7 +66,9 @@ static bool has_avx512(void) {
     return has_avx2() && has_bits(processor.leaf7_b, f_dq_bw_vl) &&
            has_bits(processor.leaf7_c, vnni) && has_bits(processor.saved, saves_zmm);
 }
+/* Defined by compile.ts where the compiler knows the instructions. */
 #if defined(HAS_AMX)
+extern const kernel_table kernel_table_amx;
 static bool has_amx(void) {
     const unsigned tile_int8 = 1u << 24 | 1u << 25, saves_tiles = 0x60000;
     return has_avx512() && has_bits(processor.leaf7_d, tile_int8) &&

@@ -14,6 +14,9 @@ import type { Report } from './report.ts'
 /** Models that everything is measured on. */
 export type ModelName = keyof typeof REFERENCE_MODELS | 'embedded'
 
+/** What a figure needs of a model. */
+export type BenchModel = Pick<LoadedCheckpoint, 'config' | 'dtype' | 'arena'>
+
 /** The model that the executable carries, in the checkout. */
 const EMBEDDED_CHECKPOINT = join(
 	import.meta.dir,

@@ -2,8 +2,9 @@ import { type GenerationRequest, TOP_LOGPROBS_MAX } from '../../src/engine/gener
 import { greedySampling, plainRequest } from '../../src/engine/plain-request.ts'
 import { ModelRunner } from '../../src/engine/worker/model-runner.ts'
 import type { Kernels } from '../../src/kernels/binding.ts'
-import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
+import type { ModelConfig } from '../../src/model/model-config.ts'
 import { uniform } from '../helpers/random-model.ts'
+import type { BenchModel } from './bench-context.ts'
 import { secondsOf } from './statistics.ts'
 
 const LIMITS = {
@@ -33,10 +34,7 @@ export class BenchRunner {
 
 	constructor(
 		kernels: Kernels,
-		model: {
-			readonly config: ModelConfig
-			readonly dtype: Dtype
-			readonly arena: SharedArrayBuffer
+		model: BenchModel & {
 			/** Ids that can be drawn; default: all. */
 			readonly tokenCount?: number
 		},

@@ -6,7 +6,7 @@ import { type ComparedModel, ggufPath, loadCompared } from './compared-models.ts
 import { runLlamaBench } from './llama-bench.ts'
 import { peakDots } from './machine-limits.ts'
 import { addRatio } from './peer.ts'
-import { PromptProducts } from './prompt-products.ts'
+import { type PromptProducts, promptProducts } from './prompt-products.ts'
 import { type PythonPeer, startPythonPeer } from './python-peer.ts'
 import { meanSeconds, meanUntil } from './statistics.ts'
 
@@ -38,7 +38,7 @@ function load(bench: Bench, name: ComparedModel, dtype: Dtype): Ours {
 	const model = { ...loaded, config }
 	const reader = new BenchRunner(bench.kernels, model, { kvBytesMax: 0 })
 	reader.prefill(config.contextLength - 1)
-	const products = dtype === 'int8' ? new PromptProducts(bench.kernels, model, PROMPT_TOKENS) : null
+	const products = dtype === 'int8' ? promptProducts(bench.kernels, model, PROMPT_TOKENS) : null
 	return { runner: new BenchRunner(bench.kernels, model), reader, products }
 }
 

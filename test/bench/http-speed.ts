@@ -142,7 +142,7 @@ async function measureSingle(bench: Bench, subject: Subject): Promise<void> {
 	})
 	bench.report.add({
 		subject: name,
-		name: 'the same, were no processor ever idle',
+		name: 'HTTP, 1 stream, were no processor ever idle',
 		unit: '×',
 		samples: bounds,
 	})

@@ -4,9 +4,14 @@
  */
 import type { Kernels } from '../../src/kernels/binding.ts'
 import { alignmentBytes } from '../../src/kernels/buffer.ts'
-import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { arenaBase, weightLayout } from '../../src/model/weights.ts'
-import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
+import {
+	type Bench,
+	type BenchModel,
+	loadModel,
+	type ModelName,
+	roundsOf,
+} from './bench-context.ts'
 import { meanSeconds } from './statistics.ts'
 
 /** Weights in memory as one token reads them: everything but the embedding tables. */
@@ -24,14 +29,7 @@ const FMA_ITERATIONS = 2 ** 18
 const DOT_ITERATIONS = 2 ** 14
 
 /** The part of an arena that decoding reads front to back for each token. */
-export function weightRegion(
-	kernels: Kernels,
-	model: {
-		readonly config: ModelConfig
-		readonly dtype: Dtype
-		readonly arena: SharedArrayBuffer
-	},
-): WeightRegion {
+export function weightRegion(kernels: Kernels, model: BenchModel): WeightRegion {
 	const layout = weightLayout(kernels, model.config, model.dtype)
 	const [firstPart] = layout.network.tensors.get('layer.0.ln1.weight')!.placements
 	const start = layout.offsets[firstPart!.slot.index]!

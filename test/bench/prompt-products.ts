@@ -1,60 +1,51 @@
 import { type Kernels, kernelDtypes } from '../../src/kernels/binding.ts'
 import { alignedFloats, Matrix } from '../../src/kernels/buffer.ts'
-import type { Dtype, ModelConfig } from '../../src/model/model-config.ts'
 import { arenaBase, weightLayout } from '../../src/model/weights.ts'
+import type { BenchModel } from './bench-context.ts'
+import { LAST_LAYER_REST, layerMatrices } from './reference-models.ts'
 
 /** The matrix products of a prompt, in its order, with the model's weights and nothing between them. */
-export class PromptProducts {
+export interface PromptProducts {
 	/** Of all of them. */
 	readonly multiplyAdds: number
 	/** Computes them once. */
 	readonly run: () => void
+}
 
-	constructor(
-		kernels: Kernels,
-		model: {
-			readonly config: ModelConfig
-			readonly dtype: Dtype
-			readonly arena: SharedArrayBuffer
-		},
-		tokens: number,
-	) {
-		const { network, offsets } = weightLayout(kernels, model.config, model.dtype)
-		const dtype = kernelDtypes[model.dtype]
+/** Those that all tokens of a prompt take part in. */
+export function promptProducts(
+	kernels: Kernels,
+	model: BenchModel,
+	tokens: number,
+): PromptProducts {
+	const { network, offsets } = weightLayout(kernels, model.config, model.dtype)
+	const dtype = kernelDtypes[model.dtype]
+	const products = layerMatrices(network).slice(0, -LAST_LAYER_REST)
+	const x = new Matrix(tokens, Math.max(...products.map(({ inputs }) => inputs)))
+	const out = new Matrix(tokens, Math.max(...products.map(({ outputs }) => outputs)))
+	const scratchBytes = kernels.matmulScratchBytes(dtype, tokens, x.columns)
+	const scratch = alignedFloats(Math.ceil(scratchBytes / 4))
+	x.array.fill(1)
+	const run = () => {
 		const base = arenaBase(model.arena)
-		const matrices = network.slots.flatMap((slot) =>
-			slot.kind === 'packed' && slot !== network.head.weight ? [slot] : [],
-		)
-		// Behind keys and values of the last layer, and for logits, there is only one token.
-		const products = matrices.slice(0, -3)
-		const most = (counts: readonly number[]) => Math.max(...counts)
-		const x = new Matrix(tokens, most(products.map(({ inputs }) => inputs)))
-		const out = new Matrix(tokens, most(products.map(({ outputs }) => outputs)))
-		const scratch = alignedFloats(
-			Math.ceil(kernels.matmulScratchBytes(dtype, tokens, x.columns) / 4),
-		)
-		x.array.fill(1)
-		this.multiplyAdds = products.reduce((sum, slot) => sum + tokens * slot.inputs * slot.outputs, 0)
-		this.run = () => {
-			for (const { index, inputs, outputs } of products) {
-				const weight = base + offsets[index]!
-				kernels.matmul(
-					dtype,
-					out.address,
-					out.stride,
-					x.address,
-					x.stride,
-					weight,
-					0,
-					tokens,
-					inputs,
-					outputs,
-					0,
-					scratch.address,
-				)
-			}
-			// Memory must outlive the calls that got its address.
-			void [model.arena, scratch.array]
+		for (const { index, inputs: k, outputs: n } of products) {
+			const weight = base + offsets[index]!
+			kernels.matmul(
+				dtype,
+				out.address,
+				out.stride,
+				x.address,
+				x.stride,
+				weight,
+				0,
+				tokens,
+				k,
+				n,
+				0,
+				scratch.address,
+			)
 		}
 	}
+	const multiplyAdds = products.reduce((sum, slot) => sum + slot.inputs * slot.outputs, 0) * tokens
+	return { multiplyAdds, run }
 }

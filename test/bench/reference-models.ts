@@ -2,8 +2,10 @@
  * The reference models S, M and L with seeded random weights. Each tensor's numbers depend on
  * its name alone, so every form in which a model is written (checkpoint, GGUF) holds the same ones.
  */
+import type { Network } from '../../src/model/families/family.ts'
 import { networkOf } from '../../src/model/families.ts'
 import type { AlphaConfig, ModelConfig } from '../../src/model/model-config.ts'
+import type { PackedSlot } from '../../src/model/network.ts'
 import { parseModelConfig } from '../../src/model/parse-model-config.ts'
 import { uniform } from '../helpers/random-model.ts'
 
@@ -54,22 +56,31 @@ export function* randomTensors(config: ModelConfig): Generator<RandomTensor> {
 	}
 }
 
+/** Matrices of all layers, in the order in which a token meets them. */
+export function layerMatrices({ slots, head }: Network): PackedSlot[] {
+	return slots.flatMap((slot) => (slot.kind === 'packed' && slot !== head.weight ? [slot] : []))
+}
+
+/**
+ * Of these, the last ones: behind the keys and values of the last layer, where only tokens go on whose logits are
+ * wanted. All families have four in a layer, of which the first makes queries, keys and values.
+ */
+export const LAST_LAYER_REST = 3
+
 /** Numbers of a model that take part in each token: all but the embedding tables. */
 export function multipliedParameters({ config }: { readonly config: ModelConfig }): {
 	readonly layers: number
-	/** Of these, in the last layer behind its keys and values: a token whose logits nobody wants does without. */
+	/** Of these, in LAST_LAYER_REST. */
 	readonly lastLayerRest: number
 	readonly head: number
 } {
-	const { slots, head } = networkOf(config)
-	const matrices = slots.flatMap((slot) =>
-		slot.kind === 'packed' && slot !== head.weight ? [slot.inputs * slot.outputs] : [],
-	)
+	const network = networkOf(config)
+	const { head } = network
+	const matrices = layerMatrices(network).map(({ inputs, outputs }) => inputs * outputs)
 	const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0)
 	return {
 		layers: sum(matrices),
-		// All families have four in a layer, of which the first makes queries, keys and values.
-		lastLayerRest: sum(matrices.slice(-3)),
+		lastLayerRest: sum(matrices.slice(-LAST_LAYER_REST)),
 		head: head.weight.inputs * head.weight.outputs,
 	}
 }

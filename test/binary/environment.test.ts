@@ -1,6 +1,6 @@
 /** The executable in the places where people start it: it needs nothing but itself. */
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
 	type AlphaServer,
@@ -9,6 +9,7 @@ import {
 	uploadSecret,
 } from '../helpers/alpha-server.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { threadsMs } from '../helpers/processor-time.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -31,15 +32,6 @@ async function continuation(server: AlphaServer): Promise<string> {
 	expect(response.status).toBe(200)
 	const { text } = (await response.json()) as { text: string }
 	return text
-}
-
-/** Processor time of all threads of a process so far, in milliseconds. */
-function processorMs(pid: number): number {
-	const threads = readdirSync(`/proc/${pid}/task`)
-	const nanoseconds = threads.map((thread) =>
-		Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
-	)
-	return nanoseconds.reduce((sum, time) => sum + time, 0) / 1e6
 }
 
 /** A command that starts the executable in a directory. */
@@ -139,7 +131,7 @@ describe('the executable', () => {
 		await using timer = Bun.spawn([process.execPath, '-e', 'setInterval(() => {}, 50)'])
 		const windowMs = 4000
 		const sharesOfWindow = async () => {
-			const used = () => [processorMs(server.pid), processorMs(timer.pid)]
+			const used = () => [threadsMs(server.pid), threadsMs(timer.pid)]
 			const before = used()
 			await Bun.sleep(windowMs)
 			return used().map((ms, i) => (ms - before[i]!) / windowMs)

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { mainThreadMs } from './processor-time.ts'
 
 /** A server process and its port on loopback. */
 export interface WatchedServer {
@@ -14,11 +14,6 @@ export interface Waits {
 	readonly heldMs: number
 }
 
-/** Processor time of the main thread, which no other process of a busy machine adds to, in milliseconds. */
-function mainThreadMs({ pid }: WatchedServer): number {
-	return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
-}
-
 /** Asks for /health over one connection, again and again. */
 export function watchMainThread(server: WatchedServer) {
 	const request = 'GET /health HTTP/1.1\r\nHost: test.example\r\n\r\n'
@@ -30,14 +25,14 @@ export function watchMainThread(server: WatchedServer) {
 	let usedThen = 0
 	let isOver = false
 	const ask = () => {
-		usedThen = mainThreadMs(server)
+		usedThen = mainThreadMs(server.pid)
 		askedAt = performance.now()
 		socket.write(request)
 	}
 	socket.on('connect', ask)
 	socket.on('data', () => {
 		waitedMs = Math.max(waitedMs, performance.now() - askedAt)
-		heldMs = Math.max(heldMs, mainThreadMs(server) - usedThen)
+		heldMs = Math.max(heldMs, mainThreadMs(server.pid) - usedThen)
 		started.resolve()
 		if (isOver) socket.destroy()
 		else setTimeout(ask, 2)

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+/** Processor time of a process so far, in milliseconds. */
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** Of /proc, on every Linux that we run on. */
 const TICK_MS = 10
 
-/** Processor time of a process so far, threads that have ended included, in milliseconds; to 10 of them. */
+/** Of all threads, those that have ended included; to 10 ms. */
 export function processorMs(pid: number): number {
 	const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
 	// The name of the program stands in brackets and may hold blanks.
@@ -12,4 +13,20 @@ export function processorMs(pid: number): number {
 		.split(' ')
 		.slice(11, 13)
 	return (Number(user) + Number(system)) * TICK_MS
+}
+
+/** Of the threads that run, to nanoseconds. */
+export function threadsMs(pid: number): number {
+	const threads = readdirSync(`/proc/${pid}/task`)
+	return threads.reduce((sum, thread) => sum + threadMs(pid, thread), 0)
+}
+
+/** Of the main thread, which no other process of a busy machine adds to. */
+export function mainThreadMs(pid: number): number {
+	return threadMs(pid, pid)
+}
+
+function threadMs(pid: number, thread: number | string): number {
+	const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+	return Number(nanoseconds) / 1e6
 }

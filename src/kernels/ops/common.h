@@ -58,18 +58,21 @@ INLINE void read_ahead(const char *from, const int64_t bytes) {
     }
 }
 
+/* Fewer rows behind full tiles are too few for a tile of their own. */
+#define TILE_ROWS_MIN 4
+
 /* Rows of a product's next tile where so many are left. The last two tiles share theirs: one of one
  * or two rows would wait for its weights. */
 static inline int32_t next_tile_rows(int32_t left) {
     if (left <= TILE_ROWS)
         return left;
-    return left < TILE_ROWS + 4 ? (left + 1) / 2 : TILE_ROWS;
+    return left < TILE_ROWS + TILE_ROWS_MIN ? (left + 1) / 2 : TILE_ROWS;
 }
 
 /* Tiles among them that have all of their rows. */
 static inline int32_t full_tiles_of(int32_t n_rows) {
     const int32_t rest = n_rows % TILE_ROWS;
-    return n_rows / TILE_ROWS - (rest > 0 && rest < 4);
+    return n_rows / TILE_ROWS - (rest > 0 && rest < TILE_ROWS_MIN);
 }
 
 static inline int32_t tiles_of(int32_t n_rows) { return (n_rows + TILE_ROWS - 1) / TILE_ROWS; }

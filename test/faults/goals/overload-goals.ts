@@ -1,9 +1,9 @@
 /** Goals of a server that is asked for more than it has: crowds, floods of what costs nothing, the heaviest requests. */
-import { readFileSync } from 'node:fs'
 import { median, quantile } from '../../bench/statistics.ts'
 import { TaskProcess } from '../../bench/task-process.ts'
 import { type AlphaServer, startAlpha } from '../../helpers/alpha-server.ts'
 import { eventually } from '../../helpers/eventually.ts'
+import { mainThreadMs } from '../../helpers/processor-time.ts'
 import type { ClientResult, ClientTask } from './client-process.ts'
 import type { Goal } from './goal.ts'
 import { type Ask, ask, completion, metric } from './traffic.ts'
@@ -16,12 +16,6 @@ const PAUSE_MS = 30
 
 function startClients(): TaskProcess<ClientTask, ClientResult> {
 	return new TaskProcess('../faults/goals/client-process.ts')
-}
-
-/** Processor time of the server's main thread, in milliseconds. */
-function mainThreadMs({ pid }: AlphaServer): number {
-	const [nanoseconds] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')
-	return Number(nanoseconds) / 1e6
 }
 
 /** Times of /health, asked again and again from this process, which does nothing else. */
@@ -45,9 +39,9 @@ async function crowdFigures(runs: readonly string[], scale: number) {
 	using process = startClients()
 	const ms = Math.max(1500, 10_000 * scale)
 	const load = async (clients: number) => {
-		const before = mainThreadMs(server)
+		const before = mainThreadMs(server.pid)
 		// Those who wait at the end are served later, and are not counted.
-		const spent = Bun.sleep(ms).then(() => mainThreadMs(server) - before)
+		const spent = Bun.sleep(ms).then(() => mainThreadMs(server.pid) - before)
 		const requests = [completion(100)]
 		const task = { port: server.port, clients, addresses: 64, ms, retryMs: PATIENCE_MS, requests }
 		const working = process.run(task)
