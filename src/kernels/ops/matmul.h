@@ -1,6 +1,6 @@
 /*
  * The matrix product, all dtypes. A unit is a panel of 64 columns × a group of rows; the units of a
- * panel follow each other, so that its weights stay in the cache.
+ * group follow each other, so that its inputs stay in the cache.
  */
 #ifndef ALPHA_OPS_MATMUL_H
 #define ALPHA_OPS_MATMUL_H
@@ -13,6 +13,10 @@ static kernels_matmul_fn FN(matmul);
 
 /* Below this the last units would leave threads idle. */
 #define UNITS_PER_THREAD_MIN 4
+/* Each thread gets rows of its own, so that they stay in its cache from op to op, where these are
+ * enough to make up for reading all weights and the weights are not more than this. */
+#define OWN_ROWS_MIN 48
+#define OWN_ROWS_WEIGHTS_MAX (4 << 20)
 /* Small enough to even out threads of different speed, large enough to cost nothing. */
 #define GRAINS_PER_THREAD 32
 
@@ -38,11 +42,31 @@ static void matmul_units(const void *context, int64_t begin, int64_t end, int32_
     (void)thread;
     const matmul_job *job = context;
     for (int64_t unit = begin; unit < end; unit++) {
-        int64_t panel = unit / job->n_groups;
-        int32_t row = (int32_t)(unit % job->n_groups) * job->rows_per_unit;
+        int64_t panel = unit % job->n_panels;
+        int32_t row = (int32_t)(unit / job->n_panels) * job->rows_per_unit;
         int32_t n_rows = job->m - row < job->rows_per_unit ? job->m - row : job->rows_per_unit;
         job->panel(job, panel, row, n_rows);
     }
+}
+
+/* Sets what a product's units are; returns how many there are. */
+static int64_t cut_into_units(matmul_job *job, int32_t tile_rows) {
+    const int32_t m = job->m, n_threads = pool_threads();
+    const int64_t n_panels = panels_of(job->n);
+    int32_t n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
+    /* Fewer panels than would feed all threads: smaller groups of rows. */
+    while (n_groups * n_panels < UNITS_PER_THREAD_MIN * n_threads &&
+           m / (n_groups + 1) >= 2 * tile_rows)
+        n_groups++;
+    if (n_panels * panel_bytes(job->dtype, job->k) <= OWN_ROWS_WEIGHTS_MAX)
+        while (n_groups < n_threads && m / (n_groups + 1) >= OWN_ROWS_MIN)
+            n_groups++;
+    /* Whole tiles; rounding up can leave fewer groups. */
+    const int32_t n_tiles = (m + tile_rows - 1) / tile_rows;
+    const int32_t group_rows = (n_tiles + n_groups - 1) / n_groups * tile_rows;
+    job->n_panels = n_panels;
+    job->rows_per_unit = m < group_rows ? m : group_rows;
+    return (m + group_rows - 1) / group_rows * n_panels;
 }
 
 static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
@@ -68,19 +92,8 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
     job.panel = way.panel;
     if (way.quantise != NULL)
         pool_run(way.quantise, &job, m, grain_of(k));
-    const int64_t n_panels = panels_of(n);
-    /* Fewer panels than would feed all threads: smaller groups of rows. */
-    int32_t n_groups = (m + ROWS_PER_PASS - 1) / ROWS_PER_PASS;
-    while (n_groups * n_panels < UNITS_PER_THREAD_MIN * pool_threads() &&
-           m / (n_groups + 1) >= 2 * way.tile_rows)
-        n_groups++;
-    /* Whole tiles; rounding up can leave fewer groups. */
-    const int32_t n_tiles = (m + way.tile_rows - 1) / way.tile_rows;
-    job.rows_per_unit = (n_tiles + n_groups - 1) / n_groups * way.tile_rows;
-    job.n_groups = (m + job.rows_per_unit - 1) / job.rows_per_unit;
-    const int64_t n_units = job.n_groups * n_panels;
-    const int32_t unit_rows = m < job.rows_per_unit ? m : job.rows_per_unit;
-    const int64_t work = n_units * k * KERNELS_PANEL * unit_rows;
+    const int64_t n_units = cut_into_units(&job, way.tile_rows);
+    const int64_t work = n_units * k * KERNELS_PANEL * job.rows_per_unit;
     const int64_t grain = 1 + n_units / (GRAINS_PER_THREAD * pool_threads());
     pool_run(matmul_units, &job, n_units, grain_unless_small(grain, n_units, work));
 }

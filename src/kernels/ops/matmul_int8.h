@@ -128,12 +128,10 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups,
     }
 }
 
-/* Lines at `ahead` that are fetched with each whole group; NULL = none. */
-#define INT8_LINES_AHEAD 2
-
+/* `n_ahead` lines at `ahead` are fetched with each whole group. */
 INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, const char *ahead, const int32_t rows, const int32_t vecs,
-                      const int32_t vec_first) {
+                      int32_t row, const char *ahead, int32_t n_ahead, const int32_t rows,
+                      const int32_t vecs, const int32_t vec_first) {
     vf32 chain[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < rows; r++) {
         UNROLL for (int32_t v = 0; v < vecs; v++) { chain[r][v] = vf32_zero(); }
@@ -142,10 +140,9 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
     const int8_inputs *x = int8_row_at(job->scratch, row, job->k);
     int32_t left = job->k;
     for (; left >= INT8_GROUP; left -= INT8_GROUP, x++) {
-        if (rows == TILE_ROWS && ahead != NULL) {
-            UNROLL for (int32_t i = 0; i < INT8_LINES_AHEAD; i++, ahead += LINE_BYTES) {
+        if (rows == TILE_ROWS) {
+            for (int32_t i = 0; i < n_ahead; i++, ahead += LINE_BYTES)
                 __builtin_prefetch(ahead, 0, 2);
-            }
         }
         int8_group(chain, x, n_groups, panel, INT8_GROUP / INT8_QUAD, rows, vecs, vec_first);
         panel += INT8_GROUP_BYTES;
@@ -177,15 +174,21 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
     }
 }
 
+/* Columns that a full tile takes at once. */
+#define INT8_TILE_VECS TILE_VECS(TILE_ROWS, TILE_BUDGET_INT8)
+
+/* Tile number `tile` of a panel's, each of which fetches n_ahead lines of the next panel with a
+ * group. */
 INLINE void int8_rows(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, int32_t n_vecs, const char *ahead, const int32_t rows) {
+                      int32_t row, int32_t n_vecs, int32_t tile, int32_t n_ahead,
+                      const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET_INT8);
-    const int64_t fetched = (int64_t)(job->k / INT8_GROUP) * INT8_LINES_AHEAD * LINE_BYTES;
-    for (int32_t vec = 0; vec < n_vecs; vec += vecs) {
-        int8_tile(job, panel, bias, out, row, ahead, rows, vecs, vec);
-        if (ahead != NULL)
-            ahead += fetched;
-    }
+    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    const int64_t fetched = (int64_t)(job->k / INT8_GROUP) * n_ahead * LINE_BYTES;
+    int64_t skipped = tile * (KERNELS_PANEL / 16 / INT8_TILE_VECS) * fetched;
+    for (int32_t vec = 0; vec < n_vecs; vec += vecs, skipped += fetched)
+        int8_tile(job, panel, bias, out, row, panel + bytes + skipped,
+                  skipped < bytes ? n_ahead : 0, rows, vecs, vec);
 }
 
 /* One panel for rows row … row + n_rows - 1. */
@@ -195,14 +198,16 @@ static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
     const int32_t n_vecs = panel_vecs(job, index);
-    /* Each tile of many rows fetches its part of the panel that comes next. */
-    const int64_t tile_fetches = bytes / tiles_of(job->m);
+    /* The tiles of many rows together fetch the panel that comes next. */
+    const int32_t group_lines = INT8_GROUP_BYTES / LINE_BYTES;
+    const int32_t n_fetching = full_tiles_of(n_rows) * (KERNELS_PANEL / 16 / INT8_TILE_VECS);
+    const int32_t n_ahead =
+        n_rows < 4 * TILE_ROWS ? 0 : (group_lines + n_fetching - 1) / n_fetching;
     for (int32_t r = 0, rows; r < n_rows; r += rows) {
         rows = next_tile_rows(n_rows - r);
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;
-        const char *ahead = panel + bytes + (row + r) / TILE_ROWS * tile_fetches;
-        BY_ROWS(rows, int8_rows(job, panel, bias, out, row + r, n_vecs,
-                                job->m < 4 * TILE_ROWS ? NULL : ahead, ROWS));
+        BY_ROWS(rows,
+                int8_rows(job, panel, bias, out, row + r, n_vecs, r / TILE_ROWS, n_ahead, ROWS));
     }
 }
 

@@ -119,8 +119,8 @@ INLINE void matrix_block(const matmul_job *job, int64_t index, const float *bias
     float *out = job->out + row * job->ldo + index * KERNELS_PANEL;
     const int32_t n_vecs = panel_vecs(job, index), n_groups = (int32_t)int8_groups(job->k);
     /* All tiles of a panel together fetch the one that comes next. */
-    const int32_t block = row / INT8_BLOCK_ROWS;
-    const int32_t n_tiles = ((job->m - 1) / INT8_BLOCK_ROWS + 1) * TILES_PER_PANEL;
+    const int32_t block = row % job->rows_per_unit / INT8_BLOCK_ROWS;
+    const int32_t n_tiles = ((job->rows_per_unit - 1) / INT8_BLOCK_ROWS + 1) * TILES_PER_PANEL;
     const int32_t n_ahead = (INT8_GROUP_BYTES / LINE_BYTES + n_tiles - 1) / n_tiles;
     const int64_t fetched = (int64_t)n_groups * n_ahead * LINE_BYTES;
     for (int32_t vec = 0; vec < n_vecs; vec++) {

@@ -22,7 +22,8 @@ struct matmul_job {
     int32_t m, k, n;
     const float *bias; /* NULL = none */
     bool is_added;     /* the result is added to out */
-    int32_t n_groups, rows_per_unit;
+    int64_t n_panels;
+    int32_t rows_per_unit; /* the last of a panel can have fewer */
     void *scratch;
 };
 
