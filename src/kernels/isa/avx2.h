@@ -95,6 +95,14 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     return vf32_of(_mm256_blendv_ps(no.lo, yes.lo, mask.lo),
                    _mm256_blendv_ps(no.hi, yes.hi, mask.hi));
 }
+/* Unpacking works within halves of a register. */
+static inline vf32 zip_8(__m256 a, __m256 b) {
+    const __m256 low = _mm256_unpacklo_ps(a, b), high = _mm256_unpackhi_ps(a, b);
+    return vf32_of(_mm256_permute2f128_ps(low, high, 0x20),
+                   _mm256_permute2f128_ps(low, high, 0x31));
+}
+static inline vf32 vf32_zip_low(vf32 a, vf32 b) { return zip_8(a.lo, b.lo); }
+static inline vf32 vf32_zip_high(vf32 a, vf32 b) { return zip_8(a.hi, b.hi); }
 static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
     float lanes[16];
     uint32_t bits = vmask_bits(mask);
@@ -139,6 +147,12 @@ static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
     for (uint32_t bits = vmask_bits(mask); bits != 0; bits &= bits - 1)
         *p++ = lanes[__builtin_ctz(bits)];
 }
+static inline void vi32_store_low(uint16_t *p, vi32 v) {
+    const __m256i low = _mm256_set1_epi32(0xffff);
+    const __m256i packed =
+        _mm256_packus_epi32(_mm256_and_si256(v.lo, low), _mm256_and_si256(v.hi, low));
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8));
+}
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     return vi32_of(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));
 }
@@ -153,6 +167,9 @@ static inline vi32 vi32_half(vi32 a) {
 }
 static inline vi32 vi32_shl16(vi32 a) {
     return vi32_of(_mm256_slli_epi32(a.lo, 16), _mm256_slli_epi32(a.hi, 16));
+}
+static inline vi32 vi32_shr16(vi32 a) {
+    return vi32_of(_mm256_srli_epi32(a.lo, 16), _mm256_srli_epi32(a.hi, 16));
 }
 static inline vi32 vi32_shl23(vi32 a) {
     return vi32_of(_mm256_slli_epi32(a.lo, 23), _mm256_slli_epi32(a.hi, 23));

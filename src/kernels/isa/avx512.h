@@ -48,6 +48,15 @@ static inline vmask vf32_ge(vf32 a, vf32 b) { return _mm512_cmp_ps_mask(a, b, _C
 static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     return _mm512_mask_blend_ps(mask, no, yes);
 }
+static inline vf32 vf32_zip_low(vf32 a, vf32 b) {
+    const __m512i lanes = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
+static inline vf32 vf32_zip_high(vf32 a, vf32 b) {
+    const __m512i lanes =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return _mm512_permutex2var_ps(a, lanes, b);
+}
 /* Packed in the register: packing into memory is slow on some processors. */
 static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
     _mm512_storeu_ps(p, _mm512_maskz_compress_ps(mask, v));
@@ -72,6 +81,9 @@ static inline vi32 vi32_load(const void *p) { return (vi32)_mm512_loadu_si512(p)
 static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
     _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(mask, (__m512i)v));
 }
+static inline void vi32_store_low(uint16_t *p, vi32 v) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)v));
+}
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     return (vi32)_mm512_add_epi32((__m512i)a, (__m512i)b);
 }
@@ -83,8 +95,15 @@ static inline vi32 vi32_and(vi32 a, vi32 b) {
 }
 static inline vi32 vi32_half(vi32 a) { return (vi32)_mm512_srai_epi32((__m512i)a, 1); }
 static inline vi32 vi32_shl16(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 16); }
+static inline vi32 vi32_shr16(vi32 a) { return (vi32)_mm512_srli_epi32((__m512i)a, 16); }
 static inline vi32 vi32_shl23(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 23); }
 static inline vf32 vi32_to_float(vi32 v) { return _mm512_cvtepi32_ps((__m512i)v); }
+
+/* ops/elementary.h says what it is. */
+#define HAS_SCALE
+static inline vf32 vf32_scale(vf32 p, vi32 exponent) {
+    return _mm512_scalef_ps(p, vi32_to_float(exponent));
+}
 
 static inline __m512i rounded_pair(vf32 low, vf32 high) {
     return _mm512_packs_epi32(_mm512_cvtps_epi32(low), _mm512_cvtps_epi32(high));

@@ -117,6 +117,14 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     EACH_PART no.part[i] = vbslq_f32(mask.part[i], yes.part[i], no.part[i]);
     return no;
 }
+static inline vf32 vf32_zip_low(vf32 a, vf32 b) {
+    return (vf32){{vzip1q_f32(a.part[0], b.part[0]), vzip2q_f32(a.part[0], b.part[0]),
+                   vzip1q_f32(a.part[1], b.part[1]), vzip2q_f32(a.part[1], b.part[1])}};
+}
+static inline vf32 vf32_zip_high(vf32 a, vf32 b) {
+    return (vf32){{vzip1q_f32(a.part[2], b.part[2]), vzip2q_f32(a.part[2], b.part[2]),
+                   vzip1q_f32(a.part[3], b.part[3]), vzip2q_f32(a.part[3], b.part[3])}};
+}
 static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
     float lanes[16];
     uint32_t bits = vmask_bits(mask);
@@ -164,6 +172,9 @@ static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
     for (uint32_t bits = vmask_bits(mask); bits != 0; bits &= bits - 1)
         *p++ = lanes[__builtin_ctz(bits)];
 }
+static inline void vi32_store_low(uint16_t *p, vi32 v) {
+    EACH_PART vst1_u16(p + 4 * i, vmovn_u32(vreinterpretq_u32_s32(v.part[i])));
+}
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     EACH_PART a.part[i] = vaddq_s32(a.part[i], b.part[i]);
     return a;
@@ -182,6 +193,10 @@ static inline vi32 vi32_half(vi32 a) {
 }
 static inline vi32 vi32_shl16(vi32 a) {
     EACH_PART a.part[i] = vshlq_n_s32(a.part[i], 16);
+    return a;
+}
+static inline vi32 vi32_shr16(vi32 a) {
+    EACH_PART a.part[i] = vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a.part[i]), 16));
     return a;
 }
 static inline vi32 vi32_shl23(vi32 a) {

@@ -121,6 +121,17 @@ static inline vf32 vf32_select(vmask mask, vf32 yes, vf32 no) {
     EACH_LANE no.lane[i] = (mask >> i & 1) != 0 ? yes.lane[i] : no.lane[i];
     return no;
 }
+/* Lanes 0 … 7 of both by turns: a0 b0 a1 b1 …; those of 8 … 15. */
+static inline vf32 vf32_zip_low(vf32 a, vf32 b) {
+    vf32 v;
+    EACH_LANE v.lane[i] = (i % 2 == 0 ? a : b).lane[i / 2];
+    return v;
+}
+static inline vf32 vf32_zip_high(vf32 a, vf32 b) {
+    vf32 v;
+    EACH_LANE v.lane[i] = (i % 2 == 0 ? a : b).lane[8 + i / 2];
+    return v;
+}
 /* The lanes of the mask side by side; what p has of 16 numbers behind them is lost. */
 static inline void vf32_store_packed(float *p, vmask mask, vf32 v) {
     EACH_LANE if ((mask >> i & 1) != 0) *p++ = v.lane[i];
@@ -163,6 +174,8 @@ static inline vi32 vi32_load(const void *p) {
 static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
     EACH_LANE if ((mask >> i & 1) != 0) *p++ = v.lane[i];
 }
+/* The lower half of each lane. */
+static inline void vi32_store_low(uint16_t *p, vi32 v) { EACH_LANE p[i] = (uint16_t)v.lane[i]; }
 /* Integers wrap around, as registers do. */
 static inline vi32 vi32_add(vi32 a, vi32 b) {
     EACH_LANE a.lane[i] = (int32_t)((uint32_t)a.lane[i] + (uint32_t)b.lane[i]);
@@ -183,6 +196,11 @@ static inline vi32 vi32_half(vi32 a) {
 }
 static inline vi32 vi32_shl16(vi32 a) {
     EACH_LANE a.lane[i] = (int32_t)((uint32_t)a.lane[i] << 16);
+    return a;
+}
+/* Zeros from above. */
+static inline vi32 vi32_shr16(vi32 a) {
+    EACH_LANE a.lane[i] = (int32_t)((uint32_t)a.lane[i] >> 16);
     return a;
 }
 static inline vi32 vi32_shl23(vi32 a) {

@@ -23,11 +23,21 @@ static inline float bits_float(uint32_t bits) {
     return x;
 }
 
+#define BF16_NAN 0x7fc0
+
 /* Upper half of the float nearest to x with 8 bits of significand, ties to even. */
 static inline uint16_t bf16_of(float x) {
     const uint32_t bits = float_bits(x);
-    const uint16_t quiet_nan = 0x7fc0;
-    return x == x ? (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16) : quiet_nan;
+    return x == x ? (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16) : BF16_NAN;
+}
+
+static inline void vf32_store_bf16(uint16_t *to, vf32 x) {
+    const vi32 bits = vf32_as_bits(x), upper = vi32_shr16(bits);
+    const vi32 half = vi32_add(vi32_set1(0x7fff), vi32_and(upper, vi32_set1(1)));
+    const vf32 rounded = vf32_from_bits(vi32_shr16(vi32_add(bits, half)));
+    const vmask is_number = vf32_ge(vf32_abs(x), vf32_zero());
+    const vf32 nan = vf32_from_bits(vi32_set1(BF16_NAN));
+    vi32_store_low(to, vf32_as_bits(vf32_select(is_number, rounded, nan)));
 }
 
 /* exp(x) = p · 2^exponent with p between 0.7 and 1.5, for |x| up to 104. */
@@ -52,17 +62,23 @@ static inline vf32 power_of_two(vi32 exponent) {
     return vf32_from_bits(vi32_shl23(vi32_add(exponent, vi32_set1(127))));
 }
 
+#ifndef HAS_SCALE
+/* p · 2^exponent, rounded once, for exponents -150 … 128 and p near 1: in two factors. */
+static inline vf32 vf32_scale(vf32 p, vi32 exponent) {
+    vi32 first = vi32_half(exponent);
+    p = vf32_mul(p, power_of_two(first));
+    return vf32_mul(p, power_of_two(vi32_sub(exponent, first)));
+}
+#endif
+
 /* exp(x); 0 below -104, infinity above 88.73, NaN for NaN. */
 static inline vf32 vf32_exp(vf32 x) {
     /* The bound comes first, so that a NaN passes. */
     x = vf32_max(vf32_set1(-104.0f), x);
     x = vf32_min(vf32_set1(89.0f), x);
-    /* 2^n in two factors: n runs from -150 to 128. */
     vi32 exponent;
     vf32 p = exp_parts(x, &exponent);
-    vi32 first = vi32_half(exponent);
-    p = vf32_mul(p, power_of_two(first));
-    return vf32_mul(p, power_of_two(vi32_sub(exponent, first)));
+    return vf32_scale(p, exponent);
 }
 
 /* exp(x) for x ≤ 0, NaN for NaN; below -87, where floats end, exp(-87) = 1.6e-38. */
