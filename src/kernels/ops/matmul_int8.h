@@ -48,36 +48,39 @@ INLINE float scale_group(int8_inputs *to, const int8_group_values values) {
 }
 
 /* What is not finite becomes -127. */
-INLINE void round_group(int8_inputs *to, int8_group_values values, float inverse) {
+INLINE void round_group(int8_inputs *to, int8_group_values values, float inverse,
+                        const bool has_start) {
     UNROLL for (int32_t v = 0; v < INT8_GROUP / 16; v++) {
         const vf32 scaled = vf32_mul(values.part[v], vf32_set1(inverse));
         values.part[v] = vf32_max(scaled, vf32_set1(-127.0f));
     }
-    to->start = vq8_store(to->bytes, values.part);
+    const int32_t start = vq8_store(to->bytes, values.part);
+    if (has_start)
+        to->start = start;
 }
 
 /* Groups that are scaled before they are rounded: each is two long chains of operations, of which
  * the processor then has several in work. */
 #define SCALED_TOGETHER 8
 
-/* The groups of up to SCALED_TOGETHER · 64 numbers. */
-static void quantise_groups(int8_inputs *to, const float *x, int32_t count) {
+/* The groups of up to SCALED_TOGETHER · 64 numbers; their starts only where they are needed. */
+INLINE void quantise_groups(int8_inputs *to, const float *x, int32_t count, const bool has_start) {
     float inverse[SCALED_TOGETHER];
     const int32_t whole = count / INT8_GROUP, left = count % INT8_GROUP;
     for (int32_t i = 0; i < whole; i++)
         inverse[i] = scale_group(to + i, group_values(x + i * INT8_GROUP, INT8_GROUP));
     for (int32_t i = 0; i < whole; i++)
-        round_group(to + i, group_values(x + i * INT8_GROUP, INT8_GROUP), inverse[i]);
+        round_group(to + i, group_values(x + i * INT8_GROUP, INT8_GROUP), inverse[i], has_start);
     if (left > 0) {
         const int8_group_values values = group_values(x + whole * INT8_GROUP, left);
-        round_group(to + whole, values, scale_group(to + whole, values));
+        round_group(to + whole, values, scale_group(to + whole, values), has_start);
     }
 }
 
 static void quantise_row(int8_inputs *to, const float *x, int32_t k) {
     const int32_t step = SCALED_TOGETHER * INT8_GROUP;
     for (int32_t i = 0; i < k; i += step)
-        quantise_groups(to + i / INT8_GROUP, x + i, k - i < step ? k - i : step);
+        quantise_groups(to + i / INT8_GROUP, x + i, k - i < step ? k - i : step, true);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {

@@ -22,7 +22,7 @@ static void quantise_block_row(int8_block *to, int32_t row, const float *x, int3
     for (int32_t i = 0; i < k; i += step) {
         int8_inputs groups[SCALED_TOGETHER];
         const int32_t count = k - i < step ? k - i : step;
-        quantise_groups(groups, x + i, count);
+        quantise_groups(groups, x + i, count, false);
         for (int32_t g = 0; g < int8_groups(count); g++, to++) {
             memcpy(to->bytes[row], groups[g].bytes, INT8_GROUP);
             to->scales[row] = groups[g].scale;

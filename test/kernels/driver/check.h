@@ -82,5 +82,7 @@ void ggml_cases(void);
 void int8_blocks_cases(void);
 void many_rows_cases(void);
 void ggml_fuzz(int32_t kind);
+void kv_store_cases(void);
+void kv_store_fuzz(int32_t kind);
 
 #endif

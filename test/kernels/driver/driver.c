@@ -38,12 +38,13 @@ static void (*const cases[])(void) = {
     ggml_cases,
     int8_blocks_cases,
     many_rows_cases,
+    kv_store_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {
     matmul_fuzz, norm_fuzz,      activation_fuzz, attention_fuzz, logits_fuzz,
     sample_fuzz, bias_fuzz,      soft_cap_fuzz,   rotary_fuzz,    pack_inputs_fuzz,
-    mix_fuzz,    add_gated_fuzz, ggml_fuzz,
+    mix_fuzz,    add_gated_fuzz, ggml_fuzz,       kv_store_fuzz,
 };
 #define N_FUZZERS ((int32_t)(sizeof fuzzers / sizeof fuzzers[0]))
 
