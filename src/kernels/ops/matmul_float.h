@@ -3,7 +3,7 @@
  *
  * Every element is one chain of fused multiply-adds over k; lanes are columns. A register tile is
  * `rows` × `vecs` vectors; with one row it streams the panel at memory speed, with six it is bound
- * by arithmetic: 2·m·k·n operations over k·n weights read once per 132 rows. For many rows, k is
+ * by arithmetic: 2·m·k·n operations over k·n weights read once per group of rows. For many, k is
  * cut into pieces that stay in the L2 cache; partial chains are stored and taken up again, which
  * changes nothing in the result.
  */

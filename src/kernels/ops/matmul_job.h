@@ -4,7 +4,7 @@
 
 #include "common.h"
 
-/* Rows that meet a panel together. */
+/* Rows that meet a panel together, at most. */
 #define ROWS_PER_PASS 132
 
 typedef struct matmul_job matmul_job;
