@@ -131,24 +131,40 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_inputs *x, int64_t n_groups,
     }
 }
 
-/* `n_ahead` lines at `ahead` are fetched with each whole group. */
+/* What a tile fetches of the panel that comes next. */
+typedef struct {
+    const char *from;
+    int32_t n_lines; /* with each group */
+} next_part;
+
+/* Part number `part` of `n_parts`, which together are the panel. */
+static inline next_part next_part_of(const matmul_job *job, const char *panel, int32_t part,
+                                     int32_t n_parts) {
+    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    const int32_t n_lines = (INT8_GROUP_BYTES / LINE_BYTES + n_parts - 1) / n_parts;
+    const int64_t skipped = part * int8_groups(job->k) * n_lines * LINE_BYTES;
+    return (next_part){panel + bytes + skipped, skipped < bytes ? n_lines : 0};
+}
+
+/* With each group, in order. */
+INLINE void fetch_next(next_part *next) {
+    for (int32_t i = 0; i < next->n_lines; i++, next->from += LINE_BYTES)
+        __builtin_prefetch(next->from, 0, 2);
+}
+
 INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, const char *ahead, int32_t n_ahead, const int32_t rows,
-                      const int32_t vecs, const int32_t vec_first) {
+                      int32_t row, next_part next, const int32_t rows, const int32_t vecs,
+                      const int32_t vec_first) {
     vf32 chain[TILE_ROWS][4];
     UNROLL for (int32_t r = 0; r < rows; r++) {
         UNROLL for (int32_t v = 0; v < vecs; v++) { chain[r][v] = vf32_zero(); }
     }
     const int64_t n_groups = int8_groups(job->k);
     const int8_inputs *x = int8_row_at(job->scratch, row, job->k);
-    int32_t left = job->k;
-    for (; left >= INT8_GROUP; left -= INT8_GROUP, x++) {
-        if (rows == TILE_ROWS) {
-            for (int32_t i = 0; i < n_ahead; i++, ahead += LINE_BYTES)
-                __builtin_prefetch(ahead, 0, 2);
-        }
+    const int32_t n_whole = job->k / INT8_GROUP, left = job->k % INT8_GROUP;
+    for (int32_t g = 0; g < n_whole; g++, x++, panel += INT8_GROUP_BYTES) {
+        fetch_next(&next);
         int8_group(chain, x, n_groups, panel, INT8_GROUP / INT8_QUAD, rows, vecs, vec_first);
-        panel += INT8_GROUP_BYTES;
     }
     if (left > 0)
         int8_group(chain, x, n_groups, panel, (left + INT8_QUAD - 1) / INT8_QUAD, rows, vecs,
@@ -177,40 +193,38 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
     }
 }
 
-/* Columns that a full tile takes at once. */
-#define INT8_TILE_VECS TILE_VECS(TILE_ROWS, TILE_BUDGET_INT8)
+/* Tiles beside each other that make up a panel, where they have all of their rows. */
+#define INT8_TILE_PASSES (KERNELS_PANEL / 16 / TILE_VECS(TILE_ROWS, TILE_BUDGET_INT8))
 
-/* Tile number `tile` of a panel's, each of which fetches n_ahead lines of the next panel with a
- * group. */
+/* Tiles beside each other, number `tile` of a unit's from above; n_fetching of the unit's fetch the
+ * panel that comes next. */
 INLINE void int8_rows(const matmul_job *job, const char *panel, const float *bias, float *out,
-                      int32_t row, int32_t n_vecs, int32_t tile, int32_t n_ahead,
+                      int32_t row, int32_t n_vecs, int32_t tile, int32_t n_fetching,
                       const int32_t rows) {
     const int32_t vecs = TILE_VECS(rows, TILE_BUDGET_INT8);
-    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
-    const int64_t fetched = (int64_t)(job->k / INT8_GROUP) * n_ahead * LINE_BYTES;
-    int64_t skipped = tile * (KERNELS_PANEL / 16 / INT8_TILE_VECS) * fetched;
-    for (int32_t vec = 0; vec < n_vecs; vec += vecs, skipped += fetched)
-        int8_tile(job, panel, bias, out, row, panel + bytes + skipped,
-                  skipped < bytes ? n_ahead : 0, rows, vecs, vec);
+    int32_t part = tile * INT8_TILE_PASSES;
+    for (int32_t vec = 0; vec < n_vecs; vec += vecs, part++) {
+        next_part next = {0};
+        if (rows == TILE_ROWS && n_fetching > 0)
+            next = next_part_of(job, panel, part, n_fetching);
+        int8_tile(job, panel, bias, out, row, next, rows, vecs, vec);
+    }
 }
 
 /* One panel for rows row … row + n_rows - 1. */
 static void int8_panel(const matmul_job *job, int64_t index, int32_t row, int32_t n_rows) {
-    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
-    const char *panel = (const char *)job->w + index * bytes;
+    const char *panel = (const char *)job->w + index * panel_bytes(KERNELS_DTYPE_INT8, job->k);
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
     const int32_t n_vecs = panel_vecs(job, index);
-    /* The tiles of many rows together fetch the panel that comes next. */
-    const int32_t group_lines = INT8_GROUP_BYTES / LINE_BYTES;
-    const int32_t n_fetching = full_tiles_of(n_rows) * (KERNELS_PANEL / 16 / INT8_TILE_VECS);
-    const int32_t n_ahead =
-        n_rows < 4 * TILE_ROWS ? 0 : (group_lines + n_fetching - 1) / n_fetching;
+    /* Few rows are done with a panel before the next one could arrive. */
+    const bool looks_ahead = n_rows >= 4 * TILE_ROWS;
+    const int32_t n_fetching = looks_ahead ? full_tiles_of(n_rows) * INT8_TILE_PASSES : 0;
     for (int32_t r = 0, rows; r < n_rows; r += rows) {
         rows = next_tile_rows(n_rows - r);
         float *out = job->out + (row + r) * job->ldo + index * KERNELS_PANEL;
         BY_ROWS(rows,
-                int8_rows(job, panel, bias, out, row + r, n_vecs, r / TILE_ROWS, n_ahead, ROWS));
+                int8_rows(job, panel, bias, out, row + r, n_vecs, r / TILE_ROWS, n_fetching, ROWS));
     }
 }
 

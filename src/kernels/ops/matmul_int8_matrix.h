@@ -52,9 +52,7 @@ typedef struct {
     const int8_block *x;
     const char *panel; /* of weights, at the first of the columns */
     int32_t n_groups, n_whole;
-    /* Lines that are fetched with each group. */
-    const char *ahead;
-    int32_t n_ahead;
+    next_part next;
 } matrix_tile;
 
 /* Starts on the sums of a group; of none behind the last. */
@@ -72,20 +70,18 @@ INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const 
 }
 
 /* A group's sums added to the chains; meanwhile its part of the next panel is fetched. */
-INLINE void matrix_chains(vf32 *chain, const matrix_tile *tile, int32_t g, const int32_t *sums,
+INLINE void matrix_chains(vf32 *chain, matrix_tile *tile, int32_t g, const int32_t *sums,
                           const int32_t rows) {
     const vf32 w_scale = vf32_load((const float *)(tile->panel + (int64_t)g * INT8_GROUP_BYTES));
     UNROLL for (int32_t r = 0; r < rows; r++) {
         const vf32 scale = vf32_mul(w_scale, vf32_set1(tile->x[g].scales[r]));
         chain[r] = vf32_fma(vi32_to_float(vi32_load(sums + 16 * r)), scale, chain[r]);
     }
-    const char *ahead = tile->ahead + (int64_t)g * tile->n_ahead * LINE_BYTES;
-    for (int32_t i = 0; i < tile->n_ahead; i++)
-        __builtin_prefetch(ahead + i * LINE_BYTES, 0, 2);
+    fetch_next(&tile->next);
 }
 
 /* The sums of a group are taken up while those of the next are on their way. */
-INLINE void matrix_sums(vf32 *chain, const matrix_tile *tile, const int32_t rows) {
+INLINE void matrix_sums(vf32 *chain, matrix_tile *tile, const int32_t rows) {
     _Alignas(64) int32_t sums[2][INT8_BLOCK_ROWS * 16];
     UNROLL for (int32_t r = 0; r < rows; r++) { chain[r] = vf32_zero(); }
     matrix_dot(tile, 0, sums[0], 0);
@@ -114,24 +110,19 @@ INLINE void matrix_store(const matmul_job *job, float *out, const vf32 *chain, c
 /* One panel for the block that begins at a row: `rows` are computed, at most n_rows count. */
 INLINE void matrix_block(const matmul_job *job, int64_t index, const float *bias, int32_t row,
                          int32_t n_rows, const int32_t rows) {
-    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
-    const char *panel = (const char *)job->w + index * bytes;
+    const char *panel = (const char *)job->w + index * panel_bytes(KERNELS_DTYPE_INT8, job->k);
     float *out = job->out + row * job->ldo + index * KERNELS_PANEL;
     const int32_t n_vecs = panel_vecs(job, index), n_groups = (int32_t)int8_groups(job->k);
     /* All tiles of a panel together fetch the one that comes next. */
     const int32_t block = row % job->rows_per_unit / INT8_BLOCK_ROWS;
     const int32_t n_tiles = ((job->rows_per_unit - 1) / INT8_BLOCK_ROWS + 1) * TILES_PER_PANEL;
-    const int32_t n_ahead = (INT8_GROUP_BYTES / LINE_BYTES + n_tiles - 1) / n_tiles;
-    const int64_t fetched = (int64_t)n_groups * n_ahead * LINE_BYTES;
     for (int32_t vec = 0; vec < n_vecs; vec++) {
-        const int64_t skipped = (block * TILES_PER_PANEL + vec) * fetched;
-        const matrix_tile tile = {
+        matrix_tile tile = {
             .x = int8_block_at(job->scratch, row, job->k),
             .panel = panel + LINE_BYTES * vec,
             .n_groups = n_groups,
             .n_whole = job->k / INT8_GROUP,
-            .ahead = panel + bytes + skipped,
-            .n_ahead = skipped < bytes ? n_ahead : 0,
+            .next = next_part_of(job, panel, block * TILES_PER_PANEL + vec, n_tiles),
         };
         vf32 chain[INT8_BLOCK_ROWS];
         matrix_sums(chain, &tile, rows);

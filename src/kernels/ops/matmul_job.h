@@ -23,7 +23,7 @@ struct matmul_job {
     const float *bias; /* NULL = none */
     bool is_added;     /* the result is added to out */
     int64_t n_panels;
-    int32_t rows_per_unit; /* the last of a panel can have fewer */
+    int32_t rows_per_unit; /* the last group can have fewer */
     void *scratch;
 };
 

@@ -40,7 +40,7 @@ static vf32 dot_alone(const dot_job *job) {
 }
 
 static vf32 dot_with_scales(const dot_job *job) {
-    const matrix_tile tile = {
+    matrix_tile tile = {
         .x = job->inputs, .panel = job->panel, .n_groups = DOT_GROUPS, .n_whole = DOT_GROUPS};
     vf32 sum = vf32_zero(), chain[DOT_ROWS];
     mq8_begin(DOT_ROWS, 0);
