@@ -164,7 +164,7 @@ export function readTensors(
 }
 
 /** Inputs are packed in groups of this many. */
-const INPUT_GROUP = 64
+const INPUT_GROUP = 256
 
 function blockRowsOf(tensor: VerifiedTensor): number {
 	const rows = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowLengthOf(tensor)))

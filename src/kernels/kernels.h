@@ -13,7 +13,7 @@
  *
  * Numerics. Results are a function of the inputs alone: not of the ISA, the number of threads or of
  * rows. Every matmul element is one chain of fused multiply-adds over k = 0 … K-1; with int8
- * weights, over groups of 64 inputs, whose sums are exact integers. Every row reduction uses 16
+ * weights, over groups of 256 inputs, whose sums are exact integers. Every row reduction uses 16
  * virtual lanes (lane = index mod 16) and one fixed tree.
  */
 #ifndef ALPHA_KERNELS_H
@@ -104,8 +104,8 @@ KERNELS_API void kernels_release_pages(void *start, int64_t bytes);
  * again: from the page cache, where they stay until the system needs room. Linux alone follows. */
 KERNELS_API void kernels_release_program(void);
 /* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
- * missing columns are zero. bf16 rounds to nearest even. int8: symmetric per column and group of
- * 64 inputs, f32 scales. */
+ * missing columns are zero. bf16 rounds to nearest even. int8: rotated, then symmetric, per column
+ * and group of 256 inputs, f32 scales. */
 KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
 /* Put src[n_src, k] (row-major, one row per output) at columns column_start … of the packed matrix
  * dst with k inputs. dst starts zeroed. */
@@ -113,7 +113,7 @@ typedef void kernels_pack_fn(int32_t dtype, void *dst, const float *src, int32_t
                              int32_t n_src, int32_t k);
 KERNELS_API kernels_pack_fn kernels_pack;
 /* The same for weights stored by inputs: src[n_src, n_columns] with row stride lds holds inputs
- * input_start … of columns column_start …. For int8, input_start is a multiple of 64, and n_src
+ * input_start … of columns column_start …. For int8, input_start is a multiple of 256, and n_src
  * too unless it ends at k. */
 typedef void kernels_pack_inputs_fn(int32_t dtype, void *dst, const float *src, int64_t lds,
                                     int32_t input_start, int32_t n_src, int32_t column_start,
@@ -290,7 +290,7 @@ KERNELS_API kernels_measure_read_fn kernels_measure_read;
  * done by all threads together (2 per lane and FMA). */
 typedef double kernels_measure_fma_fn(int64_t iterations);
 KERNELS_API kernels_measure_fma_fn kernels_measure_fma;
-/* 8-bit multiply-adds of iterations × some groups of 64 inputs on every pool thread, in registers
+/* 8-bit multiply-adds of iterations × some groups of 256 inputs on every pool thread, in registers
  * and the first cache; with has_scales != 0 each group ends as in kernels_matmul. Returns how many
  * all threads did together. */
 typedef double kernels_measure_dot_fn(int64_t iterations, int32_t has_scales);

@@ -12,16 +12,25 @@ static inline int64_t round_up(int64_t count, int64_t multiple) {
 
 static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) / KERNELS_PANEL; }
 
-/* Inputs that share one int8 scale. */
-#define INT8_GROUP 64
+/* Inputs that share one int8 scale; of these, as many as one line of a matrix register holds. */
+#define INT8_GROUP 256
+#define INT8_LINE 64
+#define INT8_GROUP_LINES (INT8_GROUP / INT8_LINE)
 /* A group whose largest magnitude is below this counts as zeros: its inverse would overflow. */
 #define INT8_MAGNITUDE_MIN 1e-30f
 /* Inputs that one integer dot product takes. */
 #define INT8_QUAD 4
-/* An f32 scale per column in front of each group, and a group's bytes for one quad of inputs. */
+/* A panel's groups: an f32 scale per column, then the bytes of a line of inputs after the other. A
+ * line has 16 columns after the others, and of these a quad of inputs after the other. */
 #define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
-#define INT8_QUAD_BYTES (KERNELS_PANEL * INT8_QUAD)
-#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP / INT8_QUAD * INT8_QUAD_BYTES)
+#define INT8_LINE_BYTES (KERNELS_PANEL * INT8_LINE)
+#define INT8_QUAD_BYTES (16 * INT8_QUAD)
+#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP_LINES * INT8_LINE_BYTES)
+
+/* Of a line, of which so many inputs are left. */
+static inline int32_t quads_of(int32_t left) {
+    return left >= INT8_LINE ? INT8_LINE / INT8_QUAD : (left + INT8_QUAD - 1) / INT8_QUAD;
+}
 
 static inline int64_t int8_groups(int32_t k) { return round_up(k, INT8_GROUP) / INT8_GROUP; }
 
@@ -33,23 +42,23 @@ static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
     return int8_groups(k) * INT8_SCALES_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
 }
 
-/* A group of a row's inputs, quantised for int8 weights; a row is its groups. */
+/* A group of numbers, quantised; a row of inputs is its groups. */
 typedef struct {
     int8_t bytes[INT8_GROUP];
     float scale;
     int32_t start; /* of the group's integer sums, from vq8_store */
-} int8_inputs;
+} int8_numbers;
 static inline int64_t int8_row_bytes(int32_t k) {
-    return int8_groups(k) * (int64_t)sizeof(int8_inputs);
+    return int8_groups(k) * (int64_t)sizeof(int8_numbers);
 }
 
 /* The same of 16 rows, without where sums start, as matrix registers take it. */
 #define INT8_BLOCK_ROWS 16
 typedef struct {
-    int8_t bytes[INT8_BLOCK_ROWS][INT8_GROUP];
+    int8_t lines[INT8_GROUP_LINES][INT8_BLOCK_ROWS][INT8_LINE];
     float scales[INT8_BLOCK_ROWS];
 } int8_block;
-_Static_assert(sizeof(int8_block) <= INT8_BLOCK_ROWS * sizeof(int8_inputs),
+_Static_assert(sizeof(int8_block) <= INT8_BLOCK_ROWS * sizeof(int8_numbers),
                "either form fits in the scratch of whole blocks");
 
 /* ---- KV blocks, attention, sampling ---- */

@@ -40,7 +40,7 @@ export function arenaBase(arena: SharedArrayBuffer): Address {
 
 /** Which rows of a tensor some numbers are. */
 export interface TensorRows {
-	/** Of a transposed tensor a multiple of 64. */
+	/** Of a transposed tensor a multiple of 256. */
 	readonly firstRow: number
 	/** Rows are inputs, [in, out], and not outputs. */
 	readonly isTransposed: boolean

@@ -50,7 +50,7 @@ export function peakFlops(kernels: Kernels, seconds: number): number {
 	return rateOf(kernels, seconds, () => kernels.measureFma(FMA_ITERATIONS))
 }
 
-/** 8-bit multiply-adds per second of all threads, with a scale for each 64 inputs or none. */
+/** 8-bit multiply-adds per second of all threads, with a scale for each group of inputs or none. */
 export function peakDots(kernels: Kernels, seconds: number, hasScales: 0 | 1): number {
 	return rateOf(kernels, seconds, () => kernels.measureDot(DOT_ITERATIONS, hasScales))
 }

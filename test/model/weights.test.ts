@@ -9,7 +9,7 @@ const kernels = openKernels(libraryPath)
 kernels.select('')
 
 const config = parseForeignConfig(
-	{ model_type: 'gpt2', vocab_size: 40, n_positions: 8, n_embd: 200, n_layer: 1, n_head: 4 },
+	{ model_type: 'gpt2', vocab_size: 40, n_positions: 8, n_embd: 520, n_layer: 1, n_head: 4 },
 	'huggingface',
 )
 
@@ -27,8 +27,8 @@ test.each(['f32', 'bf16', 'int8'] as const)(
 		const expected = new SharedArrayBuffer(layout.totalBytes)
 		packTensor(kernels, layout, expected, name, byOutputs)
 		const packed = new SharedArrayBuffer(layout.totalBytes)
-		for (let firstRow = 0; firstRow < inputs; firstRow += 128) {
-			const rows = byInputs.subarray(firstRow * outputs, (firstRow + 128) * outputs)
+		for (let firstRow = 0; firstRow < inputs; firstRow += 256) {
+			const rows = byInputs.subarray(firstRow * outputs, (firstRow + 256) * outputs)
 			packTensor(kernels, layout, packed, name, rows, { firstRow, isTransposed: true })
 		}
 		expect(aligned(expected).length).toBeGreaterThan(inputs * outputs)

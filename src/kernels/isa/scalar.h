@@ -214,9 +214,10 @@ static inline vf32 vi32_to_float(vi32 v) {
 }
 
 /*
- * Integer dot products of groups along k: vq8_store rounds a group of x, 64 numbers, to the nearest
- * integers, halves to even ones. A sum starts at what it returns, in all lanes, then for every quad
- * of inputs acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 … 127.
+ * Integer dot products of groups along k: vq8_store rounds 64 numbers of x to the nearest integers,
+ * halves to even ones. A sum starts at the sum of what it returns, in all lanes, then for every
+ * quad of inputs acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 …
+ * 127.
  */
 static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
     /* Numbers around it have no fractions. */

@@ -14,9 +14,9 @@ static kernels_matmul_fn FN(matmul);
 /* Below this the last units would leave threads idle. */
 #define UNITS_PER_THREAD_MIN 4
 /* Each thread gets rows of its own, so that they stay in its cache from op to op, where these are
- * enough to make up for reading all weights and the weights are not more than this. */
+ * enough to make up for reading all weights and there are not more of these. */
 #define OWN_ROWS_MIN 48
-#define OWN_ROWS_WEIGHTS_MAX (4 << 20)
+#define OWN_ROWS_WEIGHTS_MAX (1 << 20)
 /* Small enough to even out threads of different speed, large enough to cost nothing. */
 #define GRAINS_PER_THREAD 32
 
@@ -58,7 +58,7 @@ static int64_t cut_into_units(matmul_job *job, int32_t tile_rows) {
     while (n_groups * n_panels < UNITS_PER_THREAD_MIN * n_threads &&
            m / (n_groups + 1) >= 2 * tile_rows)
         n_groups++;
-    if (n_panels * panel_bytes(job->dtype, job->k) <= OWN_ROWS_WEIGHTS_MAX)
+    if (n_panels * KERNELS_PANEL * job->k <= OWN_ROWS_WEIGHTS_MAX)
         while (n_groups < n_threads && m / (n_groups + 1) >= OWN_ROWS_MIN)
             n_groups++;
     /* Whole tiles; rounding up can leave fewer groups. */

@@ -20,11 +20,12 @@ static inline int8_block *int8_block_at(void *scratch, int32_t row, int32_t k) {
 static void quantise_block_row(int8_block *to, int32_t row, const float *x, int32_t k) {
     const int32_t step = SCALED_TOGETHER * INT8_GROUP;
     for (int32_t i = 0; i < k; i += step) {
-        int8_inputs groups[SCALED_TOGETHER];
+        int8_numbers groups[SCALED_TOGETHER];
         const int32_t count = k - i < step ? k - i : step;
         quantise_groups(groups, x + i, count, false);
         for (int32_t g = 0; g < int8_groups(count); g++, to++) {
-            memcpy(to->bytes[row], groups[g].bytes, INT8_GROUP);
+            for (int32_t line = 0; line < INT8_GROUP_LINES; line++)
+                memcpy(to->lines[line][row], groups[g].bytes + INT8_LINE * line, INT8_LINE);
             to->scales[row] = groups[g].scale;
         }
     }
@@ -50,29 +51,40 @@ static void quantise_block_rows(const void *context, int64_t begin, int64_t end,
 /* Up to 16 rows × 16 columns. */
 typedef struct {
     const int8_block *x;
-    const char *panel; /* of weights, at the first of the columns */
-    int32_t n_groups, n_whole;
+    const char *panel;
+    int32_t vec; /* of the panel's columns */
+    int32_t k;
     next_part next;
 } matrix_tile;
 
 /* Starts on the sums of a group; of none behind the last. */
 INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const int32_t slot) {
-    if (g >= tile->n_groups)
+    const int32_t left = tile->k - g * INT8_GROUP;
+    if (left <= 0)
         return;
-    const char *group = tile->panel + (int64_t)g * INT8_GROUP_BYTES;
-    const int8_t *weights = (const int8_t *)group + INT8_SCALES_BYTES;
+    const int8_block *x = tile->x + g;
+    const int8_t *weights =
+        (const int8_t *)tile->panel + (int64_t)g * INT8_GROUP_BYTES + INT8_SCALES_BYTES;
     mq8_clear(slot);
-    if (g < tile->n_whole)
-        mq8_add(slot, tile->x[g].bytes[0], weights, INT8_QUAD_BYTES);
-    else
-        mq8_add_last(slot, tile->x[g].bytes[0], weights, INT8_QUAD_BYTES);
+    UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
+        const int32_t n_quads = quads_of(left - line * INT8_LINE);
+        const int8_t *from = weights + line * INT8_LINE_BYTES;
+        if (n_quads == INT8_LINE / INT8_QUAD) {
+            mq8_add(slot, line % 2, x->lines[line][0], from + tile->vec * 16 * INT8_LINE);
+            continue;
+        }
+        if (n_quads > 0)
+            mq8_add_rest(slot, x->lines[line][0], from + tile->vec * n_quads * INT8_QUAD_BYTES);
+        break;
+    }
     mq8_store(slot, sums);
 }
 
 /* A group's sums added to the chains; meanwhile its part of the next panel is fetched. */
 INLINE void matrix_chains(vf32 *chain, matrix_tile *tile, int32_t g, const int32_t *sums,
                           const int32_t rows) {
-    const vf32 w_scale = vf32_load((const float *)(tile->panel + (int64_t)g * INT8_GROUP_BYTES));
+    const char *group = tile->panel + (int64_t)g * INT8_GROUP_BYTES;
+    const vf32 w_scale = vf32_load((const float *)group + 16 * tile->vec);
     UNROLL for (int32_t r = 0; r < rows; r++) {
         const vf32 scale = vf32_mul(w_scale, vf32_set1(tile->x[g].scales[r]));
         chain[r] = vf32_fma(vi32_to_float(vi32_load(sums + 16 * r)), scale, chain[r]);
@@ -85,10 +97,11 @@ INLINE void matrix_sums(vf32 *chain, matrix_tile *tile, const int32_t rows) {
     _Alignas(64) int32_t sums[2][INT8_BLOCK_ROWS * 16];
     UNROLL for (int32_t r = 0; r < rows; r++) { chain[r] = vf32_zero(); }
     matrix_dot(tile, 0, sums[0], 0);
-    for (int32_t g = 0; g < tile->n_groups; g += 2) {
+    const int32_t n_groups = (int32_t)int8_groups(tile->k);
+    for (int32_t g = 0; g < n_groups; g += 2) {
         matrix_dot(tile, g + 1, sums[1], 1);
         matrix_chains(chain, tile, g, sums[0], rows);
-        if (g + 1 == tile->n_groups)
+        if (g + 1 == n_groups)
             break;
         matrix_dot(tile, g + 2, sums[0], 0);
         matrix_chains(chain, tile, g + 1, sums[1], rows);
@@ -112,16 +125,16 @@ INLINE void matrix_block(const matmul_job *job, int64_t index, const float *bias
                          int32_t n_rows, const int32_t rows) {
     const char *panel = (const char *)job->w + index * panel_bytes(KERNELS_DTYPE_INT8, job->k);
     float *out = job->out + row * job->ldo + index * KERNELS_PANEL;
-    const int32_t n_vecs = panel_vecs(job, index), n_groups = (int32_t)int8_groups(job->k);
+    const int32_t n_vecs = panel_vecs(job, index);
     /* All tiles of a panel together fetch the one that comes next. */
     const int32_t block = row % job->rows_per_unit / INT8_BLOCK_ROWS;
     const int32_t n_tiles = ((job->rows_per_unit - 1) / INT8_BLOCK_ROWS + 1) * TILES_PER_PANEL;
     for (int32_t vec = 0; vec < n_vecs; vec++) {
         matrix_tile tile = {
             .x = int8_block_at(job->scratch, row, job->k),
-            .panel = panel + LINE_BYTES * vec,
-            .n_groups = n_groups,
-            .n_whole = job->k / INT8_GROUP,
+            .panel = panel,
+            .vec = vec,
+            .k = job->k,
             .next = next_part_of(job, panel, block * TILES_PER_PANEL + vec, n_tiles),
         };
         vf32 chain[INT8_BLOCK_ROWS];
@@ -135,13 +148,13 @@ INLINE void matrix_block(const matmul_job *job, int64_t index, const float *bias
 static void matrix_panel(const matmul_job *job, int64_t index, int32_t row, int32_t n_rows) {
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
-    const int32_t last_quads = (job->k % INT8_GROUP + INT8_QUAD - 1) / INT8_QUAD;
+    const int32_t rest_quads = quads_of(job->k % INT8_LINE);
     if (n_rows > INT8_BLOCK_ROWS / 2)
-        mq8_begin(INT8_BLOCK_ROWS, last_quads);
+        mq8_begin(INT8_BLOCK_ROWS, rest_quads);
     for (; n_rows > INT8_BLOCK_ROWS / 2; n_rows -= INT8_BLOCK_ROWS, row += INT8_BLOCK_ROWS)
         matrix_block(job, index, bias, row, n_rows, INT8_BLOCK_ROWS);
     if (n_rows > 0) {
-        mq8_begin(INT8_BLOCK_ROWS / 2, last_quads);
+        mq8_begin(INT8_BLOCK_ROWS / 2, rest_quads);
         matrix_block(job, index, bias, row, n_rows, INT8_BLOCK_ROWS / 2);
     }
     mq8_end();

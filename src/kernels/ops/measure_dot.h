@@ -9,7 +9,7 @@
 #include "matmul_int8_matrix.h"
 
 /* Groups of inputs that one iteration takes. */
-#define DOT_GROUPS 4
+#define DOT_GROUPS 2
 
 typedef struct {
     int64_t iterations;
@@ -26,13 +26,15 @@ typedef struct {
 
 static vf32 dot_alone(const dot_job *job) {
     const int8_block *x = job->inputs;
+    const int8_t *weights = (const int8_t *)job->panel + INT8_SCALES_BYTES;
     mq8_begin(DOT_ROWS, 0);
     for (int64_t i = 0; i < job->iterations; i++) {
         UNROLL for (int32_t g = 0; g < DOT_GROUPS; g++) {
-            const char *group = job->panel + g * INT8_GROUP_BYTES;
             mq8_clear(g % 2);
-            mq8_add(g % 2, x[g].bytes[0], (const int8_t *)group + INT8_SCALES_BYTES,
-                    INT8_QUAD_BYTES);
+            UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
+                mq8_add(g % 2, line % 2, x[g].lines[line][0],
+                        weights + g * INT8_GROUP_BYTES + line * INT8_LINE_BYTES);
+            }
         }
     }
     mq8_end();
@@ -40,8 +42,7 @@ static vf32 dot_alone(const dot_job *job) {
 }
 
 static vf32 dot_with_scales(const dot_job *job) {
-    matrix_tile tile = {
-        .x = job->inputs, .panel = job->panel, .n_groups = DOT_GROUPS, .n_whole = DOT_GROUPS};
+    matrix_tile tile = {.x = job->inputs, .panel = job->panel, .k = DOT_GROUPS * INT8_GROUP};
     vf32 sum = vf32_zero(), chain[DOT_ROWS];
     mq8_begin(DOT_ROWS, 0);
     for (int64_t i = 0; i < job->iterations; i++) {
@@ -56,17 +57,20 @@ static vf32 dot_with_scales(const dot_job *job) {
 
 #define DOT_ROWS TILE_ROWS
 #define DOT_VECS TILE_VECS(TILE_ROWS, TILE_BUDGET_INT8)
-#define DOT_QUADS (INT8_GROUP / INT8_QUAD)
 
 /* Sums that never end. */
 static vf32 dot_alone(const dot_job *job) {
+    const int8_numbers *x = job->inputs;
     vi32 dot[DOT_ROWS][4];
     UNROLL for (int32_t r = 0; r < DOT_ROWS; r++) {
         UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { dot[r][v] = vi32_set1(r); }
     }
     for (int64_t i = 0; i < job->iterations * DOT_GROUPS; i++) {
-        int8_quads(dot, job->inputs, 1, job->panel + INT8_SCALES_BYTES, DOT_QUADS, DOT_ROWS,
-                   DOT_VECS, 0);
+        UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
+            int8_line(dot, x->bytes + line * INT8_LINE, sizeof *x,
+                      job->panel + INT8_SCALES_BYTES + line * INT8_LINE_BYTES,
+                      INT8_LINE / INT8_QUAD, DOT_ROWS, DOT_VECS, 0);
+        }
         /* The next group is another one, for all that the compiler knows. */
         __asm__ volatile("" ::: "memory");
     }
@@ -84,7 +88,7 @@ static vf32 dot_with_scales(const dot_job *job) {
         UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { chain[r][v] = vf32_zero(); }
     }
     for (int64_t i = 0; i < job->iterations * DOT_GROUPS; i++) {
-        int8_group(chain, job->inputs, 1, job->panel, DOT_QUADS, DOT_ROWS, DOT_VECS, 0);
+        int8_group(chain, job->inputs, 1, job->panel, INT8_GROUP, DOT_ROWS, DOT_VECS, 0);
         __asm__ volatile("" ::: "memory");
     }
     UNROLL for (int32_t r = 0; r < DOT_ROWS; r++) {
@@ -107,7 +111,7 @@ static void dot_units(const void *context, int64_t begin, int64_t end, int32_t t
 /* One unit per thread: a tile's products of DOT_GROUPS groups per iteration. */
 static kernels_measure_dot_fn FN(measure_dot);
 static double FN(measure_dot)(int64_t iterations, int32_t has_scales) {
-    _Alignas(64) char inputs[DOT_GROUPS * INT8_BLOCK_ROWS * sizeof(int8_inputs)] = {0};
+    _Alignas(64) char inputs[DOT_GROUPS * INT8_BLOCK_ROWS * sizeof(int8_numbers)] = {0};
     _Alignas(64) char panel[DOT_GROUPS * INT8_GROUP_BYTES] = {0};
     float sums[KERNELS_THREADS_MAX * 16];
     dot_job job = {iterations, has_scales != 0, inputs, panel, sums};

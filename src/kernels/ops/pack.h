@@ -6,35 +6,30 @@
  * bf16  panel row = 32 words; word j of half h holds column 32h + j low and column 32h + 16 + j
  * high, so one load gives two vectors by a shift and a mask.
  *
- * int8  per group of 64 inputs: 64 f32 scales, then [16 quads][64 columns][4 inputs]; the last
- * group has as many quads as it needs. q = x · 127 / max|x| to nearest even, scale = max|x| / 127.
+ * int8  per group of 256 inputs: 64 f32 scales, then [4 lines][4 vectors][16 quads][16 columns][4
+ * inputs]; the last line has as many quads as it needs. int8_group.h makes the bytes.
  */
 #ifndef ALPHA_OPS_PACK_H
 #define ALPHA_OPS_PACK_H
 
-#include "elementary.h"
-
-/* To the nearest integer, ties to even, without a library call. |x| < 2^22. */
-static inline int32_t round_to_int(float x) {
-    return (int32_t)(float_bits(x + ROUNDING_SHIFT) - float_bits(ROUNDING_SHIFT));
-}
+#include "int8_group.h"
 
 static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, int32_t k) {
+    const int32_t vec = column / 16, at = INT8_QUAD * (column % 16);
     for (int32_t start = 0; start < k; start += INT8_GROUP) {
-        int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
-        float magnitude = 0;
-        for (int32_t i = 0; i < count; i++)
-            magnitude = fabsf(src[start + i]) > magnitude ? fabsf(src[start + i]) : magnitude;
-        if (magnitude < INT8_MAGNITUDE_MIN)
-            magnitude = 0;
-        float scale = magnitude / 127;
-        float inverse = magnitude > 0 ? 127 / magnitude : 0;
-        memcpy(panel + 4 * column, &scale, sizeof scale);
-        int8_t *quads = (int8_t *)panel + INT8_SCALES_BYTES;
-        for (int32_t i = 0; i < count; i++)
-            quads[(i / INT8_QUAD * KERNELS_PANEL + column) * INT8_QUAD + i % INT8_QUAD] =
-                (int8_t)round_to_int(src[start + i] * inverse);
-        panel += INT8_SCALES_BYTES + (count + INT8_QUAD - 1) / INT8_QUAD * INT8_QUAD_BYTES;
+        const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
+        int8_numbers group;
+        quantise_groups(&group, src + start, count, false);
+        memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
+        panel += INT8_SCALES_BYTES;
+        for (int32_t line = 0; line < count; line += INT8_LINE) {
+            const int32_t n_quads = quads_of(count - line);
+            uint8_t *to = panel + vec * n_quads * INT8_QUAD_BYTES + at;
+            for (int32_t quad = 0; quad < n_quads; quad++)
+                memcpy(to + quad * INT8_QUAD_BYTES, group.bytes + line + INT8_QUAD * quad,
+                       INT8_QUAD);
+            panel += n_quads * INT8_QUAD * KERNELS_PANEL;
+        }
     }
 }
 

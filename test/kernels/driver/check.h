@@ -49,6 +49,7 @@ void matmul_fuzz(int32_t kind);
 void bias_cases(void);
 void bias_fuzz(int32_t kind);
 void pack_inputs_cases(void);
+void int8_groups_cases(void);
 void pack_inputs_fuzz(int32_t kind);
 void embed_cases(void);
 void embed_tokens_cases(void);

@@ -39,6 +39,7 @@ static void (*const cases[])(void) = {
     int8_blocks_cases,
     many_rows_cases,
     kv_store_cases,
+    int8_groups_cases,
 };
 
 static void (*const fuzzers[])(int32_t kind) = {

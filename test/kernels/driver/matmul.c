@@ -11,29 +11,57 @@ static double bf16_rounded(float x) {
     return x;
 }
 
-/* Value i of a vector of k as its int8 group represents it. */
-static double int8_rounded(const float *values, int32_t k, int32_t i) {
-    int32_t start = i / INT8_GROUP * INT8_GROUP;
-    float largest = 0;
-    for (int32_t j = start; j < k && j < start + INT8_GROUP; j++)
-        largest = fmaxf(largest, fabsf(values[j]));
-    if (largest < 1e-30f)
-        return 0;
-    return rint((double)(values[i] * (127.0f / largest))) * (double)(largest / 127.0f);
+/* Numbers that lie 16 apart, `n` of them, by the Hadamard matrix divided by its length: the
+ * textbook's butterflies. */
+static void rotate(float *x, int32_t n) {
+    for (int32_t half = 1; half < n; half *= 2)
+        for (int32_t i = 0; i < n; i++)
+            if ((i & half) == 0) {
+                const float a = x[16 * i], b = x[16 * (i + half)];
+                x[16 * i] = a + b;
+                x[16 * (i + half)] = a - b;
+            }
+    for (int32_t i = 0; i < n; i++)
+        x[16 * i] /= sqrtf((float)n);
+}
+
+/* A whole group in sixteens, the last one in fours as far as they go. */
+static void rotate_group(float *x, int32_t count) {
+    const int32_t n = count == INT8_GROUP ? 16 : 4;
+    for (int32_t start = 0; start + 16 * n <= count; start += 16 * n)
+        for (int32_t i = 0; i < 16; i++)
+            rotate(x + start + i, n);
+}
+
+/* A vector of k as its int8 groups represent it, still rotated. */
+static void int8_rounded(double *to, const float *from, int32_t k) {
+    for (int32_t start = 0; start < k; start += INT8_GROUP) {
+        const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
+        float values[INT8_GROUP], largest = 0;
+        memcpy(values, from + start, (size_t)count * sizeof *values);
+        rotate_group(values, count);
+        for (int32_t i = 0; i < count; i++)
+            largest = fmaxf(largest, fabsf(values[i]));
+        for (int32_t i = 0; i < count; i++)
+            to[start + i] = largest < 1e-30f ? 0
+                                             : rint((double)(values[i] * (127.0f / largest))) *
+                                                   (double)(largest / 127.0f);
+    }
 }
 
 /* rows of k at stride ld, as the dtype represents them; the caller frees. */
 static double *rounded(int32_t dtype, const float *x, int64_t ld, int32_t rows, int32_t k,
                        bool is_weight) {
     double *out = calloc((size_t)rows * (size_t)k + 1, sizeof *out);
-    for (int32_t row = 0; row < rows; row++)
-        for (int32_t i = 0; i < k; i++) {
-            const float *from = x + row * ld;
-            double *to = out + (int64_t)row * k + i;
-            *to = dtype == KERNELS_DTYPE_INT8                ? int8_rounded(from, k, i)
-                  : dtype == KERNELS_DTYPE_BF16 && is_weight ? bf16_rounded(from[i])
-                                                             : (double)from[i];
-        }
+    for (int32_t row = 0; row < rows; row++) {
+        const float *from = x + row * ld;
+        double *to = out + (int64_t)row * k;
+        if (dtype == KERNELS_DTYPE_INT8)
+            int8_rounded(to, from, k);
+        else
+            for (int32_t i = 0; i < k; i++)
+                to[i] = dtype == KERNELS_DTYPE_BF16 && is_weight ? bf16_rounded(from[i]) : from[i];
+    }
     return out;
 }
 
@@ -200,7 +228,7 @@ void bias_fuzz(int32_t kind) {
 }
 
 void matmul_fuzz(int32_t kind) {
-    const int32_t dtype = random_below(3), m = random_below(20), k = 1 + random_below(150);
+    const int32_t dtype = random_below(3), m = random_below(20), k = 1 + random_below(400);
     check_matmul(dtype, m, k, 1 + random_below(200), kind);
 }
 
@@ -215,8 +243,8 @@ static void check_pack_inputs(int32_t dtype, int32_t k, int32_t n, int32_t kind)
     void *expected = packed_weights(dtype, w, k, n), *packed = guarded(bytes);
     memset(packed, 0, bytes);
     const int32_t split = n / 3;
-    for (int32_t input = 0; input < k; input += 128) {
-        const int32_t count = k - input < 128 ? k - input : 128;
+    for (int32_t input = 0; input < k; input += INT8_GROUP) {
+        const int32_t count = k - input < INT8_GROUP ? k - input : INT8_GROUP;
         const float *from = turned + input * lds;
         kernels_pack_inputs(dtype, packed, from, lds, input, count, 0, split, k);
         kernels_pack_inputs(dtype, packed, from + split, lds, input, count, split, n - split, k);
@@ -238,7 +266,20 @@ void pack_inputs_cases(void) {
     end_case();
 }
 
+/* Whole groups of inputs, and last ones of all lengths in lines. */
+void int8_groups_cases(void) {
+    static const int32_t sizes[][3] = {{1, 576, 70},  {5, 448, 20},  {6, 511, 33},   {8, 512, 65},
+                                       {17, 256, 65}, {30, 800, 33}, {40, 768, 130}, {9, 1090, 17}};
+    begin_case("matmul_int8_groups");
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int32_t kind = 0; kind < N_KINDS; kind++) {
+            check_matmul(KERNELS_DTYPE_INT8, sizes[i][0], sizes[i][1], sizes[i][2], kind);
+            check_pack_inputs(KERNELS_DTYPE_INT8, sizes[i][1], sizes[i][2], kind);
+        }
+    end_case();
+}
+
 void pack_inputs_fuzz(int32_t kind) {
-    const int32_t dtype = random_below(3), k = 1 + random_below(300);
+    const int32_t dtype = random_below(3), k = 1 + random_below(600);
     check_pack_inputs(dtype, k, 1 + random_below(200), kind);
 }
