@@ -91,27 +91,16 @@ INLINE void round_group(int8_numbers *to, int8_group_values values, float invers
         to->start = start;
 }
 
-/* Groups that are scaled before they are rounded: each is a long chain of operations, of which the
- * processor then has several in work. */
-#define SCALED_TOGETHER 4
-
-/* The groups of up to SCALED_TOGETHER · 256 numbers; their starts only where they are needed. */
-INLINE void quantise_groups(int8_numbers *to, const float *x, int32_t count, const bool has_start) {
-    int8_group_values values[SCALED_TOGETHER];
-    float inverse[SCALED_TOGETHER];
-    const int32_t whole = count / INT8_GROUP, left = count % INT8_GROUP;
-    for (int32_t i = 0; i < whole; i++) {
-        int8_group_values rotated = group_values(x + i * INT8_GROUP, INT8_GROUP);
-        rotate_whole_group(&rotated);
-        inverse[i] = scale_group(to + i, rotated);
-        values[i] = rotated;
-    }
-    for (int32_t i = 0; i < whole; i++)
-        round_group(to + i, values[i], inverse[i], has_start);
-    if (left > 0) {
-        int8_group_values rotated = group_values(x + whole * INT8_GROUP, left);
-        rotate_last_group(&rotated, left);
-        round_group(to + whole, rotated, scale_group(to + whole, rotated), has_start);
+/* The first `count` of 256 numbers; where its sums start only if it is needed. */
+INLINE void quantise_group(int8_numbers *to, const float *x, int32_t count, const bool has_start) {
+    if (count >= INT8_GROUP) {
+        int8_group_values values = group_values(x, INT8_GROUP);
+        rotate_whole_group(&values);
+        round_group(to, values, scale_group(to, values), has_start);
+    } else {
+        int8_group_values values = group_values(x, count);
+        rotate_last_group(&values, count);
+        round_group(to, values, scale_group(to, values), has_start);
     }
 }
 

@@ -14,9 +14,8 @@ static inline int8_numbers *int8_row_at(void *scratch, int32_t row, int32_t k) {
 }
 
 static void quantise_row(int8_numbers *to, const float *x, int32_t k) {
-    const int32_t step = SCALED_TOGETHER * INT8_GROUP;
-    for (int32_t i = 0; i < k; i += step)
-        quantise_groups(to + i / INT8_GROUP, x + i, k - i < step ? k - i : step, true);
+    for (int32_t i = 0; i < k; i += INT8_GROUP)
+        quantise_group(to++, x + i, k - i, true);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
@@ -61,9 +60,33 @@ INLINE void int8_line(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const c
     }
 }
 
+/* What a tile fetches of the panel that comes next: evenly, since few lines can be under way. */
+typedef struct {
+    const char *from;
+    int32_t rate; /* lines of memory with each line of inputs, in 256ths */
+    int32_t due;
+} next_part;
+
+/* Part number `part` of `n_parts`, which together are the panel. */
+static inline next_part next_part_of(const matmul_job *job, const char *panel, int32_t part,
+                                     int32_t n_parts) {
+    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
+    const int64_t n_lines = (bytes / LINE_BYTES + n_parts - 1) / n_parts;
+    const int64_t n_steps = round_up(job->k, INT8_LINE) / INT8_LINE;
+    const int64_t skipped = part * n_lines * LINE_BYTES;
+    const int64_t rate = skipped < bytes ? (256 * n_lines + n_steps - 1) / n_steps : 0;
+    return (next_part){panel + bytes + skipped, (int32_t)rate, 0};
+}
+
+/* With each line of inputs, in order. */
+INLINE void fetch_next(next_part *next) {
+    for (next->due += next->rate; next->due >= 256; next->due -= 256, next->from += LINE_BYTES)
+        __builtin_prefetch(next->from, 0, 2);
+}
+
 /* One group, `count` inputs of it: their products added to the chains. */
 INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups, const char *panel,
-                       const int32_t count, const int32_t rows, const int32_t vecs,
+                       next_part *next, const int32_t count, const int32_t rows, const int32_t vecs,
                        const int32_t vec_first) {
     const float *scales = (const float *)panel + 16 * vec_first;
     vi32 dot[TILE_ROWS][4];
@@ -72,9 +95,11 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups
         UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
     }
     const char *weights = panel + INT8_SCALES_BYTES;
-    for (int32_t i = 0; i < count; i += INT8_LINE, weights += INT8_LINE_BYTES)
+    for (int32_t i = 0; i < count; i += INT8_LINE, weights += INT8_LINE_BYTES) {
+        fetch_next(next);
         int8_line(dot, x->bytes + i, n_groups * (int64_t)sizeof *x, weights, quads_of(count - i),
                   rows, vecs, vec_first);
+    }
     UNROLL for (int32_t r = 0; r < rows; r++) {
         vf32 x_scale = vf32_set1(x[r * n_groups].scale);
         UNROLL for (int32_t v = 0; v < vecs; v++) {
@@ -82,27 +107,6 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups
             chain[r][v] = vf32_fma(vi32_to_float(dot[r][v]), scale, chain[r][v]);
         }
     }
-}
-
-/* What a tile fetches of the panel that comes next. */
-typedef struct {
-    const char *from;
-    int32_t n_lines; /* with each group */
-} next_part;
-
-/* Part number `part` of `n_parts`, which together are the panel. */
-static inline next_part next_part_of(const matmul_job *job, const char *panel, int32_t part,
-                                     int32_t n_parts) {
-    const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
-    const int32_t n_lines = (INT8_GROUP_BYTES / LINE_BYTES + n_parts - 1) / n_parts;
-    const int64_t skipped = part * int8_groups(job->k) * n_lines * LINE_BYTES;
-    return (next_part){panel + bytes + skipped, skipped < bytes ? n_lines : 0};
-}
-
-/* With each group, in order. */
-INLINE void fetch_next(next_part *next) {
-    for (int32_t i = 0; i < next->n_lines; i++, next->from += LINE_BYTES)
-        __builtin_prefetch(next->from, 0, 2);
 }
 
 INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bias, float *out,
@@ -115,12 +119,10 @@ INLINE void int8_tile(const matmul_job *job, const char *panel, const float *bia
     const int64_t n_groups = int8_groups(job->k);
     const int8_numbers *x = int8_row_at(job->scratch, row, job->k);
     const int32_t n_whole = job->k / INT8_GROUP, left = job->k % INT8_GROUP;
-    for (int32_t g = 0; g < n_whole; g++, x++, panel += INT8_GROUP_BYTES) {
-        fetch_next(&next);
-        int8_group(chain, x, n_groups, panel, INT8_GROUP, rows, vecs, vec_first);
-    }
+    for (int32_t g = 0; g < n_whole; g++, x++, panel += INT8_GROUP_BYTES)
+        int8_group(chain, x, n_groups, panel, &next, INT8_GROUP, rows, vecs, vec_first);
     if (left > 0)
-        int8_group(chain, x, n_groups, panel, left, rows, vecs, vec_first);
+        int8_group(chain, x, n_groups, panel, &next, left, rows, vecs, vec_first);
     if (bias != NULL) {
         UNROLL for (int32_t v = 0; v < vecs; v++) {
             const vf32 added = vf32_load(bias + 16 * (vec_first + v));

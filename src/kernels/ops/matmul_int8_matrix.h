@@ -18,16 +18,12 @@ static inline int8_block *int8_block_at(void *scratch, int32_t row, int32_t k) {
 }
 
 static void quantise_block_row(int8_block *to, int32_t row, const float *x, int32_t k) {
-    const int32_t step = SCALED_TOGETHER * INT8_GROUP;
-    for (int32_t i = 0; i < k; i += step) {
-        int8_numbers groups[SCALED_TOGETHER];
-        const int32_t count = k - i < step ? k - i : step;
-        quantise_groups(groups, x + i, count, false);
-        for (int32_t g = 0; g < int8_groups(count); g++, to++) {
-            for (int32_t line = 0; line < INT8_GROUP_LINES; line++)
-                memcpy(to->lines[line][row], groups[g].bytes + INT8_LINE * line, INT8_LINE);
-            to->scales[row] = groups[g].scale;
-        }
+    for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
+        int8_numbers group;
+        quantise_group(&group, x + i, k - i, false);
+        for (int32_t line = 0; line < INT8_GROUP_LINES; line++)
+            memcpy(to->lines[line][row], group.bytes + INT8_LINE * line, INT8_LINE);
+        to->scales[row] = group.scale;
     }
 }
 
@@ -57,8 +53,9 @@ typedef struct {
     next_part next;
 } matrix_tile;
 
-/* Starts on the sums of a group; of none behind the last. */
-INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const int32_t slot) {
+/* Starts on the sums of a group, of none behind the last; meanwhile the tile's part of the next
+ * panel is fetched. */
+INLINE void matrix_dot(matrix_tile *tile, int32_t g, int32_t *sums, const int32_t slot) {
     const int32_t left = tile->k - g * INT8_GROUP;
     if (left <= 0)
         return;
@@ -71,6 +68,7 @@ INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const 
         const int8_t *from = weights + line * INT8_LINE_BYTES;
         if (n_quads == INT8_LINE / INT8_QUAD) {
             mq8_add(slot, line % 2, x->lines[line][0], from + tile->vec * 16 * INT8_LINE);
+            fetch_next(&tile->next);
             continue;
         }
         if (n_quads > 0)
@@ -80,8 +78,8 @@ INLINE void matrix_dot(const matrix_tile *tile, int32_t g, int32_t *sums, const 
     mq8_store(slot, sums);
 }
 
-/* A group's sums added to the chains; meanwhile its part of the next panel is fetched. */
-INLINE void matrix_chains(vf32 *chain, matrix_tile *tile, int32_t g, const int32_t *sums,
+/* A group's sums added to the chains. */
+INLINE void matrix_chains(vf32 *chain, const matrix_tile *tile, int32_t g, const int32_t *sums,
                           const int32_t rows) {
     const char *group = tile->panel + (int64_t)g * INT8_GROUP_BYTES;
     const vf32 w_scale = vf32_load((const float *)group + 16 * tile->vec);
@@ -89,7 +87,6 @@ INLINE void matrix_chains(vf32 *chain, matrix_tile *tile, int32_t g, const int32
         const vf32 scale = vf32_mul(w_scale, vf32_set1(tile->x[g].scales[r]));
         chain[r] = vf32_fma(vi32_to_float(vi32_load(sums + 16 * r)), scale, chain[r]);
     }
-    fetch_next(&tile->next);
 }
 
 /* The sums of a group are taken up while those of the next are on their way. */

@@ -83,12 +83,13 @@ static vf32 dot_alone(const dot_job *job) {
 }
 
 static vf32 dot_with_scales(const dot_job *job) {
+    next_part none = {0};
     vf32 chain[DOT_ROWS][4];
     UNROLL for (int32_t r = 0; r < DOT_ROWS; r++) {
         UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { chain[r][v] = vf32_zero(); }
     }
     for (int64_t i = 0; i < job->iterations * DOT_GROUPS; i++) {
-        int8_group(chain, job->inputs, 1, job->panel, INT8_GROUP, DOT_ROWS, DOT_VECS, 0);
+        int8_group(chain, job->inputs, 1, job->panel, &none, INT8_GROUP, DOT_ROWS, DOT_VECS, 0);
         __asm__ volatile("" ::: "memory");
     }
     UNROLL for (int32_t r = 0; r < DOT_ROWS; r++) {

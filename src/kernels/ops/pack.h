@@ -19,7 +19,7 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
     for (int32_t start = 0; start < k; start += INT8_GROUP) {
         const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
         int8_numbers group;
-        quantise_groups(&group, src + start, count, false);
+        quantise_group(&group, src + start, count, false);
         memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
         panel += INT8_SCALES_BYTES;
         for (int32_t line = 0; line < count; line += INT8_LINE) {
