@@ -95,10 +95,18 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups
         UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
     }
     const char *weights = panel + INT8_SCALES_BYTES;
-    for (int32_t i = 0; i < count; i += INT8_LINE, weights += INT8_LINE_BYTES) {
+    const int64_t x_stride = n_groups * (int64_t)sizeof *x;
+    const int8_t *bytes = x->bytes;
+    for (int32_t line = 0; line < count / INT8_LINE; line++) {
         fetch_next(next);
-        int8_line(dot, x->bytes + i, n_groups * (int64_t)sizeof *x, weights, quads_of(count - i),
-                  rows, vecs, vec_first);
+        int8_line(dot, bytes, x_stride, weights, INT8_LINE / INT8_QUAD, rows, vecs, vec_first);
+        bytes += INT8_LINE;
+        weights += INT8_LINE_BYTES;
+    }
+    if (count % INT8_LINE > 0) {
+        fetch_next(next);
+        int8_line(dot, bytes, x_stride, weights, quads_of(count % INT8_LINE), rows, vecs,
+                  vec_first);
     }
     UNROLL for (int32_t r = 0; r < rows; r++) {
         vf32 x_scale = vf32_set1(x[r * n_groups].scale);

@@ -65,15 +65,15 @@ INLINE void matrix_dot(matrix_tile *tile, int32_t g, int32_t *sums, const int32_
     mq8_clear(slot);
     UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
         const int32_t n_quads = quads_of(left - line * INT8_LINE);
-        const int8_t *from = weights + line * INT8_LINE_BYTES;
-        if (n_quads == INT8_LINE / INT8_QUAD) {
-            mq8_add(slot, line % 2, x->lines[line][0], from + tile->vec * 16 * INT8_LINE);
-            fetch_next(&tile->next);
-            continue;
-        }
-        if (n_quads > 0)
-            mq8_add_rest(slot, x->lines[line][0], from + tile->vec * n_quads * INT8_QUAD_BYTES);
-        break;
+        if (n_quads <= 0)
+            break;
+        const int8_t *from =
+            weights + line * INT8_LINE_BYTES + tile->vec * n_quads * INT8_QUAD_BYTES;
+        fetch_next(&tile->next);
+        if (n_quads == INT8_LINE / INT8_QUAD)
+            mq8_add(slot, line % 2, x->lines[line][0], from);
+        else
+            mq8_add_rest(slot, x->lines[line][0], from);
     }
     mq8_store(slot, sums);
 }
