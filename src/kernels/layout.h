@@ -20,8 +20,8 @@ static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) /
 #define INT8_MAGNITUDE_MIN 1e-30f
 /* Inputs that one integer dot product takes. */
 #define INT8_QUAD 4
-/* A panel's groups: an f32 scale per column, then the bytes of a line of inputs after the other. A
- * line has 16 columns after the others, and of these a quad of inputs after the other. */
+/* A panel's group is an f32 scale for each column, then one line of inputs after the other; a line
+ * is [4][quads][16 columns][INT8_QUAD inputs]. */
 #define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
 #define INT8_LINE_BYTES (KERNELS_PANEL * INT8_LINE)
 #define INT8_QUAD_BYTES (16 * INT8_QUAD)

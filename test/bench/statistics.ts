@@ -3,6 +3,11 @@ export function median(samples: readonly number[]): number {
 	return quantile(samples, 0.5)
 }
 
+/** NaN of nothing. */
+export function mean(samples: readonly number[]): number {
+	return samples.reduce((sum, sample) => sum + sample, 0) / samples.length
+}
+
 /** Value below which the share `q` of the samples lies, interpolated. NaN of nothing. */
 export function quantile(samples: readonly number[], q: number): number {
 	const sorted = [...samples].sort((a, b) => a - b)

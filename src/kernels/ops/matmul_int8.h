@@ -32,17 +32,18 @@ INLINE void int8_line(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const c
                       const int32_t vec_first) {
     const int32_t vec_bytes = n_quads * INT8_QUAD_BYTES;
     weights += vec_bytes * vec_first;
-    /* A single row waits for memory, which is quickest in order. */
-    UNROLL for (int32_t v = 0; rows == 1 && v < vecs; v++) {
-        for (int32_t q = 0; q < n_quads; q++, weights += INT8_QUAD_BYTES) {
-            int32_t quad;
-            memcpy(&quad, x + INT8_QUAD * q, sizeof quad);
-            dot[0][v] =
-                vq8_dot(dot[0][v], vq8_weights((const int8_t *)weights), vq8_broadcast(quad));
+    if (rows == 1) {
+        /* It waits for memory, which is quickest in order. */
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            for (int32_t q = 0; q < n_quads; q++, weights += INT8_QUAD_BYTES) {
+                int32_t quad;
+                memcpy(&quad, x + INT8_QUAD * q, sizeof quad);
+                dot[0][v] =
+                    vq8_dot(dot[0][v], vq8_weights((const int8_t *)weights), vq8_broadcast(quad));
+            }
         }
-    }
-    if (rows == 1)
         return;
+    }
     for (int32_t q = 0; q < n_quads; q++, weights += INT8_QUAD_BYTES) {
         vq8 w[4];
         UNROLL for (int32_t v = 0; v < vecs; v++) {
