@@ -168,7 +168,8 @@ const INPUT_GROUP = 256
 
 function blockRowsOf(tensor: VerifiedTensor): number {
 	const rows = Math.max(1, Math.floor(BLOCK_ELEMENTS / rowLengthOf(tensor)))
-	return tensor.isTransposed ? Math.max(1, Math.floor(rows / INPUT_GROUP)) * INPUT_GROUP : rows
+	const groups = Math.max(1, Math.floor(rows / INPUT_GROUP))
+	return Math.min(tensor.isTransposed ? groups * INPUT_GROUP : rows, tensor.shape[0]!)
 }
 
 function rowLengthOf(tensor: VerifiedTensor): number {

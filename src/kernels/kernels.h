@@ -103,7 +103,7 @@ KERNELS_API void kernels_release_pages(void *start, int64_t bytes);
 /* Unmap the host program's code and constants, which were mapped when they were touched and are so
  * again: from the page cache, where they stay until the system needs room. Linux alone follows. */
 KERNELS_API void kernels_release_program(void);
-/* Bytes of a packed matrix with k inputs and n outputs. Column panels of 64: [ceil(n/64)][k][64];
+/* Bytes of a packed matrix with k inputs and n outputs. In panels of 64 columns (pack.h);
  * missing columns are zero. bf16 rounds to nearest even. int8: rotated, then symmetric, per column
  * and group of 256 inputs, f32 scales. */
 KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);

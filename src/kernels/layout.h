@@ -12,24 +12,24 @@ static inline int64_t round_up(int64_t count, int64_t multiple) {
 
 static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) / KERNELS_PANEL; }
 
-/* Inputs that share one int8 scale; of these, as many as one line of a matrix register holds. */
+/* Inputs that share one int8 scale; of these, a slice is what one matrix instruction takes. */
 #define INT8_GROUP 256
-#define INT8_LINE 64
-#define INT8_GROUP_LINES (INT8_GROUP / INT8_LINE)
+#define INT8_SLICE 64
+#define INT8_GROUP_SLICES (INT8_GROUP / INT8_SLICE)
 /* A group whose largest magnitude is below this counts as zeros: its inverse would overflow. */
 #define INT8_MAGNITUDE_MIN 1e-30f
 /* Inputs that one integer dot product takes. */
 #define INT8_QUAD 4
-/* A panel's group is an f32 scale for each column, then one line of inputs after the other; a line
- * is [4][quads][16 columns][INT8_QUAD inputs]. */
+/* A panel's group is an f32 scale for each column, then one slice of inputs after the other; a
+ * slice is [4][quads][16 columns][INT8_QUAD inputs]. */
 #define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
-#define INT8_LINE_BYTES (KERNELS_PANEL * INT8_LINE)
+#define INT8_SLICE_BYTES (KERNELS_PANEL * INT8_SLICE)
 #define INT8_QUAD_BYTES (16 * INT8_QUAD)
-#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP_LINES * INT8_LINE_BYTES)
+#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP_SLICES * INT8_SLICE_BYTES)
 
-/* Of a line, of which so many inputs are left. */
+/* Of a slice, where so many inputs are left. */
 static inline int32_t quads_of(int32_t left) {
-    return left >= INT8_LINE ? INT8_LINE / INT8_QUAD : (left + INT8_QUAD - 1) / INT8_QUAD;
+    return left >= INT8_SLICE ? INT8_SLICE / INT8_QUAD : (left + INT8_QUAD - 1) / INT8_QUAD;
 }
 
 static inline int64_t int8_groups(int32_t k) { return round_up(k, INT8_GROUP) / INT8_GROUP; }
@@ -55,7 +55,7 @@ static inline int64_t int8_row_bytes(int32_t k) {
 /* The same of 16 rows, without where sums start, as matrix registers take it. */
 #define INT8_BLOCK_ROWS 16
 typedef struct {
-    int8_t lines[INT8_GROUP_LINES][INT8_BLOCK_ROWS][INT8_LINE];
+    int8_t slices[INT8_GROUP_SLICES][INT8_BLOCK_ROWS][INT8_SLICE];
     float scales[INT8_BLOCK_ROWS];
 } int8_block;
 _Static_assert(sizeof(int8_block) <= INT8_BLOCK_ROWS * sizeof(int8_numbers),

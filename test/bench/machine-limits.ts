@@ -90,7 +90,7 @@ export async function measureLimits(bench: Bench): Promise<void> {
 		for (const hasScales of [0, 1] as const) {
 			report.add({
 				subject: 'machine',
-				name: `peak 8-bit multiply-adds${hasScales ? ', 64 to a scale' : ''}, ${threadsText(count)}`,
+				name: `peak 8-bit multiply-adds${hasScales ? ', with scales' : ''}, ${threadsText(count)}`,
 				unit: 'G/s',
 				samples: await sample(() => peakDots(kernels, sampleSeconds, hasScales) / 1e9),
 			})

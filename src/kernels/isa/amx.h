@@ -8,7 +8,7 @@
  *   0, 1  sums of the slots              4 bytes for each row and column
  *   2, 4  64 inputs, by turns            64 bytes for each row
  *   3, 5  their weights                  16 lines of a quad for each column
- *   6, 7  the last inputs, fewer than 64, and their weights
+ *   6, 7  the last inputs, fewer than 16 quads, and their weights
  */
 #ifndef ALPHA_ISA_AMX_H
 #define ALPHA_ISA_AMX_H
@@ -17,7 +17,7 @@
 
 #define HAS_MATRIX_DOT
 
-/* For so many rows, 1 … 16. Inputs are taken in lines of 64; behind them so many quads are left. */
+/* For so many rows, 1 … 16. Inputs are taken by 64; behind them so many quads are left. */
 static inline void mq8_begin(int32_t rows, int32_t rest_quads) {
     /* As the instruction wants it: bytes per line, then lines, of each register. */
     struct {

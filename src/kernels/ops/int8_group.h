@@ -31,7 +31,7 @@ INLINE int8_group_values group_values(const float *x, int32_t count) {
     return values;
 }
 
-/* Four vectors at a stride by the Hadamard matrix of four, twice as long as before. */
+/* Four vectors at a stride by the Hadamard matrix of four, which makes them twice as long. */
 INLINE void rotate_four(vf32 *v, const int32_t stride) {
     const vf32 a = vf32_add(v[0], v[stride]), b = vf32_sub(v[0], v[stride]);
     const vf32 c = vf32_add(v[2 * stride], v[3 * stride]);
@@ -42,25 +42,26 @@ INLINE void rotate_four(vf32 *v, const int32_t stride) {
     v[3 * stride] = vf32_sub(b, d);
 }
 
+/* Shortened first, so that large numbers do not become infinite meanwhile. */
 INLINE void rotate_whole_group(int8_group_values *values) {
-    UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v += 4) { rotate_four(values->part + v, 1); }
-    UNROLL for (int32_t v = 0; v < 4; v++) { rotate_four(values->part + v, 4); }
     UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v++) {
         values->part[v] = vf32_mul(values->part[v], vf32_set1(0.25f));
     }
+    UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v += 4) { rotate_four(values->part + v, 1); }
+    UNROLL for (int32_t v = 0; v < 4; v++) { rotate_four(values->part + v, 4); }
 }
 
 /* Of `count` numbers. */
 static inline void rotate_last_group(int8_group_values *values, int32_t count) {
     const int32_t n_fours = count / 64;
-    for (int32_t v = 0; v < 4 * n_fours; v += 4)
-        rotate_four(values->part + v, 1);
     for (int32_t v = 0; v < 4 * n_fours; v++)
         values->part[v] = vf32_mul(values->part[v], vf32_set1(0.5f));
+    for (int32_t v = 0; v < 4 * n_fours; v += 4)
+        rotate_four(values->part + v, 1);
 }
 
 /* Sets a group's scale and returns what makes its numbers -127 … 127. Infinities and NaN make the
- * scale NaN, so that they are not lost. */
+ * scale NaN, so that they are not lost; so can numbers beyond a quarter of the largest float. */
 INLINE float scale_group(int8_numbers *to, const int8_group_values values) {
     vf32 magnitudes = vf32_zero(), poison = vf32_zero();
     UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v++) {

@@ -26,10 +26,10 @@ static void quantise_rows(const void *context, int64_t begin, int64_t end, int32
                      job->k);
 }
 
-/* Products of a line of inputs, `n_quads` quads, with a panel's weights, added to integer sums. */
-INLINE void int8_line(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const char *weights,
-                      const int32_t n_quads, const int32_t rows, const int32_t vecs,
-                      const int32_t vec_first) {
+/* Products of a slice of inputs, `n_quads` quads, with a panel's weights, added to integer sums. */
+INLINE void int8_slice(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const char *weights,
+                       const int32_t n_quads, const int32_t rows, const int32_t vecs,
+                       const int32_t vec_first) {
     const int32_t vec_bytes = n_quads * INT8_QUAD_BYTES;
     weights += vec_bytes * vec_first;
     if (rows == 1) {
@@ -64,7 +64,7 @@ INLINE void int8_line(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const c
 /* What a tile fetches of the panel that comes next: evenly, since few lines can be under way. */
 typedef struct {
     const char *from;
-    int32_t rate; /* lines of memory with each line of inputs, in 256ths */
+    int32_t rate; /* lines with each slice of inputs, in 256ths */
     int32_t due;
 } next_part;
 
@@ -73,13 +73,13 @@ static inline next_part next_part_of(const matmul_job *job, const char *panel, i
                                      int32_t n_parts) {
     const int64_t bytes = panel_bytes(KERNELS_DTYPE_INT8, job->k);
     const int64_t n_lines = (bytes / LINE_BYTES + n_parts - 1) / n_parts;
-    const int64_t n_steps = round_up(job->k, INT8_LINE) / INT8_LINE;
+    const int64_t n_slices = round_up(job->k, INT8_SLICE) / INT8_SLICE;
     const int64_t skipped = part * n_lines * LINE_BYTES;
-    const int64_t rate = skipped < bytes ? (256 * n_lines + n_steps - 1) / n_steps : 0;
+    const int64_t rate = skipped < bytes ? (256 * n_lines + n_slices - 1) / n_slices : 0;
     return (next_part){panel + bytes + skipped, (int32_t)rate, 0};
 }
 
-/* With each line of inputs, in order. */
+/* With each slice of inputs, in order. */
 INLINE void fetch_next(next_part *next) {
     for (next->due += next->rate; next->due >= 256; next->due -= 256, next->from += LINE_BYTES)
         __builtin_prefetch(next->from, 0, 2);
@@ -98,16 +98,16 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups
     const char *weights = panel + INT8_SCALES_BYTES;
     const int64_t x_stride = n_groups * (int64_t)sizeof *x;
     const int8_t *bytes = x->bytes;
-    for (int32_t line = 0; line < count / INT8_LINE; line++) {
+    for (int32_t i = 0; i < count / INT8_SLICE; i++) {
         fetch_next(next);
-        int8_line(dot, bytes, x_stride, weights, INT8_LINE / INT8_QUAD, rows, vecs, vec_first);
-        bytes += INT8_LINE;
-        weights += INT8_LINE_BYTES;
+        int8_slice(dot, bytes, x_stride, weights, INT8_SLICE / INT8_QUAD, rows, vecs, vec_first);
+        bytes += INT8_SLICE;
+        weights += INT8_SLICE_BYTES;
     }
-    if (count % INT8_LINE > 0) {
+    if (count % INT8_SLICE > 0) {
         fetch_next(next);
-        int8_line(dot, bytes, x_stride, weights, quads_of(count % INT8_LINE), rows, vecs,
-                  vec_first);
+        int8_slice(dot, bytes, x_stride, weights, quads_of(count % INT8_SLICE), rows, vecs,
+                   vec_first);
     }
     UNROLL for (int32_t r = 0; r < rows; r++) {
         vf32 x_scale = vf32_set1(x[r * n_groups].scale);

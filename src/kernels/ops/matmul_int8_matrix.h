@@ -21,8 +21,8 @@ static void quantise_block_row(int8_block *to, int32_t row, const float *x, int3
     for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
         int8_numbers group;
         quantise_group(&group, x + i, k - i, false);
-        for (int32_t line = 0; line < INT8_GROUP_LINES; line++)
-            memcpy(to->lines[line][row], group.bytes + INT8_LINE * line, INT8_LINE);
+        for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++)
+            memcpy(to->slices[slice][row], group.bytes + INT8_SLICE * slice, INT8_SLICE);
         to->scales[row] = group.scale;
     }
 }
@@ -63,17 +63,17 @@ INLINE void matrix_dot(matrix_tile *tile, int32_t g, int32_t *sums, const int32_
     const int8_t *weights =
         (const int8_t *)tile->panel + (int64_t)g * INT8_GROUP_BYTES + INT8_SCALES_BYTES;
     mq8_clear(slot);
-    UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
-        const int32_t n_quads = quads_of(left - line * INT8_LINE);
+    UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
+        const int32_t n_quads = quads_of(left - slice * INT8_SLICE);
         if (n_quads <= 0)
             break;
         const int8_t *from =
-            weights + line * INT8_LINE_BYTES + tile->vec * n_quads * INT8_QUAD_BYTES;
+            weights + slice * INT8_SLICE_BYTES + tile->vec * n_quads * INT8_QUAD_BYTES;
         fetch_next(&tile->next);
-        if (n_quads == INT8_LINE / INT8_QUAD)
-            mq8_add(slot, line % 2, x->lines[line][0], from);
+        if (n_quads == INT8_SLICE / INT8_QUAD)
+            mq8_add(slot, slice % 2, x->slices[slice][0], from);
         else
-            mq8_add_rest(slot, x->lines[line][0], from);
+            mq8_add_rest(slot, x->slices[slice][0], from);
     }
     mq8_store(slot, sums);
 }
@@ -145,7 +145,7 @@ INLINE void matrix_block(const matmul_job *job, int64_t index, const float *bias
 static void matrix_panel(const matmul_job *job, int64_t index, int32_t row, int32_t n_rows) {
     _Alignas(64) float padded_bias[KERNELS_PANEL];
     const float *bias = panel_bias(job, index, padded_bias);
-    const int32_t rest_quads = quads_of(job->k % INT8_LINE);
+    const int32_t rest_quads = quads_of(job->k % INT8_SLICE);
     if (n_rows > INT8_BLOCK_ROWS / 2)
         mq8_begin(INT8_BLOCK_ROWS, rest_quads);
     for (; n_rows > INT8_BLOCK_ROWS / 2; n_rows -= INT8_BLOCK_ROWS, row += INT8_BLOCK_ROWS)

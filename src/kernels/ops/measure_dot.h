@@ -31,9 +31,9 @@ static vf32 dot_alone(const dot_job *job) {
     for (int64_t i = 0; i < job->iterations; i++) {
         UNROLL for (int32_t g = 0; g < DOT_GROUPS; g++) {
             mq8_clear(g % 2);
-            UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
-                mq8_add(g % 2, line % 2, x[g].lines[line][0],
-                        weights + g * INT8_GROUP_BYTES + line * INT8_LINE_BYTES);
+            UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
+                mq8_add(g % 2, slice % 2, x[g].slices[slice][0],
+                        weights + g * INT8_GROUP_BYTES + slice * INT8_SLICE_BYTES);
             }
         }
     }
@@ -66,10 +66,10 @@ static vf32 dot_alone(const dot_job *job) {
         UNROLL for (int32_t v = 0; v < DOT_VECS; v++) { dot[r][v] = vi32_set1(r); }
     }
     for (int64_t i = 0; i < job->iterations * DOT_GROUPS; i++) {
-        UNROLL for (int32_t line = 0; line < INT8_GROUP_LINES; line++) {
-            int8_line(dot, x->bytes + line * INT8_LINE, sizeof *x,
-                      job->panel + INT8_SCALES_BYTES + line * INT8_LINE_BYTES,
-                      INT8_LINE / INT8_QUAD, DOT_ROWS, DOT_VECS, 0);
+        UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
+            int8_slice(dot, x->bytes + slice * INT8_SLICE, sizeof *x,
+                       job->panel + INT8_SCALES_BYTES + slice * INT8_SLICE_BYTES,
+                       INT8_SLICE / INT8_QUAD, DOT_ROWS, DOT_VECS, 0);
         }
         /* The next group is another one, for all that the compiler knows. */
         __asm__ volatile("" ::: "memory");

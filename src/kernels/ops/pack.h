@@ -1,13 +1,14 @@
 /*
- * Weights into column panels of 64, [ceil(n/64)][k][64], and checks of what comes from files.
+ * Weights into column panels of 64, and checks of what comes from files.
  *
- * f32   panel row = 64 floats.
+ * f32   [k][64 columns].
  *
- * bf16  panel row = 32 words; word j of half h holds column 32h + j low and column 32h + 16 + j
+ * bf16  [k][32 words]; word j of half h holds column 32h + j low and column 32h + 16 + j
  * high, so one load gives two vectors by a shift and a mask.
  *
- * int8  per group of 256 inputs: 64 f32 scales, then [4 lines][4 vectors][16 quads][16 columns][4
- * inputs]; the last line has as many quads as it needs. int8_group.h makes the bytes.
+ * int8  per group of 256 inputs: 64 f32 scales, then [4 slices][4][16 quads][16 columns][4 inputs];
+ * the last group has as many slices, the last slice as many quads as it needs. int8_group.h makes
+ * the bytes.
  */
 #ifndef ALPHA_OPS_PACK_H
 #define ALPHA_OPS_PACK_H
@@ -22,11 +23,11 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
         quantise_group(&group, src + start, count, false);
         memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
         panel += INT8_SCALES_BYTES;
-        for (int32_t line = 0; line < count; line += INT8_LINE) {
-            const int32_t n_quads = quads_of(count - line);
+        for (int32_t slice = 0; slice < count; slice += INT8_SLICE) {
+            const int32_t n_quads = quads_of(count - slice);
             uint8_t *to = panel + vec * n_quads * INT8_QUAD_BYTES + at;
             for (int32_t quad = 0; quad < n_quads; quad++)
-                memcpy(to + quad * INT8_QUAD_BYTES, group.bytes + line + INT8_QUAD * quad,
+                memcpy(to + quad * INT8_QUAD_BYTES, group.bytes + slice + INT8_QUAD * quad,
                        INT8_QUAD);
             panel += n_quads * INT8_QUAD * KERNELS_PANEL;
         }
