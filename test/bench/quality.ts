@@ -22,10 +22,16 @@ export async function measureQuality(bench: Bench): Promise<void> {
 		bench.report.add({ subject: 'embedded', name, unit: 'nats', samples: [nats] })
 	add(`negative log-likelihood, f32, ${exact.length} tokens`, mean(exact))
 	for (const dtype of ['bf16', 'int8'] as const) {
-		const differences = (await losses(dtype)).map((loss, i) => loss - exact[i]!)
-		add(`the same, ${dtype} against f32`, mean(differences))
-		add(`of a token, ${dtype} against f32`, mean(differences.map(Math.abs)))
+		const { more, eitherWay } = lossDifference(await losses(dtype), exact)
+		add(`the same, ${dtype} against f32`, more)
+		add(`of a token, ${dtype} against f32`, eitherWay)
 	}
+}
+
+/** How much more the tokens lose than the exact ones, in the mean, and how much a token's loss differs. */
+export function lossDifference(losses: readonly number[], exact: readonly number[]) {
+	const differences = losses.map((loss, i) => loss - exact[i]!)
+	return { more: mean(differences), eitherWay: mean(differences.map(Math.abs)) }
 }
 
 /**

@@ -11,7 +11,7 @@ import { openKernels } from '../../src/kernels/binding.ts'
 import type { Dtype } from '../../src/model/model-config.ts'
 import { startAlpha } from '../helpers/alpha-server.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { heldLosses } from './quality.ts'
+import { heldLosses, lossDifference } from './quality.ts'
 import { mean } from './statistics.ts'
 
 const VERSION = '0.1.2'
@@ -72,8 +72,7 @@ async function printLosses(path: string): Promise<void> {
 	const exact = await losses('f32')
 	console.log(`f32: ${mean(exact).toFixed(4)} nats a token, ${exact.length} tokens`)
 	for (const dtype of ['bf16', 'int8'] as const) {
-		const differences = (await losses(dtype)).map((loss, i) => loss - exact[i]!)
-		const [sum, each] = [mean(differences), mean(differences.map(Math.abs))]
-		console.log(`${dtype}: ${sum.toFixed(4)} more, ${each.toFixed(4)} either way for a token`)
+		const { more, eitherWay } = lossDifference(await losses(dtype), exact)
+		console.log(`${dtype}: ${more.toFixed(4)} more, ${eitherWay.toFixed(4)} either way for a token`)
 	}
 }

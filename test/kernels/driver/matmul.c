@@ -266,7 +266,7 @@ void pack_inputs_cases(void) {
     end_case();
 }
 
-/* Whole groups of inputs, and last ones of all lengths in lines. */
+/* Whole groups of inputs, and last ones of all numbers of slices. */
 void int8_groups_cases(void) {
     static const int32_t sizes[][3] = {{1, 576, 70},  {5, 448, 20},  {6, 511, 33},   {8, 512, 65},
                                        {17, 256, 65}, {30, 800, 33}, {40, 768, 130}, {9, 1090, 17}};
