@@ -3,12 +3,12 @@
  * products of vq8_dot for up to 16 rows and 16 columns at once.
  *
  * The system keeps these registers for a thread while they hold something: mq8_begin before,
- * mq8_end after, on the same thread. A slot, 0 or 1, has sums of its own. The registers:
+ * mq8_end after, on the same thread. The registers:
  *
- *   0, 1  sums of the slots              4 bytes for each row and column
- *   2, 4  64 inputs, by turns            64 bytes for each row
- *   3, 5  their weights                  16 lines of a quad for each column
- *   6, 7  the last inputs, fewer than 16 quads, and their weights
+ *   0 … 3  sums                           4 bytes for each row and column
+ *   4, 6   64 inputs of one or two blocks 64 bytes for each row
+ *   5      weights of 64 inputs           16 lines of a quad for each column
+ *   6, 7   where inputs do not come in whole 64: the last ones and their weights
  */
 #ifndef ALPHA_ISA_AMX_H
 #define ALPHA_ISA_AMX_H
@@ -17,7 +17,8 @@
 
 #define HAS_MATRIX_DOT
 
-/* For so many rows, 1 … 16. Inputs are taken by 64; behind them so many quads are left. */
+/* For so many rows of a block, 1 … 16. Inputs are taken by 64; behind them so many quads are left.
+ */
 static inline void mq8_begin(int32_t rows, int32_t rest_quads) {
     /* As the instruction wants it: bytes per line, then lines, of each register. */
     struct {
@@ -29,7 +30,7 @@ static inline void mq8_begin(int32_t rows, int32_t rest_quads) {
         shape.line_bytes[i] = 64;
         shape.lines[i] = (uint8_t)rows;
     }
-    shape.lines[3] = shape.lines[5] = 16;
+    shape.lines[5] = 16;
     if (rest_quads > 0) {
         shape.line_bytes[6] = (uint16_t)(4 * rest_quads);
         shape.lines[7] = (uint8_t)rest_quads;
@@ -41,38 +42,58 @@ static inline void mq8_begin(int32_t rows, int32_t rest_quads) {
 }
 static inline void mq8_end(void) { _tile_release(); }
 
-/* Registers have to be constants. */
-#define BY_SLOT(slot, zero, one)                                                                   \
+/* Registers have to be constants, so `slot`, which of the sums, is one. */
+#define MQ8_INLINE static inline __attribute__((always_inline))
+#define BY_SLOT(slot, of_register)                                                                 \
     do {                                                                                           \
         if ((slot) == 0)                                                                           \
-            zero;                                                                                  \
+            of_register(0);                                                                        \
+        else if ((slot) == 1)                                                                      \
+            of_register(1);                                                                        \
+        else if ((slot) == 2)                                                                      \
+            of_register(2);                                                                        \
         else                                                                                       \
-            one;                                                                                   \
+            of_register(3);                                                                        \
     } while (0)
-#define MQ8_INLINE static inline __attribute__((always_inline))
 
-MQ8_INLINE void mq8_clear(const int slot) { BY_SLOT(slot, _tile_zero(0), _tile_zero(1)); }
-/* 64 inputs of the rows and their weights for 16 columns; `turn` is 0 and 1 by turns. */
-MQ8_INLINE void mq8_add(const int slot, const int turn, const int8_t *x, const int8_t *w) {
-    if (turn == 0) {
-        _tile_loadd(2, x, 64);
-        _tile_loadd(3, w, 64);
-        BY_SLOT(slot, _tile_dpbssd(0, 2, 3), _tile_dpbssd(1, 2, 3));
-    } else {
+MQ8_INLINE void mq8_clear(const int slot) { BY_SLOT(slot, _tile_zero); }
+
+/* 64 inputs of the rows of `block`, which is 0, or 1 where no quads are left. */
+MQ8_INLINE void mq8_load_inputs(const int block, const int8_t *x) {
+    if (block == 0)
         _tile_loadd(4, x, 64);
-        _tile_loadd(5, w, 64);
-        BY_SLOT(slot, _tile_dpbssd(0, 4, 5), _tile_dpbssd(1, 4, 5));
-    }
+    else
+        _tile_loadd(6, x, 64);
 }
-/* What is left behind them. */
+/* Their weights for 16 columns. */
+MQ8_INLINE void mq8_load_weights(const int8_t *w) { _tile_loadd(5, w, 64); }
+
+/* Adds products of what was loaded last. */
+#define ADD_FIRST(sums) _tile_dpbssd(sums, 4, 5)
+#define ADD_SECOND(sums) _tile_dpbssd(sums, 6, 5)
+MQ8_INLINE void mq8_add(const int slot, const int block) {
+    if (block == 0)
+        BY_SLOT(slot, ADD_FIRST);
+    else
+        BY_SLOT(slot, ADD_SECOND);
+}
+
+/* Adds those of the inputs that are left. */
+#define ADD_REST(sums) _tile_dpbssd(sums, 6, 7)
 MQ8_INLINE void mq8_add_rest(const int slot, const int8_t *x, const int8_t *w) {
     _tile_loadd(6, x, 64);
     _tile_loadd(7, w, 64);
-    BY_SLOT(slot, _tile_dpbssd(0, 6, 7), _tile_dpbssd(1, 6, 7));
+    BY_SLOT(slot, ADD_REST);
 }
+
 /* To sums[rows][16]. */
-MQ8_INLINE void mq8_store(const int slot, int32_t *sums) {
-    BY_SLOT(slot, _tile_stored(0, sums, 64), _tile_stored(1, sums, 64));
-}
+#define STORE(register) _tile_stored(register, sums, 64)
+MQ8_INLINE void mq8_store(const int slot, int32_t *sums) { BY_SLOT(slot, STORE); }
+
+#undef ADD_FIRST
+#undef ADD_SECOND
+#undef ADD_REST
+#undef STORE
+#undef BY_SLOT
 
 #endif

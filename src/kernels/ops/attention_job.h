@@ -15,9 +15,6 @@
 
 #define KV_BLOCK KERNELS_KV_BLOCK
 #define CHAINS 4
-/* 16-channel pieces of values that are summed together: enough chains to hide the latency of a
- * multiply-add, and weights that are fetched half as often. */
-#define VALUE_PIECES (TILE_BUDGET >= 24 ? 2 : 1)
 
 typedef struct {
     float *out;
@@ -81,6 +78,41 @@ INLINE vf32 kv_load(const int32_t kv_dtype, const void *numbers, int64_t n) {
     if (kv_dtype == KERNELS_DTYPE_F32)
         return vf32_load((const float *)numbers + n);
     return vf32_load_bf16((const uint16_t *)numbers + n);
+}
+
+/* Numbers n … n + 31 as two vectors, in the order that costs least: of bf16 the even and the odd
+ * ones, which kv_in_order puts right behind the arithmetic. */
+INLINE void kv_load_two(const int32_t kv_dtype, const void *numbers, int64_t n, vf32 *two) {
+    if (kv_dtype == KERNELS_DTYPE_F32) {
+        two[0] = vf32_load((const float *)numbers + n);
+        two[1] = vf32_load((const float *)numbers + n + 16);
+        return;
+    }
+    const vi32 pairs = vi32_load((const uint16_t *)numbers + n);
+    two[0] = vf32_from_bits(vi32_shl16(pairs));
+    two[1] = vf32_from_bits(vi32_and(pairs, vi32_set1((int32_t)0xffff0000)));
+}
+
+INLINE void kv_in_order(const int32_t kv_dtype, vf32 *two) {
+    if (kv_dtype == KERNELS_DTYPE_F32)
+        return;
+    const vf32 low = vf32_zip_low(two[0], two[1]);
+    two[1] = vf32_zip_high(two[0], two[1]);
+    two[0] = low;
+}
+
+/* Numbers n … n + 16·vecs - 1, two vectors at a time in kv_load_two's order. */
+INLINE void kv_load_vecs(const int32_t kv_dtype, const void *numbers, int64_t n, vf32 *loaded,
+                         const int32_t vecs) {
+    UNROLL for (int32_t v = 0; v + 1 < vecs; v += 2) {
+        kv_load_two(kv_dtype, numbers, n + 16 * v, loaded + v);
+    }
+    if (vecs % 2 == 1)
+        loaded[vecs - 1] = kv_load(kv_dtype, numbers, n + 16 * (vecs - 1));
+}
+
+INLINE void kv_vecs_in_order(const int32_t kv_dtype, vf32 *loaded, const int32_t vecs) {
+    UNROLL for (int32_t v = 0; v + 1 < vecs; v += 2) { kv_in_order(kv_dtype, loaded + v); }
 }
 
 /* Scores of one row become weights exp(s - max) from its window's start on; returns 1 / their sum.

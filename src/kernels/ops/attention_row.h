@@ -19,6 +19,9 @@ typedef float head_chains[CHANNELS_PER_PASS / 16][CHAINS][16];
 /* Heads with the same keys, and with the same values, whose sums stay in registers. */
 #define SHARED_KEY_HEADS (TILE_BUDGET / 2 < TILE_ROWS ? TILE_BUDGET / 2 : TILE_ROWS)
 #define SHARED_VALUE_HEADS (TILE_BUDGET / CHAINS)
+/* 16-channel pieces of values that are summed together: enough chains to hide the latency of a
+ * multiply-add, and weights that are fetched half as often. */
+#define VALUE_PIECES (TILE_BUDGET >= 24 ? 2 : 1)
 
 /* What is fetched ahead in one go: two lines. */
 #define AHEAD_BYTES (2 * LINE_BYTES)

@@ -7,45 +7,70 @@
 
 #include "attention_job.h"
 
-/* scores[r][0 … 16·halves-1] = q[r] · keys of one block, `vecs` halves at once. */
-INLINE void score_halves(const int32_t kv_dtype, float *scores, int64_t stride, const float *q,
-                         int64_t ldq, const void *keys, int32_t d_head, const int32_t rows,
-                         const int32_t halves, const int32_t vecs) {
-    UNROLL for (int32_t half = 0; half < halves; half += vecs) {
-        vf32 acc[TILE_ROWS][2];
+/* Vectors of 16 tokens whose scores are computed together: two blocks, or less where fewer sums
+ * stay in registers. */
+#define SCORE_VECS(rows) TILE_VECS(rows, TILE_BUDGET)
+/* Pieces of 16 channels whose values are summed together: then each chain is a matrix product. */
+#define VALUE_PIECES_MAX (TILE_BUDGET >= 24 ? 4 : 1)
+
+/* scores[r][0 … 16·vecs-1] = q[r] · keys of up to two blocks; those of the first begin at keys[0].
+ */
+INLINE void score_vecs(const int32_t kv_dtype, float *scores, int64_t stride, const float *q,
+                       int64_t ldq, const void *const *keys, int32_t d_head, const int32_t rows,
+                       const int32_t vecs) {
+    const int32_t first_vecs = vecs < 2 ? vecs : 2;
+    vf32 acc[TILE_ROWS][4];
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_zero(); }
+    }
+    for (int32_t c = 0; c < d_head; c++) {
+        vf32 key[4];
+        kv_load_vecs(kv_dtype, keys[0], c * KV_BLOCK, key, first_vecs);
+        kv_load_vecs(kv_dtype, keys[1], c * KV_BLOCK, key + 2, vecs - first_vecs);
         UNROLL for (int32_t r = 0; r < rows; r++) {
-            UNROLL for (int32_t v = 0; v < vecs; v++) { acc[r][v] = vf32_zero(); }
-        }
-        for (int32_t c = 0; c < d_head; c++) {
-            vf32 key[2];
+            vf32 qr = vf32_set1(q[r * ldq + c]);
             UNROLL for (int32_t v = 0; v < vecs; v++) {
-                key[v] = kv_load(kv_dtype, keys, c * KV_BLOCK + 16 * (half + v));
-            }
-            UNROLL for (int32_t r = 0; r < rows; r++) {
-                vf32 qr = vf32_set1(q[r * ldq + c]);
-                UNROLL for (int32_t v = 0; v < vecs; v++) {
-                    acc[r][v] = vf32_fma(qr, key[v], acc[r][v]);
-                }
+                acc[r][v] = vf32_fma(qr, key[v], acc[r][v]);
             }
         }
-        UNROLL for (int32_t r = 0; r < rows; r++) {
-            UNROLL for (int32_t v = 0; v < vecs; v++) {
-                vf32_store(scores + r * stride + 16 * (half + v), acc[r][v]);
-            }
+    }
+    UNROLL for (int32_t r = 0; r < rows; r++) {
+        kv_vecs_in_order(kv_dtype, acc[r], vecs);
+        UNROLL for (int32_t v = 0; v < vecs; v++) {
+            vf32_store(scores + r * stride + 16 * v, acc[r][v]);
         }
     }
 }
 
-/* Scores of the first `n_tokens` keys of one block and, up to a multiple of 16, of what is behind.
- */
-INLINE void score_block(const int32_t kv_dtype, float *scores, int64_t stride, const float *q,
-                        int64_t ldq, const void *keys, int32_t d_head, int32_t n_tokens,
+/* Scores of the tile's rows with all keys that any of them attends to and, up to whole vectors,
+ * with what lies around these. */
+INLINE void attend_keys(const int32_t kv_dtype, const attention_job *job,
+                        const attention_tile *tile, int32_t head, float *scores,
                         const int32_t rows) {
-    if (n_tokens > 16)
-        score_halves(kv_dtype, scores, stride, q, ldq, keys, d_head, rows, 2,
-                     rows * 2 <= TILE_BUDGET ? 2 : 1);
-    else
-        score_halves(kv_dtype, scores, stride, q, ldq, keys, d_head, rows, 1, 1);
+    const int64_t stride = job->scratch_stride;
+    const float *q = job->q + tile->row * job->ldq + (int64_t)head * job->d_head;
+    const int32_t kv_head = kv_head_of(job, head), last = tile->position + rows - 1;
+    int32_t vecs;
+    for (int32_t t = block_start(window_start(job, tile->position)); t <= last; t += 16 * vecs) {
+        const int32_t left = (last - t) / 16 + 1, block = t / KV_BLOCK;
+        vecs = left < SCORE_VECS(rows) ? left : SCORE_VECS(rows);
+        const void *keys[2] = {numbers_from(
+            kv_dtype, keys_of(kv_dtype, job, tile->blocks[block], kv_head), t % KV_BLOCK)};
+        if (vecs > 2)
+            keys[1] = keys_of(kv_dtype, job, tile->blocks[block + 1], kv_head);
+#define VECS_CASE(n)                                                                               \
+    case n:                                                                                        \
+        if (n <= SCORE_VECS(rows))                                                                 \
+            score_vecs(kv_dtype, scores + t, stride, q, job->ldq, keys, job->d_head, rows, n);     \
+        break;
+        switch (vecs) {
+            VECS_CASE(1)
+            VECS_CASE(2)
+            VECS_CASE(3)
+            VECS_CASE(4)
+        }
+#undef VECS_CASE
+    }
 }
 
 /* The 16 scores from position t on that a row attends to; the lowest number in place of the others.
@@ -100,7 +125,7 @@ INLINE void softmax_rows(const attention_job *job, float *scores, int32_t positi
 
 /* Chains of `pieces` × 16 value channels over positions begin … end - 1, of which each row takes
  * its own. Where they cannot lie before a window, is_in_window says so. */
-INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES][CHAINS],
+INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES_MAX][CHAINS],
                        const attention_job *job, const attention_tile *tile, int32_t kv_head,
                        int32_t channel, int32_t begin, int32_t end, const float *weights,
                        const bool is_in_window, const int32_t rows, const int32_t pieces,
@@ -110,10 +135,8 @@ INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES][CHAINS]
         const void *values = numbers_from(
             kv_dtype, values_of(kv_dtype, job, tile->blocks[t / KV_BLOCK], kv_head), channel);
         UNROLL for (int32_t c = 0; c < wide; c++) {
-            vf32 value[VALUE_PIECES];
-            UNROLL for (int32_t p = 0; p < pieces; p++) {
-                value[p] = kv_load(kv_dtype, values, (t % KV_BLOCK + c) * d_pad + 16 * p);
-            }
+            vf32 value[VALUE_PIECES_MAX];
+            kv_load_vecs(kv_dtype, values, (t % KV_BLOCK + c) * d_pad, value, pieces);
             UNROLL for (int32_t r = 0; r < rows; r++) {
                 const int32_t own = tile->position + r;
                 if (t + c <= own && (is_in_window || t + c >= window_start(job, own))) {
@@ -132,7 +155,7 @@ INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES][CHAINS]
  * from `shared` to `shared_end` belong to every row, those around them only to some. As many chains
  * run side by side as fit into registers; pieces come first, since they share a row's weight.
  */
-INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES][CHAINS][16],
+INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES_MAX][CHAINS][16],
                          const attention_job *job, const attention_tile *tile, int32_t kv_head,
                          int32_t channel, const float *weights, const int32_t rows,
                          const int32_t pieces) {
@@ -146,7 +169,7 @@ INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES][
         shared = shared_end = (n + CHAINS - 1) / CHAINS * CHAINS;
     const int64_t d_pad = value_numbers(job->d_head);
     for (int32_t chain = 0; chain < CHAINS; chain += wide) {
-        vf32 acc[TILE_ROWS][VALUE_PIECES][CHAINS];
+        vf32 acc[TILE_ROWS][VALUE_PIECES_MAX][CHAINS];
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t p = 0; p < pieces; p++) {
                 UNROLL for (int32_t c = 0; c < wide; c++) { acc[r][p][c] = vf32_zero(); }
@@ -162,10 +185,8 @@ INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES][
             const int32_t first = start < shared ? shared - start : 0;
             for (int32_t t = first + chain; t < count; t += CHAINS) {
                 UNROLL for (int32_t c = 0; c < wide; c++) {
-                    vf32 value[VALUE_PIECES];
-                    UNROLL for (int32_t p = 0; p < pieces; p++) {
-                        value[p] = kv_load(kv_dtype, values, (t + c) * d_pad + 16 * p);
-                    }
+                    vf32 value[VALUE_PIECES_MAX];
+                    kv_load_vecs(kv_dtype, values, (t + c) * d_pad, value, pieces);
                     UNROLL for (int32_t r = 0; r < rows; r++) {
                         vf32 w = vf32_set1(weights[r * job->scratch_stride + start + t + c]);
                         UNROLL for (int32_t p = 0; p < pieces; p++) {
@@ -192,36 +213,42 @@ INLINE void attend_values(const int32_t kv_dtype, const attention_job *job,
                           const attention_tile *tile, int32_t head, int32_t channel,
                           const float *weights, const float *inverse, const int32_t rows,
                           const int32_t pieces) {
-    float partial[TILE_ROWS][VALUE_PIECES][CHAINS][16];
+    float partial[TILE_ROWS][VALUE_PIECES_MAX][CHAINS][16];
     value_chains(kv_dtype, partial, job, tile, kv_head_of(job, head), channel, weights, rows,
                  pieces);
     for (int32_t r = 0; r < rows; r++) {
         float *out = job->out + (tile->row + r) * job->ldo + head * job->d_head + channel;
-        for (int32_t p = 0; p < pieces; p++) {
-            const vf32 sum = sum_chains(partial[r][p]);
+        vf32 sum[VALUE_PIECES_MAX];
+        UNROLL for (int32_t p = 0; p < pieces; p++) {
+            sum[p] = vf32_mul(sum_chains(partial[r][p]), vf32_set1(inverse[r]));
+        }
+        kv_vecs_in_order(kv_dtype, sum, pieces);
+        UNROLL for (int32_t p = 0; p < pieces; p++) {
             const int32_t left = job->d_head - channel - 16 * p;
-            vf32_store_n(out + 16 * p, vf32_mul(sum, vf32_set1(inverse[r])), left < 16 ? left : 16);
+            vf32_store_n(out + 16 * p, sum[p], left < 16 ? left : 16);
         }
     }
 }
 
 INLINE void attend(const int32_t kv_dtype, const attention_job *job, const attention_tile *tile,
                    int32_t head, float *weights, const int32_t rows) {
-    const int64_t stride = job->scratch_stride;
-    const int32_t kv_head = kv_head_of(job, head);
-    const float *q = job->q + tile->row * job->ldq + (int64_t)head * job->d_head;
-    const int32_t last = tile->position + rows - 1;
-    for (int32_t t = block_start(window_start(job, tile->position)); t <= last; t += KV_BLOCK)
-        score_block(kv_dtype, weights + t, stride, q, job->ldq,
-                    keys_of(kv_dtype, job, tile->blocks[t / KV_BLOCK], kv_head), job->d_head,
-                    last - t + 1, rows);
+    attend_keys(kv_dtype, job, tile, head, weights, rows);
     float inverse[TILE_ROWS];
     softmax_rows(job, weights, tile->position, inverse, rows);
-    int32_t channel = 0;
-    for (; channel + 16 * (VALUE_PIECES - 1) < job->d_head; channel += 16 * VALUE_PIECES)
-        attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, VALUE_PIECES);
-    if (channel < job->d_head)
-        attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, 1);
+    for (int32_t channel = 0; channel < job->d_head;) {
+        const int32_t pieces = (job->d_head - channel + 15) / 16;
+#define PIECES(n)                                                                                  \
+    attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, n);                  \
+    channel += 16 * n
+        if (VALUE_PIECES_MAX >= 4 && pieces >= 4) {
+            PIECES(4);
+        } else if (VALUE_PIECES_MAX >= 2 && pieces >= 2) {
+            PIECES(2);
+        } else {
+            PIECES(1);
+        }
+#undef PIECES
+    }
 }
 
 #endif

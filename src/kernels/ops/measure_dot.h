@@ -21,36 +21,35 @@ typedef struct {
 
 #ifdef HAS_MATRIX_DOT
 
-#define DOT_ROWS INT8_BLOCK_ROWS
-#define DOT_VECS 1
+#define DOT_ROWS (PATCH_SIDE * INT8_BLOCK_ROWS)
+#define DOT_VECS PATCH_SIDE
+
+static matrix_patch dot_patch(const dot_job *job, float *out) {
+    return (matrix_patch){.x = job->inputs, .panel = job->panel, .out = out, .n_rows = DOT_ROWS};
+}
 
 static vf32 dot_alone(const dot_job *job) {
-    const int8_block *x = job->inputs;
-    const int8_t *weights = (const int8_t *)job->panel + INT8_SCALES_BYTES;
-    mq8_begin(DOT_ROWS, 0);
+    const matrix_patch patch = dot_patch(job, NULL);
+    next_part none = {0};
+    mq8_begin(INT8_BLOCK_ROWS, 0);
     for (int64_t i = 0; i < job->iterations; i++) {
-        UNROLL for (int32_t g = 0; g < DOT_GROUPS; g++) {
-            mq8_clear(g % 2);
-            UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
-                mq8_add(g % 2, slice % 2, x[g].slices[slice][0],
-                        weights + g * INT8_GROUP_BYTES + slice * INT8_SLICE_BYTES);
-            }
-        }
+        for (int32_t g = 0; g < DOT_GROUPS; g++)
+            matrix_dot(&patch, DOT_GROUPS * INT8_GROUP, g, &none, PATCH_SIDE, PATCH_SIDE);
     }
     mq8_end();
     return vf32_zero();
 }
 
 static vf32 dot_with_scales(const dot_job *job) {
-    matrix_tile tile = {.x = job->inputs, .panel = job->panel, .k = DOT_GROUPS * INT8_GROUP};
-    vf32 sum = vf32_zero(), chain[DOT_ROWS];
-    mq8_begin(DOT_ROWS, 0);
-    for (int64_t i = 0; i < job->iterations; i++) {
-        matrix_sums(chain, &tile, DOT_ROWS);
-        UNROLL for (int32_t r = 0; r < DOT_ROWS; r++) { sum = vf32_add(sum, chain[r]); }
-    }
+    float out[DOT_ROWS * KERNELS_PANEL] = {0};
+    const matmul_job product = {.k = DOT_GROUPS * INT8_GROUP, .ldo = KERNELS_PANEL};
+    const matrix_patch patch = dot_patch(job, out);
+    next_part none = {0};
+    mq8_begin(INT8_BLOCK_ROWS, 0);
+    for (int64_t i = 0; i < job->iterations; i++)
+        matrix_product(&product, &patch, &none, INT8_BLOCK_ROWS, PATCH_SIDE, PATCH_SIDE);
     mq8_end();
-    return sum;
+    return vf32_load(out);
 }
 
 #else
@@ -112,7 +111,7 @@ static void dot_units(const void *context, int64_t begin, int64_t end, int32_t t
 /* One unit per thread: a tile's products of DOT_GROUPS groups per iteration. */
 static kernels_measure_dot_fn FN(measure_dot);
 static double FN(measure_dot)(int64_t iterations, int32_t has_scales) {
-    _Alignas(64) char inputs[DOT_GROUPS * INT8_BLOCK_ROWS * sizeof(int8_numbers)] = {0};
+    _Alignas(64) char inputs[DOT_GROUPS * DOT_ROWS * sizeof(int8_numbers)] = {0};
     _Alignas(64) char panel[DOT_GROUPS * INT8_GROUP_BYTES] = {0};
     float sums[KERNELS_THREADS_MAX * 16];
     dot_job job = {iterations, has_scales != 0, inputs, panel, sums};
