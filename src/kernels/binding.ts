@@ -120,6 +120,7 @@ export const kernelSymbols: Readonly<Record<string, FFIFunction>> = {
 	uniform: returns(f64, i64, i32, i32),
 	measure_read: returns(f32, pointer, i64),
 	measure_fma: returns(f64, i64),
+	measure_tile: returns(f64, i64),
 	measure_dot: returns(f64, i64, i32),
 }
 
@@ -328,6 +329,7 @@ export interface Kernels {
 	uniform(seed: number, choice: number, counter: number): number
 	measureRead(buffer: Address, bytes: number): number
 	measureFma(iterations: number): number
+	measureTile(iterations: number): number
 	measureDot(iterations: number, hasScales: number): number
 }
 

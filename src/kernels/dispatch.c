@@ -258,6 +258,7 @@ float kernels_measure_read(const void *buffer, int64_t bytes) {
     return active->table->measure_read(buffer, bytes);
 }
 double kernels_measure_fma(int64_t iterations) { return active->table->measure_fma(iterations); }
+double kernels_measure_tile(int64_t iterations) { return active->table->measure_tile(iterations); }
 double kernels_measure_dot(int64_t iterations, int32_t has_scales) {
     return active->table->measure_dot(iterations, has_scales);
 }

@@ -25,6 +25,7 @@ typedef struct {
     kernels_sample_fn *sample;
     kernels_measure_read_fn *measure_read;
     kernels_measure_fma_fn *measure_fma;
+    kernels_measure_tile_fn *measure_tile;
     kernels_measure_dot_fn *measure_dot;
 } kernel_table;
 

@@ -290,6 +290,9 @@ KERNELS_API kernels_measure_read_fn kernels_measure_read;
  * done by all threads together (2 per lane and FMA). */
 typedef double kernels_measure_fma_fn(int64_t iterations);
 KERNELS_API kernels_measure_fma_fn kernels_measure_fma;
+/* The same, of iterations tiles of kernels_matmul whose numbers, f32, lie in the first cache. */
+typedef double kernels_measure_tile_fn(int64_t iterations);
+KERNELS_API kernels_measure_tile_fn kernels_measure_tile;
 /* 8-bit multiply-adds of iterations × some groups of 256 inputs on every pool thread, in registers
  * and the first cache; with has_scales != 0 each group ends as in kernels_matmul. Returns how many
  * all threads did together. */

@@ -42,5 +42,6 @@ const kernel_table GLUE(kernel_table, ISA) = {
     .sample = FN(sample),
     .measure_read = FN(measure_read),
     .measure_fma = FN(measure_fma),
+    .measure_tile = FN(measure_tile),
     .measure_dot = FN(measure_dot),
 };

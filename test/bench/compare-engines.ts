@@ -6,9 +6,9 @@ import { type ComparedModel, ggufPath, loadCompared } from './compared-models.ts
 import { runLlamaBench } from './llama-bench.ts'
 import { peakDots } from './machine-limits.ts'
 import { addRatio } from './peer.ts'
-import { type PromptProducts, promptProducts } from './prompt-products.ts'
+import { boundedSpeed, type PromptProducts, promptProducts } from './prompt-products.ts'
 import { type PythonPeer, startPythonPeer } from './python-peer.ts'
-import { meanSeconds, meanUntil } from './statistics.ts'
+import { meanUntil } from './statistics.ts'
 
 const PROMPT_TOKENS = 128
 const DECODE_TOKENS = 64
@@ -103,7 +103,10 @@ async function byTurns(
 		await Bun.sleep(SPIN_MS)
 		const speeds = ourSpeeds(side, bench.sampleSeconds)
 		ours.push(speeds)
-		if (side.products) promptBounds.push(promptBound(bench, side.products, speeds.prompt))
+		if (side.products) {
+			const limit = peakDots(bench.kernels, bench.sampleSeconds, 1)
+			promptBounds.push(boundedSpeed(bench, side.products, speeds.prompt, limit))
+		}
 	}
 	const add = (work: string, key: keyof Speeds) => {
 		if (theirs.some((speeds) => speeds[key] === null)) return
@@ -121,18 +124,6 @@ async function byTurns(
 		unit: '×',
 		samples: promptBounds.map((bound, round) => bound / theirs[round]!.prompt),
 	})
-}
-
-/** Tokens a second of 8-bit prompts if products ran at the machine's limit, and the rest as it does. */
-function promptBound(
-	{ kernels, sampleSeconds }: Bench,
-	products: PromptProducts,
-	speed: number,
-): number {
-	products.run()
-	const seconds = meanSeconds(sampleSeconds, products.run)
-	const limit = products.multiplyAdds / peakDots(kernels, sampleSeconds, 1)
-	return PROMPT_TOKENS / (PROMPT_TOKENS / speed - seconds + limit)
 }
 
 /** Each once before, to warm up, then for a while, as the others do. */

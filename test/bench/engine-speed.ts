@@ -1,14 +1,22 @@
 /** The engine in this process: decoding, prefill and batches, each beside its limit. */
 import type { Dtype } from '../../src/model/model-config.ts'
-import { type Bench, loadModel, type ModelName, roundsOf } from './bench-context.ts'
+import {
+	type Bench,
+	type BenchModel,
+	loadModel,
+	type ModelName,
+	roundsOf,
+} from './bench-context.ts'
 import { BenchRunner, DECODE_TOKENS } from './bench-runner.ts'
 import {
 	peakFlops,
+	peakTileFlops,
 	readBandwidth,
 	threadsText,
 	type WeightRegion,
 	weightRegion,
 } from './machine-limits.ts'
+import { boundedSpeed, promptProducts } from './prompt-products.ts'
 import { multipliedParameters } from './reference-models.ts'
 import type { Goal } from './report.ts'
 import { meanUntil } from './statistics.ts'
@@ -30,6 +38,7 @@ interface Subject {
 	/** Has KV blocks for one context, all of them used before: memory of a server that has run a while. */
 	readonly reader: BenchRunner
 	readonly region: WeightRegion
+	readonly model: BenchModel
 }
 
 /** What is measured of a model. */
@@ -50,7 +59,8 @@ export async function measureEngine(bench: Bench): Promise<void> {
 			const model = loadModel(bench, name, dtype)
 			const runner = new BenchRunner(bench.kernels, model)
 			const reader = new BenchRunner(bench.kernels, model, { kvBytesMax: 0 })
-			subjects.push({ name, dtype, runner, reader, region: weightRegion(bench.kernels, model) })
+			const region = weightRegion(bench.kernels, model)
+			subjects.push({ name, dtype, runner, reader, region, model })
 		}
 		for (const threads of plan.threads) {
 			bench.kernels.threadsSet(threads)
@@ -145,6 +155,28 @@ async function measurePrefill(bench: Bench, subject: Subject, tokens: number): P
 		unit: '×',
 		samples: shares.map((share) => share * done),
 	})
+	if (hasGoal)
+		await measurePrefillBound(bench, subject, tokens, `${name}, at most, of peak`, 2 * counted)
+}
+
+/** What share of the peak a prompt would have if its products met their numbers in the first cache, and the rest were as it is. */
+async function measurePrefillBound(
+	bench: Bench,
+	{ name: model, reader, model: loaded }: Subject,
+	tokens: number,
+	name: string,
+	flopsPerToken: number,
+): Promise<void> {
+	const { kernels, sampleSeconds } = bench
+	const products = promptProducts(kernels, loaded, tokens)
+	const samples: number[] = []
+	for await (const _ of roundsOf(bench)) {
+		const peak = peakFlops(kernels, sampleSeconds / 2)
+		const speed = tokens / meanUntil(sampleSeconds, () => reader.prefill(tokens))
+		const limit = peakTileFlops(kernels, sampleSeconds / 2) / 2
+		samples.push((boundedSpeed(bench, products, speed, limit) * flopsPerToken) / peak)
+	}
+	bench.report.add({ subject: model, name, unit: '×', samples })
 }
 
 /** Multiply-adds a token: behind the keys and values of the last layer only the last token goes on. */

@@ -10,8 +10,10 @@
 /* Vectors of 16 tokens whose scores are computed together: two blocks, or less where fewer sums
  * stay in registers. */
 #define SCORE_VECS(rows) TILE_VECS(rows, TILE_BUDGET)
-/* Pieces of 16 channels whose values are summed together: then each chain is a matrix product. */
-#define VALUE_PIECES_MAX (TILE_BUDGET >= 24 ? 4 : 1)
+/* Pieces of 16 channels whose values are summed together, where so many sums stay in registers:
+ * then each chain is a matrix product. */
+#define VALUE_PIECES_MAX 4
+#define SUMS_PIECES (TILE_BUDGET >= VALUE_PIECES_MAX * TILE_ROWS)
 
 /* scores[r][0 … 16·vecs-1] = q[r] · keys of up to two blocks; those of the first begin at keys[0].
  */
@@ -236,18 +238,19 @@ INLINE void attend(const int32_t kv_dtype, const attention_job *job, const atten
     float inverse[TILE_ROWS];
     softmax_rows(job, weights, tile->position, inverse, rows);
     for (int32_t channel = 0; channel < job->d_head;) {
-        const int32_t pieces = (job->d_head - channel + 15) / 16;
-#define PIECES(n)                                                                                  \
-    attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, n);                  \
-    channel += 16 * n
-        if (VALUE_PIECES_MAX >= 4 && pieces >= 4) {
-            PIECES(4);
-        } else if (VALUE_PIECES_MAX >= 2 && pieces >= 2) {
-            PIECES(2);
-        } else {
-            PIECES(1);
+        const int32_t left = (job->d_head - channel + 15) / 16;
+        const int32_t pieces = left == 1 || !SUMS_PIECES ? 1 : left < VALUE_PIECES_MAX ? 2 : 4;
+        switch (pieces) {
+        case 4:
+            attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, 4);
+            break;
+        case 2:
+            attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, 2);
+            break;
+        default:
+            attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, 1);
         }
-#undef PIECES
+        channel += 16 * pieces;
     }
 }
 

@@ -2,7 +2,7 @@
 #ifndef ALPHA_OPS_MEASURE_H
 #define ALPHA_OPS_MEASURE_H
 
-#include "common.h"
+#include "matmul_float.h"
 
 #define READ_UNIT 65536
 
@@ -76,6 +76,47 @@ static double FN(measure_fma)(int64_t iterations) {
     fma_job job = {iterations, values};
     pool_run(fma_units, &job, pool_threads(), 1);
     return (double)pool_threads() * (double)iterations * 24 * 16 * 2;
+}
+
+#define MEASURED_K 64
+
+typedef struct {
+    int64_t iterations;
+    const float *x;     /* [TILE_ROWS][MEASURED_K] */
+    const float *panel; /* [MEASURED_K][KERNELS_PANEL] */
+} product_job;
+
+static void product_units(const void *context, int64_t begin, int64_t end, int32_t thread) {
+    (void)thread;
+    const product_job *job = context;
+    _Alignas(64) float out[TILE_ROWS * KERNELS_PANEL];
+    const tile_job tile = {
+        .x = job->x,
+        .ldx = MEASURED_K,
+        .panel = (const char *)job->panel,
+        .k = MEASURED_K,
+        .n_vecs = KERNELS_PANEL / 16,
+        .out = out,
+        .ldo = KERNELS_PANEL,
+    };
+    for (int64_t i = 0; i < (end - begin) * job->iterations; i++) {
+        matmul_rows_any(&tile, KERNELS_DTYPE_F32, TILE_ROWS);
+        /* The next tile is another one, for all that the compiler knows. */
+        __asm__ volatile("" ::: "memory");
+    }
+}
+
+/* One unit per thread. */
+static kernels_measure_tile_fn FN(measure_tile);
+static double FN(measure_tile)(int64_t iterations) {
+    _Alignas(64) float x[TILE_ROWS * MEASURED_K], panel[MEASURED_K * KERNELS_PANEL];
+    for (int32_t i = 0; i < TILE_ROWS * MEASURED_K; i++)
+        x[i] = (float)(i % 7) / 7;
+    for (int32_t i = 0; i < MEASURED_K * KERNELS_PANEL; i++)
+        panel[i] = (float)(i % 11) / 11;
+    product_job job = {iterations, x, panel};
+    pool_run(product_units, &job, pool_threads(), 1);
+    return (double)pool_threads() * (double)iterations * TILE_ROWS * MEASURED_K * KERNELS_PANEL * 2;
 }
 
 #endif

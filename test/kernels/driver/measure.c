@@ -15,6 +15,8 @@ void measure_cases(void) {
                      1e-30);
     }
     kernels_threads_use(kernels_threads());
+    /* Tiles of six rows, 64 inputs and 64 columns. */
+    expect_close(kernels_measure_tile(5), 5.0 * 6 * 64 * 64 * 2 * kernels_threads(), 1e-30);
     /* Whole tiles of some rows and some vectors of 16 columns, 256 inputs each. */
     for (int32_t has_scales = 0; has_scales <= 1; has_scales++) {
         const double tiles = kernels_measure_dot(5, has_scales) / (5.0 * 16 * 256);
