@@ -145,7 +145,8 @@ KERNELS_API int32_t kernels_read_ggml(int32_t type, float *out, const uint8_t *i
 KERNELS_API int64_t kernels_matmul_scratch_bytes(int32_t dtype, int32_t m, int32_t k);
 /* out[m, n] = x[m, k] · w + bias[n], w packed, bias NULL = none. The chain of an element is
  * completed first, then the bias is added, then, when accumulate, the result to out. Columns
- * beyond n, up to the next multiple of 64, become zeros or stay as they were. */
+ * beyond n, up to the next multiple of 64, become zeros (NaN where inputs are not finite) or stay
+ * as they were. */
 typedef void kernels_matmul_fn(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
                                const void *w, const float *bias, int32_t m, int32_t k, int32_t n,
                                int32_t accumulate, void *scratch);

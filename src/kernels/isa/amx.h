@@ -8,7 +8,8 @@
  *   0 … 3  sums                           4 bytes for each row and column
  *   4, 6   64 inputs of one or two blocks 64 bytes for each row
  *   5      weights of 64 inputs           16 lines of a quad for each column
- *   6, 7   where inputs do not come in whole 64: the last ones and their weights
+ *   6, 7   where inputs do not come in whole 64, the last ones and their weights: then there is no
+ *          second block
  */
 #ifndef ALPHA_ISA_AMX_H
 #define ALPHA_ISA_AMX_H
@@ -69,8 +70,8 @@ MQ8_INLINE void mq8_load_inputs(const int block, const int8_t *x) {
 MQ8_INLINE void mq8_load_weights(const int8_t *w) { _tile_loadd(5, w, 64); }
 
 /* Adds products of what was loaded last. */
-#define ADD_FIRST(sums) _tile_dpbssd(sums, 4, 5)
-#define ADD_SECOND(sums) _tile_dpbssd(sums, 6, 5)
+#define ADD_FIRST(tile) _tile_dpbssd(tile, 4, 5)
+#define ADD_SECOND(tile) _tile_dpbssd(tile, 6, 5)
 MQ8_INLINE void mq8_add(const int slot, const int block) {
     if (block == 0)
         BY_SLOT(slot, ADD_FIRST);
@@ -79,7 +80,7 @@ MQ8_INLINE void mq8_add(const int slot, const int block) {
 }
 
 /* Adds those of the inputs that are left. */
-#define ADD_REST(sums) _tile_dpbssd(sums, 6, 7)
+#define ADD_REST(tile) _tile_dpbssd(tile, 6, 7)
 MQ8_INLINE void mq8_add_rest(const int slot, const int8_t *x, const int8_t *w) {
     _tile_loadd(6, x, 64);
     _tile_loadd(7, w, 64);
@@ -87,7 +88,7 @@ MQ8_INLINE void mq8_add_rest(const int slot, const int8_t *x, const int8_t *w) {
 }
 
 /* To sums[rows][16]. */
-#define STORE(register) _tile_stored(register, sums, 64)
+#define STORE(tile) _tile_stored(tile, sums, 64)
 MQ8_INLINE void mq8_store(const int slot, int32_t *sums) { BY_SLOT(slot, STORE); }
 
 #undef ADD_FIRST

@@ -81,7 +81,7 @@ INLINE vf32 kv_load(const int32_t kv_dtype, const void *numbers, int64_t n) {
 }
 
 /* Numbers n … n + 31 as two vectors, in the order that costs least: of bf16 the even and the odd
- * ones, which kv_in_order puts right behind the arithmetic. */
+ * ones. After the arithmetic kv_in_order restores their order. */
 INLINE void kv_load_two(const int32_t kv_dtype, const void *numbers, int64_t n, vf32 *two) {
     if (kv_dtype == KERNELS_DTYPE_F32) {
         two[0] = vf32_load((const float *)numbers + n);

@@ -12,11 +12,11 @@
 #define SCORE_VECS(rows) TILE_VECS(rows, TILE_BUDGET)
 /* Pieces of 16 channels whose values are summed together, where so many sums stay in registers:
  * then each chain is a matrix product. */
-#define VALUE_PIECES_MAX 4
-#define SUMS_PIECES (TILE_BUDGET >= VALUE_PIECES_MAX * TILE_ROWS)
+#define TILE_PIECES 4
+#define HAS_TILE_PIECES (TILE_BUDGET >= TILE_PIECES * TILE_ROWS)
 
-/* scores[r][0 … 16·vecs-1] = q[r] · keys of up to two blocks; those of the first begin at keys[0].
- */
+/* scores[r][0 … 16·vecs-1] = q[r] · keys of up to two blocks; those of the first begin at keys[0];
+ * keys[1] is read only if vecs > 2. */
 INLINE void score_vecs(const int32_t kv_dtype, float *scores, int64_t stride, const float *q,
                        int64_t ldq, const void *const *keys, int32_t d_head, const int32_t rows,
                        const int32_t vecs) {
@@ -127,7 +127,7 @@ INLINE void softmax_rows(const attention_job *job, float *scores, int32_t positi
 
 /* Chains of `pieces` × 16 value channels over positions begin … end - 1, of which each row takes
  * its own. Where they cannot lie before a window, is_in_window says so. */
-INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES_MAX][CHAINS],
+INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[TILE_PIECES][CHAINS],
                        const attention_job *job, const attention_tile *tile, int32_t kv_head,
                        int32_t channel, int32_t begin, int32_t end, const float *weights,
                        const bool is_in_window, const int32_t rows, const int32_t pieces,
@@ -137,7 +137,7 @@ INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES_MAX][CHA
         const void *values = numbers_from(
             kv_dtype, values_of(kv_dtype, job, tile->blocks[t / KV_BLOCK], kv_head), channel);
         UNROLL for (int32_t c = 0; c < wide; c++) {
-            vf32 value[VALUE_PIECES_MAX];
+            vf32 value[TILE_PIECES];
             kv_load_vecs(kv_dtype, values, (t % KV_BLOCK + c) * d_pad, value, pieces);
             UNROLL for (int32_t r = 0; r < rows; r++) {
                 const int32_t own = tile->position + r;
@@ -157,7 +157,7 @@ INLINE void value_edge(const int32_t kv_dtype, vf32 (*acc)[VALUE_PIECES_MAX][CHA
  * from `shared` to `shared_end` belong to every row, those around them only to some. As many chains
  * run side by side as fit into registers; pieces come first, since they share a row's weight.
  */
-INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES_MAX][CHAINS][16],
+INLINE void value_chains(const int32_t kv_dtype, float (*partial)[TILE_PIECES][CHAINS][16],
                          const attention_job *job, const attention_tile *tile, int32_t kv_head,
                          int32_t channel, const float *weights, const int32_t rows,
                          const int32_t pieces) {
@@ -171,7 +171,7 @@ INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES_M
         shared = shared_end = (n + CHAINS - 1) / CHAINS * CHAINS;
     const int64_t d_pad = value_numbers(job->d_head);
     for (int32_t chain = 0; chain < CHAINS; chain += wide) {
-        vf32 acc[TILE_ROWS][VALUE_PIECES_MAX][CHAINS];
+        vf32 acc[TILE_ROWS][TILE_PIECES][CHAINS];
         UNROLL for (int32_t r = 0; r < rows; r++) {
             UNROLL for (int32_t p = 0; p < pieces; p++) {
                 UNROLL for (int32_t c = 0; c < wide; c++) { acc[r][p][c] = vf32_zero(); }
@@ -187,7 +187,7 @@ INLINE void value_chains(const int32_t kv_dtype, float (*partial)[VALUE_PIECES_M
             const int32_t first = start < shared ? shared - start : 0;
             for (int32_t t = first + chain; t < count; t += CHAINS) {
                 UNROLL for (int32_t c = 0; c < wide; c++) {
-                    vf32 value[VALUE_PIECES_MAX];
+                    vf32 value[TILE_PIECES];
                     kv_load_vecs(kv_dtype, values, (t + c) * d_pad, value, pieces);
                     UNROLL for (int32_t r = 0; r < rows; r++) {
                         vf32 w = vf32_set1(weights[r * job->scratch_stride + start + t + c]);
@@ -215,12 +215,12 @@ INLINE void attend_values(const int32_t kv_dtype, const attention_job *job,
                           const attention_tile *tile, int32_t head, int32_t channel,
                           const float *weights, const float *inverse, const int32_t rows,
                           const int32_t pieces) {
-    float partial[TILE_ROWS][VALUE_PIECES_MAX][CHAINS][16];
+    float partial[TILE_ROWS][TILE_PIECES][CHAINS][16];
     value_chains(kv_dtype, partial, job, tile, kv_head_of(job, head), channel, weights, rows,
                  pieces);
     for (int32_t r = 0; r < rows; r++) {
         float *out = job->out + (tile->row + r) * job->ldo + head * job->d_head + channel;
-        vf32 sum[VALUE_PIECES_MAX];
+        vf32 sum[TILE_PIECES];
         UNROLL for (int32_t p = 0; p < pieces; p++) {
             sum[p] = vf32_mul(sum_chains(partial[r][p]), vf32_set1(inverse[r]));
         }
@@ -239,7 +239,7 @@ INLINE void attend(const int32_t kv_dtype, const attention_job *job, const atten
     softmax_rows(job, weights, tile->position, inverse, rows);
     for (int32_t channel = 0; channel < job->d_head;) {
         const int32_t left = (job->d_head - channel + 15) / 16;
-        const int32_t pieces = left == 1 || !SUMS_PIECES ? 1 : left < VALUE_PIECES_MAX ? 2 : 4;
+        const int32_t pieces = left == 1 || !HAS_TILE_PIECES ? 1 : left < 4 ? 2 : 4;
         switch (pieces) {
         case 4:
             attend_values(kv_dtype, job, tile, head, channel, weights, inverse, rows, 4);

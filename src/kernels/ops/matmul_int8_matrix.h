@@ -1,6 +1,6 @@
 /*
- * matmul_int8.h for processors with matrix registers: the integer sums of a group for 16 rows and
- * 16 columns at once, combined by the same chains.
+ * matmul_int8.h for processors with matrix registers: the integer sums of a group for up to two
+ * blocks of 16 rows and two vectors of 16 columns at once, combined by the same chains.
  */
 #ifndef ALPHA_OPS_MATMUL_INT8_MATRIX_H
 #define ALPHA_OPS_MATMUL_INT8_MATRIX_H
@@ -54,7 +54,7 @@ typedef struct {
     int32_t vec; /* of the panel's columns, the first */
     float *out;
     const float *bias; /* of its columns, NULL = none */
-    int32_t n_rows;    /* that count */
+    int32_t n_rows;    /* wanted from its first one on; can be more than it has */
 } matrix_patch;
 
 /* Of a patch's tiles: a group's sums, and what was summed of the groups before. */
@@ -77,7 +77,8 @@ INLINE void matrix_slice(const int8_t *x, int64_t block_bytes, const int8_t *w, 
     }
 }
 
-/* Starts on the sums of a patch's group, which stay in registers. */
+/* Starts on the sums of a patch's group, which stay in registers. Inputs that are not whole slices
+ * are for patches of one tile only. */
 INLINE void matrix_dot(const matrix_patch *patch, int32_t k, int32_t g, next_part *next,
                        const int32_t n_blocks, const int32_t n_vecs) {
     const int8_block *x = patch->x + g;
@@ -181,7 +182,8 @@ static void matrix_panel(const matmul_job *job, int64_t index, int32_t row, int3
     const int32_t behind = n_rows % (SIDE * BLOCK);
     const int32_t paired = rest_quads > 0 ? 0 : behind > BLOCK ? n_rows : n_rows - behind;
     const int32_t left = (n_rows - paired) % BLOCK;
-    /* Registers of half as many rows take half of the time. */
+    /* Registers of half as many rows take half of the time; as the second of a pair, a whole block
+     * takes less. */
     const int32_t halved = left <= BLOCK / 2 ? left : 0, single = n_rows - paired - halved;
     if (paired + single > 0)
         mq8_begin(BLOCK, rest_quads);

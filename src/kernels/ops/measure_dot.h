@@ -14,7 +14,7 @@
 typedef struct {
     int64_t iterations;
     bool has_scales;
-    const void *inputs; /* groups of a tile's rows */
+    const void *inputs; /* groups of DOT_ROWS rows */
     const char *panel;
     float *sums; /* 16 per unit */
 } dot_job;
@@ -108,7 +108,7 @@ static void dot_units(const void *context, int64_t begin, int64_t end, int32_t t
         vf32_store(job->sums + unit * 16, job->has_scales ? dot_with_scales(job) : dot_alone(job));
 }
 
-/* One unit per thread: a tile's products of DOT_GROUPS groups per iteration. */
+/* One unit per thread: products of DOT_ROWS × DOT_VECS with DOT_GROUPS groups per iteration. */
 static kernels_measure_dot_fn FN(measure_dot);
 static double FN(measure_dot)(int64_t iterations, int32_t has_scales) {
     _Alignas(64) char inputs[DOT_GROUPS * DOT_ROWS * sizeof(int8_numbers)] = {0};
