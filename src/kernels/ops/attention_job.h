@@ -89,8 +89,8 @@ INLINE void kv_load_two(const int32_t kv_dtype, const void *numbers, int64_t n, 
         return;
     }
     const vi32 pairs = vi32_load((const uint16_t *)numbers + n);
-    two[0] = vf32_from_bits(vi32_shl16(pairs));
-    two[1] = vf32_from_bits(vi32_and(pairs, vi32_set1((int32_t)0xffff0000)));
+    two[0] = low_bf16(pairs);
+    two[1] = high_bf16(pairs);
 }
 
 INLINE void kv_in_order(const int32_t kv_dtype, vf32 *two) {

@@ -37,6 +37,13 @@
 
 #define LINE_BYTES 64
 
+/* ---- words of two bf16 numbers each: one vector of either half ---- */
+
+static inline vf32 low_bf16(vi32 words) { return vf32_from_bits(vi32_shl16(words)); }
+static inline vf32 high_bf16(vi32 words) {
+    return vf32_from_bits(vi32_and(words, vi32_set1((int32_t)0xffff0000)));
+}
+
 /* ---- tiles: rows × vectors of 16 columns whose sums stay in registers ---- */
 
 #define TILE_ROWS 6

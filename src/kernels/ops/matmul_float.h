@@ -20,9 +20,7 @@ static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec)
     if (dtype == KERNELS_DTYPE_F32)
         return vf32_load((const float *)panel_row + 16 * vec);
     vi32 words = vi32_load(panel_row + 64 * (vec / 2));
-    if (vec % 2 == 0)
-        return vf32_from_bits(vi32_shl16(words));
-    return vf32_from_bits(vi32_and(words, vi32_set1((int32_t)0xffff0000)));
+    return vec % 2 == 0 ? low_bf16(words) : high_bf16(words);
 }
 
 typedef struct {
