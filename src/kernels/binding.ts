@@ -378,7 +378,15 @@ export const threadsMax = 64
 export const activationStackMax = 16
 
 /** Instruction sets of all processors that the library is built for; `isaList` has this one's. */
-export const instructionSets = ['scalar', 'avx2', 'avx512', 'amx', 'neon', 'neon_dotprod'] as const
+export const instructionSets = [
+	'scalar',
+	'avx2',
+	'avx_vnni',
+	'avx512',
+	'amx',
+	'neon',
+	'neon_dotprod',
+] as const
 
 /** Opens the library at `path`; throws what the system's loader says when it cannot. */
 export function openKernels(path: string): Kernels {

@@ -59,6 +59,7 @@ export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, rea
 		x64: {
 			scalar: [],
 			avx2: ['-mavx2', '-mfma'],
+			avx_vnni: ['-mavx2', '-mfma', '-mavxvnni'],
 			avx512: avx512Flags,
 			amx: [...avx512Flags, '-mamx-tile', '-mamx-int8'],
 		},
@@ -69,8 +70,11 @@ export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, rea
 		},
 	}
 
+/** Sets that are others with more instructions: the header they share. */
+const sharedHeaders: Readonly<Record<string, string>> = { avx_vnni: 'avx2', neon_dotprod: 'neon' }
+
 /** Left out where the compiler does not know them yet: gcc before 11, clang before 12. */
-const youngIsas: readonly string[] = ['amx']
+const youngIsas: readonly string[] = ['avx_vnni', 'amx']
 
 /** Compiled once; kernels_isa.c once per instruction set. */
 export const plainSources = [
@@ -155,7 +159,7 @@ function planFor(
 					...flags,
 					...isaFlags,
 					`-DISA=${isa}`,
-					`-DISA_HEADER="../isa/${isa === 'neon_dotprod' ? 'neon' : isa}.h"`,
+					`-DISA_HEADER="../isa/${sharedHeaders[isa] ?? isa}.h"`,
 					join(sourceDirectory, 'kernels_isa.c'),
 				],
 			})),

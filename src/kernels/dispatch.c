@@ -33,7 +33,7 @@ extern const kernel_table kernel_table_avx2, kernel_table_avx512;
 /* What cpuid and the operating system say, read when the library is opened. No compiler's own
  * detection: that of clang is not in every system's libraries. */
 static struct {
-    unsigned leaf1_c, leaf7_b, leaf7_c, leaf7_d;
+    unsigned leaf1_c, leaf7_b, leaf7_c, leaf7_d, leaf7_1_a;
     /* State that the system saves for each thread: XCR0. */
     unsigned saved;
 } processor;
@@ -51,6 +51,8 @@ static void read_processor(void) {
         processor.leaf7_c = c;
         processor.leaf7_d = d;
     }
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0)
+        processor.leaf7_1_a = a;
 }
 
 static bool has_bits(unsigned word, unsigned bits) { return (word & bits) == bits; }
@@ -67,6 +69,10 @@ static bool has_avx512(void) {
            has_bits(processor.leaf7_c, vnni) && has_bits(processor.saved, saves_zmm);
 }
 /* Defined by compile.ts where the compiler knows the instructions. */
+#if defined(HAS_AVX_VNNI)
+extern const kernel_table kernel_table_avx_vnni;
+static bool has_avx_vnni(void) { return has_avx2() && has_bits(processor.leaf7_1_a, 1u << 4); }
+#endif
 #if defined(HAS_AMX)
 extern const kernel_table kernel_table_amx;
 static bool has_amx(void) {
@@ -94,6 +100,9 @@ static const isa_entry isas[] = {
     {"amx", &kernel_table_amx, has_amx},
 #endif
     {"avx512", &kernel_table_avx512, has_avx512},
+#if defined(HAS_AVX_VNNI)
+    {"avx_vnni", &kernel_table_avx_vnni, has_avx_vnni},
+#endif
     {"avx2", &kernel_table_avx2, has_avx2},
 #elif defined(__aarch64__)
     {"neon_dotprod", &kernel_table_neon_dotprod, has_dotprod},

@@ -65,7 +65,7 @@ enum {
 /* Choose the instruction set: a name of kernels_isa_list, or NULL / "" for the best supported one.
  * 0, -1 unknown name, -2 not supported by this processor. Call before any op. */
 KERNELS_API int32_t kernels_select(const char *name);
-/* Name in use: "amx", "avx512", "avx2", "neon_dotprod", "neon" or "scalar". */
+/* Name in use: "amx", "avx512", "avx_vnni", "avx2", "neon_dotprod", "neon" or "scalar". */
 KERNELS_API const char *kernels_isa_name(void);
 /* Names compiled into this library, best first, comma-separated. */
 KERNELS_API const char *kernels_isa_list(void);

@@ -20,12 +20,13 @@ static inline int64_t panels_of(int32_t n) { return round_up(n, KERNELS_PANEL) /
 #define INT8_MAGNITUDE_MIN 1e-30f
 /* Inputs that one integer dot product takes. */
 #define INT8_QUAD 4
-/* A panel's group is an f32 scale for each column, then one slice of inputs after the other; a
- * slice is [4][quads][16 columns][INT8_QUAD inputs]. */
+/* A panel's group is an f32 scale for each column, the sum of its numbers in 16 bits for each, then
+ * one slice of inputs after the other; a slice is [4][quads][16 columns][INT8_QUAD inputs]. */
 #define INT8_SCALES_BYTES (KERNELS_PANEL * 4)
+#define INT8_HEAD_BYTES (INT8_SCALES_BYTES + KERNELS_PANEL * 2)
 #define INT8_SLICE_BYTES (KERNELS_PANEL * INT8_SLICE)
 #define INT8_QUAD_BYTES (16 * INT8_QUAD)
-#define INT8_GROUP_BYTES (INT8_SCALES_BYTES + INT8_GROUP_SLICES * INT8_SLICE_BYTES)
+#define INT8_GROUP_BYTES (INT8_HEAD_BYTES + INT8_GROUP_SLICES * INT8_SLICE_BYTES)
 
 /* Of a slice, where so many inputs are left. */
 static inline int32_t quads_of(int32_t left) {
@@ -39,20 +40,19 @@ static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
         return (int64_t)k * KERNELS_PANEL * 4;
     if (dtype == KERNELS_DTYPE_BF16)
         return (int64_t)k * KERNELS_PANEL * 2;
-    return int8_groups(k) * INT8_SCALES_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
+    return int8_groups(k) * INT8_HEAD_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
 }
 
 /* A group of numbers, quantised; a row of inputs is its groups. */
 typedef struct {
     int8_t bytes[INT8_GROUP];
     float scale;
-    int32_t start; /* of the group's integer sums, from vq8_store */
 } int8_numbers;
 static inline int64_t int8_row_bytes(int32_t k) {
     return int8_groups(k) * (int64_t)sizeof(int8_numbers);
 }
 
-/* The same of 16 rows, without where sums start, as matrix registers take it. */
+/* The same of 16 rows, as matrix registers take it. */
 #define INT8_BLOCK_ROWS 16
 typedef struct {
     int8_t slices[INT8_GROUP_SLICES][INT8_BLOCK_ROWS][INT8_SLICE];

@@ -37,7 +37,13 @@ describe.each(kernelTargets)('for %s', (target) => {
 	test.skipIf(missing !== undefined)(
 		`what does not compute is C that it understands${note}`,
 		() => {
-			const flags = [...kernelFlags, ...compileFlags, '-DHAS_AMX', '-fsyntax-only']
+			const flags = [
+				...kernelFlags,
+				...compileFlags,
+				'-DHAS_AMX',
+				'-DHAS_AVX_VNNI',
+				'-fsyntax-only',
+			]
 			const scalar = ['-DISA=scalar', '-DISA_HEADER="../isa/scalar.h"']
 			expect(Object.keys(isaFlags[architecture])).toContain('scalar')
 			for (const source of [...plainSources, 'kernels_isa.c']) {

@@ -1,4 +1,5 @@
-/* AVX2 and FMA: the virtual vector is two registers. isa/scalar.h says what each function means. */
+/* AVX2 and FMA: the virtual vector is two registers. isa/scalar.h says what each function means.
+ * Compiled once more with AVX-VNNI, which has the dot products of bytes. */
 #ifndef ALPHA_ISA_AVX2_H
 #define ALPHA_ISA_AVX2_H
 
@@ -8,21 +9,34 @@
 typedef struct {
     __m256 lo, hi;
 } vf32;
+/* Not __m256i, four integers of 64 bits: gcc copies each sum before and after a dot product then.
+ */
+typedef int32_t eight_ints __attribute__((vector_size(32)));
 typedef struct {
-    __m256i lo, hi;
+    eight_ints lo, hi;
 } vi32;
 typedef vf32 vmask; /* all ones or all zeros per lane */
-typedef vi32 vq8;
+typedef struct {
+    __m256i lo, hi;
+} vq8;
+#ifdef __AVXVNNI__
+typedef __m256i vq8_row;
+#else
 typedef struct {
     __m256i value, magnitude;
 } vq8_row;
+#endif
 
 /* Vectors of accumulators that a register tile may hold. */
 #define TILE_BUDGET 6
 #define TILE_BUDGET_INT8 3
 
 static inline vf32 vf32_of(__m256 lo, __m256 hi) { return (vf32){lo, hi}; }
-static inline vi32 vi32_of(__m256i lo, __m256i hi) { return (vi32){lo, hi}; }
+static inline vi32 vi32_of(__m256i lo, __m256i hi) {
+    return (vi32){(eight_ints)lo, (eight_ints)hi};
+}
+static inline __m256i vi32_low(vi32 v) { return (__m256i)v.lo; }
+static inline __m256i vi32_high(vi32 v) { return (__m256i)v.hi; }
 
 static inline vmask vmask_first(int32_t n) {
     __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -131,7 +145,7 @@ static inline vi32 vf32_as_bits(vf32 v) {
     return vi32_of(_mm256_castps_si256(v.lo), _mm256_castps_si256(v.hi));
 }
 static inline vf32 vf32_from_bits(vi32 v) {
-    return vf32_of(_mm256_castsi256_ps(v.lo), _mm256_castsi256_ps(v.hi));
+    return vf32_of(_mm256_castsi256_ps(vi32_low(v)), _mm256_castsi256_ps(vi32_high(v)));
 }
 static inline vi32 vi32_set1(int32_t x) {
     return vi32_of(_mm256_set1_epi32(x), _mm256_set1_epi32(x));
@@ -142,55 +156,89 @@ static inline vi32 vi32_load(const void *p) {
 }
 static inline void vi32_store_packed(int32_t *p, vmask mask, vi32 v) {
     int32_t lanes[16];
-    _mm256_storeu_si256((__m256i *)lanes, v.lo);
-    _mm256_storeu_si256((__m256i *)(lanes + 8), v.hi);
+    _mm256_storeu_si256((__m256i *)lanes, vi32_low(v));
+    _mm256_storeu_si256((__m256i *)(lanes + 8), vi32_high(v));
     for (uint32_t bits = vmask_bits(mask); bits != 0; bits &= bits - 1)
         *p++ = lanes[__builtin_ctz(bits)];
 }
 static inline void vi32_store_low(uint16_t *p, vi32 v) {
     const __m256i low = _mm256_set1_epi32(0xffff);
-    const __m256i packed =
-        _mm256_packus_epi32(_mm256_and_si256(v.lo, low), _mm256_and_si256(v.hi, low));
+    const __m256i packed = _mm256_packus_epi32(_mm256_and_si256(vi32_low(v), low),
+                                               _mm256_and_si256(vi32_high(v), low));
     _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(packed, 0xd8));
 }
 static inline vi32 vi32_add(vi32 a, vi32 b) {
-    return vi32_of(_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));
+    return vi32_of(_mm256_add_epi32(vi32_low(a), vi32_low(b)),
+                   _mm256_add_epi32(vi32_high(a), vi32_high(b)));
 }
 static inline vi32 vi32_sub(vi32 a, vi32 b) {
-    return vi32_of(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi));
+    return vi32_of(_mm256_sub_epi32(vi32_low(a), vi32_low(b)),
+                   _mm256_sub_epi32(vi32_high(a), vi32_high(b)));
 }
 static inline vi32 vi32_and(vi32 a, vi32 b) {
-    return vi32_of(_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi));
+    return vi32_of(_mm256_and_si256(vi32_low(a), vi32_low(b)),
+                   _mm256_and_si256(vi32_high(a), vi32_high(b)));
 }
 static inline vi32 vi32_half(vi32 a) {
-    return vi32_of(_mm256_srai_epi32(a.lo, 1), _mm256_srai_epi32(a.hi, 1));
+    return vi32_of(_mm256_srai_epi32(vi32_low(a), 1), _mm256_srai_epi32(vi32_high(a), 1));
 }
 static inline vi32 vi32_shl16(vi32 a) {
-    return vi32_of(_mm256_slli_epi32(a.lo, 16), _mm256_slli_epi32(a.hi, 16));
+    return vi32_of(_mm256_slli_epi32(vi32_low(a), 16), _mm256_slli_epi32(vi32_high(a), 16));
 }
 static inline vi32 vi32_shr16(vi32 a) {
-    return vi32_of(_mm256_srli_epi32(a.lo, 16), _mm256_srli_epi32(a.hi, 16));
+    return vi32_of(_mm256_srli_epi32(vi32_low(a), 16), _mm256_srli_epi32(vi32_high(a), 16));
 }
 static inline vi32 vi32_shl23(vi32 a) {
-    return vi32_of(_mm256_slli_epi32(a.lo, 23), _mm256_slli_epi32(a.hi, 23));
+    return vi32_of(_mm256_slli_epi32(vi32_low(a), 23), _mm256_slli_epi32(vi32_high(a), 23));
 }
 static inline vf32 vi32_to_float(vi32 v) {
-    return vf32_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi));
+    return vf32_of(_mm256_cvtepi32_ps(vi32_low(v)), _mm256_cvtepi32_ps(vi32_high(v)));
 }
 
 static inline __m256i sixteen_rounded(vf32 x) {
     return _mm256_packs_epi32(_mm256_cvtps_epi32(x.lo), _mm256_cvtps_epi32(x.hi));
 }
-static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Packing works within halves of a register. */
     const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (int32_t v = 0; v < 4; v += 2) {
         __m256i bytes = _mm256_packs_epi16(sixteen_rounded(x[v]), sixteen_rounded(x[v + 1]));
         _mm256_storeu_si256((__m256i *)(to + 16 * v), _mm256_permutevar8x32_epi32(bytes, in_order));
     }
-    return 0;
 }
-static inline vq8 vq8_weights(const int8_t *p) { return vi32_load(p); }
+static inline vq8 vq8_weights(const int8_t *p) {
+    const __m256i *bytes = (const __m256i *)p;
+    return (vq8){_mm256_loadu_si256(bytes), _mm256_loadu_si256(bytes + 1)};
+}
+
+#ifdef __AVXVNNI__
+/* dpbusd multiplies unsigned with signed bytes: inputs have 128 added, and a sum starts at -128
+ * times that of the weights. */
+static inline void vq8_inputs(int8_t *bytes) {
+    for (int32_t i = 0; i < 64; i += 32) {
+        __m256i *at = (__m256i *)(bytes + i);
+        _mm256_storeu_si256(at, _mm256_xor_si256(_mm256_loadu_si256(at), _mm256_set1_epi8(-128)));
+    }
+}
+static inline __m256i eight_starts(const int16_t *sums) {
+    const __m256i wide = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)sums));
+    return _mm256_mullo_epi32(wide, _mm256_set1_epi32(-128));
+}
+static inline vi32 vq8_start(const int16_t *sums) {
+    return vi32_of(eight_starts(sums), eight_starts(sums + 8));
+}
+static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm256_set1_epi32(four_bytes); }
+static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
+    return vi32_of(_mm256_dpbusd_avx_epi32(vi32_low(acc), x, w.lo),
+                   _mm256_dpbusd_avx_epi32(vi32_high(acc), x, w.hi));
+}
+
+#else
+static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
+static inline vi32 vq8_start(const int16_t *sums) {
+    (void)sums;
+    return vi32_set1(0);
+}
 static inline vq8_row vq8_broadcast(int32_t four_bytes) {
     __m256i value = _mm256_set1_epi32(four_bytes);
     return (vq8_row){value, _mm256_abs_epi8(value)};
@@ -203,7 +251,8 @@ static inline __m256i vq8_dot_half(__m256i acc, __m256i w, vq8_row x) {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
-    return vi32_of(vq8_dot_half(acc.lo, w.lo, x), vq8_dot_half(acc.hi, w.hi, x));
+    return vi32_of(vq8_dot_half(vi32_low(acc), w.lo, x), vq8_dot_half(vi32_high(acc), w.hi, x));
 }
+#endif
 
 #endif

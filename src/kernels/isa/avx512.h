@@ -16,7 +16,7 @@ typedef __m512i vq8_row;
 
 /* Vectors of accumulators that a register tile may hold. */
 #define TILE_BUDGET 24
-#define TILE_BUDGET_INT8 16
+#define TILE_BUDGET_INT8 24
 
 static inline vmask vmask_first(int32_t n) { return (vmask)((1u << n) - 1u); }
 static inline uint32_t vmask_bits(vmask mask) { return mask; }
@@ -108,23 +108,26 @@ static inline vf32 vf32_scale(vf32 p, vi32 exponent) {
 static inline __m512i rounded_pair(vf32 low, vf32 high) {
     return _mm512_packs_epi32(_mm512_cvtps_epi32(low), _mm512_cvtps_epi32(high));
 }
-/* dpbusd multiplies unsigned with signed bytes: weights are read with 128 added, and the sum starts
- * at -128 · Σx. */
-static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Packing works within quarters of a register. */
     const __m512i in_order =
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i bytes = _mm512_packs_epi16(rounded_pair(x[0], x[1]), rounded_pair(x[2], x[3]));
-    __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), bytes);
     _mm512_storeu_si512(to, _mm512_permutexvar_epi32(in_order, bytes));
-    return -128 * _mm512_reduce_add_epi32(sums);
 }
-static inline vq8 vq8_weights(const int8_t *p) {
-    return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(-128));
+/* dpbusd multiplies unsigned with signed bytes: inputs have 128 added, and a sum starts at -128
+ * times that of the weights. */
+static inline void vq8_inputs(int8_t *bytes) {
+    _mm512_storeu_si512(bytes, _mm512_xor_si512(_mm512_loadu_si512(bytes), _mm512_set1_epi8(-128)));
 }
+static inline vi32 vq8_start(const int16_t *sums) {
+    const __m512i wide = _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)sums));
+    return (vi32)_mm512_mullo_epi32(wide, _mm512_set1_epi32(-128));
+}
+static inline vq8 vq8_weights(const int8_t *p) { return _mm512_loadu_si512(p); }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm512_set1_epi32(four_bytes); }
 static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
-    return (vi32)_mm512_dpbusd_epi32((__m512i)acc, w, x);
+    return (vi32)_mm512_dpbusd_epi32((__m512i)acc, x, w);
 }
 
 #endif

@@ -212,13 +212,17 @@ static inline vf32 vi32_to_float(vi32 v) {
 static inline int16x8_t eight_rounded(float32x4_t low, float32x4_t high) {
     return vcombine_s16(vmovn_s32(vcvtnq_s32_f32(low)), vmovn_s32(vcvtnq_s32_f32(high)));
 }
-static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+static inline void vq8_store(int8_t *to, const vf32 *x) {
     for (int32_t v = 0; v < 4; v++) {
         int16x8_t low = eight_rounded(x[v].part[0], x[v].part[1]);
         int16x8_t high = eight_rounded(x[v].part[2], x[v].part[3]);
         vst1q_s8(to + 16 * v, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
     }
-    return 0;
+}
+static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
+static inline vi32 vq8_start(const int16_t *sums) {
+    (void)sums;
+    return vi32_set1(0);
 }
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;

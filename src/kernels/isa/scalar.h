@@ -214,17 +214,21 @@ static inline vf32 vi32_to_float(vi32 v) {
 }
 
 /*
- * Integer dot products of groups along k: vq8_store rounds 64 numbers of x to the nearest integers,
- * halves to even ones. A sum starts at the sum of what it returns, in all lanes, then for every
- * quad of inputs acc = vq8_dot(acc, weights of 16 columns, quad of x). Weights and x lie in -127 …
- * 127.
+ * Integer dot products of groups along k: vq8_store rounds 64 numbers to the nearest integers,
+ * halves to even ones; they lie in -127 … 127. Those of inputs become what vq8_broadcast takes by
+ * vq8_inputs. acc = vq8_start(sums of the weights of 16 columns), then for every quad of inputs
+ * acc = vq8_dot(acc, weights of the columns, quad).
  */
-static inline int32_t vq8_store(int8_t *to, const vf32 *x) {
+static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Numbers around it have no fractions. */
     const float whole = 12582912.0f;
     for (int32_t v = 0; v < 4; v++)
         EACH_LANE to[16 * v + i] = (int8_t)(x[v].lane[i] + whole - whole);
-    return 0;
+}
+static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
+static inline vi32 vq8_start(const int16_t *sums) {
+    (void)sums;
+    return vi32_set1(0);
 }
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;

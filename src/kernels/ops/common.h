@@ -53,8 +53,9 @@ static inline vf32 high_bf16(vi32 words) {
     ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
 
 /*
- * A tile of a few rows reads its panel from memory, but computes too much per line for the
- * processor to see far enough ahead by itself. A single row does; many rows reuse what they read.
+ * A tile of a few rows reads its panel of floats from memory, but computes too much per line for
+ * the processor to see far enough ahead by itself. A single row does; many rows reuse what they
+ * read.
  */
 #define READS_AHEAD(rows) ((rows) > 1 && (rows) < TILE_ROWS)
 #define READ_AHEAD_BYTES 4096

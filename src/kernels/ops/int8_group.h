@@ -23,6 +23,7 @@ typedef struct {
 INLINE int8_group_values group_values(const float *x, int32_t count) {
     int8_group_values values;
     UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v++) {
+        read_ahead((const char *)(x + 16 * v), LINE_BYTES);
         const int32_t lanes = count - 16 * v;
         values.part[v] = lanes >= 16 ? vf32_load(x + 16 * v)
                          : lanes > 0 ? vf32_load_n(x + 16 * v, lanes)
@@ -78,30 +79,26 @@ INLINE float scale_group(int8_numbers *to, const int8_group_values values) {
 }
 
 /* What is not finite becomes -127. */
-INLINE void round_group(int8_numbers *to, int8_group_values values, float inverse,
-                        const bool has_start) {
-    int32_t start = 0;
+INLINE void round_group(int8_numbers *to, int8_group_values values, float inverse) {
     UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v += 4) {
         UNROLL for (int32_t i = v; i < v + 4; i++) {
             const vf32 scaled = vf32_mul(values.part[i], vf32_set1(inverse));
             values.part[i] = vf32_max(scaled, vf32_set1(-127.0f));
         }
-        start += vq8_store(to->bytes + 16 * v, values.part + v);
+        vq8_store(to->bytes + 16 * v, values.part + v);
     }
-    if (has_start)
-        to->start = start;
 }
 
-/* The first `count` of 256 numbers; where its sums start only if it is needed. */
-INLINE void quantise_group(int8_numbers *to, const float *x, int32_t count, const bool has_start) {
+/* The first `count` of 256 numbers. */
+INLINE void quantise_group(int8_numbers *to, const float *x, int32_t count) {
     if (count >= INT8_GROUP) {
         int8_group_values values = group_values(x, INT8_GROUP);
         rotate_whole_group(&values);
-        round_group(to, values, scale_group(to, values), has_start);
+        round_group(to, values, scale_group(to, values));
     } else {
         int8_group_values values = group_values(x, count);
         rotate_last_group(&values, count);
-        round_group(to, values, scale_group(to, values), has_start);
+        round_group(to, values, scale_group(to, values));
     }
 }
 

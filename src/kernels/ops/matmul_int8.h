@@ -14,8 +14,11 @@ static inline int8_numbers *int8_row_at(void *scratch, int32_t row, int32_t k) {
 }
 
 static void quantise_row(int8_numbers *to, const float *x, int32_t k) {
-    for (int32_t i = 0; i < k; i += INT8_GROUP)
-        quantise_group(to++, x + i, k - i, true);
+    for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
+        quantise_group(to, x + i, k - i);
+        for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++)
+            vq8_inputs(to->bytes + INT8_SLICE * slice);
+    }
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {
@@ -48,8 +51,8 @@ INLINE void int8_slice(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const 
         vq8 w[4];
         UNROLL for (int32_t v = 0; v < vecs; v++) {
             const char *from = weights + vec_bytes * v;
-            if (READS_AHEAD(rows))
-                read_ahead(from, INT8_QUAD_BYTES);
+            /* The processor follows the vectors of a slice too late, from the second cache too. */
+            read_ahead(from, INT8_QUAD_BYTES);
             w[v] = vq8_weights((const int8_t *)from);
         }
         UNROLL for (int32_t r = 0; r < rows; r++) {
@@ -90,12 +93,13 @@ INLINE void int8_group(vf32 (*chain)[4], const int8_numbers *x, int64_t n_groups
                        next_part *next, const int32_t count, const int32_t rows, const int32_t vecs,
                        const int32_t vec_first) {
     const float *scales = (const float *)panel + 16 * vec_first;
+    const int16_t *sums = (const int16_t *)(panel + INT8_SCALES_BYTES) + 16 * vec_first;
     vi32 dot[TILE_ROWS][4];
-    UNROLL for (int32_t r = 0; r < rows; r++) {
-        const vi32 first = vi32_set1(x[r * n_groups].start);
-        UNROLL for (int32_t v = 0; v < vecs; v++) { dot[r][v] = first; }
+    UNROLL for (int32_t v = 0; v < vecs; v++) {
+        const vi32 start = vq8_start(sums + 16 * v);
+        UNROLL for (int32_t r = 0; r < rows; r++) { dot[r][v] = start; }
     }
-    const char *weights = panel + INT8_SCALES_BYTES;
+    const char *weights = panel + INT8_HEAD_BYTES;
     const int64_t x_stride = n_groups * (int64_t)sizeof *x;
     const int8_t *bytes = x->bytes;
     for (int32_t i = 0; i < count / INT8_SLICE; i++) {

@@ -20,7 +20,7 @@ static inline int8_block *int8_block_at(void *scratch, int32_t row, int32_t k) {
 static void quantise_block_row(int8_block *to, int32_t row, const float *x, int32_t k) {
     for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
         int8_numbers group;
-        quantise_group(&group, x + i, k - i, false);
+        quantise_group(&group, x + i, k - i);
         for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++)
             memcpy(to->slices[slice][row], group.bytes + INT8_SLICE * slice, INT8_SLICE);
         to->scales[row] = group.scale;
@@ -84,7 +84,7 @@ INLINE void matrix_dot(const matrix_patch *patch, int32_t k, int32_t g, next_par
     const int8_block *x = patch->x + g;
     const int64_t block_bytes = int8_groups(k) * (int64_t)sizeof *x;
     const char *group = patch->panel + (int64_t)g * INT8_GROUP_BYTES;
-    const int8_t *w = (const int8_t *)group + INT8_SCALES_BYTES;
+    const int8_t *w = (const int8_t *)group + INT8_HEAD_BYTES;
     const int32_t left = k - g * INT8_GROUP, count = left < INT8_GROUP ? left : INT8_GROUP;
     UNROLL for (int32_t tile = 0; tile < n_blocks * n_vecs; tile++) { mq8_clear(tile); }
     int32_t slice = 0;

@@ -67,7 +67,7 @@ static vf32 dot_alone(const dot_job *job) {
     for (int64_t i = 0; i < job->iterations * DOT_GROUPS; i++) {
         UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
             int8_slice(dot, x->bytes + slice * INT8_SLICE, sizeof *x,
-                       job->panel + INT8_SCALES_BYTES + slice * INT8_SLICE_BYTES,
+                       job->panel + INT8_HEAD_BYTES + slice * INT8_SLICE_BYTES,
                        INT8_SLICE / INT8_QUAD, DOT_ROWS, DOT_VECS, 0);
         }
         /* The next group is another one, for all that the compiler knows. */

@@ -6,23 +6,33 @@
  * bf16  [k][32 words]; word j of half h holds column 32h + j low and column 32h + 16 + j
  * high, so one load gives two vectors by a shift and a mask.
  *
- * int8  per group of 256 inputs: 64 f32 scales, then [4 slices][4][16 quads][16 columns][4 inputs];
- * the last group has as many slices, the last slice as many quads as it needs. int8_group.h makes
- * the bytes.
+ * int8  per group of 256 inputs: 64 f32 scales and the sums of the 64 columns' bytes in 16 bits,
+ * then [4 slices][4][16 quads][16 columns][4 inputs]; the last group has as many slices, the last
+ * slice as many quads as it needs. int8_group.h makes the bytes.
  */
 #ifndef ALPHA_OPS_PACK_H
 #define ALPHA_OPS_PACK_H
 
 #include "int8_group.h"
 
+/* At most 256 · 127 < 2^15. */
+static int16_t sum_of_bytes(const int8_numbers *group) {
+    int32_t sum = 0;
+    for (int32_t i = 0; i < INT8_GROUP; i++)
+        sum += group->bytes[i];
+    return (int16_t)sum;
+}
+
 static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, int32_t k) {
     const int32_t vec = column / 16, at = INT8_QUAD * (column % 16);
     for (int32_t start = 0; start < k; start += INT8_GROUP) {
         const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
         int8_numbers group;
-        quantise_group(&group, src + start, count, false);
+        quantise_group(&group, src + start, count);
+        const int16_t sum = sum_of_bytes(&group);
         memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
-        panel += INT8_SCALES_BYTES;
+        memcpy(panel + INT8_SCALES_BYTES + 2 * column, &sum, sizeof sum);
+        panel += INT8_HEAD_BYTES;
         for (int32_t slice = 0; slice < count; slice += INT8_SLICE) {
             const int32_t n_quads = quads_of(count - slice);
             uint8_t *to = panel + vec * n_quads * INT8_QUAD_BYTES + at;
