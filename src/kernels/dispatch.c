@@ -50,9 +50,10 @@ static void read_processor(void) {
         processor.leaf7_b = b;
         processor.leaf7_c = c;
         processor.leaf7_d = d;
+        /* The last subleaf that there is. */
+        if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0)
+            processor.leaf7_1_a = a;
     }
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0)
-        processor.leaf7_1_a = a;
 }
 
 static bool has_bits(unsigned word, unsigned bits) { return (word & bits) == bits; }

@@ -105,7 +105,7 @@ KERNELS_API void kernels_release_pages(void *start, int64_t bytes);
 KERNELS_API void kernels_release_program(void);
 /* Bytes of a packed matrix with k inputs and n outputs. In panels of 64 columns (pack.h);
  * missing columns are zero. bf16 rounds to nearest even. int8: rotated, then symmetric, per column
- * and group of 256 inputs, f32 scales. */
+ * and group of 256 inputs, with an f32 scale and the sum of its bytes in 16 bits. */
 KERNELS_API int64_t kernels_packed_bytes(int32_t dtype, int32_t k, int32_t n);
 /* Put src[n_src, k] (row-major, one row per output) at columns column_start … of the packed matrix
  * dst with k inputs. dst starts zeroed. */

@@ -29,7 +29,11 @@ typedef struct {
 
 /* Vectors of accumulators that a register tile may hold. */
 #define TILE_BUDGET 6
+#ifdef __AVXVNNI__
+#define TILE_BUDGET_INT8 6
+#else
 #define TILE_BUDGET_INT8 3
+#endif
 
 static inline vf32 vf32_of(__m256 lo, __m256 hi) { return (vf32){lo, hi}; }
 static inline vi32 vi32_of(__m256i lo, __m256i hi) {
@@ -210,6 +214,7 @@ static inline vq8 vq8_weights(const int8_t *p) {
     const __m256i *bytes = (const __m256i *)p;
     return (vq8){_mm256_loadu_si256(bytes), _mm256_loadu_si256(bytes + 1)};
 }
+static inline vq8 vq8_kept(vq8 w) { return w; }
 
 #ifdef __AVXVNNI__
 /* dpbusd multiplies unsigned with signed bytes: inputs have 128 added, and a sum starts at -128

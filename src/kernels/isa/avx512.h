@@ -125,6 +125,11 @@ static inline vi32 vq8_start(const int16_t *sums) {
     return (vi32)_mm512_mullo_epi32(wide, _mm512_set1_epi32(-128));
 }
 static inline vq8 vq8_weights(const int8_t *p) { return _mm512_loadu_si512(p); }
+/* gcc would load them for each row of two or three. */
+static inline vq8 vq8_kept(vq8 w) {
+    __asm__("" : "+v"(w));
+    return w;
+}
 static inline vq8_row vq8_broadcast(int32_t four_bytes) { return _mm512_set1_epi32(four_bytes); }
 static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
     return (vi32)_mm512_dpbusd_epi32((__m512i)acc, x, w);

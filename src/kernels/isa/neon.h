@@ -229,6 +229,7 @@ static inline vq8 vq8_weights(const int8_t *p) {
     EACH_PART w.part[i] = vld1q_s8(p + 16 * i);
     return w;
 }
+static inline vq8 vq8_kept(vq8 w) { return w; }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) {
     return vreinterpretq_s8_s32(vdupq_n_s32(four_bytes));
 }

@@ -217,7 +217,8 @@ static inline vf32 vi32_to_float(vi32 v) {
  * Integer dot products of groups along k: vq8_store rounds 64 numbers to the nearest integers,
  * halves to even ones; they lie in -127 … 127. Those of inputs become what vq8_broadcast takes by
  * vq8_inputs. acc = vq8_start(sums of the weights of 16 columns), then for every quad of inputs
- * acc = vq8_dot(acc, weights of the columns, quad).
+ * acc = vq8_dot(acc, weights of the columns, quad). What several rows use is kept in a register by
+ * vq8_kept.
  */
 static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Numbers around it have no fractions. */
@@ -235,6 +236,7 @@ static inline vq8 vq8_weights(const int8_t *p) {
     memcpy(&w, p, sizeof w);
     return w;
 }
+static inline vq8 vq8_kept(vq8 w) { return w; }
 static inline vq8_row vq8_broadcast(int32_t four_bytes) {
     vq8_row x;
     memcpy(&x, &four_bytes, sizeof x);

@@ -53,7 +53,7 @@ INLINE void int8_slice(vi32 (*dot)[4], const int8_t *x, int64_t x_stride, const 
             const char *from = weights + vec_bytes * v;
             /* The processor follows the vectors of a slice too late, from the second cache too. */
             read_ahead(from, INT8_QUAD_BYTES);
-            w[v] = vq8_weights((const int8_t *)from);
+            w[v] = vq8_kept(vq8_weights((const int8_t *)from));
         }
         UNROLL for (int32_t r = 0; r < rows; r++) {
             int32_t quad;
