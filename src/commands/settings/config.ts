@@ -92,7 +92,7 @@ export function serveOptions(machine: Machine) {
 			flag: '--isa',
 			choices: ['auto', ...instructionSets],
 			defaultValue: 'auto',
-			help: 'instructions',
+			help: 'ISA',
 		}),
 		dtype: choiceOption({
 			flag: '--dtype',
