@@ -74,7 +74,10 @@ export const isaFlags: Readonly<Record<Architecture, Readonly<Record<string, rea
 const sharedHeaders: Readonly<Record<string, string>> = { avx_vnni: 'avx2', neon_dotprod: 'neon' }
 
 /** Left out where the compiler does not know them yet: gcc before 11, clang before 12. */
-const youngIsas: readonly string[] = ['avx_vnni', 'amx']
+export const youngIsas: readonly string[] = ['avx_vnni', 'amx']
+
+/** Tells dispatch.c that a set is compiled. */
+export const hasFlag = (isa: string): string => `-DHAS_${isa.toUpperCase()}`
 
 /** Compiled once; kernels_isa.c once per instruction set. */
 export const plainSources = [
@@ -145,7 +148,7 @@ function planFor(
 		([isa, isaFlags]) =>
 			!youngIsas.includes(isa) || accepts(compiler, [...compileFlags, ...isaFlags]),
 	)
-	const has = isas.map(([isa]) => `-DHAS_${isa.toUpperCase()}`)
+	const has = isas.map(([isa]) => hasFlag(isa))
 	const flags = [...kernelFlags, ...compileFlags, ...extraFlags]
 	return {
 		objects: [

@@ -2,7 +2,13 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { isaFlags, kernelFlags, plainSources } from '../../src/kernels/compile.ts'
+import {
+	hasFlag,
+	isaFlags,
+	kernelFlags,
+	plainSources,
+	youngIsas,
+} from '../../src/kernels/compile.ts'
 import { findTarget, kernelTargets, toolchainOf } from '../../src/kernels/targets.ts'
 
 const root = join(import.meta.dir, '../..')
@@ -37,13 +43,8 @@ describe.each(kernelTargets)('for %s', (target) => {
 	test.skipIf(missing !== undefined)(
 		`what does not compute is C that it understands${note}`,
 		() => {
-			const flags = [
-				...kernelFlags,
-				...compileFlags,
-				'-DHAS_AMX',
-				'-DHAS_AVX_VNNI',
-				'-fsyntax-only',
-			]
+			const has = youngIsas.map(hasFlag)
+			const flags = [...kernelFlags, ...compileFlags, ...has, '-fsyntax-only']
 			const scalar = ['-DISA=scalar', '-DISA_HEADER="../isa/scalar.h"']
 			expect(Object.keys(isaFlags[architecture])).toContain('scalar')
 			for (const source of [...plainSources, 'kernels_isa.c']) {

@@ -9,8 +9,7 @@
 typedef struct {
     __m256 lo, hi;
 } vf32;
-/* Not __m256i, four integers of 64 bits: gcc copies each sum before and after a dot product then.
- */
+/* Not __m256i, four integers of 64 bits: gcc then copies sums before and after a dot product. */
 typedef int32_t eight_ints __attribute__((vector_size(32)));
 typedef struct {
     eight_ints lo, hi;
@@ -219,6 +218,7 @@ static inline vq8 vq8_kept(vq8 w) { return w; }
 #ifdef __AVXVNNI__
 /* dpbusd multiplies unsigned with signed bytes: inputs have 128 added, and a sum starts at -128
  * times that of the weights. */
+#define HAS_UNSIGNED_INPUTS
 static inline void vq8_inputs(int8_t *bytes) {
     for (int32_t i = 0; i < 64; i += 32) {
         __m256i *at = (__m256i *)(bytes + i);
@@ -239,11 +239,6 @@ static inline vi32 vq8_dot(vi32 acc, vq8 w, vq8_row x) {
 }
 
 #else
-static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
-static inline vi32 vq8_start(const int16_t *sums) {
-    (void)sums;
-    return vi32_set1(0);
-}
 static inline vq8_row vq8_broadcast(int32_t four_bytes) {
     __m256i value = _mm256_set1_epi32(four_bytes);
     return (vq8_row){value, _mm256_abs_epi8(value)};

@@ -117,6 +117,7 @@ static inline void vq8_store(int8_t *to, const vf32 *x) {
 }
 /* dpbusd multiplies unsigned with signed bytes: inputs have 128 added, and a sum starts at -128
  * times that of the weights. */
+#define HAS_UNSIGNED_INPUTS
 static inline void vq8_inputs(int8_t *bytes) {
     _mm512_storeu_si512(bytes, _mm512_xor_si512(_mm512_loadu_si512(bytes), _mm512_set1_epi8(-128)));
 }

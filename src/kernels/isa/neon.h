@@ -219,11 +219,6 @@ static inline void vq8_store(int8_t *to, const vf32 *x) {
         vst1q_s8(to + 16 * v, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
     }
 }
-static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
-static inline vi32 vq8_start(const int16_t *sums) {
-    (void)sums;
-    return vi32_set1(0);
-}
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;
     EACH_PART w.part[i] = vld1q_s8(p + 16 * i);

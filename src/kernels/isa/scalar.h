@@ -215,21 +215,15 @@ static inline vf32 vi32_to_float(vi32 v) {
 
 /*
  * Integer dot products of groups along k: vq8_store rounds 64 numbers to the nearest integers,
- * halves to even ones; they lie in -127 … 127. Those of inputs become what vq8_broadcast takes by
- * vq8_inputs. acc = vq8_start(sums of the weights of 16 columns), then for every quad of inputs
- * acc = vq8_dot(acc, weights of the columns, quad). What several rows use is kept in a register by
- * vq8_kept.
+ * halves to even ones; they lie in -127 … 127. A sum starts at zero, then for every quad of inputs
+ * acc = vq8_dot(acc, weights of 16 columns, quad). What several rows use is kept in a register by
+ * vq8_kept. Where the processor takes inputs otherwise, ops/matmul_int8.h says what else there is.
  */
 static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Numbers around it have no fractions. */
     const float whole = 12582912.0f;
     for (int32_t v = 0; v < 4; v++)
         EACH_LANE to[16 * v + i] = (int8_t)(x[v].lane[i] + whole - whole);
-}
-static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
-static inline vi32 vq8_start(const int16_t *sums) {
-    (void)sums;
-    return vi32_set1(0);
 }
 static inline vq8 vq8_weights(const int8_t *p) {
     vq8 w;

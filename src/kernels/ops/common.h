@@ -52,12 +52,7 @@ static inline vf32 high_bf16(vi32 words) {
 #define TILE_VECS(rows, budget)                                                                    \
     ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
 
-/*
- * A tile of a few rows reads its panel of floats from memory, but computes too much per line for
- * the processor to see far enough ahead by itself. A single row does; many rows reuse what they
- * read.
- */
-#define READS_AHEAD(rows) ((rows) > 1 && (rows) < TILE_ROWS)
+/* Work between loads can keep the processor from seeing far enough ahead by itself. */
 #define READ_AHEAD_BYTES 4096
 
 INLINE void read_ahead(const char *from, const int64_t bytes) {

@@ -15,6 +15,12 @@
 /* With narrow tiles a panel is read in several passes, so its piece has to stay in L1, not L2. */
 #define K_PER_PASS (TILE_BUDGET >= 24 ? 256 : 64)
 
+/*
+ * A tile of a few rows reads its panel from memory, but computes too much per line for the
+ * processor to see far enough ahead by itself. A single row does; many rows reuse what they read.
+ */
+#define READS_AHEAD(rows) ((rows) > 1 && (rows) < TILE_ROWS)
+
 /* Vector `vec` (of 4) of a panel row. */
 static inline vf32 panel_load(int32_t dtype, const char *panel_row, int32_t vec) {
     if (dtype == KERNELS_DTYPE_F32)

@@ -9,6 +9,16 @@
 #include "int8_group.h"
 #include "matmul_job.h"
 
+#ifndef HAS_UNSIGNED_INPUTS
+/* 64 numbers of vq8_store become what vq8_broadcast takes. */
+static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
+/* Where the sums of 16 columns begin for such inputs; `sums` are those of the group's weights. */
+static inline vi32 vq8_start(const int16_t *sums) {
+    (void)sums;
+    return vi32_set1(0);
+}
+#endif
+
 static inline int8_numbers *int8_row_at(void *scratch, int32_t row, int32_t k) {
     return (int8_numbers *)scratch + row * int8_groups(k);
 }
