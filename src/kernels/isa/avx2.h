@@ -182,6 +182,10 @@ static inline vi32 vi32_and(vi32 a, vi32 b) {
     return vi32_of(_mm256_and_si256(vi32_low(a), vi32_low(b)),
                    _mm256_and_si256(vi32_high(a), vi32_high(b)));
 }
+static inline vi32 vi32_max(vi32 a, vi32 b) {
+    return vi32_of(_mm256_max_epi32(vi32_low(a), vi32_low(b)),
+                   _mm256_max_epi32(vi32_high(a), vi32_high(b)));
+}
 static inline vi32 vi32_half(vi32 a) {
     return vi32_of(_mm256_srai_epi32(vi32_low(a), 1), _mm256_srai_epi32(vi32_high(a), 1));
 }

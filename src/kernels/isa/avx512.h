@@ -93,6 +93,9 @@ static inline vi32 vi32_sub(vi32 a, vi32 b) {
 static inline vi32 vi32_and(vi32 a, vi32 b) {
     return (vi32)_mm512_and_si512((__m512i)a, (__m512i)b);
 }
+static inline vi32 vi32_max(vi32 a, vi32 b) {
+    return (vi32)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
 static inline vi32 vi32_half(vi32 a) { return (vi32)_mm512_srai_epi32((__m512i)a, 1); }
 static inline vi32 vi32_shl16(vi32 a) { return (vi32)_mm512_slli_epi32((__m512i)a, 16); }
 static inline vi32 vi32_shr16(vi32 a) { return (vi32)_mm512_srli_epi32((__m512i)a, 16); }

@@ -187,6 +187,10 @@ static inline vi32 vi32_and(vi32 a, vi32 b) {
     EACH_PART a.part[i] = vandq_s32(a.part[i], b.part[i]);
     return a;
 }
+static inline vi32 vi32_max(vi32 a, vi32 b) {
+    EACH_PART a.part[i] = vmaxq_s32(a.part[i], b.part[i]);
+    return a;
+}
 static inline vi32 vi32_half(vi32 a) {
     EACH_PART a.part[i] = vshrq_n_s32(a.part[i], 1);
     return a;

@@ -189,6 +189,10 @@ static inline vi32 vi32_and(vi32 a, vi32 b) {
     EACH_LANE a.lane[i] &= b.lane[i];
     return a;
 }
+static inline vi32 vi32_max(vi32 a, vi32 b) {
+    EACH_LANE a.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
+    return a;
+}
 /* Towards minus infinity. */
 static inline vi32 vi32_half(vi32 a) {
     EACH_LANE a.lane[i] >>= 1;

@@ -114,8 +114,10 @@ static void activate_rows(const void *context, int64_t begin, int64_t end, int32
     for (int64_t row = begin; row < end; row++) {
         float *u = job->u + row * job->ldu;
         int32_t i = 0;
-        for (; i + 16 <= job->f; i += 16)
+        for (; i + 16 <= job->f; i += 16) {
+            read_ahead((const char *)(u + i), LINE_BYTES);
             vf32_store(u + i, activate(job, u, i, 16));
+        }
         if (i < job->f)
             vf32_store_n(u + i, activate(job, u, i, job->f - i), job->f - i);
     }

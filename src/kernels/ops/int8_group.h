@@ -13,11 +13,29 @@
 
 #include "elementary.h"
 
+#ifndef HAS_UNSIGNED_INPUTS
+/* 64 numbers of vq8_store become what vq8_broadcast takes. */
+static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
+/* Where the sums of 16 columns begin for such inputs; `sums` are those of the group's weights. */
+static inline vi32 vq8_start(const int16_t *sums) {
+    (void)sums;
+    return vi32_set1(0);
+}
+#endif
+
+#define INT8_SLICE_VECS (INT8_SLICE / 16)
 #define INT8_GROUP_VECS (INT8_GROUP / 16)
 
 typedef struct {
     vf32 part[INT8_GROUP_VECS];
 } int8_group_values;
+
+/* Where a group goes: its slices of bytes lie `stride` bytes apart. */
+typedef struct {
+    int8_t *slices;
+    int64_t stride;
+    float *scale;
+} int8_place;
 
 /* The first `count` numbers of a group, zeros behind. */
 INLINE int8_group_values group_values(const float *x, int32_t count) {
@@ -53,53 +71,74 @@ INLINE void rotate_whole_group(int8_group_values *values) {
 }
 
 /* Of `count` numbers. */
-static inline void rotate_last_group(int8_group_values *values, int32_t count) {
-    const int32_t n_fours = count / 64;
-    for (int32_t v = 0; v < 4 * n_fours; v++)
-        values->part[v] = vf32_mul(values->part[v], vf32_set1(0.5f));
-    for (int32_t v = 0; v < 4 * n_fours; v += 4)
-        rotate_four(values->part + v, 1);
+INLINE void rotate_last_group(int8_group_values *values, int32_t count) {
+    UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
+        vf32 *part = values->part + INT8_SLICE_VECS * slice;
+        if (count < INT8_SLICE * (slice + 1))
+            return;
+        UNROLL for (int32_t v = 0; v < 4; v++) { part[v] = vf32_mul(part[v], vf32_set1(0.5f)); }
+        rotate_four(part, 1);
+    }
+}
+
+/* The largest magnitude of a group's numbers in each lane; NaN where one is NaN. Without signs
+ * floats have the order of their bits. */
+INLINE vf32 group_magnitudes(const int8_group_values *values) {
+    vi32 largest[4];
+    UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v++) {
+        const vi32 magnitude = vf32_as_bits(vf32_abs(values->part[v]));
+        largest[v % 4] = v < 4 ? magnitude : vi32_max(magnitude, largest[v % 4]);
+    }
+    const vi32 low = vi32_max(largest[0], largest[1]), high = vi32_max(largest[2], largest[3]);
+    return vf32_from_bits(vi32_max(low, high));
 }
 
 /* Sets a group's scale and returns what makes its numbers -127 … 127. Infinities and NaN make the
- * scale NaN, so that they are not lost; so can numbers beyond a quarter of the largest float. */
-INLINE float scale_group(int8_numbers *to, const int8_group_values values) {
-    vf32 magnitudes = vf32_zero(), poison = vf32_zero();
-    UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v++) {
-        magnitudes = vf32_max(vf32_abs(values.part[v]), magnitudes);
-        poison = vf32_fma(values.part[v], vf32_zero(), poison);
+ * scale NaN, so that they are not lost, and all numbers zero; so can numbers beyond a quarter of
+ * the largest float. */
+INLINE float scale_group(float *scale, int8_group_values *values) {
+    const vf32 magnitudes = group_magnitudes(values);
+    if (vmask_bits(vf32_gt(vf32_set1(INFINITY), magnitudes)) != 0xffff) {
+        *values = (int8_group_values){0};
+        *scale = NAN;
+        return 0;
     }
     float magnitude = vf32_max_of(magnitudes);
     if (magnitude < INT8_MAGNITUDE_MIN)
         magnitude = 0;
-    to->scale = magnitude / 127;
-    if (vmask_bits(vf32_ge(poison, vf32_zero())) != 0xffff)
-        to->scale += vf32_sum(poison);
+    *scale = magnitude / 127;
     return magnitude > 0 ? 127 / magnitude : 0;
 }
 
-/* What is not finite becomes -127. */
-INLINE void round_group(int8_numbers *to, int8_group_values values, float inverse) {
-    UNROLL for (int32_t v = 0; v < INT8_GROUP_VECS; v += 4) {
-        UNROLL for (int32_t i = v; i < v + 4; i++) {
-            const vf32 scaled = vf32_mul(values.part[i], vf32_set1(inverse));
-            values.part[i] = vf32_max(scaled, vf32_set1(-127.0f));
+/* The first `count` of 256 numbers, zeros behind up to whole slices. */
+INLINE void quantise_numbers(int8_place to, const float *x, const int32_t count,
+                             const bool is_input) {
+    int8_group_values values = group_values(x, count);
+    if (count == INT8_GROUP)
+        rotate_whole_group(&values);
+    else
+        rotate_last_group(&values, count);
+    const vf32 inverse = vf32_set1(scale_group(to.scale, &values));
+    UNROLL for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++) {
+        if (count <= INT8_SLICE * slice)
+            return;
+        vf32 *part = values.part + INT8_SLICE_VECS * slice;
+        UNROLL for (int32_t v = 0; v < INT8_SLICE_VECS; v++) {
+            part[v] = vf32_mul(part[v], inverse);
         }
-        vq8_store(to->bytes + 16 * v, values.part + v);
+        int8_t *bytes = to.slices + to.stride * slice;
+        vq8_store(bytes, part);
+        if (is_input)
+            vq8_inputs(bytes);
     }
 }
 
-/* The first `count` of 256 numbers. */
-INLINE void quantise_group(int8_numbers *to, const float *x, int32_t count) {
-    if (count >= INT8_GROUP) {
-        int8_group_values values = group_values(x, INT8_GROUP);
-        rotate_whole_group(&values);
-        round_group(to, values, scale_group(to, values));
-    } else {
-        int8_group_values values = group_values(x, count);
-        rotate_last_group(&values, count);
-        round_group(to, values, scale_group(to, values));
-    }
+/* The first 256 of `left` numbers, or all. Inputs become what vq8_broadcast takes. */
+INLINE void quantise_group(int8_place to, const float *x, int32_t left, const bool is_input) {
+    if (left >= INT8_GROUP)
+        quantise_numbers(to, x, INT8_GROUP, is_input);
+    else
+        quantise_numbers(to, x, left, is_input);
 }
 
 #endif

@@ -20,6 +20,9 @@ static kernels_matmul_fn FN(matmul);
 /* Small enough to even out threads of different speed, large enough to cost nothing. */
 #define GRAINS_PER_THREAD 32
 
+/* Work of quantising one number. */
+#define QUANTISE_WORK 10
+
 /* Of a dtype and a number of rows. */
 typedef struct {
     pool_task *quantise; /* of rows, before; NULL = none */
@@ -91,7 +94,7 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
     const matmul_way way = matmul_way_of(dtype, m);
     job.panel = way.panel;
     if (way.quantise != NULL)
-        pool_run(way.quantise, &job, m, grain_of(k));
+        pool_run(way.quantise, &job, m, grain_of((int64_t)QUANTISE_WORK * k));
     const int64_t n_units = cut_into_units(&job, way.tile_rows);
     const int64_t work = n_units * k * KERNELS_PANEL * job.rows_per_unit;
     const int64_t grain = 1 + n_units / (GRAINS_PER_THREAD * pool_threads());

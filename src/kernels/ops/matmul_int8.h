@@ -9,26 +9,13 @@
 #include "int8_group.h"
 #include "matmul_job.h"
 
-#ifndef HAS_UNSIGNED_INPUTS
-/* 64 numbers of vq8_store become what vq8_broadcast takes. */
-static inline void vq8_inputs(int8_t *bytes) { (void)bytes; }
-/* Where the sums of 16 columns begin for such inputs; `sums` are those of the group's weights. */
-static inline vi32 vq8_start(const int16_t *sums) {
-    (void)sums;
-    return vi32_set1(0);
-}
-#endif
-
 static inline int8_numbers *int8_row_at(void *scratch, int32_t row, int32_t k) {
     return (int8_numbers *)scratch + row * int8_groups(k);
 }
 
 static void quantise_row(int8_numbers *to, const float *x, int32_t k) {
-    for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
-        quantise_group(to, x + i, k - i);
-        for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++)
-            vq8_inputs(to->bytes + INT8_SLICE * slice);
-    }
+    for (int32_t i = 0; i < k; i += INT8_GROUP, to++)
+        quantise_group((int8_place){to->bytes, INT8_SLICE, &to->scale}, x + i, k - i, true);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {

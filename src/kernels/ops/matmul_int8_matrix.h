@@ -19,11 +19,8 @@ static inline int8_block *int8_block_at(void *scratch, int32_t row, int32_t k) {
 
 static void quantise_block_row(int8_block *to, int32_t row, const float *x, int32_t k) {
     for (int32_t i = 0; i < k; i += INT8_GROUP, to++) {
-        int8_numbers group;
-        quantise_group(&group, x + i, k - i);
-        for (int32_t slice = 0; slice < INT8_GROUP_SLICES; slice++)
-            memcpy(to->slices[slice][row], group.bytes + INT8_SLICE * slice, INT8_SLICE);
-        to->scales[row] = group.scale;
+        const int8_place place = {to->slices[0][row], sizeof to->slices[0], to->scales + row};
+        quantise_group(place, x + i, k - i, false);
     }
 }
 

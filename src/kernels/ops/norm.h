@@ -30,6 +30,7 @@ INLINE void write_scaled(const norm_job *job, float *out, const float *x, vf32 m
     const int32_t whole = job->d / 16 * 16, tail = job->d - whole;
     const float *weight = job->weight, *bias = job->bias;
     for (int32_t i = 0; i < whole; i += 16) {
+        read_ahead((const char *)(x + i), LINE_BYTES);
         vf32 scaled = vf32_mul(vf32_sub(vf32_load(x + i), mean), inverse);
         if (has_bias)
             scaled = vf32_fma(scaled, vf32_load(weight + i), vf32_load(bias + i));

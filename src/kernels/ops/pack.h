@@ -16,10 +16,10 @@
 #include "int8_group.h"
 
 /* At most 256 · 127 < 2^15. */
-static int16_t sum_of_bytes(const int8_numbers *group) {
+static int16_t sum_of_bytes(const int8_t *bytes, int32_t count) {
     int32_t sum = 0;
-    for (int32_t i = 0; i < INT8_GROUP; i++)
-        sum += group->bytes[i];
+    for (int32_t i = 0; i < count; i++)
+        sum += bytes[i];
     return (int16_t)sum;
 }
 
@@ -28,8 +28,9 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
     for (int32_t start = 0; start < k; start += INT8_GROUP) {
         const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
         int8_numbers group;
-        quantise_group(&group, src + start, count);
-        const int16_t sum = sum_of_bytes(&group);
+        quantise_group((int8_place){group.bytes, INT8_SLICE, &group.scale}, src + start, count,
+                       false);
+        const int16_t sum = sum_of_bytes(group.bytes, count);
         memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
         memcpy(panel + INT8_SCALES_BYTES + 2 * column, &sum, sizeof sum);
         panel += INT8_HEAD_BYTES;
