@@ -93,9 +93,9 @@ INLINE vf32 group_magnitudes(const int8_group_values *values) {
     return vf32_from_bits(vi32_max(low, high));
 }
 
-/* Sets a group's scale and returns what makes its numbers -127 … 127. Infinities and NaN make the
- * scale NaN, so that they are not lost, and all numbers zero; so can numbers beyond a quarter of
- * the largest float. */
+/* Sets a group's scale and returns what makes its numbers -127 … 127. Infinities and NaN, which
+ * numbers beyond a quarter of the largest float can become, make the scale NaN, so that they are
+ * not lost, and the numbers zero. */
 INLINE float scale_group(float *scale, int8_group_values *values) {
     const vf32 magnitudes = group_magnitudes(values);
     if (vmask_bits(vf32_gt(vf32_set1(INFINITY), magnitudes)) != 0xffff) {

@@ -93,8 +93,10 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
     };
     const matmul_way way = matmul_way_of(dtype, m);
     job.panel = way.panel;
-    if (way.quantise != NULL)
-        pool_run(way.quantise, &job, m, grain_of((int64_t)QUANTISE_WORK * k));
+    if (way.quantise != NULL) {
+        const int64_t grain = grain_of((int64_t)QUANTISE_WORK * k);
+        pool_run(way.quantise, &job, m, round_up(grain, way.tile_rows));
+    }
     const int64_t n_units = cut_into_units(&job, way.tile_rows);
     const int64_t work = n_units * k * KERNELS_PANEL * job.rows_per_unit;
     const int64_t grain = 1 + n_units / (GRAINS_PER_THREAD * pool_threads());
