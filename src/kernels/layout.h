@@ -43,7 +43,8 @@ static inline int64_t panel_bytes(int32_t dtype, int32_t k) {
     return int8_groups(k) * INT8_HEAD_BYTES + round_up(k, INT8_QUAD) * KERNELS_PANEL;
 }
 
-/* A group of numbers, quantised. A row of inputs is its groups, as vq8_inputs left their bytes. */
+/* A group of numbers, quantised; its bytes are set up to a whole slice. A row of inputs is its
+ * groups, as vq8_inputs left their bytes. */
 typedef struct {
     int8_t bytes[INT8_GROUP];
     float scale;

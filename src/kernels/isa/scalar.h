@@ -221,7 +221,7 @@ static inline vf32 vi32_to_float(vi32 v) {
  * Integer dot products of groups along k: vq8_store rounds 64 numbers to the nearest integers,
  * halves to even ones; they lie in -127 … 127. A sum starts at zero, then for every quad of inputs
  * acc = vq8_dot(acc, weights of 16 columns, quad). What several rows use is kept in a register by
- * vq8_kept. Where the processor takes inputs otherwise, ops/matmul_int8.h says what else there is.
+ * vq8_kept. Where the processor takes inputs otherwise, ops/int8_group.h says what else there is.
  */
 static inline void vq8_store(int8_t *to, const vf32 *x) {
     /* Numbers around it have no fractions. */

@@ -52,8 +52,8 @@ static inline vf32 high_bf16(vi32 words) {
 #define TILE_VECS(rows, budget)                                                                    \
     ((rows) == 1 || (rows)*4 <= (budget) ? 4 : (rows)*2 <= (budget) ? 2 : 1)
 
-/* Work between loads can keep the processor from seeing far enough ahead by itself; what another
- * thread wrote comes from that one's cache. */
+/* Work between loads can keep the processor from seeing far enough ahead by itself, above all where
+ * numbers come from the cache of the thread that wrote them. */
 #define READ_AHEAD_BYTES 4096
 
 INLINE void read_ahead(const char *from, const int64_t bytes) {

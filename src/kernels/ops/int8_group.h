@@ -76,7 +76,9 @@ INLINE void rotate_last_group(int8_group_values *values, int32_t count) {
         vf32 *part = values->part + INT8_SLICE_VECS * slice;
         if (count < INT8_SLICE * (slice + 1))
             return;
-        UNROLL for (int32_t v = 0; v < 4; v++) { part[v] = vf32_mul(part[v], vf32_set1(0.5f)); }
+        UNROLL for (int32_t v = 0; v < INT8_SLICE_VECS; v++) {
+            part[v] = vf32_mul(part[v], vf32_set1(0.5f));
+        }
         rotate_four(part, 1);
     }
 }
@@ -112,7 +114,7 @@ INLINE float scale_group(float *scale, int8_group_values *values) {
 
 /* The first `count` of 256 numbers, zeros behind up to whole slices. */
 INLINE void quantise_numbers(int8_place to, const float *x, const int32_t count,
-                             const bool is_input) {
+                             const bool for_broadcast) {
     int8_group_values values = group_values(x, count);
     if (count == INT8_GROUP)
         rotate_whole_group(&values);
@@ -128,17 +130,17 @@ INLINE void quantise_numbers(int8_place to, const float *x, const int32_t count,
         }
         int8_t *bytes = to.slices + to.stride * slice;
         vq8_store(bytes, part);
-        if (is_input)
+        if (for_broadcast)
             vq8_inputs(bytes);
     }
 }
 
-/* The first 256 of `left` numbers, or all. Inputs become what vq8_broadcast takes. */
-INLINE void quantise_group(int8_place to, const float *x, int32_t left, const bool is_input) {
+/* The first 256 of `left` numbers, or all, if need be as vq8_broadcast takes them. */
+INLINE void quantise_group(int8_place to, const float *x, int32_t left, const bool for_broadcast) {
     if (left >= INT8_GROUP)
-        quantise_numbers(to, x, INT8_GROUP, is_input);
+        quantise_numbers(to, x, INT8_GROUP, for_broadcast);
     else
-        quantise_numbers(to, x, left, is_input);
+        quantise_numbers(to, x, left, for_broadcast);
 }
 
 #endif

@@ -72,6 +72,15 @@ static int64_t cut_into_units(matmul_job *job, int32_t tile_rows) {
     return (m + group_rows - 1) / group_rows * n_panels;
 }
 
+/* Rows; each thread gets as many grains, since there are few. */
+static int64_t quantise_grain(int32_t m, int32_t k) {
+    const int64_t n_threads = pool_threads();
+    int64_t n_grains = m / grain_of((int64_t)QUANTISE_WORK * k);
+    if (n_grains > n_threads)
+        n_grains -= n_grains % n_threads;
+    return n_grains <= 1 ? m : (m + n_grains - 1) / n_grains;
+}
+
 static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, int64_t ldx,
                        const void *w, const float *bias, int32_t m, int32_t k, int32_t n,
                        int32_t accumulate, void *scratch) {
@@ -93,10 +102,8 @@ static void FN(matmul)(int32_t dtype, float *out, int64_t ldo, const float *x, i
     };
     const matmul_way way = matmul_way_of(dtype, m);
     job.panel = way.panel;
-    if (way.quantise != NULL) {
-        const int64_t grain = grain_of((int64_t)QUANTISE_WORK * k);
-        pool_run(way.quantise, &job, m, round_up(grain, way.tile_rows));
-    }
+    if (way.quantise != NULL)
+        pool_run(way.quantise, &job, m, quantise_grain(m, k));
     const int64_t n_units = cut_into_units(&job, way.tile_rows);
     const int64_t work = n_units * k * KERNELS_PANEL * job.rows_per_unit;
     const int64_t grain = 1 + n_units / (GRAINS_PER_THREAD * pool_threads());
