@@ -37,6 +37,10 @@ typedef struct {
     float *scale;
 } int8_place;
 
+INLINE int8_place place_in(int8_numbers *numbers) {
+    return (int8_place){numbers->bytes, INT8_SLICE, &numbers->scale};
+}
+
 /* The first `count` numbers of a group, zeros behind. */
 INLINE int8_group_values group_values(const float *x, int32_t count) {
     int8_group_values values;

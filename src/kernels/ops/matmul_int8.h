@@ -15,7 +15,7 @@ static inline int8_numbers *int8_row_at(void *scratch, int32_t row, int32_t k) {
 
 static void quantise_row(int8_numbers *to, const float *x, int32_t k) {
     for (int32_t i = 0; i < k; i += INT8_GROUP, to++)
-        quantise_group((int8_place){to->bytes, INT8_SLICE, &to->scale}, x + i, k - i, true);
+        quantise_group(place_in(to), x + i, k - i, true);
 }
 
 static void quantise_rows(const void *context, int64_t begin, int64_t end, int32_t thread) {

@@ -28,8 +28,7 @@ static void pack_column_int8(uint8_t *panel, int32_t column, const float *src, i
     for (int32_t start = 0; start < k; start += INT8_GROUP) {
         const int32_t count = k - start < INT8_GROUP ? k - start : INT8_GROUP;
         int8_numbers group;
-        quantise_group((int8_place){group.bytes, INT8_SLICE, &group.scale}, src + start, count,
-                       false);
+        quantise_group(place_in(&group), src + start, count, false);
         const int16_t sum = sum_of_bytes(group.bytes, count);
         memcpy(panel + 4 * column, &group.scale, sizeof group.scale);
         memcpy(panel + INT8_SCALES_BYTES + 2 * column, &sum, sizeof sum);
